@@ -1,0 +1,202 @@
+// f32 matrix products. Every weight type's gemm runs through gemmPanels: 8 rows of W are unpacked to an f32 panel that stays in L1,
+// then multiplied with all tokens in 4 x 8 register tiles. Sums run over k in order, whatever the number of tokens, so that a
+// token's result is the same bits in a block of 1 and in a block of 256.
+import { madd } from './simd';
+
+/** Elements of k unpacked at a time: 512 x 8 x 4 B = 16 KiB, a third of a 48 KiB L1; a multiple of every block length. */
+export const PANEL_K: i32 = 512;
+const EDGE_BYTES: usize = 4 * 8 * 4;
+
+/**
+ * y[t, 0..8] = sum_k x[t, k] p[k, 0..8], t < 4; added to y where `add`.
+ * y f32 [4, 8] ldy | x f32 [4, k] ldx | p f32 [k, 8] ldp
+ */
+export function tile4(y: usize, x: usize, p: usize, k: i32, ldy: i32, ldx: i32, ldp: i32, add: bool): void {
+  const stepY = <usize>ldy << 2;
+  const stepX = <usize>ldx << 2;
+  const stepP = <usize>ldp << 2;
+  const y1 = y + stepY;
+  const y2 = y1 + stepY;
+  const y3 = y2 + stepY;
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let b0 = a0;
+  let b1 = a0;
+  let c0 = a0;
+  let c1 = a0;
+  let d0 = a0;
+  let d1 = a0;
+  if (add) {
+    a0 = v128.load(y);
+    a1 = v128.load(y, 16);
+    b0 = v128.load(y1);
+    b1 = v128.load(y1, 16);
+    c0 = v128.load(y2);
+    c1 = v128.load(y2, 16);
+    d0 = v128.load(y3);
+    d1 = v128.load(y3, 16);
+  }
+  let x0 = x;
+  let x1 = x + stepX;
+  let x2 = x1 + stepX;
+  let x3 = x2 + stepX;
+  const end = x + (<usize>k << 2);
+  const end2 = x + (<usize>(k & ~1) << 2);
+  while (x0 < end2) {
+    let w0 = v128.load(p);
+    let w1 = v128.load(p, 16);
+    let s = v128.load32_splat(x0);
+    a0 = madd(a0, s, w0);
+    a1 = madd(a1, s, w1);
+    s = v128.load32_splat(x1);
+    b0 = madd(b0, s, w0);
+    b1 = madd(b1, s, w1);
+    s = v128.load32_splat(x2);
+    c0 = madd(c0, s, w0);
+    c1 = madd(c1, s, w1);
+    s = v128.load32_splat(x3);
+    d0 = madd(d0, s, w0);
+    d1 = madd(d1, s, w1);
+    p += stepP;
+    w0 = v128.load(p);
+    w1 = v128.load(p, 16);
+    s = v128.load32_splat(x0, 4);
+    a0 = madd(a0, s, w0);
+    a1 = madd(a1, s, w1);
+    s = v128.load32_splat(x1, 4);
+    b0 = madd(b0, s, w0);
+    b1 = madd(b1, s, w1);
+    s = v128.load32_splat(x2, 4);
+    c0 = madd(c0, s, w0);
+    c1 = madd(c1, s, w1);
+    s = v128.load32_splat(x3, 4);
+    d0 = madd(d0, s, w0);
+    d1 = madd(d1, s, w1);
+    p += stepP;
+    x0 += 8;
+    x1 += 8;
+    x2 += 8;
+    x3 += 8;
+  }
+  if (x0 < end) {
+    const w0 = v128.load(p);
+    const w1 = v128.load(p, 16);
+    let s = v128.load32_splat(x0);
+    a0 = madd(a0, s, w0);
+    a1 = madd(a1, s, w1);
+    s = v128.load32_splat(x1);
+    b0 = madd(b0, s, w0);
+    b1 = madd(b1, s, w1);
+    s = v128.load32_splat(x2);
+    c0 = madd(c0, s, w0);
+    c1 = madd(c1, s, w1);
+    s = v128.load32_splat(x3);
+    d0 = madd(d0, s, w0);
+    d1 = madd(d1, s, w1);
+  }
+  v128.store(y, a0);
+  v128.store(y, a1, 16);
+  v128.store(y1, b0);
+  v128.store(y1, b1, 16);
+  v128.store(y2, c0);
+  v128.store(y2, c1, 16);
+  v128.store(y3, d0);
+  v128.store(y3, d1, 16);
+}
+
+/** The same for one token: y[0..8] = sum_k x[k] p[k, 0..8]. */
+export function tile1(y: usize, x: usize, p: usize, k: i32, ldp: i32, add: bool): void {
+  const stepP = <usize>ldp << 2;
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  if (add) {
+    a0 = v128.load(y);
+    a1 = v128.load(y, 16);
+  }
+  const end = x + (<usize>k << 2);
+  while (x < end) {
+    const s = v128.load32_splat(x);
+    a0 = madd(a0, s, v128.load(p));
+    a1 = madd(a1, s, v128.load(p, 16));
+    p += stepP;
+    x += 4;
+  }
+  v128.store(y, a0);
+  v128.store(y, a1, 16);
+}
+
+/** y[n, 0..8] (+)= x[n, k] p[k, 0..8] for any n. */
+export function tileRows(y: usize, x: usize, p: usize, n: i32, k: i32, ldy: i32, ldx: i32, ldp: i32, add: bool): void {
+  let t = 0;
+  for (; t + 4 <= n; t += 4) {
+    tile4(y + (<usize>t * ldy * 4), x + (<usize>t * ldx * 4), p, k, ldy, ldx, ldp, add);
+  }
+  for (; t < n; t++) tile1(y + (<usize>t * ldy * 4), x + (<usize>t * ldx * 4), p, k, ldp, add);
+}
+
+/** Bytes of scratch a gemm of any weight type needs: one panel and one edge tile. */
+export function gemm_scratch(): i32 {
+  return PANEL_K * 8 * 4 + <i32>EDGE_BYTES;
+}
+
+/** Unpacks elements k0 .. k0 + count of a packed group of 4 rows to f32 [count, 4] ld 8; src is the group's first byte. */
+export type UnpackGroup = (dst: usize, src: usize, k0: i32, count: i32) => void;
+
+/**
+ * y[n, m] = sum_k x[n, k] W[m, k]; W packed in groups of 4 rows of 4 * row_bytes, rows padded to a multiple of 8 (pack.ts).
+ * y f32 [n, m] ldy | x f32 [n, k] ldx | scratch gemm_scratch()
+ */
+export function gemmPanels(
+  y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32, row_bytes: usize, unpack: UnpackGroup,
+): void {
+  const edge = scratch + <usize>PANEL_K * 32;
+  for (let row = 0; row < m; row += 8) {
+    const group = w + <usize>row * row_bytes;
+    const columns = min(8, m - row);
+    for (let k0 = 0; k0 < k; k0 += PANEL_K) {
+      const count = min(PANEL_K, k - k0);
+      unpack(scratch, group, k0, count);
+      unpack(scratch + 16, group + 4 * row_bytes, k0, count);
+      const xk = x + (<usize>k0 << 2);
+      if (columns == 8) {
+        tileRows(y + (<usize>row << 2), xk, scratch, n, count, ldy, ldx, 8, k0 > 0);
+        continue;
+      }
+      for (let t = 0; t < n; t++) {
+        const yt = y + ((<usize>t * ldy + row) << 2);
+        if (k0 > 0) memory.copy(edge, yt, <usize>columns << 2);
+        tile1(edge, xk + (<usize>t * ldx << 2), scratch, count, 8, k0 > 0);
+        memory.copy(yt, edge, <usize>columns << 2);
+      }
+    }
+  }
+}
+
+/** y[i, 0..k] = W[ids[i], 0..k] for a packed W. y f32 [n, k] | ids i32 [n], each within W | scratch gemm_scratch() */
+export function gatherRows(
+  y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32, row_bytes: usize, unpack: UnpackGroup,
+): void {
+  for (let i = 0; i < n; i++) {
+    const id = load<i32>(ids + (<usize>i << 2));
+    const group = w + <usize>(id & ~3) * row_bytes;
+    const lane = scratch + (<usize>(id & 3) << 2);
+    for (let k0 = 0; k0 < k; k0 += PANEL_K) {
+      const count = min(PANEL_K, k - k0);
+      unpack(scratch, group, k0, count);
+      const to = y + ((<usize>i * k + k0) << 2);
+      for (let j: usize = 0; j < <usize>count; j++) store<f32>(to + (j << 2), load<f32>(lane + (j << 5)));
+    }
+  }
+}
+
+/** Writes up to four sums of a group of rows to y, `left` rows being legal. */
+@inline
+export function storeGroup(y: usize, sums: v128, left: i32): void {
+  if (left >= 4) {
+    v128.store(y, sums);
+    return;
+  }
+  store<f32>(y, f32x4.extract_lane(sums, 0));
+  if (left > 1) store<f32>(y, f32x4.extract_lane(sums, 1), 4);
+  if (left > 2) store<f32>(y, f32x4.extract_lane(sums, 2), 8);
+}

@@ -1,0 +1,27 @@
+// The module's exports, a line a file.
+export { gemm_scratch } from './dense';
+export { pack_group, quantize_i16 } from './pack';
+export { gather_f32, gemm_f32, gemv_f32 } from './weights/f32';
+export { gather_f16, gemm_f16, gemv_f16 } from './weights/f16';
+export { gather_bf16, gemm_bf16, gemv_bf16 } from './weights/bf16';
+export { gather_q8_0, gemm_q8_0, gemv_q8_0 } from './weights/q8_0';
+export { gather_q4_0, gemm_q4_0, gemv_q4_0 } from './weights/q4_0';
+export { gather_q4_1, gemm_q4_1, gemv_q4_1 } from './weights/q4_1';
+export { gather_q5_0, gemm_q5_0, gemv_q5_0 } from './weights/q5_0';
+export { gather_q5_1, gemm_q5_1, gemv_q5_1 } from './weights/q5_1';
+export { gather_q4_k, gemm_q4_k, gemv_q4_k } from './weights/q4_k';
+export { gather_q5_k, gemm_q5_k, gemv_q5_k } from './weights/q5_k';
+export { gather_q6_k, gemm_q6_k, gemv_q6_k } from './weights/q6_k';
+export { rms_norm } from './norm';
+export { add_rows, swiglu } from './glu';
+export { rope, rope_shift } from './rope';
+export { mean_direction, row_cosines, row_norms, rows_load, rows_scratch, rows_store } from './rows';
+export { attention, attention_scratch } from './attention';
+export { observe, observe_scratch } from './score';
+export { top_k, top_k_scratch } from './select';
+export { compact_rows } from './compact';
+export { kmeans_assign, kmeans_sum } from './kmeans';
+export { relaxed_simd } from './simd';
+
+/** First byte that the module does not use itself: where the arena begins. */
+export const heap_base: usize = __heap_base;

@@ -1,0 +1,97 @@
+// Attention of observers (a patched prompt, the last queries of a block) on cached rows, fused with its aggregation over them.
+// Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists.
+import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
+import { exp1, exp4 } from './math';
+import { rowBytes, TILE, tileOf } from './rows';
+import { sumLanes } from './simd';
+
+/** How the looks of all queries at one row become its score. */
+const MEAN: i32 = 0;
+const MAX: i32 = 1;
+
+/** Bytes of scratch for observe() with P queries of G heads. */
+export function observe_scratch(P: i32, G: i32, d: i32): i32 {
+  const R = P * G;
+  return (R * d + 2 * R + TILE * d * 2 + 4 * TILE) * 4;
+}
+
+/**
+ * out[i] = mean or max over g, p of softmax_i(q[p, g] . k[i] / sqrt(d)), for the first `scored` of n rows.
+ * The softmax runs over all n rows, or, `causal`, over rows i <= n - P + p (the queries are those of the last P rows).
+ * out f32 [scored] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
+ */
+export function observe(
+  out: usize, q: usize, k: usize, scratch: usize, P: i32, G: i32, n: i32, scored: i32, d: i32, ldq: i32, causal: i32, aggregate: i32, type: i32,
+): void {
+  const R = P * G;
+  const queries = scratch;
+  const peaks = queries + (<usize>(R * d) << 2);
+  const masses = peaks + (<usize>R << 2);
+  const panels = masses + (<usize>R << 2);
+  const wide = panels + (<usize>(TILE * d) << 2);
+  const s = wide + (<usize>(TILE * d) << 2);
+
+  memory.fill(out, 0, <usize>scored << 2);
+  gatherQueries(queries, q, P, G, d, ldq);
+  memory.fill(masses, 0, <usize>R << 2);
+  for (let r = 0; r < R; r++) store<f32>(peaks + (<usize>r << 2), -Infinity);
+
+  for (let pass = 0; pass < 2; pass++) {
+    const end = pass == 0 ? n : scored;
+    for (let i0 = 0; i0 < end; i0 += TILE) {
+      const keys = min(TILE, end - i0);
+      packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
+      for (let r = 0; r < R; r += 4) {
+        const rows = min(4, R - r);
+        if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
+        tileScores(s, queries + (<usize>(r * d) << 2), panels, rows, keys, d);
+        for (let i = 0; i < rows; i++) {
+          const row = s + (<usize>(i * TILE) << 2);
+          const visible = causal ? min(keys, n - P + (r + i) / G + 1 - i0) : keys;
+          if (visible <= 0) continue;
+          const peakAt = peaks + (<usize>(r + i) << 2);
+          const massAt = masses + (<usize>(r + i) << 2);
+          const largest = maskedMax(row, visible, keys);
+          if (pass == 0) {
+            const before = load<f32>(peakAt);
+            const peak = max(before, largest);
+            let mass = f32x4.splat(0);
+            for (let j = 0; j < keys; j += 4) mass = f32x4.add(mass, exp4(f32x4.sub(v128.load(row + (<usize>j << 2)), f32x4.splat(peak))));
+            store<f32>(peakAt, peak);
+            store<f32>(massAt, load<f32>(massAt) * exp1(before - peak) + sumLanes(mass));
+            continue;
+          }
+          const base = f32x4.splat(load<f32>(peakAt));
+          const by = f32x4.splat(<f32>1 / load<f32>(massAt));
+          for (let j = 0; j < keys; j += 4) {
+            const p = f32x4.mul(exp4(f32x4.sub(v128.load(row + (<usize>j << 2)), base)), by);
+            fold(out + (<usize>(i0 + j) << 2), p, keys - j, aggregate);
+          }
+        }
+      }
+    }
+  }
+  if (aggregate == MEAN) {
+    const by = <f32>1 / <f32>R;
+    for (let i: usize = 0; i < <usize>scored << 2; i += 4) store<f32>(out + i, load<f32>(out + i) * by);
+  }
+}
+
+/** Folds up to four looks into the scores at `to`. */
+@inline
+function fold(to: usize, p: v128, left: i32, aggregate: i32): void {
+  if (left >= 4) {
+    const old = v128.load(to);
+    v128.store(to, aggregate == MAX ? f32x4.pmax(old, p) : f32x4.add(old, p));
+    return;
+  }
+  fold1(to, f32x4.extract_lane(p, 0), aggregate);
+  if (left > 1) fold1(to + 4, f32x4.extract_lane(p, 1), aggregate);
+  if (left > 2) fold1(to + 8, f32x4.extract_lane(p, 2), aggregate);
+}
+
+@inline
+function fold1(to: usize, p: f32, aggregate: i32): void {
+  const old = load<f32>(to);
+  store<f32>(to, aggregate == MAX ? max(old, p) : old + p);
+}

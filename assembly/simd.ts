@@ -1,0 +1,79 @@
+// Lane helpers that every kernel shares, and the only file that knows of relaxed SIMD. Only relaxed_simd leaves the module.
+
+/** acc + a * b, fused where the build has relaxed SIMD (one rounding instead of two). */
+@inline
+export function madd(acc: v128, a: v128, b: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, acc) : f32x4.add(acc, f32x4.mul(a, b));
+}
+
+/** acc + the four sums of products of neighbouring i16 lanes. */
+@inline
+export function dotAdd(acc: v128, a: v128, b: v128): v128 {
+  return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
+}
+
+/** Sum of the four f32 lanes. */
+@inline
+export function sumLanes(v: v128): f32 {
+  const pairs = f32x4.add(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
+}
+
+/** Largest of the four f32 lanes. */
+@inline
+export function maxLanes(v: v128): f32 {
+  const pairs = f32x4.pmax(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+  return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+}
+
+/** Two i32x4 of [r0 r0 r1 r1] and [r2 r2 r3 r3] partial sums folded to [r0 r1 r2 r3]. */
+@inline
+export function foldPairs(low: v128, high: v128): v128 {
+  return i32x4.add(i32x4.shuffle(low, high, 0, 2, 4, 6), i32x4.shuffle(low, high, 1, 3, 5, 7));
+}
+
+// f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112, subnormals included.
+// Infinities and NaN come out as finite numbers: no weight or cache row of a working model holds them.
+const HALF_MASK: i32 = 0x8fffe000;
+const HALF_SCALE: f32 = 5.192296858534828e33; // 2^112
+
+/** Four f16 at p as f32x4. */
+@inline
+export function loadHalves(p: usize): v128 {
+  const bits = v128.and(i32x4.shl(v128.load16x4_s(p), 13), i32x4.splat(HALF_MASK));
+  return f32x4.mul(bits, f32x4.splat(HALF_SCALE));
+}
+
+/** Four bf16 at p as f32x4. */
+@inline
+export function loadBrainHalves(p: usize): v128 {
+  return i32x4.shl(v128.load16x4_u(p), 16);
+}
+
+/** One f16 at p. */
+@inline
+export function loadHalf(p: usize): f32 {
+  return reinterpret<f32>((<i32>load<i16>(p) << 13) & HALF_MASK) * HALF_SCALE;
+}
+
+/**
+ * Four f32 as four f16 in the low 8 bytes of p, round to nearest even, saturated to +-65504.
+ * Adding a number whose ulp is the target's makes the f32 adder do the rounding (normals and subnormals alike).
+ */
+@inline
+export function storeHalves(p: usize, v: v128): void {
+  const sign = v128.and(v, i32x4.splat(0x80000000));
+  const magnitude = f32x4.pmin(f32x4.splat(65504), v128.andnot(v, i32x4.splat(0x80000000)));
+  const exponent = v128.and(magnitude, i32x4.splat(0x7f800000));
+  // the magic number is 2^13 times the power of two of v, and no less than what rounds at 2^-24, the smallest subnormal
+  const magic = i32x4.max_u(i32x4.add(exponent, i32x4.splat(13 << 23)), i32x4.splat((127 - 1) << 23));
+  const rounded = f32x4.sub(f32x4.add(magnitude, magic), magic);
+  const scaled = f32x4.mul(rounded, f32x4.splat(1.925929944387236e-34)); // 2^-112
+  const half = v128.or(i32x4.shr_u(scaled, 13), i32x4.shr_u(sign, 16));
+  v128.store64_lane(p, i8x16.shuffle(half, half, 0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13), 0);
+}
+
+/** 1 in the build with relaxed SIMD, 0 in the others: so that a test can ask which one it got. */
+export function relaxed_simd(): i32 {
+  return ASC_FEATURE_RELAXED_SIMD ? 1 : 0;
+}

@@ -1,0 +1,28 @@
+// F32 weights. Group: [k][4 rows] f32.
+import { gatherRows, gemmPanels, storeGroup } from '../dense';
+import { madd } from '../simd';
+
+function unpack_f32(dst: usize, src: usize, k0: i32, count: i32): void {
+  let from = src + (<usize>k0 << 4);
+  for (let i = 0; i < count; i++, from += 16, dst += 32) v128.store(dst, v128.load(from));
+}
+
+/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed f32 [m, k] | scratch gemm_scratch() */
+export function gemm_f32(y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32): void {
+  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>k * 4, unpack_f32);
+}
+
+/** y[i] = W[ids[i]]. y f32 [n, k] | w packed f32 | ids i32 [n] | scratch gemm_scratch() */
+export function gather_f32(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32): void {
+  gatherRows(y, w, ids, scratch, n, k, <usize>k * 4, unpack_f32);
+}
+
+/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | x f32 [k] | w packed f32 [m, k] */
+export function gemv_f32(y: usize, x: usize, w: usize, m: i32, k: i32): void {
+  const end = x + (<usize>k << 2);
+  for (let row = 0; row < m; row += 4) {
+    let sums = f32x4.splat(0);
+    for (let p = x; p < end; p += 4, w += 16) sums = madd(sums, v128.load32_splat(p), v128.load(w));
+    storeGroup(y + (<usize>row << 2), sums, m - row);
+  }
+}

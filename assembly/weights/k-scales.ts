@@ -1,0 +1,30 @@
+// The 12 bytes of 6-bit scales and mins of Q4_K and Q5_K, four rows at once. p points at three vectors of [4 rows][4 bytes]:
+//   bytes 0..3   scale 0..3 in bits 0..5, bits 4..5 of scale 4..7 in bits 6..7
+//   bytes 4..7   min   0..3 in bits 0..5, bits 4..5 of min   4..7 in bits 6..7
+//   bytes 8..11  bits 0..3 of scale 4..7 low, of min 4..7 high
+
+/** Scales of blocks 0..3, a byte each. */
+@inline
+export function scalesLow(p: usize): v128 {
+  return v128.and(v128.load(p), i32x4.splat(0x3f3f3f3f));
+}
+
+/** Mins of blocks 0..3. */
+@inline
+export function minsLow(p: usize): v128 {
+  return v128.and(v128.load(p, 16), i32x4.splat(0x3f3f3f3f));
+}
+
+/** Scales of blocks 4..7. */
+@inline
+export function scalesHigh(p: usize): v128 {
+  const top = v128.and(i32x4.shr_u(v128.load(p), 2), i32x4.splat(0x30303030));
+  return v128.or(v128.and(v128.load(p, 32), i32x4.splat(0x0f0f0f0f)), top);
+}
+
+/** Mins of blocks 4..7. */
+@inline
+export function minsHigh(p: usize): v128 {
+  const top = v128.and(i32x4.shr_u(v128.load(p, 16), 2), i32x4.splat(0x30303030));
+  return v128.or(v128.and(i32x4.shr_u(v128.load(p, 32), 4), i32x4.splat(0x0f0f0f0f)), top);
+}

@@ -1,0 +1,58 @@
+// Q4_0 weights, 4.5 bits each. Block of 32: f16 d; 16 bytes, low nibbles k 0..15, high k 16..31; value = d * (q - 8).
+// Group: per block 4 d | 4 x [4 rows][4 bytes]
+import { gatherRows, gemmPanels, storeGroup } from '../dense';
+import { foldPairs, loadHalves, madd } from '../simd';
+import { dotHigh, dotLow, highNibbles, lowNibbles, storeQuad } from './unpack';
+
+const BLOCK_BYTES: usize = 18; // of one row; a group's block is four times that
+
+function unpack_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
+  let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
+  for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += 32 * 32) {
+    const d = loadHalves(p);
+    const offset = f32x4.mul(d, f32x4.splat(-8));
+    for (let j: usize = 0; j < 4; j++) {
+      const v = v128.load(p + 8 + (j << 4));
+      storeQuad(dst + (j << 7), lowNibbles(v), d, offset);
+      storeQuad(dst + 512 + (j << 7), highNibbles(v), d, offset);
+    }
+  }
+}
+
+/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q4_0 [m, k], k % 32 == 0 | scratch gemm_scratch() */
+export function gemm_q4_0(y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32): void {
+  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>(k / 32) * BLOCK_BYTES, unpack_q4_0);
+}
+
+/** y[i] = W[ids[i]]. y f32 [n, k] | w packed q4_0 | ids i32 [n] | scratch gemm_scratch() */
+export function gather_q4_0(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32): void {
+  gatherRows(y, w, ids, scratch, n, k, <usize>(k / 32) * BLOCK_BYTES, unpack_q4_0);
+}
+
+/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q4_0 [m, k], k % 32 == 0 */
+export function gemv_q4_0(y: usize, q: usize, scales: usize, sums: usize, w: usize, m: i32, k: i32): void {
+  const blocks = k / 32;
+  for (let row = 0; row < m; row += 4) {
+    let total = f32x4.splat(0);
+    for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
+      const x = q + (<usize>b << 6);
+      let low = i32x4.splat(0);
+      let high = low;
+      for (let j: usize = 0; j < 4; j++) {
+        const v = v128.load(w + (j << 4), 8);
+        const s0 = v128.load64_splat(x + (j << 3));
+        const s1 = v128.load64_splat(x + (j << 3), 32);
+        const v0 = lowNibbles(v);
+        const v1 = highNibbles(v);
+        low = dotLow(dotLow(low, v0, s0), v1, s1);
+        high = dotHigh(dotHigh(high, v0, s0), v1, s1);
+      }
+      const d = loadHalves(w);
+      const sum = v128.load32_splat(sums + (<usize>b << 2));
+      const scale = f32x4.mul(d, v128.load32_splat(scales + (<usize>b << 2)));
+      total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
+      total = madd(total, f32x4.mul(d, f32x4.splat(-8)), sum);
+    }
+    storeGroup(y + (<usize>row << 2), total, m - row);
+  }
+}

@@ -1,0 +1,85 @@
+// Q6_K weights, 6.5625 bits each. Block of 256: 128 bytes of low nibbles, 64 bytes of top bit pairs, 16 i8 scales, f16 d; value = d * scale[k / 16] * (q - 32).
+// Group: per block 32 x [4 rows][4 bytes] nibbles | 16 x [4 rows][4 bytes] top bits | 4 x [4 rows][4] scales | 4 d
+import { gatherRows, gemmPanels, storeGroup } from '../dense';
+import { foldPairs, loadHalves, madd } from '../simd';
+import { dotHigh, dotLow, highNibbles, lowNibbles, storeQuad } from './unpack';
+
+const BLOCK_BYTES: usize = 210; // of one row; a group's block is four times that
+const TOP: usize = 512; // byte offsets inside a group's block
+const SCALES: usize = 768;
+const D: usize = 832;
+
+/**
+ * Elements 4 i .. 4 i + 3 of quarter `quarter` (32 elements) of half `half` (128 elements) of a block, minus 32, as [4 rows][4 k].
+ * Quarters 0 and 1 are the low nibbles of bytes 0..31 and 32..63 of the half, 2 and 3 the high ones; pair `quarter` of a top byte is theirs.
+ */
+@inline
+function quad(p: usize, half: i32, quarter: i32, i: usize): v128 {
+  const nibbles = v128.load(p + (<usize>half << 8) + (<usize>(quarter & 1) << 7) + (i << 4));
+  const top = v128.load(p + (<usize>half << 7) + (i << 4), TOP);
+  const low = quarter < 2 ? lowNibbles(nibbles) : highNibbles(nibbles);
+  const pair = i32x4.shl(v128.and(i32x4.shr_u(top, quarter << 1), i32x4.splat(0x03030303)), 4);
+  return i8x16.sub(v128.or(low, pair), i8x16.splat(32));
+}
+
+/** Scale of 16 elements number s (0..15) times d, a lane a row. */
+@inline
+function scaleOf(p: usize, s: i32, d: v128): v128 {
+  const words = v128.load(p + (<usize>(s >> 2) << 4), SCALES);
+  const signed = i32x4.shr_s(i32x4.shl(words, 24 - ((s & 3) << 3)), 24);
+  return f32x4.mul(d, f32x4.convert_i32x4_s(signed));
+}
+
+function unpack_q6_k(dst: usize, src: usize, k0: i32, count: i32): void {
+  let p = src + <usize>(k0 / 256) * (4 * BLOCK_BYTES);
+  for (let i = 0; i < count; i += 256, p += 4 * BLOCK_BYTES, dst += 256 * 32) {
+    const d = loadHalves(p + D);
+    const zero = f32x4.splat(0);
+    for (let part = 0; part < 8; part++) {
+      const to = dst + (<usize>part << 10);
+      for (let i: usize = 0; i < 8; i++) {
+        const scale = scaleOf(p, 2 * part + <i32>(i >> 2), d);
+        storeQuad(to + (i << 7), quad(p, part >> 2, part & 3, i), scale, zero);
+      }
+    }
+  }
+}
+
+/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q6_k [m, k], k % 256 == 0 | scratch gemm_scratch() */
+export function gemm_q6_k(y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32): void {
+  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>(k / 256) * BLOCK_BYTES, unpack_q6_k);
+}
+
+/** y[i] = W[ids[i]]. y f32 [n, k] | w packed q6_k | ids i32 [n] | scratch gemm_scratch() */
+export function gather_q6_k(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32): void {
+  gatherRows(y, w, ids, scratch, n, k, <usize>(k / 256) * BLOCK_BYTES, unpack_q6_k);
+}
+
+/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q6_k [m, k], k % 256 == 0 */
+export function gemv_q6_k(y: usize, q: usize, scales: usize, sums: usize, w: usize, m: i32, k: i32): void {
+  const blocks = k / 256;
+  for (let row = 0; row < m; row += 4) {
+    let total = f32x4.splat(0);
+    for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
+      const d = loadHalves(w + D);
+      for (let part = 0; part < 8; part++) {
+        const block = <usize>(8 * b + part);
+        const x = q + (block << 6);
+        const by = v128.load32_splat(scales + (block << 2));
+        for (let h: usize = 0; h < 2; h++) {
+          let low = i32x4.splat(0);
+          let high = low;
+          for (let i = h << 2; i < (h << 2) + <usize>4; i++) {
+            const v = quad(w, part >> 2, part & 3, i);
+            const s = v128.load64_splat(x + (i << 3));
+            low = dotLow(low, v, s);
+            high = dotHigh(high, v, s);
+          }
+          const scale = f32x4.mul(scaleOf(w, 2 * part + <i32>h, d), by);
+          total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
+        }
+      }
+    }
+    storeGroup(y + (<usize>row << 2), total, m - row);
+  }
+}

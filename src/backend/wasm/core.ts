@@ -1,0 +1,76 @@
+// Picks a build of the kernels, once, and gives it a memory. Nothing else knows how the module is loaded.
+import { instantiateSync } from '@assemblyscript/loader';
+import relaxedBytes from '#kernels/relaxed.bytes';
+import type { instantiate } from '#kernels/simd';
+import simdBytes from '#kernels/simd.bytes';
+import { DeviceError, OptionError } from '../../errors.ts';
+
+/** The exports of assembly/index.ts, as the compiler declares them. */
+export type Kernels = Awaited<ReturnType<typeof instantiate>>;
+
+/** Builds that ship inside the package. 'debug' is loaded by tests, as bytes. */
+export type Build = 'simd' | 'relaxed';
+
+/** (module (func (param v128 v128 v128) (result v128) local.get 0 local.get 1 local.get 2 f32x4.relaxed_madd)) */
+const RELAXED_PROBE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11,
+]);
+
+/** (module (func (result v128) i32.const 0 i8x16.splat)) */
+const SIMD_PROBE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
+]);
+
+/** The best build that this runtime compiles: relaxed SIMD is in Node from 22 on, in Chromium from 114. */
+export function detectBuild(): Build {
+  if (!WebAssembly.validate(SIMD_PROBE)) {
+    throw new DeviceError('this runtime has no WebAssembly SIMD: use Node 20+, Deno, Bun, or a browser from 2023 on');
+  }
+  return WebAssembly.validate(RELAXED_PROBE) ? 'relaxed' : 'simd';
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+/** wasm pages are 64 KiB; a 32-bit memory holds 65536 of them, less one so that addresses plus lengths stay below 2^32. */
+const PAGE_BYTES = 65536;
+const MAXIMUM_PAGES = 65535;
+
+export interface Core {
+  readonly build: string;
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  readonly base: number;
+  readonly limitBytes: number;
+  /** Makes the memory at least `end` bytes long. Views taken before are dead after. */
+  reserve(end: number): void;
+}
+
+/** Instantiates a build with a memory of its own. `build` may be a module's bytes (tests). */
+export function createCore(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'auto'): Core {
+  const chosen = build === 'auto' ? detectBuild() : build;
+  if (chosen === 'relaxed' && !WebAssembly.validate(RELAXED_PROBE)) {
+    throw new OptionError("build 'relaxed' was asked for, but this runtime has no relaxed SIMD: use build 'simd' or 'auto'");
+  }
+  const bytes = typeof chosen === 'string' ? decodeBase64(chosen === 'relaxed' ? relaxedBytes : simdBytes) : chosen;
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES + 1 });
+  const { exports } = instantiateSync(new WebAssembly.Module(bytes), { env: { memory } });
+  const kernels = exports as unknown as Kernels;
+  return {
+    build: typeof chosen === 'string' ? chosen : 'debug',
+    kernels,
+    memory,
+    base: Number((kernels.heap_base as unknown as WebAssembly.Global).value),
+    limitBytes: MAXIMUM_PAGES * PAGE_BYTES,
+    reserve(end) {
+      const missing = Math.ceil((end - memory.buffer.byteLength) / PAGE_BYTES);
+      if (missing <= 0) return;
+      try {
+        memory.grow(missing);
+      } catch (cause) {
+        throw new DeviceError(`the runtime refused to grow the wasm memory to ${end} bytes: free memory or choose a smaller model`, { cause });
+      }
+    },
+  };
+}

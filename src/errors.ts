@@ -1,0 +1,42 @@
+// The error classes: one for each reaction a caller can have. Every message says what was found, what was expected and what to do.
+// An aborted call rejects with the platform's AbortError (the signal's reason), never with one of these.
+
+/** Base of all errors that recollect throws on purpose. */
+export class RecollectError extends Error {
+  override name = 'RecollectError';
+}
+
+/** An option or argument is wrong: change the call. */
+export class OptionError extends RecollectError {
+  override name = 'OptionError';
+}
+
+/** The model file is damaged or lies about itself: get another copy. */
+export class ModelFormatError extends RecollectError {
+  override name = 'ModelFormatError';
+}
+
+/** The file is fine but needs something that recollect does not have: choose another model or runtime. */
+export class UnsupportedError extends RecollectError {
+  override name = 'UnsupportedError';
+}
+
+/** The budget cannot hold what was asked: raise it or ask for less. */
+export class BudgetError extends RecollectError {
+  override name = 'BudgetError';
+}
+
+/** The tokens do not fit: shorten the prompt, or choose a policy that evicts. */
+export class ContextError extends RecollectError {
+  override name = 'ContextError';
+}
+
+/** Memory or a device could not be had. */
+export class DeviceError extends RecollectError {
+  override name = 'DeviceError';
+}
+
+/** Stored episodes could not be written or read back. */
+export class StoreError extends RecollectError {
+  override name = 'StoreError';
+}
