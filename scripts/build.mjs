@@ -1,7 +1,7 @@
 // Builds what changed: kernels (asc, every target of asconfig.json), their bytes as modules, the TypeScript. Output in build/ only.
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -12,6 +12,7 @@ const run = (script, args) =>
 function fingerprint(paths) {
   const hash = createHash('sha256');
   const visit = (path) => {
+    if (!existsSync(join(root, path))) return;
     for (const entry of readdirSync(join(root, path), { withFileTypes: true })) {
       const child = join(path, entry.name);
       if (entry.isDirectory()) visit(child);

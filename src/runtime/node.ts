@@ -1,0 +1,46 @@
+// Node: files through node:fs.
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Runtime } from './runtime.ts';
+
+let temporaries = 0;
+
+export const runtime: Runtime = {
+  name: 'node',
+  async openFile(path) {
+    const handle = await open(path, 'r');
+    let buffer = new Uint8Array(0);
+    try {
+      const { size } = await handle.stat();
+      return {
+        sizeBytes: size,
+        async read(offset, length) {
+          if (buffer.length < length) buffer = new Uint8Array(length);
+          let filled = 0;
+          while (filled < length) {
+            const { bytesRead } = await handle.read(buffer, filled, length - filled, offset + filled);
+            if (bytesRead === 0) break;
+            filled += bytesRead;
+          }
+          return buffer.subarray(0, filled);
+        },
+        close: () => handle.close(),
+      };
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  },
+  async writeFile(path, bytes) {
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${path}.${process.pid}.${temporaries++}.tmp`;
+    try {
+      await writeFile(temporary, bytes);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  },
+  removeFile: (path) => rm(path, { force: true }),
+};
