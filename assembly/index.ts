@@ -17,7 +17,7 @@ export { add_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms, rows_load, rows_scratch, rows_store } from './rows';
 export { attention, attention_scratch } from './attention';
-export { observe, observe_scratch } from './score';
+export { average_pool, observe, observe_scratch } from './score';
 export { top_k, top_k_scratch } from './select';
 export { compact_rows } from './compact';
 export { kmeans_assign, kmeans_sum } from './kmeans';

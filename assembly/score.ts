@@ -95,3 +95,14 @@ function fold1(to: usize, p: f32, aggregate: i32): void {
   const old = load<f32>(to);
   store<f32>(to, aggregate == MAX ? max(old, p) : old + p);
 }
+
+/** out[i] = mean of s[i - size / 2 .. i + size / 2], zeros beyond the ends. out, s f32 [n], apart; size odd. */
+export function average_pool(out: usize, s: usize, n: i32, size: i32): void {
+  const half = size >> 1;
+  const by = <f32>1 / <f32>size;
+  for (let i = 0; i < n; i++) {
+    let sum: f32 = 0;
+    for (let j = max(0, i - half); j <= min(n - 1, i + half); j++) sum += load<f32>(s + (<usize>j << 2));
+    store<f32>(out + (<usize>i << 2), sum * by);
+  }
+}

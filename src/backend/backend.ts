@@ -36,6 +36,8 @@ export interface Backend {
 
   /** Copies bytes into memory. */
   write(address: Address, bytes: Uint8Array): void;
+  /** Copies `count` bytes inside memory; the regions may overlap. */
+  moveBytes(to: Address, from: Address, count: number): void;
   /** A view of memory. It is valid until the next allocation: use it at once, never keep it. */
   bytes(address: Address, count: number): Uint8Array;
   floats(address: Address, count: number): Float32Array;
@@ -75,6 +77,8 @@ export interface Backend {
   keyNorms(out: Address, heads: readonly HeadRows[], d: number, type: RowType): Scores;
   /** cos of each key with the mean direction of its head's keys, mean_j k_j / norm(k_j). */
   keyCosines(out: Address, heads: readonly HeadRows[], d: number, type: RowType): Scores;
+  /** Each score averaged with its neighbours, `size` (odd) in all, zeros beyond the ends, head by head. `out` lies apart. */
+  averagePool(out: Address, scores: Scores, size: number): Scores;
   /** Indices of the min(k, n) largest of n numbers, ascending, ties to the lower: i32 at kept. Returns how many. */
   topK(kept: Address, scores: Address, n: number, k: number): number;
   /** rows[i] = rows[kept[i]], i < count; kept ascends. */

@@ -21,9 +21,19 @@ export interface ChatTemplate {
   append(message: Message, first: boolean): string;
   /** The text between the end of what was added and the model's reply. */
   readonly reply: string;
+  /** What the template puts behind a reply. */
+  readonly closing: string;
+  /** Whether rendered conversations already begin with the BOS token's text. */
+  writesBos(bosText: string): boolean;
 }
 
 const CONTENT = 'content-goes-here';
+
+/** What stands behind the content in rendered text. */
+function behindContent(text: string): string {
+  const at = text.lastIndexOf(CONTENT);
+  return at < 0 ? '' : text.slice(at + CONTENT.length);
+}
 
 /** Compiles a model's template. Throws UnsupportedError where it has none. */
 export function createChatTemplate(metadata: Metadata, tokenizer: Tokenizer, file: string): ChatTemplate {
@@ -31,7 +41,7 @@ export function createChatTemplate(metadata: Metadata, tokenizer: Tokenizer, fil
   const refuse = (): never => {
     throw new UnsupportedError(`${file}: the model has no chat template: add plain text and ask with { template: false }, or choose a chat model`);
   };
-  if (typeof source !== 'string') return { render: refuse, append: refuse, around: ['', ''], reply: '' };
+  if (typeof source !== 'string') return { render: refuse, append: refuse, around: ['', ''], reply: '', closing: '', writesBos: () => false };
   let template: Template;
   try {
     template = new Template(source);
@@ -71,5 +81,7 @@ export function createChatTemplate(metadata: Metadata, tokenizer: Tokenizer, fil
       return message.role === 'assistant' ? behind([user], message) : behind([user, assistant], message);
     },
     reply: asked.startsWith(told) ? asked.slice(told.length) : '',
+    closing: behindContent(behind([user], assistant)),
+    writesBos: (bosText) => bosText !== '' && framed.startsWith(bosText),
   };
 }

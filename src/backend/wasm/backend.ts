@@ -54,6 +54,9 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     write(address, bytes) {
       new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
     },
+    moveBytes(to, from, count) {
+      new Uint8Array(memory.buffer).copyWithin(to, from, from + count);
+    },
     bytes: (address, count) => new Uint8Array(memory.buffer, address, count),
     floats: (address, count) => new Float32Array(memory.buffer, address, count),
     ints: (address, count) => new Int32Array(memory.buffer, address, count),
@@ -140,6 +143,14 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
         kernels.mean_direction(direction, head.keys, rest, n, d, rowTypes[type].code);
         kernels.row_cosines(to, head.keys, direction, rest, n, d, rowTypes[type].code);
       }),
+    averagePool(out, scores, size) {
+      let offset = 0;
+      for (const n of scores.counts) {
+        kernels.average_pool(out + offset, scores.address + offset, n, size);
+        offset += n * 4;
+      }
+      return { address: out, counts: scores.counts };
+    },
     topK: (kept, scores, n, k) => kernels.top_k(kept, scores, scratch.address, n, k),
     compactRows(rows, kept, count, rowBytes) {
       kernels.compact_rows(rows, kept, count, rowBytes);

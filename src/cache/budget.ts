@@ -1,0 +1,61 @@
+// Budgets: what a number of bytes holds in rows, how layers share them, and what a session promises never to exceed.
+import { BudgetError, OptionError } from '../errors.ts';
+import { apportion } from '../math/apportion.ts';
+import { formatBytes, parseBytes } from '../math/format.ts';
+
+/** A budget as the user gave it: tokens kept per kv head (averaged over layers and heads), or bytes for everything a session holds. */
+export type Budget = { readonly tokens: number } | { readonly bytes: number };
+
+/** 512 or '512' -> tokens, '64MB' -> bytes (units of 1024). Throws OptionError for anything else. */
+export function parseBudget(budget: number | string): Budget {
+  const tokens = typeof budget === 'number' ? budget : /^\s*\d+\s*$/.test(budget) ? Number(budget) : undefined;
+  if (tokens !== undefined) {
+    if (!Number.isSafeInteger(tokens) || tokens < 1) throw new OptionError(`budget ${budget}: expected a whole number of tokens from 1, or bytes such as '64MB'`);
+    return { tokens };
+  }
+  const bytes = typeof budget === 'string' ? parseBytes(budget) : undefined;
+  if (bytes === undefined) throw new OptionError(`budget '${String(budget)}': expected tokens such as 512, or bytes such as '64MB'`);
+  return { bytes };
+}
+
+/** More rows than any conversation has; keeps sums exact. */
+const MAX_ROWS = 2 ** 24;
+
+/**
+ * Rows kept per kv head: the tokens themselves, or as many as the bytes hold. `promised(rows)` tells what a session with that many
+ * rows reserves; it must not fall as rows grow. Throws BudgetError where not even one row fits, and says what would.
+ */
+export function budgetRows(budget: Budget, promised: (rows: number) => number): number {
+  if ('tokens' in budget) return Math.min(budget.tokens, MAX_ROWS);
+  const least = promised(1);
+  if (least > budget.bytes) {
+    throw new BudgetError(
+      `budget ${formatBytes(budget.bytes)} is too small: blocks, scratch and one row a head take ${formatBytes(least)}. ` +
+        `Raise the budget to ${formatBytes(least)} or more, or lower blockSize or promptTokens.`,
+    );
+  }
+  let low = 1;
+  let high = 2;
+  while (high < MAX_ROWS && promised(high) <= budget.bytes) {
+    low = high;
+    high *= 2;
+  }
+  high = Math.min(high, MAX_ROWS);
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (promised(middle) <= budget.bytes) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Rows per kv head of each layer, summing to exactly layers * rows (algorithms, section 3.4):
+ * weight_l = (1 - x_l)^alpha, x_l the similarity s_l scaled to 0..1; at least rows / 4 each, at most `cap`.
+ */
+export function layerBudgets(rows: number, similarity: readonly number[], alpha: number, cap = Number.POSITIVE_INFINITY): number[] {
+  const least = Math.min(...similarity);
+  const most = Math.max(...similarity);
+  const weights = similarity.map((s) => (most > least ? (1 - (s - least) / (most - least)) ** alpha : 1));
+  return apportion(rows * similarity.length, weights, Math.max(1, Math.floor(rows / 4)), cap);
+}

@@ -1,0 +1,94 @@
+// A cache's rows as bytes, to be stored and read back. Little-endian:
+//
+//   'RCS1' | layers | kvHeads | headDim | bytes of a number | token | position base | tokens since | checksum | lengths [layers][kvHeads]   i32 each
+//   then for each layer and head: keys | values | tokens i32 | state f32
+import { StoreError } from '../errors.ts';
+import { rowTypes } from '../backend/dtype.ts';
+import { type Cache, cacheRowBytes } from './cache.ts';
+
+const MAGIC = 0x31534352; // 'RCS1'
+const HEADER_INTS = 9;
+const CHECKSUM_AT = 8;
+
+/** Where a conversation stands: the number of its next token, and (in compact positions) the position that rows end at, else -1. */
+export interface Standing {
+  readonly token: number;
+  readonly base: number;
+  /** Token number at which the positions were last made compact. */
+  readonly rebasedAt: number;
+}
+
+/** Bytes of a snapshot of `rows` rows. */
+export function snapshotBytes(layers: number, kvHeads: number, rows: number, rowBytes: number): number {
+  return (HEADER_INTS + layers * kvHeads) * 4 + rows * rowBytes;
+}
+
+/** Copies all rows out. */
+export function takeSnapshot(cache: Cache, standing: Standing): Uint8Array<ArrayBuffer> {
+  const { kvHeads, headDim, rowType } = cache.shape;
+  const size = rowTypes[rowType].bytes;
+  const out = new Uint8Array(snapshotBytes(cache.layers, kvHeads, cache.rows, cacheRowBytes(headDim, rowType)));
+  const ints = new Int32Array(out.buffer, 0, HEADER_INTS + cache.layers * kvHeads);
+  ints.set([MAGIC, cache.layers, kvHeads, headDim, size, standing.token, standing.base, standing.rebasedAt]);
+  let at = ints.byteLength;
+  let slot = HEADER_INTS;
+  for (const part of parts(cache)) {
+    if (part.begins) ints[slot++] = part.length;
+    out.set(cache.backend.bytes(part.address, part.bytes), at);
+    at += part.bytes;
+  }
+  ints[CHECKSUM_AT] = checksum(out);
+  return out;
+}
+
+/** Puts rows back. Throws StoreError for bytes that are damaged or belong to another shape of cache; the cache is then empty. */
+export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): Standing {
+  const { kvHeads, headDim, rowType, keptRows, room } = cache.shape;
+  const refuse = (why: string): never => {
+    cache.clear();
+    throw new StoreError(`${name}: ${why}: delete the store and let it be written again`);
+  };
+  cache.clear();
+  const copy = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const headerBytes = (HEADER_INTS + cache.layers * kvHeads) * 4;
+  if (copy.length < headerBytes) refuse(`${copy.length} bytes, a header alone has ${headerBytes}`);
+  const ints = new Int32Array(copy.buffer, copy.byteOffset, HEADER_INTS + cache.layers * kvHeads);
+  const expected = [MAGIC, cache.layers, kvHeads, headDim, rowTypes[rowType].bytes];
+  if (expected.some((n, i) => ints[i] !== n)) refuse('it is no snapshot of this model and row type');
+  const lengths = [...ints.subarray(HEADER_INTS)];
+  if (lengths.some((n) => n < 0)) refuse('it has heads of negative length');
+  const rows = lengths.reduce((a, b) => a + b, 0);
+  if (copy.length !== headerBytes + rows * cacheRowBytes(headDim, rowType)) refuse(`${copy.length} bytes do not hold its ${rows} rows`);
+  if (ints[CHECKSUM_AT] !== checksum(copy)) refuse('its checksum is wrong, the bytes were changed');
+  for (let layer = 0; layer < cache.layers; layer++) {
+    const counts = lengths.slice(layer * kvHeads, (layer + 1) * kvHeads);
+    if (counts.reduce((a, b) => a + b, 0) > kvHeads * (keptRows[layer] + room)) refuse(`layer ${layer} has more rows than this session holds`);
+    cache.resize(layer, counts);
+  }
+  let at = headerBytes;
+  for (const part of parts(cache)) {
+    cache.backend.write(part.address, copy.subarray(at, at + part.bytes));
+    at += part.bytes;
+  }
+  return { token: ints[5], base: ints[6], rebasedAt: ints[7] };
+}
+
+function* parts(cache: Cache): Generator<{ address: number; bytes: number; length: number; begins: boolean }> {
+  const rowBytes = cache.shape.headDim * rowTypes[cache.shape.rowType].bytes;
+  for (const heads of cache.heads) {
+    for (const { keys, values, positions, state, length } of heads) {
+      yield { address: keys, bytes: length * rowBytes, length, begins: true };
+      yield { address: values, bytes: length * rowBytes, length, begins: false };
+      yield { address: positions, bytes: length * 4, length, begins: false };
+      yield { address: state, bytes: length * 4, length, begins: false };
+    }
+  }
+}
+
+/** FNV-1a over 32-bit words, the checksum's own left out. */
+function checksum(bytes: Uint8Array): number {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+  let h = 0x811c9dc5 | 0;
+  for (let i = 0; i < words.length; i++) if (i !== CHECKSUM_AT) h = Math.imul(h ^ words[i], 0x01000193);
+  return h;
+}

@@ -1,0 +1,96 @@
+// What a run will hold, decided before it begins: rows a layer, room for a block, scratch; and the bytes that are promised.
+import type { RowType } from '../backend/dtype.ts';
+import { type Budget, budgetRows, layerBudgets } from '../cache/budget.ts';
+import { type CacheShape, cacheRowBytes, cacheRows } from '../cache/cache.ts';
+import { snapshotBytes } from '../cache/snapshot.ts';
+import { BudgetError } from '../errors.ts';
+import { formatBytes } from '../math/format.ts';
+import type { Transformer } from '../model/transformer.ts';
+import type { Policy } from '../policy/policy.ts';
+
+export interface PlanOptions {
+  readonly budget: Budget;
+  readonly blockSize: number;
+  readonly policy: Policy;
+  readonly heads: 'uniform' | 'adaptive';
+  /** Similarity of each layer (engine/profile.ts), or undefined for equal layers. */
+  readonly sensitivity?: readonly number[];
+  readonly alpha: number;
+  readonly sinks: number;
+  readonly safeguard: number;
+  readonly rowType: RowType;
+  readonly positions: 'original' | 'compact' | 'auto';
+  /** Longest patched prompt, in tokens; 0 where the policy has none. */
+  readonly promptTokens: number;
+  /** Snapshots kept in memory beside the resident cache. */
+  readonly storedCaches: number;
+  readonly seed: number;
+}
+
+export interface Plan extends PlanOptions {
+  /** M: rows kept per kv head, sinks not counted, averaged over layers and heads. */
+  readonly rows: number;
+  /** M_l, summing to layers * M. */
+  readonly layerRows: readonly number[];
+  /** What M_l shrinks to once positions are compact: S + M_l + B + P within the model's context length. */
+  readonly compactRows: readonly number[];
+  /** Position at which kept rows end once positions are compact. */
+  readonly compactBase: number;
+  readonly shape: CacheShape;
+  /** Rows of the fullest layer: how many scores there may be at once. */
+  readonly layerCapacity: number;
+  /** Everything: cache at its fullest, working memory, stored caches in memory. */
+  readonly promisedBytes: number;
+  readonly promisedCacheBytes: number;
+  /** Working memory: activations, scratch, scores. */
+  readonly promisedFixedBytes: number;
+}
+
+/** One f32 or i32 a row: scores, pooled scores, scores with protection, kept indices. */
+export const ROW_BUFFERS = 4;
+/** Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows of 64 f32 are 256 KiB. */
+export const SHIFT_SLOTS = 1021;
+
+/** Decides. Throws BudgetError where the budget holds too little. */
+export function planRun(transformer: Transformer, options: PlanOptions): Plan {
+  const { layers, kvHeads, headDim, contextLength, ropeDims } = transformer.config;
+  const { blockSize: B, promptTokens: P, sinks: S, rowType, policy } = options;
+  const rowBytes = cacheRowBytes(headDim, rowType);
+  const share = (rows: number) => (options.sensitivity ? layerBudgets(rows, options.sensitivity, options.alpha) : new Array<number>(layers).fill(rows));
+  const shapeOf = (rows: number): CacheShape => ({ kvHeads, headDim, rowType, keptRows: share(rows).map((m) => m + S), room: B + P });
+  const capacityOf = (shape: CacheShape) => Math.max(...shape.keptRows.map((kept) => kvHeads * (kept + shape.room)));
+  const fixedBytes = (shape: CacheShape) => transformer.workspaceBytes(Math.max(B, P), B) + capacityOf(shape) * 4 * ROW_BUFFERS + SHIFT_SLOTS * ropeDims * 4;
+  const promised = (rows: number): number => {
+    const shape = shapeOf(rows);
+    return cacheRows(shape) * rowBytes + fixedBytes(shape) + options.storedCaches * snapshotBytes(layers, kvHeads, layers * kvHeads * (rows + S), rowBytes);
+  };
+  const within = contextLength - S - B - P;
+  if (within < 1) {
+    throw new BudgetError(`blocks of ${B} with patched prompts of up to ${P} tokens leave no room in a context of ${contextLength}: lower blockSize or promptTokens`);
+  }
+  // bytes may hold more rows than a context ever has: no use in reserving them
+  const most = policy.evicts ? contextLength : Number.POSITIVE_INFINITY;
+  const rows = 'bytes' in options.budget ? Math.min(budgetRows(options.budget, promised), most) : budgetRows(options.budget, promised);
+  const layerRows = share(rows);
+  const shape = shapeOf(rows);
+  return {
+    ...options,
+    rows,
+    layerRows,
+    compactRows: layerRows.map((m) => Math.min(m, within)),
+    compactBase: Math.min(within + S, Math.max(...layerRows) * (options.heads === 'adaptive' ? kvHeads : 1) + S),
+    shape,
+    layerCapacity: capacityOf(shape),
+    promisedBytes: promised(rows),
+    promisedCacheBytes: cacheRows(shape) * rowBytes,
+    promisedFixedBytes: fixedBytes(shape),
+  };
+}
+
+/** The error of a conversation that outgrows a policy that keeps everything. */
+export function fullError(plan: Plan, tokens: number): BudgetError {
+  return new BudgetError(
+    `policy 'full' keeps every token: ${tokens} do not fit into ${plan.rows + plan.sinks} (${formatBytes(plan.promisedBytes)} promised). ` +
+      'Raise the budget to the length of the conversation, or choose a policy that evicts.',
+  );
+}

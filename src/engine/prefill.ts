@@ -1,0 +1,39 @@
+// tokens -> model.forward -> cache.append -> policy.score -> select -> cache.compact, block by block (algorithms, section 1).
+// The steps themselves are Run's; here is their order, what may interrupt them, and who hears of them.
+import type { Run } from './run.ts';
+
+export interface PrefillProgress {
+  readonly doneTokens: number;
+  readonly totalTokens: number;
+  readonly blockMs: number;
+  /** Bytes of cached rows after the block. */
+  readonly cacheBytes: number;
+}
+
+export interface PrefillOptions {
+  readonly signal?: AbortSignal;
+  readonly onBlock?: (progress: PrefillProgress) => void;
+}
+
+/** Cuts tokens into blocks of `size`, the last one shorter. */
+export function* blocksOf(tokens: readonly number[], size: number): Generator<readonly number[]> {
+  for (let at = 0; at < tokens.length; at += size) yield tokens.slice(at, at + size);
+}
+
+/** Takes tokens in. Rejects with the signal's reason when aborted: the blocks before stay in, the rest does not go in. */
+export async function prefill(run: Run, tokens: readonly number[], options: PrefillOptions = {}): Promise<void> {
+  let doneTokens = 0;
+  for (const block of blocksOf(tokens, run.plan.blockSize)) {
+    options.signal?.throwIfAborted();
+    const begin = performance.now();
+    run.step(block);
+    doneTokens += block.length;
+    options.onBlock?.({ doneTokens, totalTokens: tokens.length, blockMs: performance.now() - begin, cacheBytes: run.cache.usedBytes });
+    await pause();
+  }
+}
+
+/** Lets timers, aborts and other work have their turn. */
+export function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,91 @@
+// Layer sensitivity (algorithms, section 3.4): how much a layer's keys change when attention is cut to blocks. Measured once a model.
+import { Cache } from '../cache/cache.ts';
+import { OptionError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+import { pause } from './prefill.ts';
+
+export interface Profile {
+  /** s_l of each layer: mean cosine of its keys under full and under block-local attention. Low = sensitive. */
+  readonly similarity: readonly number[];
+  readonly tokens: number;
+  readonly blockSize: number;
+  readonly sinks: number;
+}
+
+/** Tokens whose keys are compared as one vector. */
+const WINDOW = 100;
+const SINKS = 128;
+const BLOCK = 4096;
+/** Fewer tokens make no block with anything before it. */
+const LEAST_TOKENS = 64;
+
+/**
+ * Profiles a model on a text: (a) full causal attention, (b) each token sees the first `sinks` tokens, its own block, and the last half
+ * of the block before. Text past the context length is left out; where it is shorter than two blocks of 4096, blocks are a quarter of it.
+ * Throws OptionError for a text that is too short, the signal's reason when aborted.
+ */
+export async function profileModel(model: Model, text: string, options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {}): Promise<Profile> {
+  const { transformer, config, backend } = model;
+  const { layers, kvHeads, headDim: d } = config;
+  const tokens = model.tokenizer.encode(text).slice(0, config.contextLength);
+  if (tokens.length < LEAST_TOKENS) throw new OptionError(`the text has ${tokens.length} tokens, a profile needs at least ${LEAST_TOKENS}: give a longer text`);
+  const blockSize = tokens.length >= 2 * BLOCK ? BLOCK : Math.ceil(tokens.length / 4);
+  const sinks = Math.min(SINKS, Math.floor(blockSize / 4));
+  const local = sinks + Math.ceil(blockSize / 2);
+  const cacheOf = (kept: number) => new Cache(backend, { kvHeads, headDim: d, rowType: 'f32', keptRows: new Array<number>(layers).fill(kept), room: blockSize });
+  const undo: (() => void)[] = [];
+  try {
+    const full = cacheOf(tokens.length);
+    undo.push(() => full.dispose());
+    const cut = cacheOf(local);
+    undo.push(() => cut.dispose());
+    const workspace = transformer.createWorkspace(blockSize, Math.min(256, blockSize));
+    undo.push(() => workspace.dispose());
+    const kept = backend.arena.allocate(local * 4);
+    undo.push(() => backend.arena.free(kept));
+    const sums = new Array<number>(layers).fill(0);
+    let windows = 0;
+    for (let at = 0; at < tokens.length; at += blockSize) {
+      options.signal?.throwIfAborted();
+      const block = tokens.slice(at, at + blockSize);
+      transformer.forward(block, { cache: full, workspace, position: at, token: at });
+      transformer.forward(block, { cache: cut, workspace, position: at, token: at });
+      for (let from = 0; from < block.length; from += WINDOW) {
+        const count = Math.min(WINDOW, block.length - from);
+        windows++;
+        for (let l = 0; l < layers; l++) {
+          for (let h = 0; h < kvHeads; h++) {
+            const keys = [full, cut].map((cache) => {
+              const head = cache.heads[l][h];
+              return backend.floats(head.keys + (head.length - block.length + from) * d * 4, count * d);
+            });
+            sums[l] += cosine(keys[0], keys[1]) / kvHeads;
+          }
+        }
+      }
+      for (let l = 0; l < layers; l++) {
+        const n = cut.heads[l][0].length;
+        const rows = [...Array(n).keys()].filter((i) => i < Math.min(sinks, n) || i >= n - Math.ceil(block.length / 2));
+        backend.ints(kept, rows.length).set(rows);
+        cut.compact(l, new Array<number>(kvHeads).fill(kept), new Array<number>(kvHeads).fill(rows.length));
+      }
+      options.onProgress?.(Math.min(at + blockSize, tokens.length), tokens.length);
+      await pause();
+    }
+    return { similarity: sums.map((s) => s / windows), tokens: tokens.length, blockSize, sinks };
+  } finally {
+    for (const step of undo.reverse()) step();
+  }
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let ab = 0;
+  let aa = 0;
+  let bb = 0;
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i] * b[i];
+    aa += a[i] * a[i];
+    bb += b[i] * b[i];
+  }
+  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 1;
+}

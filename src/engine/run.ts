@@ -1,0 +1,319 @@
+// One conversation's state in the engine: its cache, its working memory, where it stands. It takes tokens in blocks and keeps within its
+// plan; it knows no text. `prefill.ts` and `decode.ts` are what is done with it.
+import { rowTypes } from '../backend/dtype.ts';
+import type { Address, Scores, Tensor } from '../backend/tensor.ts';
+import { Cache } from '../cache/cache.ts';
+import { restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
+import { ContextError } from '../errors.ts';
+import type { Transformer, Workspace } from '../model/transformer.ts';
+import type { LayerView } from '../policy/policy.ts';
+import { type Selection, select } from '../policy/select.ts';
+import { total } from '../policy/score.ts';
+import { fullError, type Plan, ROW_BUFFERS, SHIFT_SLOTS } from './plan.ts';
+
+/** What a layer kept after a block, for those who draw it. Token numbers of each head's rows, ascending. */
+export type OnKept = (layer: number, tokens: readonly Int32Array[]) => void;
+
+const ORIGINAL = -1;
+
+export class Run {
+  readonly transformer: Transformer;
+  readonly plan: Plan;
+  readonly cache: Cache;
+  readonly workspace: Workspace;
+  /** Number of the next token. */
+  token = 0;
+  /** Steps that evicted, so far. */
+  evictions = 0;
+  /** Tokens of the patched prompt that rates a block, in policies that use one. */
+  prompt: (block: readonly number[]) => readonly number[] = (block) => block;
+  onKept?: OnKept;
+  #base = ORIGINAL; // position at which rows end since they were made compact, ORIGINAL before
+  #rebasedAt = 0;
+  #tail: number[] = []; // the newest blockSize tokens
+  #buffers: Address;
+  #shifts: Address;
+  #shiftHeld = new Int32Array(SHIFT_SLOTS); // which shift a slot holds; 0 is never asked for
+  #extent: number; // bytes of one buffer
+
+  /** Reserves everything the run will ever hold. Throws DeviceError where memory ends; nothing is left reserved then. */
+  constructor(transformer: Transformer, plan: Plan) {
+    this.transformer = transformer;
+    this.plan = plan;
+    const { backend, config } = transformer;
+    this.#extent = plan.layerCapacity * 4;
+    const undo: (() => void)[] = [];
+    try {
+      this.cache = new Cache(backend, plan.shape);
+      undo.push(() => this.cache.dispose());
+      this.workspace = transformer.createWorkspace(Math.max(plan.blockSize, plan.promptTokens), plan.blockSize);
+      undo.push(() => this.workspace.dispose());
+      this.#buffers = backend.arena.allocate(this.#extent * ROW_BUFFERS);
+      undo.push(() => backend.arena.free(this.#buffers));
+      this.#shifts = backend.arena.allocate(SHIFT_SLOTS * config.ropeDims * 4);
+    } catch (error) {
+      for (const step of undo.reverse()) step();
+      throw error;
+    }
+    if (plan.positions === 'compact') this.#base = 0;
+  }
+
+  /** Rotary position of the next token. */
+  get position(): number {
+    return this.#base === ORIGINAL ? this.token : this.#base + this.token - this.#rebasedAt;
+  }
+
+  /** Most bytes held so far: rows at their fullest, and what is reserved beside them. */
+  get peakBytes(): number {
+    return this.plan.promisedBytes - this.plan.promisedCacheBytes + this.cache.peakBytes;
+  }
+
+  /** Appends a block of at most blockSize tokens, lets the policy rate all rows, and evicts down to the budget, layer by layer. */
+  step(block: readonly number[]): void {
+    if (block.length === 0) return;
+    const patched = this.plan.policy.observe.queries === 'patched' && this.#mustEvict(block.length);
+    this.#fit(block.length, patched ? this.plan.promptTokens : 0);
+    this.#block(block, this.#base !== ORIGINAL);
+  }
+
+  /** Appends tokens (at most blockSize) without rating or evicting, and leaves log-odds of the next to be read. */
+  extend(tokens: readonly number[]): void {
+    this.#fit(tokens.length, 0);
+    this.transformer.forward(tokens, { cache: this.cache, workspace: this.workspace, position: this.position, token: this.token });
+    this.token += tokens.length;
+    this.#remember(tokens);
+  }
+
+  /** Whether `count` tokens can be appended without evicting first, and a patched prompt behind them. */
+  hasRoom(count: number): boolean {
+    if (this.position + count > this.transformer.config.contextLength) return false;
+    const rows = count + this.plan.promptTokens;
+    for (let layer = 0; layer < this.cache.layers; layer++) {
+      for (let h = 0; h < this.plan.shape.kvHeads; h++) if (this.cache.roomOf(layer, h) < rows) return false;
+    }
+    return true;
+  }
+
+  /** Takes back all tokens from number `token` on. They must not have been part of a step. */
+  rewind(token: number): void {
+    this.cache.truncateFrom(token);
+    const taken = this.token - token;
+    this.#tail.length = Math.max(0, this.#tail.length - taken);
+    this.token = token;
+  }
+
+  /** Log-odds [V] after the last token of the last step or extension: a view, valid until the next operation. */
+  logits(last: number): Float32Array {
+    return this.transformer.logits(this.workspace, last);
+  }
+
+  /** Forgets everything said. */
+  clear(): void {
+    this.cache.clear();
+    this.token = 0;
+    this.#tail = [];
+    this.#base = this.plan.positions === 'compact' ? 0 : ORIGINAL;
+    this.#rebasedAt = 0;
+  }
+
+  save(): Uint8Array<ArrayBuffer> {
+    return takeSnapshot(this.cache, { token: this.token, base: this.#base, rebasedAt: this.#rebasedAt });
+  }
+
+  /** Puts a saved state back; `newest` are the tokens before its end, as many as a block at least. */
+  restore(bytes: Uint8Array, name: string, newest: readonly number[]): void {
+    const { token, base, rebasedAt } = restoreSnapshot(this.cache, bytes, name);
+    this.token = token;
+    this.#base = base;
+    this.#rebasedAt = rebasedAt;
+    this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
+  }
+
+  dispose(): void {
+    this.cache.dispose();
+    this.workspace.dispose();
+    if (this.#buffers === 0) return;
+    this.transformer.backend.arena.free(this.#buffers);
+    this.transformer.backend.arena.free(this.#shifts);
+    this.#buffers = 0;
+  }
+
+  #buffer(i: number): Address {
+    return this.#buffers + i * this.#extent;
+  }
+
+  #remember(tokens: readonly number[]): void {
+    this.#tail.push(...tokens);
+    if (this.#tail.length > this.plan.blockSize) this.#tail = this.#tail.slice(-this.plan.blockSize);
+  }
+
+  /** Whether some layer will hold more than its share once T tokens have been appended. */
+  #mustEvict(T: number): boolean {
+    const { layerRows, compactRows, sinks } = this.plan;
+    const share = this.#base === ORIGINAL ? layerRows : compactRows;
+    const held = Math.min(sinks, this.token + T);
+    return this.cache.heads.some((heads, layer) => heads.reduce((sum, h) => sum + h.length + T, 0) > heads.length * (share[layer] + held));
+  }
+
+  /**
+   * Makes sure that `count` tokens fit, and `ahead` positions behind them: if not, the newest tokens are taken back and go through a
+   * block's step once more, so that the policy decides what makes room. Where the context length is reached, that step also makes
+   * positions compact. (Its own patched prompt may then reach `ahead` positions past the context length, that once.)
+   */
+  #fit(count: number, ahead: number): void {
+    const { plan, transformer } = this;
+    const { contextLength } = transformer.config;
+    const beyond = this.position + count + ahead > contextLength;
+    if (!beyond && this.hasRoom(count)) return;
+    if (!plan.policy.evicts) {
+      if (this.position + count > contextLength) {
+        throw new ContextError(`${this.token + count} tokens exceed the model's context of ${contextLength}: policy 'full' cannot go beyond, choose one that evicts`);
+      }
+      if (!this.hasRoom(count)) throw fullError(plan, this.token + count);
+      return;
+    }
+    if (beyond && plan.positions === 'original') {
+      throw new ContextError(`position ${this.position + count + ahead} is beyond the model's context of ${contextLength}: use positions 'auto' or 'compact'`);
+    }
+    const again = this.#tail;
+    if (again.length === 0) throw new ContextError(`${count} tokens do not fit into an empty conversation: give fewer at a time`);
+    this.rewind(this.token - again.length);
+    this.#block(again, beyond || this.#base !== ORIGINAL);
+  }
+
+  /** The step itself. `compact`: rows are rotated to end at plan.compactBase. */
+  #block(block: readonly number[], compact: boolean): void {
+    const { plan, cache, transformer } = this;
+    const { policy } = plan;
+    const T = block.length;
+    const over = compact || this.#mustEvict(T);
+    const rate = over || policy.accumulates;
+    const patched = rate && policy.observe.queries === 'patched';
+    const end = this.position + T;
+    const evict = (layer: number, scores: Scores) => {
+      if (over) this.#evict(layer, scores, T, end, compact);
+    };
+    transformer.forward(block, {
+      cache,
+      workspace: this.workspace,
+      position: this.position,
+      token: this.token,
+      onLayer: (layer, queries) => {
+        if (patched || !rate) return;
+        const { observe } = policy;
+        const count = observe.queries === 'last' ? Math.min(observe.count, T) : T;
+        const looking = observe.queries === 'none' ? undefined : { address: queries.address + (T - count) * queries.columns * 4, columns: queries.columns };
+        evict(layer, policy.score(this.#view(layer, T, this.#buffer(0), looking, count), transformer.backend));
+      },
+    });
+    if (patched) {
+      const prompt = this.prompt(block);
+      this.#observePatched(prompt.length > 0 ? prompt : block, T, end, evict);
+    }
+    this.token += T;
+    if (over) this.evictions++;
+    if (compact) {
+      this.#base = plan.compactBase;
+      this.#rebasedAt = this.token;
+      this.#tail = [];
+    } else this.#remember(block);
+  }
+
+  /** Forwards the patched prompt, lets its queries rate each layer, and drops its rows again (algorithms, section 2). */
+  #observePatched(prompt: readonly number[], T: number, end: number, evict: (layer: number, scores: Scores) => void): void {
+    const { plan, cache, transformer } = this;
+    const { backend } = transformer;
+    const P = Math.min(prompt.length, plan.promptTokens);
+    const sum = this.#buffer(2); // looks of the pieces so far
+    transformer.forward(prompt.slice(0, P), {
+      cache,
+      workspace: this.workspace,
+      position: end,
+      token: this.token + T,
+      queriesOnly: true,
+      onLayer: (layer, queries, count, done) => {
+        // the prompt's own rows are no keys here (section 2): each head is seen as it was before them
+        const heads = cache.heads[layer].map((h) => ({ ...h, length: h.length - done }));
+        const view = { ...this.#view(layer, T, this.#buffer(0), queries, count), heads };
+        const scores = plan.policy.score(view, backend);
+        const n = total(scores);
+        const into = backend.floats(sum, n);
+        const looks = backend.floats(scores.address, n);
+        const first = done === count;
+        const by = plan.policy.aggregate === 'mean' ? count / P : 1;
+        for (let i = 0; i < n; i++) {
+          const look = looks[i] * by;
+          into[i] = first ? look : plan.policy.aggregate === 'max' ? Math.max(into[i], look) : into[i] + look;
+        }
+        if (done < P) return;
+        looks.set(into);
+        cache.truncate(layer, P);
+        evict(layer, scores);
+      },
+    });
+  }
+
+  #view(layer: number, T: number, out: Address, queries: Tensor | undefined, count: number): LayerView {
+    const { plan, cache } = this;
+    return {
+      layer,
+      heads: cache.heads[layer],
+      headDim: plan.shape.headDim,
+      rowType: plan.shape.rowType,
+      tokens: this.token + T,
+      queries,
+      count,
+      recent: Math.min(plan.policy.protect.recent, plan.layerRows[layer]),
+      out,
+      spare: this.#buffer(1),
+      seed: plan.seed,
+    };
+  }
+
+  #evict(layer: number, scores: Scores, T: number, end: number, compact: boolean): void {
+    const { plan, cache } = this;
+    const { backend } = this.transformer;
+    const rows = compact ? plan.compactRows[layer] : plan.layerRows[layer];
+    const view = this.#view(layer, T, this.#buffer(0), undefined, 0);
+    const selection = select(view, scores, { rows, sinks: plan.sinks, heads: plan.heads, safeguard: plan.safeguard }, this.#buffer(2), this.#buffer(3), backend);
+    if (compact) this.#rotate(layer, selection, end);
+    cache.compact(layer, selection.kept, selection.counts);
+    this.onKept?.(layer, cache.heads[layer].map((h) => backend.ints(h.positions, h.length).slice()));
+  }
+
+  /** Rotates the rows that stay so that their positions become contiguous and end at plan.compactBase, before they move. */
+  #rotate(layer: number, { kept, counts }: Selection, end: number): void {
+    const { cache, plan } = this;
+    const { backend } = this.transformer;
+    const keyBytes = plan.shape.headDim * rowTypes[plan.shape.rowType].bytes;
+    cache.heads[layer].forEach((head, h) => {
+      const rows = backend.ints(kept[h], counts[h]).slice();
+      const tokens = backend.ints(head.positions, head.length).slice();
+      const shiftOf = (i: number) => {
+        const before = this.#base === ORIGINAL ? tokens[rows[i]] : end - head.length + rows[i];
+        return plan.compactBase - counts[h] + i - before;
+      };
+      for (let i = 0; i < rows.length; ) {
+        const shift = shiftOf(i);
+        let run = 1;
+        while (i + run < rows.length && rows[i + run] === rows[i] + run && shiftOf(i + run) === shift) run++;
+        if (shift !== 0) {
+          const angles = { address: this.#anglesOf(shift), rotated: this.transformer.config.ropeDims, style: this.transformer.config.architecture.rope };
+          backend.ropeShift(head.keys + rows[i] * keyBytes, angles, run, plan.shape.headDim, plan.shape.rowType);
+        }
+        i += run;
+      }
+    });
+  }
+
+  /** Angles of a difference of positions, kept where the last one with the same slot was. */
+  #anglesOf(shift: number): Address {
+    const slot = Math.abs(shift) % SHIFT_SLOTS;
+    const at = this.#shifts + slot * this.transformer.config.ropeDims * 4;
+    if (this.#shiftHeld[slot] !== shift) {
+      this.transformer.rotary.write(this.transformer.backend, at, shift, 1);
+      this.#shiftHeld[slot] = shift;
+    }
+    return at;
+  }
+}

@@ -1,0 +1,117 @@
+// k-means on unit vectors (algorithms, section 3.1): k-means++ seeding, restarts, the best inertia; the arithmetic is the backend's.
+import type { Backend } from '../backend/backend.ts';
+import { createRandom } from '../math/rng.ts';
+
+export interface Clusters {
+  /** Cluster of each vector, 0 .. centroids.length - 1, every one used. */
+  readonly labels: readonly number[];
+  /** Means of the members, not normalised. */
+  readonly centroids: readonly Float32Array[];
+  /** Sum of squared distances to the own centroid. */
+  readonly inertia: number;
+}
+
+export interface ClusterOptions {
+  readonly count: number;
+  readonly restarts: number;
+  readonly seed: number;
+}
+
+/** Lloyd's steps before a restart is taken as it is; it settles after some ten. */
+const MAX_STEPS = 100;
+
+/** Clusters unit vectors. `count` is capped at the number of distinct vectors. Same seed, same clusters. */
+export function cluster(vectors: readonly Float32Array[], options: ClusterOptions, backend: Backend): Clusters {
+  const n = vectors.length;
+  if (n === 0) return { labels: [], centroids: [], inertia: 0 };
+  const d = vectors[0].length;
+  const E = Math.max(1, Math.min(options.count, distinct(vectors)));
+  const random = createRandom(options.seed);
+  const at = {
+    x: backend.arena.allocate(n * d * 4),
+    centroids: backend.arena.allocate(E * d * 4),
+    sums: backend.arena.allocate(E * d * 4),
+    labels: backend.arena.allocate(n * 4),
+    distances: backend.arena.allocate(n * 4),
+    counts: backend.arena.allocate(E * 4),
+  };
+  const release = backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, width: Math.max(32, E * 4) });
+  const x = { address: at.x, columns: d };
+  const centroids = { address: at.centroids, columns: d };
+  const sums = { address: at.sums, columns: d };
+  const setCentroid = (e: number, vector: Float32Array) => backend.floats(at.centroids + e * d * 4, d).set(vector);
+  try {
+    const all = backend.floats(at.x, n * d);
+    vectors.forEach((v, i) => all.set(v, i * d));
+    let best: Clusters | undefined;
+    for (let restart = 0; restart < options.restarts; restart++) {
+      // k-means++: the next seed is drawn in proportion to the squared distance from the seeds before
+      setCentroid(0, vectors[Math.floor(random() * n)]);
+      for (let e = 1; e < E; e++) {
+        backend.kmeansAssign(at.labels, at.distances, x, centroids, n, e);
+        setCentroid(e, vectors[draw(backend.floats(at.distances, n), random)]);
+      }
+      let before = '';
+      for (let step = 0; step < MAX_STEPS; step++) {
+        backend.kmeansAssign(at.labels, at.distances, x, centroids, n, E);
+        reseedEmpty(backend.ints(at.labels, n), backend.floats(at.distances, n), E);
+        const labels = backend.ints(at.labels, n).join();
+        if (labels === before) break;
+        before = labels;
+        backend.kmeansSum(sums, at.counts, x, at.labels, n, E);
+        const counts = backend.ints(at.counts, E);
+        const total = backend.floats(at.sums, E * d);
+        const mean = backend.floats(at.centroids, E * d);
+        for (let i = 0; i < total.length; i++) mean[i] = total[i] / counts[Math.floor(i / d)];
+      }
+      const labels = [...backend.ints(at.labels, n)];
+      const means = Array.from({ length: E }, (_, e) => backend.floats(at.centroids + e * d * 4, d).slice());
+      const inertia = labels.reduce((sum, e, i) => sum + squaredDistance(vectors[i], means[e]), 0);
+      if (!best || inertia < best.inertia) best = { labels, centroids: means, inertia };
+    }
+    return best!;
+  } finally {
+    for (const address of Object.values(at)) backend.arena.free(address);
+    release();
+  }
+}
+
+/** A cluster without members takes the point that lies farthest from its centroid (of a cluster that has others). */
+function reseedEmpty(labels: Int32Array, distances: Float32Array, E: number): void {
+  const members = new Array<number>(E).fill(0);
+  for (const e of labels) members[e]++;
+  for (let e = 0; e < E; e++) {
+    if (members[e] > 0) continue;
+    let farthest = -1;
+    for (let i = 0; i < labels.length; i++) {
+      if (members[labels[i]] > 1 && (farthest < 0 || distances[i] > distances[farthest])) farthest = i;
+    }
+    members[labels[farthest]]--;
+    labels[farthest] = e;
+    distances[farthest] = 0;
+    members[e] = 1;
+  }
+}
+
+/** An index drawn in proportion to its weight; the last with any where rounding overshoots. */
+function draw(weights: Float32Array, random: () => number): number {
+  let left = random() * weights.reduce((a, b) => a + b, 0);
+  let last = 0;
+  for (let i = 0; i < weights.length; i++) {
+    if (weights[i] <= 0) continue;
+    last = i;
+    left -= weights[i];
+    if (left < 0) return i;
+  }
+  return last;
+}
+
+function distinct(vectors: readonly Float32Array[]): number {
+  return new Set(vectors.map((v) => v.join())).size;
+}
+
+function squaredDistance(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
+  return sum;
+}

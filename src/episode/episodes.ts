@@ -1,0 +1,141 @@
+// Episodes of a growing conversation: clustered when it is first asked, one cache a cluster, one of them resident; brought up to date
+// with what was said since, and clustered anew once the conversation has grown by a share.
+import { prefill, type PrefillOptions } from '../engine/prefill.ts';
+import type { Run } from '../engine/run.ts';
+import { type Clusters, cluster } from './cluster.ts';
+import type { Embedder } from './embed.ts';
+import { matchEpisodes } from './match.ts';
+import { medoidText, typicalSegments } from './medoid.ts';
+import { type Segment, segmentsOf, type Utterance } from './segment.ts';
+import type { EpisodeStore } from './store.ts';
+
+export interface EpisodeOptions {
+  /** E: clusters at most. */
+  readonly count: number;
+  readonly medoids: number;
+  readonly segmentTurns: number;
+  readonly restarts: number;
+  readonly seed: number;
+}
+
+/** What a conversation consists of, held so that its caches can be made again. */
+export interface History {
+  readonly utterances: readonly Utterance[];
+  readonly tokens: readonly number[];
+}
+
+/** The conversation is clustered anew when it is this much longer than when it was clustered. */
+const REGROW = 1.25;
+
+export interface Episode {
+  readonly segments: readonly number[];
+  readonly medoids: readonly number[];
+  readonly promptTokens: number;
+}
+
+export class Episodes {
+  readonly #run: Run;
+  readonly #embedder: Embedder;
+  readonly #store: EpisodeStore;
+  readonly #options: EpisodeOptions;
+  readonly #promptOf: (text: string) => number[];
+  segments: Segment[] = [];
+  clusters: Clusters = { labels: [], centroids: [], inertia: 0 };
+  episodes: Episode[] = [];
+  /** Episode whose cache is in the run, -1 before the first question. */
+  resident = -1;
+  #prompts: number[][] = [];
+  #covered: number[] = []; // tokens of the history that each episode's cache has seen
+  #clusteredTokens = 0;
+  #vectorBytes = 0;
+
+  /** `promptOf` makes the patched prompt's tokens of an episode's text. */
+  constructor(run: Run, embedder: Embedder, store: EpisodeStore, options: EpisodeOptions, promptOf: (text: string) => number[]) {
+    this.#run = run;
+    this.#embedder = embedder;
+    this.#store = store;
+    this.#options = options;
+    this.#promptOf = promptOf;
+  }
+
+  /** Bytes of segments' vectors and of stored caches in memory. */
+  get vectorBytes(): number {
+    return this.#vectorBytes;
+  }
+
+  /**
+   * Makes the cache of the episode that a question is about resident, covering the whole history. Returns the episode.
+   * An abort leaves the episodes that were finished; the rest is made at the next question.
+   */
+  async focus(question: string, history: History, options: PrefillOptions): Promise<number> {
+    if (this.episodes.length === 0 || history.tokens.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
+    const e = this.episodes.length === 1 ? 0 : matchEpisodes((await this.#embedder.embed([question]))[0], this.clusters.centroids)[0];
+    await this.#reside(e, history, options);
+    return e;
+  }
+
+  /** Prepares every episode's cache, so that no question has to wait for it. */
+  async prepare(history: History, options: PrefillOptions): Promise<void> {
+    if (this.episodes.length === 0 || history.tokens.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
+    for (let e = 0; e < this.episodes.length; e++) if (this.#covered[e] < history.tokens.length) await this.#reside(e, history, options);
+  }
+
+  /** What was appended behind the history since, and is not part of it, is gone from the resident cache: it must be loaded again. */
+  evictResident(): void {
+    this.resident = -1;
+  }
+
+  async #cluster(history: History): Promise<void> {
+    const { count, medoids, segmentTurns, restarts, seed } = this.#options;
+    const run = this.#run;
+    const segments = segmentsOf(history.utterances, segmentTurns);
+    const texts = segments.map((s) => s.text);
+    this.#embedder.fit?.(texts);
+    const vectors = await this.#embedder.embed(texts);
+    // where nothing is ever evicted all episodes' caches would be the same
+    const E = history.tokens.length <= Math.min(...run.plan.layerRows) ? 1 : count;
+    const clusters = cluster(vectors, { count: E, restarts, seed }, run.transformer.backend);
+    const episodes: Episode[] = [];
+    const prompts: number[][] = [];
+    for (let e = 0; e < Math.max(1, clusters.centroids.length); e++) {
+      const typical = clusters.centroids.length === 0 ? [] : typicalSegments(e, vectors, clusters);
+      // the best medoids whose text fits
+      const chosen: number[] = [];
+      let prompt = this.#promptOf('');
+      for (const i of typical.slice(0, medoids)) {
+        const longer = this.#promptOf(medoidText([...chosen, i], segments));
+        if (longer.length > run.plan.promptTokens) continue;
+        chosen.push(i);
+        prompt = longer;
+      }
+      if (chosen.length === 0 && typical.length > 0) prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
+      prompts.push(prompt);
+      episodes.push({ segments: typical, medoids: chosen, promptTokens: prompt.length });
+    }
+    await this.#store.clear();
+    this.segments = segments;
+    this.clusters = clusters;
+    this.episodes = episodes;
+    this.resident = -1;
+    this.#prompts = prompts;
+    this.#covered = episodes.map(() => 0);
+    this.#clusteredTokens = history.tokens.length;
+    this.#vectorBytes = clusters.centroids.reduce((sum, v) => sum + v.byteLength, 0);
+  }
+
+  async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
+    const run = this.#run;
+    const covered = this.#covered[e];
+    if (this.resident === e && run.token === covered && covered === history.tokens.length) return;
+    this.resident = -1;
+    if (covered === 0) run.clear();
+    else run.restore(await this.#store.get(String(e)), `episode ${e}`, history.tokens.slice(Math.max(0, covered - run.plan.blockSize), covered));
+    if (covered < history.tokens.length) {
+      run.prompt = () => this.#prompts[e];
+      await prefill(run, history.tokens.slice(covered), options);
+      await this.#store.put(String(e), run.save());
+      this.#covered[e] = history.tokens.length;
+    }
+    this.resident = e;
+  }
+}

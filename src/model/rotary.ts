@@ -1,0 +1,29 @@
+// Angles of the rotary position embedding, in f64 so that far positions stay exact, written as f32 tables that kernels read.
+import type { Backend } from '../backend/backend.ts';
+import type { Address } from '../backend/tensor.ts';
+import type { ModelConfig } from './config.ts';
+
+/** Writes [cos of rotated / 2 angles | sin] rows for positions. */
+export interface Rotary {
+  /** Row i of f32 [count, ropeDims] at `to` = the angles of position first + i. Negative positions rotate backwards. */
+  write(backend: Backend, to: Address, first: number, count: number): void;
+}
+
+/** theta_j = base^(-2j / ropeDims) / factor_j, an angle = position * theta_j (divided by the linear scale). */
+export function createRotary(config: ModelConfig, factors?: readonly number[]): Rotary {
+  const half = config.ropeDims / 2;
+  const frequencies = Float64Array.from({ length: half }, (_, j) => config.ropeBase ** ((-2 * j) / config.ropeDims) / (factors?.[j] ?? 1) / config.ropeScale);
+  return {
+    write(backend, to, first, count) {
+      const table = backend.floats(to, count * 2 * half);
+      for (let i = 0; i < count; i++) {
+        const row = i * 2 * half;
+        for (let j = 0; j < half; j++) {
+          const angle = (first + i) * frequencies[j];
+          table[row + j] = Math.cos(angle);
+          table[row + half + j] = Math.sin(angle);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,10 @@
+// InfiniPot (EMNLP 2024, arXiv 2410.01518), its attention to a prompt that asks for a summary: rows that this prompt looks at.
+// Differs: where a model follows no instructions the prompt is only what the chat template puts before a reply.
+import { definePolicy } from './policy.ts';
+
+export const infinipot = definePolicy({
+  name: 'infinipot',
+  summary: 'rows that a prompt asking for a summary attends to (arXiv 2410.01518)',
+  observe: { queries: 'patched', prompt: 'summary' },
+  aggregate: 'max',
+});

@@ -1,0 +1,410 @@
+// What a user holds: a conversation of any length with a model, inside a budget that is reserved when it opens.
+import { decode, type FinishReason } from '../engine/decode.ts';
+import { type Plan, planRun } from '../engine/plan.ts';
+import { prefill } from '../engine/prefill.ts';
+import { type OnKept, Run } from '../engine/run.ts';
+import { createSampler, type SampleOptions } from '../engine/sample.ts';
+import { createEmbedder } from '../episode/embed.ts';
+import { Episodes } from '../episode/episodes.ts';
+import type { Utterance } from '../episode/segment.ts';
+import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';
+import { ContextError, OptionError } from '../errors.ts';
+import type { Message } from '../model/chat-template.ts';
+import type { Model } from '../model/model.ts';
+import { type ConversationOptions, type Instructions, readOptions } from './options.ts';
+
+export interface AddOptions {
+  /** Stops between two blocks: the blocks before stay in, the rest of what was to be added does not go in. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: AddProgress) => void;
+}
+
+export interface AddProgress {
+  readonly doneTokens: number;
+  readonly totalTokens: number;
+  readonly blockMs: number;
+  readonly cacheBytes: number;
+  /** Which episode's cache is being made, of how many; 0 of 1 without episodes. */
+  readonly episode: number;
+  readonly episodes: number;
+}
+
+export interface AskOptions extends SampleOptions, AddOptions {
+  /** Longest reply in tokens. Default 256. */
+  readonly maxTokens?: number;
+  /** Whether question and reply become part of the conversation. Default true; false asks independently of other questions. */
+  readonly keep?: boolean;
+  /** Whether the model's chat template is put around the question. Default true. */
+  readonly template?: boolean;
+}
+
+export interface MemoryReport {
+  /** Bytes reserved for good when the conversation opened: cache at its fullest, scratch, logits, stored episodes in memory. */
+  readonly promisedBytes: number;
+  /** Most of them that were ever in use at once; never more than promised. */
+  readonly peakBytes: number;
+  readonly promisedCacheBytes: number;
+  readonly peakCacheBytes: number;
+  /** Bytes of cached rows now. */
+  readonly cacheBytes: number;
+  /** Bytes of stored episodes in memory now (part of the promise). */
+  readonly storedBytes: number;
+  /** Bytes of what was said, kept by policies with episodes to make their caches again: text, 4 bytes a token, vectors. Grows. */
+  readonly historyBytes: number;
+}
+
+export interface Statistics {
+  /** Tokens of the conversation so far. */
+  readonly tokens: number;
+  /** Rows kept per kv head on average (the budget M), and of each layer. */
+  readonly budgetRows: number;
+  readonly budgetLayers: readonly number[];
+  readonly policy: string;
+  readonly build: string;
+  readonly prefillTokens: number;
+  readonly prefillMs: number;
+  readonly decodeTokens: number;
+  readonly decodeMs: number;
+  readonly blocks: number;
+  /** Episode that answered last, and how many there are; undefined without episodes. */
+  readonly episode?: number;
+  readonly episodes?: number;
+}
+
+/** A reply: iterate over its pieces of text as they come, or await text(). */
+export interface Reply extends AsyncIterable<string> {
+  /** The whole reply; starts it where it isn't being iterated. */
+  text(): Promise<string>;
+  /** Why it ended; undefined before. */
+  readonly finishReason: FinishReason | undefined;
+}
+
+const DEFAULT_REPLY_TOKENS = 256;
+const BYTES_PER_TOKEN = 4;
+
+/**
+ * Opens a conversation with a model. Everything it will ever hold is reserved now.
+ *
+ *     using conversation = openConversation(model, { budget: '8MB', policy: 'epicache' });
+ *     await conversation.add(['Mia: My dog is called Rex.\n', 'Ravi: Lovely.\n']);
+ *     for await (const piece of conversation.ask("What is Mia's dog called?")) process.stdout.write(piece);
+ *
+ * Throws OptionError for wrong options, BudgetError for a budget that is too small (saying the smallest), DeviceError where memory ends.
+ */
+export function openConversation(model: Model, options: ConversationOptions): Conversation {
+  return new Conversation(model, options);
+}
+
+export class Conversation {
+  readonly plan: Plan;
+  readonly #model: Model;
+  readonly #run: Run;
+  readonly #instructions: Instructions;
+  readonly #episodes: Episodes | undefined;
+  readonly #store: EpisodeStore;
+  #pending: number[] = []; // tokens that wait for their block to fill
+  #utterances: Utterance[] = []; // of policies with episodes
+  #history: number[] = [];
+  #textBytes = 0;
+  #framed = false; // plain text was added and its frame (the template's system message) is still open
+  #begun = false;
+  #busy = false;
+  #disposed = false;
+  #peakStored = 0;
+  #counts = { prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0, blocks: 0 };
+  #lastEpisode: number | undefined;
+
+  constructor(model: Model, options: ConversationOptions) {
+    const settings = readOptions(options, model);
+    this.#model = model;
+    this.plan = planRun(model.transformer, settings.plan);
+    this.#instructions = settings.instructions;
+    this.#store = settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
+    const { observe } = this.plan.policy;
+    const embedder = createEmbedder(settings.episodes.embedder, model);
+    this.#run = new Run(model.transformer, this.plan);
+    if (observe.queries === 'patched') {
+      if (observe.prompt === 'episode') this.#episodes = new Episodes(this.#run, embedder, this.#store, settings.episodes, (text) => this.#patch('episode', text));
+      else if (observe.prompt === 'summary') {
+        const summary = this.#patch('summary', '');
+        this.#run.prompt = () => summary;
+      } else {
+        const instruction = this.#patch('repeat', '');
+        this.#run.prompt = (block) => [...instruction, ...block];
+      }
+    }
+  }
+
+  /** A listener that hears after each block which tokens every layer and head kept. */
+  set onKept(listen: OnKept | undefined) {
+    this.#run.onKept = listen;
+  }
+
+  get memory(): MemoryReport {
+    const { plan } = this;
+    const run = this.#run;
+    const storedBytes = this.#store.memoryBytes;
+    if (storedBytes > this.#peakStored) this.#peakStored = storedBytes;
+    const promisedStored = plan.promisedBytes - plan.promisedFixedBytes - plan.promisedCacheBytes;
+    return {
+      promisedBytes: plan.promisedBytes,
+      peakBytes: run.peakBytes - promisedStored + this.#peakStored,
+      promisedCacheBytes: plan.promisedCacheBytes,
+      peakCacheBytes: run.cache.peakBytes,
+      cacheBytes: run.cache.usedBytes,
+      storedBytes,
+      historyBytes: this.#history.length * BYTES_PER_TOKEN + this.#textBytes + (this.#episodes?.vectorBytes ?? 0),
+    };
+  }
+
+  get statistics(): Statistics {
+    return {
+      tokens: (this.#episodes ? this.#history.length : this.#run.token) + this.#pending.length,
+      budgetRows: this.plan.rows,
+      budgetLayers: this.plan.layerRows,
+      policy: this.plan.policy.name,
+      build: this.#model.backend.build,
+      ...this.#counts,
+      episode: this.#lastEpisode,
+      episodes: this.#episodes?.episodes.length,
+    };
+  }
+
+  /** The episodes as they are now: their segments and medoids; empty without episodes or before the first question. */
+  get episodes(): Pick<Episodes, 'segments' | 'episodes'> {
+    return this.#episodes ?? { segments: [], episodes: [] };
+  }
+
+  /**
+   * Adds to the conversation: text (one utterance a line), utterances (each with its own line break), or messages. Text goes into one
+   * system message of the model's template, messages become messages. Full blocks are forwarded at once, the rest with the next question.
+   * Throws OptionError for nothing to add, BudgetError where policy 'full' runs out, the signal's reason when aborted.
+   */
+  async add(input: string | readonly string[] | Message | readonly Message[], options: AddOptions = {}): Promise<void> {
+    await this.#alone(async () => {
+      options.signal?.throwIfAborted();
+      const utterances = this.#read(input);
+      const tokens = utterances.map((text) => this.#model.tokenizer.encode(text));
+      this.#begin();
+      this.#textBytes += this.#episodes ? utterances.reduce((sum, text) => sum + 2 * text.length, 0) : 0;
+      this.#pending.push(...tokens.flat());
+      if (this.#episodes) {
+        this.#utterances.push(...utterances.map((text) => ({ text })));
+        this.#history.push(...this.#pending.splice(0));
+        return;
+      }
+      const { blockSize } = this.plan;
+      await this.#prefill(this.#pending.splice(0, Math.floor(this.#pending.length / blockSize) * blockSize), options);
+    });
+  }
+
+  /** Forwards what still waits for its block to fill (and makes the caches of all episodes), so that the next question does not have to. */
+  async flush(options: AddOptions = {}): Promise<void> {
+    await this.#alone(async () => {
+      if (this.#episodes) await this.#timed(() => this.#episodes!.prepare({ utterances: this.#utterances, tokens: this.#history }, this.#watch(options)));
+      else await this.#prefill(this.#pending.splice(0), options);
+    });
+  }
+
+  /**
+   * Asks. The reply streams while it is made; ending the iteration early ends the reply. An abort rejects with the signal's reason and
+   * leaves the conversation as it was before the question (where nothing had to be evicted since).
+   * Throws ContextError for a question longer than a block, OptionError for wrong options.
+   */
+  ask(question: string | Message, options: AskOptions = {}): Reply {
+    const sample = createSampler(options);
+    let finishReason: FinishReason | undefined;
+    const generate = () => this.#generate(question, options, sample, (reason) => {
+      finishReason = reason;
+    });
+    let started: AsyncGenerator<string> | undefined;
+    return {
+      [Symbol.asyncIterator]() {
+        started ??= generate();
+        return started;
+      },
+      async text() {
+        let text = '';
+        for await (const piece of this) text += piece;
+        return text;
+      },
+      get finishReason() {
+        return finishReason;
+      },
+    };
+  }
+
+  /** Frees everything. Stored episodes are deleted. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#run.dispose();
+    void this.#store.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Frees everything and waits until stored files are deleted. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+    await this.#store.clear();
+  }
+
+  async *#generate(question: string | Message, options: AskOptions, sample: (logits: Float32Array) => number, finish: (reason: FinishReason) => void): AsyncGenerator<string> {
+    const { keep = true, template = true, maxTokens = DEFAULT_REPLY_TOKENS } = options;
+    if (!Number.isInteger(maxTokens) || maxTokens < 1) throw new OptionError(`maxTokens is ${maxTokens}, expected a whole number from 1`);
+    const message: Message = typeof question === 'string' ? { role: 'user', content: question } : question;
+    if (typeof message?.content !== 'string' || message.content.trim() === '') throw new OptionError('the question is empty: pass some text');
+    const { chatTemplate, tokenizer } = this.#model;
+    this.#enter();
+    try {
+      options.signal?.throwIfAborted();
+      if (!keep && !this.#begun) throw new OptionError('the conversation is empty: add to it first, or ask with keep: true to begin one');
+      this.#closeFrame();
+      const first = !this.#begun;
+      this.#begin();
+      const text = template ? chatTemplate.append(message, first) + chatTemplate.reply : message.content;
+      const asked = tokenizer.encode(text);
+      if (asked.length > this.plan.blockSize) {
+        throw new ContextError(`the question has ${asked.length} tokens, a block holds ${this.plan.blockSize}: shorten it, add its text to the conversation first, or raise blockSize`);
+      }
+      if (this.#episodes) {
+        this.#history.push(...this.#pending.splice(0));
+        const history = { utterances: this.#utterances, tokens: this.#history };
+        this.#lastEpisode = await this.#timed(() => this.#episodes!.focus(message.content, history, this.#watch(options)));
+      } else await this.#prefill(this.#pending.splice(0), options);
+
+      const run = this.#run;
+      const before = { token: run.token, evictions: run.evictions };
+      const replied: number[] = [];
+      const stream = tokenizer.stream();
+      const begin = performance.now();
+      let kept = false;
+      try {
+        const tokens = decode(run, asked, { sample, maxTokens, endTokens: tokenizer.endTokens, evict: keep, signal: options.signal });
+        let step = await tokens.next();
+        while (!step.done) {
+          replied.push(step.value);
+          const piece = stream.push(step.value);
+          if (piece !== '') yield piece;
+          step = await tokens.next();
+        }
+        const rest = stream.end();
+        if (rest !== '') yield rest;
+        finish(step.value);
+        kept = keep;
+      } finally {
+        this.#counts.decodeMs += performance.now() - begin;
+        this.#counts.decodeTokens += replied.length;
+        // a reply that was broken off is no part of the conversation, unless its rows can no longer be told apart
+        if (!kept && run.evictions === before.evictions) run.rewind(before.token);
+        else this.#keep(message.content, text, asked, replied, template, before.token);
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Makes question and reply part of the conversation: the reply's last token and what the template puts behind it are still to go in. */
+  #keep(question: string, text: string, asked: readonly number[], replied: readonly number[], template: boolean, from: number): void {
+    const run = this.#run;
+    const { tokenizer, chatTemplate } = this.#model;
+    const missing = [...asked, ...replied].slice(run.token - from);
+    const closing = template ? tokenizer.encode(chatTemplate.closing) : [];
+    if (this.#episodes) {
+      const reply = tokenizer.decode(replied);
+      this.#utterances.push({ text: `${question}\n` }, { text: `${reply}\n` });
+      this.#history.push(...asked, ...replied, ...closing);
+      this.#textBytes += 2 * (text.length + reply.length);
+      this.#episodes.evictResident();
+    } else this.#pending.push(...missing, ...closing);
+  }
+
+  /** Text as utterances, exactly as the model will read them. */
+  #read(input: string | readonly string[] | Message | readonly Message[]): string[] {
+    const items = Array.isArray(input) ? (input as readonly (string | Message)[]) : [input as string | Message];
+    if (items.length === 0 || items.every((item) => (typeof item === 'string' ? item : item?.content) === '')) throw new OptionError('there is nothing to add: pass text, utterances or messages');
+    const { chatTemplate } = this.#model;
+    return items.flatMap((item) => {
+      if (typeof item === 'string') {
+        const opening = this.#framed ? '' : chatTemplate.around[0];
+        this.#framed = true;
+        const lines = Array.isArray(input) ? [item] : item.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+        return opening === '' ? lines : [opening, ...lines];
+      }
+      if (typeof item?.role !== 'string' || typeof item.content !== 'string') throw new OptionError(`a message is { role, content }, found ${JSON.stringify(item)?.slice(0, 80)}`);
+      this.#closeFrame();
+      return [chatTemplate.append(item, !this.#begun && this.#pending.length === 0)];
+    });
+  }
+
+  /** Ends the system message that plain text was put into. */
+  #closeFrame(): void {
+    if (!this.#framed) return;
+    this.#framed = false;
+    this.#pending.push(...this.#model.tokenizer.encode(this.#model.chatTemplate.around[1]));
+  }
+
+  /** Puts the BOS token in front of the first thing said, where the model wants one and its template has not written it. */
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    const { addBos, bosToken, bosText } = this.#model.tokenizer;
+    if (addBos && bosToken !== undefined && !this.#model.chatTemplate.writesBos(bosText)) this.#pending.unshift(bosToken);
+  }
+
+  /** The tokens of a patched prompt: instruction and assistant turn where there is an instruction, then the text. */
+  #patch(kind: keyof Instructions, text: string): number[] {
+    const { tokenizer, chatTemplate } = this.#model;
+    const instruction = this.#instructions[kind];
+    const lead = instruction === '' && kind !== 'summary' ? '' : instruction + chatTemplate.reply;
+    const tokens = tokenizer.encode(lead + text);
+    // a prompt of nothing could not look: without instruction and template a line break stands for the summary's beginning
+    return tokens.length > 0 ? tokens : text === '' && kind !== 'summary' ? [] : tokenizer.encode('\n');
+  }
+
+  async #prefill(tokens: readonly number[], options: AddOptions): Promise<void> {
+    if (tokens.length > 0) await this.#timed(() => prefill(this.#run, tokens, this.#watch(options)));
+  }
+
+  #watch(options: AddOptions) {
+    const episodes = this.#episodes;
+    let episode = -1;
+    return {
+      signal: options.signal,
+      onBlock: (progress: { doneTokens: number; totalTokens: number; blockMs: number; cacheBytes: number }) => {
+        this.#counts.blocks++;
+        this.#counts.prefillTokens += Math.min(this.plan.blockSize, progress.doneTokens);
+        if (progress.doneTokens <= this.plan.blockSize) episode++;
+        options.onProgress?.({ ...progress, episode: Math.max(0, episode), episodes: episodes?.episodes.length ?? 1 });
+      },
+    };
+  }
+
+  async #timed<T>(work: () => Promise<T>): Promise<T> {
+    const begin = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#counts.prefillMs += performance.now() - begin;
+      this.#peakStored = Math.max(this.#peakStored, this.#store.memoryBytes);
+    }
+  }
+
+  #enter(): void {
+    if (this.#disposed) throw new OptionError('the conversation was disposed of: open another one');
+    if (this.#busy) throw new OptionError('the conversation is busy with another call: await or end that one first');
+    this.#busy = true;
+  }
+
+  async #alone(work: () => Promise<void>): Promise<void> {
+    this.#enter();
+    try {
+      await work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+}

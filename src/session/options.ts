@@ -1,0 +1,159 @@
+// A conversation's options: read, checked and defaulted here and nowhere else.
+import { type Budget, parseBudget } from '../cache/budget.ts';
+import type { RowType } from '../backend/dtype.ts';
+import type { PlanOptions } from '../engine/plan.ts';
+import type { EmbedderOption } from '../episode/embed.ts';
+import type { EpisodeOptions } from '../episode/episodes.ts';
+import { BudgetError, OptionError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+import type { Policy } from '../policy/policy.ts';
+import { findPolicy } from '../policy/registry.ts';
+
+export interface ConversationOptions {
+  /** Bytes for all that the conversation holds ('64MB': cache at its fullest, scratch, stored episodes), or tokens kept per kv head (512). */
+  readonly budget: number | string;
+  /** Tokens forwarded, and evicted after, at a time. Default 256. */
+  readonly blockSize?: number;
+  /** What is kept: a name of the registry, or a policy of your own (definePolicy). Default 'keydiff'. */
+  readonly policy?: string | Policy;
+  /** 'uniform' (default): each head keeps as many rows; 'adaptive': a layer's best rows, whatever their head. */
+  readonly heads?: 'uniform' | 'adaptive';
+  /** 'uniform' (default): each layer keeps as many rows; 'sensitivity': by `sensitivity`. */
+  readonly layers?: 'uniform' | 'sensitivity';
+  /** Similarity of each layer from profileModel(), wanted by layers 'sensitivity'. */
+  readonly sensitivity?: readonly number[];
+  /** How sharply sensitivity shares the budget. Default 1.1. */
+  readonly alpha?: number;
+  /** First tokens that are always kept, on top of the budget. Default 4 (attention sinks). */
+  readonly sinks?: number;
+  /** Share of its uniform budget that each head keeps under 'adaptive'. Default 0.2. */
+  readonly safeguard?: number;
+  /** Type of cached rows: 'f16' (default) or 'f32'. */
+  readonly cacheType?: RowType;
+  /** 'original', 'compact' (kept keys re-rotated to be contiguous), or 'auto' (default): compact once the context length is reached. */
+  readonly positions?: 'original' | 'compact' | 'auto';
+  /** Longest patched prompt in tokens. Default: a block and its instruction for kvzip, 1024 for epicache. */
+  readonly promptTokens?: number;
+  /** Instructions of patched prompts; true = the papers' texts, false = none. Default: none for models too small to follow any. */
+  readonly instructions?: boolean | Partial<Instructions>;
+  readonly episodes?: {
+    /** Clusters. Default 4. */
+    readonly count?: number;
+    /** Segments whose text stands for an episode. Default 4. */
+    readonly medoids?: number;
+    /** Utterances to a segment. Default 4. */
+    readonly segmentTurns?: number;
+    /** Runs of k-means, the best of which counts. Default 10. */
+    readonly restarts?: number;
+    /** 'lexical' (default), 'model', or a function from texts to vectors. */
+    readonly embedder?: EmbedderOption;
+    /** Folder for the caches that are not resident. Default: memory, counted in the budget. */
+    readonly store?: string;
+  };
+  /** For clustering and the random policy. Default 0. */
+  readonly seed?: number;
+}
+
+export interface Instructions {
+  readonly repeat: string;
+  readonly summary: string;
+  readonly episode: string;
+}
+
+/** The papers' wording (KVzip, InfiniPot); EpiCache's by its description: speakers, personas, events and dates, details, commitments, opinions, relationships. */
+const paperInstructions: Instructions = {
+  repeat: '\n\nRepeat the part of the previous context exactly.',
+  summary: '\n\nSummarize the previous context highlighting the most important parts.',
+  episode:
+    '\n\nExtract the essentials of the previous conversation: speakers and their personas, events with dates, personal details, commitments, opinions and relationships.',
+};
+const noInstructions: Instructions = { repeat: '', summary: '', episode: '' };
+
+/** Models smaller than this follow no instructions: the smallest published ones that do have 135 million parameters, 70 MB at 4 bits. */
+const INSTRUCTABLE_BYTES = 50_000_000;
+
+const DEFAULT_BLOCK = 256;
+const DEFAULT_SINKS = 4;
+const DEFAULT_EPISODE_PROMPT = 1024;
+const MAX_BLOCK = 1 << 16;
+
+export interface Settings {
+  readonly plan: PlanOptions;
+  readonly episodes: EpisodeOptions & { readonly embedder: EmbedderOption; readonly store?: string };
+  readonly instructions: Instructions;
+}
+
+/** Checks and completes options. Throws OptionError, or BudgetError for a budget that is no budget. */
+export function readOptions(options: ConversationOptions, model: Model): Settings {
+  if (options === null || typeof options !== 'object') throw new OptionError(`options are ${options === null ? 'null' : typeof options}, expected an object such as { budget: '64MB' }`);
+  const known = new Set(['budget', 'blockSize', 'policy', 'heads', 'layers', 'sensitivity', 'alpha', 'sinks', 'safeguard', 'cacheType', 'positions', 'promptTokens', 'instructions', 'episodes', 'seed']);
+  for (const key of Object.keys(options)) if (!known.has(key)) throw new OptionError(`no option '${key}'; there are ${[...known].join(', ')}`);
+  if (options.budget === undefined) throw new OptionError("budget is missing: give bytes such as '64MB', or tokens such as 512");
+  const whole = (name: string, value: number, least: number, most: number): number => {
+    if (!Number.isInteger(value) || value < least || value > most) throw new OptionError(`${name} is ${value}, expected a whole number from ${least} to ${most}`);
+    return value;
+  };
+  const oneOf = <T extends string>(name: string, value: T, allowed: readonly T[]): T => {
+    if (!allowed.includes(value)) throw new OptionError(`${name} is '${value}', expected ${allowed.join(' or ')}`);
+    return value;
+  };
+  const within = (name: string, value: number, least: number, most: number): number => {
+    if (!(value >= least && value <= most)) throw new OptionError(`${name} is ${value}, expected a number from ${least} to ${most}`);
+    return value;
+  };
+  const { contextLength, layers } = model.config;
+  const policy = typeof options.policy === 'object' ? options.policy : findPolicy(options.policy ?? 'keydiff');
+  const budget: Budget = parseBudget(options.budget);
+  const blockSize = whole('blockSize', options.blockSize ?? Math.min(DEFAULT_BLOCK, contextLength >> 1), 1, MAX_BLOCK);
+  if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);
+  const instructions = readInstructions(options.instructions, model);
+  const sensitivity = oneOf('layers', options.layers ?? 'uniform', ['uniform', 'sensitivity']) === 'sensitivity' ? options.sensitivity : undefined;
+  if (options.layers === 'sensitivity') {
+    if (!sensitivity) throw new OptionError("layers 'sensitivity' needs the model's profile: pass sensitivity: (await profileModel(model, text)).similarity");
+    if (sensitivity.length !== layers || !sensitivity.every(Number.isFinite)) throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
+  }
+  const { observe } = policy;
+  const instructionTokens = (text: string) => (text === '' ? 0 : model.tokenizer.encode(text + model.chatTemplate.reply).length);
+  const prompts = {
+    repeat: blockSize + instructionTokens(instructions.repeat),
+    summary: Math.max(1, model.tokenizer.encode(instructions.summary + model.chatTemplate.reply).length),
+    episode: Math.min(DEFAULT_EPISODE_PROMPT, Math.max(blockSize, (contextLength >> 1) - blockSize)),
+  };
+  const promptTokens = observe.queries === 'patched' ? whole('promptTokens', options.promptTokens ?? prompts[observe.prompt], 1, MAX_BLOCK) : 0;
+  const store = options.episodes?.store;
+  const count = whole('episodes.count', options.episodes?.count ?? 4, 1, 1024);
+  const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
+  return {
+    plan: {
+      budget,
+      blockSize,
+      policy,
+      heads: oneOf('heads', options.heads ?? 'uniform', ['uniform', 'adaptive']),
+      sensitivity,
+      alpha: within('alpha', options.alpha ?? 1.1, 0, 100),
+      sinks: Math.max(policy.protect.sinks, whole('sinks', options.sinks ?? DEFAULT_SINKS, 0, MAX_BLOCK)),
+      safeguard: within('safeguard', options.safeguard ?? 0.2, 0, 1),
+      rowType: oneOf('cacheType', options.cacheType ?? 'f16', ['f16', 'f32']),
+      positions: oneOf('positions', options.positions ?? 'auto', ['auto', 'original', 'compact']),
+      promptTokens,
+      storedCaches: episodic && store === undefined ? count : 0,
+      seed: whole('seed', options.seed ?? 0, -(2 ** 31), 2 ** 32),
+    },
+    episodes: {
+      count,
+      medoids: whole('episodes.medoids', options.episodes?.medoids ?? 4, 1, 1024),
+      segmentTurns: whole('episodes.segmentTurns', options.episodes?.segmentTurns ?? 4, 1, 1024),
+      restarts: whole('episodes.restarts', options.episodes?.restarts ?? 10, 1, 1000),
+      seed: options.seed ?? 0,
+      embedder: options.episodes?.embedder ?? 'lexical',
+      store,
+    },
+    instructions,
+  };
+}
+
+function readInstructions(option: ConversationOptions['instructions'], model: Model): Instructions {
+  if (option === undefined) return model.bytes < INSTRUCTABLE_BYTES ? noInstructions : paperInstructions;
+  if (typeof option === 'boolean') return option ? paperInstructions : noInstructions;
+  return { ...noInstructions, ...option };
+}
