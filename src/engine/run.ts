@@ -86,7 +86,7 @@ export class Run {
 
   /** Whether `count` tokens can be appended without evicting first, and a patched prompt behind them. */
   hasRoom(count: number): boolean {
-    if (this.position + count > this.transformer.config.contextLength) return false;
+    if (this.position + count > this.#positionLimit) return false;
     const rows = count + this.plan.promptTokens;
     for (let layer = 0; layer < this.cache.layers; layer++) {
       for (let h = 0; h < this.plan.shape.kvHeads; h++) if (this.cache.roomOf(layer, h) < rows) return false;
@@ -147,6 +147,12 @@ export class Run {
     if (this.#tail.length > this.plan.blockSize) this.#tail = this.#tail.slice(-this.plan.blockSize);
   }
 
+  /** Positions may not pass it. What keeps everything may, as llama.cpp lets it: the rotation extrapolates, at the user's risk. */
+  get #positionLimit(): number {
+    const { policy, positions } = this.plan;
+    return policy.evicts || positions === 'original' ? this.transformer.config.contextLength : Number.POSITIVE_INFINITY;
+  }
+
   /** Whether some layer will hold more than its share once T tokens have been appended. */
   #mustEvict(T: number): boolean {
     const { layerRows, compactRows, sinks } = this.plan;
@@ -162,16 +168,10 @@ export class Run {
    */
   #fit(count: number, ahead: number): void {
     const { plan, transformer } = this;
-    const { contextLength } = transformer.config;
-    const beyond = this.position + count + ahead > contextLength;
+    const beyond = this.position + count + ahead > this.#positionLimit;
     if (!beyond && this.hasRoom(count)) return;
-    if (!plan.policy.evicts) {
-      if (this.position + count > contextLength) {
-        throw new ContextError(`${this.token + count} tokens exceed the model's context of ${contextLength}: policy 'full' cannot go beyond, choose one that evicts`);
-      }
-      if (!this.hasRoom(count)) throw fullError(plan, this.token + count);
-      return;
-    }
+    if (!plan.policy.evicts && !beyond) throw fullError(plan, this.token + count);
+    const { contextLength } = transformer.config;
     if (beyond && plan.positions === 'original') {
       throw new ContextError(`position ${this.position + count + ahead} is beyond the model's context of ${contextLength}: use positions 'auto' or 'compact'`);
     }

@@ -33,38 +33,75 @@ const STOP_WORDS = new Set(
 
 /** Dimensions of the hashed vector: few collisions among the some thousand words of a long conversation. */
 const LEXICAL_DIMENSIONS = 2048;
+/** Segments that lend a text their words, and how much. Of 1 to 99 segments and weights 0.5 to 2, these found most episodes (docs/log.md). */
+const SPREAD_SEGMENTS = 4;
+const SPREAD_WEIGHT = 1;
 
-/** Words of a text as the lexical embedder counts them: lower case, no stop words. */
+/** Words of a text as the lexical embedder counts them: lower case, no stop words, endings cut. */
 export function wordsOf(text: string): string[] {
-  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((w) => !STOP_WORDS.has(w));
+  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((w) => !STOP_WORDS.has(w)).map(stemOf);
 }
 
-/** Hashed TF-IDF: log(1 + count) x (1 + ln((1 + n) / (1 + segments with the word))), each word at a place given by its hash. */
+/** A crude stem, so that 'sports', 'cooked' and 'cooking' meet 'sport' and 'cook'. What it makes need not be a word. */
+function stemOf(word: string): string {
+  if (word.length < 4) return word;
+  const singular = word.replace(/ies$/, 'y').replace(/sses$/, 'ss').replace(/(?<!s)s$/, '');
+  return singular.replace(/(?<=.{3})(ing|ed)$/, '').replace(/e$/, '');
+}
+
+/** Places and weights of a vector that is mostly zeros. */
+type Sparse = ReadonlyMap<number, number>;
+
+/**
+ * Hashed TF-IDF, spread over the conversation: log(1 + count) x (1 + ln((1 + n) / (1 + segments with the word))), each word at a place
+ * given by its hash; then the vectors of the segments most like the text are added, each weighted by its cosine. So words that are used
+ * together count as alike ('hockey' comes near 'sport'), as in pseudo-relevance feedback, and a question meets its topic more often.
+ */
 export function lexicalEmbedder(): Embedder {
   let documents = 0;
   const containing = new Map<string, number>();
+  let segments: Sparse[] = [];
+  const weigh = (text: string): Sparse => {
+    const counts = new Map<string, number>();
+    for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+    const weights = new Map<number, number>();
+    for (const [word, count] of counts) {
+      const idf = 1 + Math.log((1 + documents) / (1 + (containing.get(word) ?? 0)));
+      const hash = hashText(word);
+      const at = hash % LEXICAL_DIMENSIONS;
+      // the sign, from another bit, lets collisions cancel on average
+      weights.set(at, (weights.get(at) ?? 0) + (hash & 0x80000000 ? -1 : 1) * Math.log(1 + count) * idf);
+    }
+    const length = Math.hypot(...weights.values()) || 1;
+    for (const [at, weight] of weights) weights.set(at, weight / length);
+    return weights;
+  };
   return {
     name: 'lexical',
     fit(texts) {
       documents = texts.length;
       containing.clear();
       for (const text of texts) for (const word of new Set(wordsOf(text))) containing.set(word, (containing.get(word) ?? 0) + 1);
+      segments = texts.map(weigh);
     },
     async embed(texts) {
       return texts.map((text) => {
-        const counts = new Map<string, number>();
-        for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+        const own = weigh(text);
         const vector = new Float32Array(LEXICAL_DIMENSIONS);
-        for (const [word, count] of counts) {
-          const idf = 1 + Math.log((1 + documents) / (1 + (containing.get(word) ?? 0)));
-          const hash = hashText(word);
-          // the sign, from another bit, lets collisions cancel on average
-          vector[hash % LEXICAL_DIMENSIONS] += (hash & 0x80000000 ? -1 : 1) * Math.log(1 + count) * idf;
-        }
+        for (const [at, weight] of own) vector[at] = weight;
+        const alike = segments.map((segment) => ({ segment, cosine: dotSparse(own, segment) })).filter((s) => s.cosine > 0);
+        alike.sort((a, b) => b.cosine - a.cosine);
+        for (const { segment, cosine } of alike.slice(0, SPREAD_SEGMENTS)) for (const [at, weight] of segment) vector[at] += SPREAD_WEIGHT * cosine * weight;
         return normalise(vector);
       });
     },
   };
+}
+
+function dotSparse(a: Sparse, b: Sparse): number {
+  let sum = 0;
+  for (const [at, weight] of a) sum += weight * (b.get(at) ?? 0);
+  return sum;
 }
 
 /** Tokens embedded at once. */
