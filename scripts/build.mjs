@@ -1,12 +1,17 @@
 // Builds what changed: kernels (asc, every target of asconfig.json), their bytes as modules, the TypeScript. Output in build/ only.
 import { createHash } from 'node:crypto';
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = new URL('..', import.meta.url).pathname;
-const run = (script, args) =>
-  execFileSync(process.execPath, [join(root, 'node_modules', script), ...args], { cwd: root, stdio: ['ignore', 2, 2] });
+function run(script, args) {
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) {
+    console.error(`the build stopped at ${script}: see the messages above`);
+    process.exit(1);
+  }
+}
 
 /** A hash of all files below some folders (and of this script and the configurations). */
 function fingerprint(paths) {

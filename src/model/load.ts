@@ -1,10 +1,11 @@
 // Weights from a file into a backend's memory: each tensor is checked against the shape that the configuration implies, then packed a
 // few rows at a time, so that loading holds the weights once and a small piece of the file, never the file twice.
 import type { Backend } from '../backend/backend.ts';
+import { dequantize } from '../backend/dequantize.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
-import type { GgufFile, TensorInfo } from './gguf.ts';
+import type { GgufFile } from './gguf.ts';
 import type { ModelSource } from './source.ts';
 
 /** One layer's weights; biases and norms on q and k only where the file has them. */
@@ -148,7 +149,7 @@ export async function loadWeights(
           throw new ModelFormatError(`${source.name}: ends inside tensor '${info.name}', at byte ${offset + chunk.length}: the file was cut off, get another copy`);
         }
         const weight = matrices.get(info.name);
-        if (!weight) backend.floats(vectors.get(info.name)!.address, info.columns).set(floatsOf(info, chunk));
+        if (!weight) backend.floats(vectors.get(info.name)!.address, info.columns).set(dequantize(info.type.name, chunk, info.columns));
         else {
           for (let r = 0; r < rows; r += GROUP_ROWS) {
             const count = Math.min(GROUP_ROWS, rows - r);
@@ -198,29 +199,4 @@ export async function loadWeights(
     free();
     throw error;
   }
-}
-
-/** A vector's numbers as f32. */
-function floatsOf(info: TensorInfo, bytes: Uint8Array): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const out = new Float32Array(info.columns);
-  const bits = new DataView(new ArrayBuffer(4));
-  for (let i = 0; i < out.length; i++) {
-    if (info.type.name === 'f32') out[i] = view.getFloat32(4 * i, true);
-    else if (info.type.name === 'bf16') {
-      bits.setUint32(0, view.getUint16(2 * i, true) << 16);
-      out[i] = bits.getFloat32(0);
-    } else out[i] = halfToFloat(view.getUint16(2 * i, true));
-  }
-  return out;
-}
-
-/** An IEEE half's value. */
-export function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 31;
-  const mantissa = half & 1023;
-  if (exponent === 0) return sign * mantissa * 2 ** -24;
-  if (exponent === 31) return mantissa === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }

@@ -63,8 +63,11 @@ export interface Statistics {
   readonly build: string;
   readonly prefillTokens: number;
   readonly prefillMs: number;
+  /** Tokens forwarded one by one after a reply's first, and the time that took. */
   readonly decodeTokens: number;
   readonly decodeMs: number;
+  /** From the question's first token (its episode being resident) to the reply's, of the last question. */
+  readonly firstTokenMs: number;
   readonly blocks: number;
   /** Episode that answered last, and how many there are; undefined without episodes. */
   readonly episode?: number;
@@ -111,7 +114,7 @@ export class Conversation {
   #busy = false;
   #disposed = false;
   #peakStored = 0;
-  #counts = { prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0, blocks: 0 };
+  #counts = { prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0, firstTokenMs: 0, blocks: 0 };
   #lastEpisode: number | undefined;
 
   constructor(model: Model, options: ConversationOptions) {
@@ -281,10 +284,13 @@ export class Conversation {
       const replied: number[] = [];
       const stream = tokenizer.stream();
       const begin = performance.now();
+      let firstToken = begin;
       let kept = false;
       try {
         const tokens = decode(run, asked, { sample, maxTokens, endTokens: tokenizer.endTokens, evict: keep, signal: options.signal });
         let step = await tokens.next();
+        firstToken = performance.now();
+        this.#counts.firstTokenMs = firstToken - begin;
         while (!step.done) {
           replied.push(step.value);
           const piece = stream.push(step.value);
@@ -296,8 +302,9 @@ export class Conversation {
         finish(step.value);
         kept = keep;
       } finally {
-        this.#counts.decodeMs += performance.now() - begin;
-        this.#counts.decodeTokens += replied.length;
+        // each reply token but one that ends by length was forwarded after the first had come
+        this.#counts.decodeMs += performance.now() - firstToken;
+        this.#counts.decodeTokens += Math.max(0, run.token - before.token - asked.length);
         // a reply that was broken off is no part of the conversation, unless its rows can no longer be told apart
         if (!kept && run.evictions === before.evictions) run.rewind(before.token);
         else this.#keep(message.content, text, asked, replied, template, before.token);

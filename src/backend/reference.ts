@@ -1,0 +1,214 @@
+// Every operation as a plain loop in f64: the definition that other backends are held against. Slow, and made to be read.
+// Its memory is an ArrayBuffer of fixed size; weights are kept as the f32 numbers they stand for, cache rows as the backend type says.
+import { createArena } from './arena.ts';
+import type { Backend, Observation } from './backend.ts';
+import { dequantize } from './dequantize.ts';
+import type { RowType } from './dtype.ts';
+import { DeviceError } from '../errors.ts';
+import { floatToHalf, halfToFloat } from '../math/half.ts';
+import type { Address, HeadRows, Scores, Tensor } from './tensor.ts';
+
+const DEFAULT_BYTES = 64 << 20;
+
+export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
+  const memory = new ArrayBuffer(bytes);
+  const arena = createArena(64, bytes, (end) => {
+    if (end > bytes) throw new DeviceError(`the reference backend holds ${bytes} bytes, ${end} are wanted`);
+  });
+  const f32 = (address: Address, count: number) => new Float32Array(memory, address, count);
+  const i32 = (address: Address, count: number) => new Int32Array(memory, address, count);
+  const row = (x: Tensor, i: number, columns = x.columns) => f32(x.address + i * x.columns * 4, columns);
+
+  /** Number j of cached row i. */
+  function cell(rows: Address, i: number, j: number, d: number, type: RowType): number {
+    return type === 'f32' ? f32(rows, (i + 1) * d)[i * d + j] : halfToFloat(new Uint16Array(memory, rows, (i + 1) * d)[i * d + j]);
+  }
+  function setCell(rows: Address, i: number, j: number, d: number, type: RowType, value: number): void {
+    if (type === 'f32') f32(rows, (i + 1) * d)[i * d + j] = value;
+    else new Uint16Array(memory, rows, (i + 1) * d)[i * d + j] = floatToHalf(value);
+  }
+  const keyOf = (head: HeadRows, i: number, d: number, type: RowType) => Array.from({ length: d }, (_, j) => cell(head.keys, i, j, d, type));
+  const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+    return sum;
+  };
+  const norm = (a: ArrayLike<number>) => Math.sqrt(dot(a, a));
+
+  /** softmax over the first `visible` keys of a head of one query. */
+  function attend(q: ArrayLike<number>, head: HeadRows, visible: number, d: number, type: RowType): number[] {
+    const scores = Array.from({ length: visible }, (_, i) => dot(q, keyOf(head, i, d, type)) / Math.sqrt(d));
+    const peak = Math.max(...scores);
+    const weights = scores.map((s) => Math.exp(s - peak));
+    const mass = weights.reduce((a, b) => a + b, 0);
+    return weights.map((w) => w / mass);
+  }
+
+  /** Rotates `count` numbers at a time by angle row `table`. */
+  function rotate(x: { get(j: number): number; set(j: number, value: number): void }, table: Float32Array, rotated: number, style: 'pairs' | 'halves'): void {
+    const half = rotated / 2;
+    for (let j = 0; j < half; j++) {
+      const [a, b] = style === 'pairs' ? [2 * j, 2 * j + 1] : [j, j + half];
+      const [xa, xb] = [x.get(a), x.get(b)];
+      x.set(a, xa * table[j] - xb * table[half + j]);
+      x.set(b, xa * table[half + j] + xb * table[j]);
+    }
+  }
+
+  function perHead(out: Address, heads: readonly HeadRows[], unscored: number, numbers: (head: HeadRows, h: number, scored: number) => number[]): Scores {
+    let at = out;
+    const counts = heads.map((head, h) => {
+      const scored = Math.max(0, head.length - unscored);
+      f32(at, scored).set(scored > 0 ? numbers(head, h, scored) : []);
+      at += scored * 4;
+      return scored;
+    });
+    return { address: out, counts };
+  }
+
+  const backend: Backend = {
+    name: 'reference',
+    build: 'f64',
+    arena,
+    write: (address, data) => new Uint8Array(memory, address, data.length).set(data),
+    moveBytes: (to, from, count) => void new Uint8Array(memory).copyWithin(to, from, from + count),
+    bytes: (address, count) => new Uint8Array(memory, address, count),
+    floats: f32,
+    ints: i32,
+
+    weightBytes: (_, rows, columns) => rows * columns * 4,
+    packRows(weight, first, count, file) {
+      f32(weight.address + first * weight.columns * 4, count * weight.columns).set(dequantize(weight.type.name, file, count * weight.columns));
+    },
+    embed(y, table, ids, n) {
+      const tokens = i32(ids, n);
+      for (let i = 0; i < n; i++) row(y, i, table.columns).set(row(table, tokens[i]));
+    },
+    rmsNorm(y, x, w, n, eps) {
+      const d = w.columns;
+      for (let i = 0; i < n; i++) {
+        const from = [...f32(x.address + i * d * 4, d)];
+        const scale = 1 / Math.sqrt(dot(from, from) / d + eps);
+        f32(y.address + i * d * 4, d).set(from.map((v, j) => v * scale * row(w, 0)[j]));
+      }
+    },
+    linear(y, x, w, n) {
+      for (let i = 0; i < n; i++) {
+        const from = row(x, i, w.columns);
+        row(y, i, w.rows).set(Array.from({ length: w.rows }, (_, m) => dot(from, row(w, m))));
+      }
+    },
+    linearOne: (y, x, w) => backend.linear(y, x, w, 1),
+    add(y, x, n) {
+      const to = f32(y.address, n * y.columns);
+      const from = f32(x.address, n * y.columns);
+      for (let i = 0; i < to.length; i++) to[i] += from[i];
+    },
+    addBias(y, bias, n) {
+      for (let i = 0; i < n; i++) row(y, i).forEach((_, j, to) => {
+        to[j] += row(bias, 0)[j];
+      });
+    },
+    swiglu(y, gate, up, n) {
+      const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
+      for (let i = 0; i < to.length; i++) to[i] = (g[i] / (1 + Math.exp(-g[i]))) * u[i];
+    },
+    rope(x, angles, n, heads, d) {
+      for (let i = 0; i < n; i++) {
+        const table = f32(angles.address + i * angles.rotated * 4, angles.rotated);
+        for (let h = 0; h < heads; h++) {
+          const head = f32(x.address + (i * heads + h) * d * 4, d);
+          rotate({ get: (j) => head[j], set: (j, v) => void (head[j] = v) }, table, angles.rotated, angles.style);
+        }
+      }
+    },
+    ropeShift(keys, angles, n, d, type) {
+      const table = f32(angles.address, angles.rotated);
+      for (let i = 0; i < n; i++) rotate({ get: (j) => cell(keys, i, j, d, type), set: (j, v) => setCell(keys, i, j, d, type, v) }, table, angles.rotated, angles.style);
+    },
+    storeRows(rows, x, head, n, d, type) {
+      for (let i = 0; i < n; i++) for (let j = 0; j < d; j++) setCell(rows, i, j, d, type, row(x, i)[head * d + j]);
+    },
+    attention(out, q, heads, T, d, type) {
+      const group = q.columns / d / heads.length;
+      for (let t = 0; t < T; t++) {
+        for (let hq = 0; hq < heads.length * group; hq++) {
+          const head = heads[Math.floor(hq / group)];
+          const weights = attend(row(q, t).subarray(hq * d, (hq + 1) * d), head, head.length - T + t + 1, d, type);
+          for (let j = 0; j < d; j++) row(out, t)[hq * d + j] = weights.reduce((sum, w, i) => sum + w * cell(head.values, i, j, d, type), 0);
+        }
+      }
+    },
+
+    observe(out, heads, d, type, { queries, count, causal, aggregate, unscored = 0 }: Observation) {
+      const group = queries.columns / d / heads.length;
+      return perHead(out, heads, unscored, (head, h, scored) => {
+        const looks: number[][] = [];
+        for (let p = 0; p < count; p++) {
+          for (let g = 0; g < group; g++) {
+            const q = row(queries, p).subarray((h * group + g) * d, (h * group + g + 1) * d);
+            looks.push(attend(q, head, causal ? head.length - count + p + 1 : head.length, d, type));
+          }
+        }
+        return Array.from({ length: scored }, (_, i) => {
+          const seen = looks.map((look) => look[i] ?? 0);
+          return aggregate === 'max' ? Math.max(...seen) : seen.reduce((a, b) => a + b, 0) / seen.length;
+        });
+      });
+    },
+    keyNorms: (out, heads, d, type) => perHead(out, heads, 0, (head, _, n) => Array.from({ length: n }, (__, i) => norm(keyOf(head, i, d, type)))),
+    keyCosines: (out, heads, d, type) =>
+      perHead(out, heads, 0, (head, _, n) => {
+        const keys = Array.from({ length: n }, (__, i) => keyOf(head, i, d, type));
+        const direction = Array.from({ length: d }, (__, j) => keys.reduce((sum, k) => sum + (norm(k) > 0 ? k[j] / norm(k) : 0), 0) / n);
+        return keys.map((k) => (norm(k) * norm(direction) > 0 ? dot(k, direction) / (norm(k) * norm(direction)) : 0));
+      }),
+    averagePool(out, scores, size) {
+      let at = 0;
+      const half = size >> 1;
+      for (const n of scores.counts) {
+        const from = f32(scores.address + at * 4, n);
+        f32(out + at * 4, n).set(Array.from({ length: n }, (_, i) => from.subarray(Math.max(0, i - half), i + half + 1).reduce((a, b) => a + b, 0) / size));
+        at += n;
+      }
+      return { address: out, counts: scores.counts };
+    },
+    topK(kept, scores, n, k) {
+      const numbers = [...f32(scores, n)].map((s) => (Number.isNaN(s) ? Number.NEGATIVE_INFINITY : s));
+      const order = numbers.map((_, i) => i).sort((a, b) => numbers[b] - numbers[a] || a - b);
+      const best = order.slice(0, Math.max(0, Math.min(k, n))).sort((a, b) => a - b);
+      i32(kept, best.length).set(best);
+      return best.length;
+    },
+    compactRows(rows, kept, count, rowBytes) {
+      const indices = i32(kept, count).slice();
+      const all = new Uint8Array(memory);
+      indices.forEach((from, i) => all.copyWithin(rows + i * rowBytes, rows + from * rowBytes, rows + (from + 1) * rowBytes));
+    },
+    kmeansAssign(labels, distances, x, centroids, n, E) {
+      for (let i = 0; i < n; i++) {
+        let best = 0;
+        const far = Array.from({ length: E }, (_, e) => row(x, i).reduce((sum, v, j) => sum + (v - row(centroids, e)[j]) ** 2, 0));
+        for (let e = 1; e < E; e++) if (far[e] < far[best]) best = e;
+        i32(labels, n)[i] = best;
+        f32(distances, n)[i] = far[best];
+      }
+    },
+    kmeansSum(sums, counts, x, labels, n, E) {
+      f32(sums.address, E * x.columns).fill(0);
+      i32(counts, E).fill(0);
+      for (let i = 0; i < n; i++) {
+        const e = i32(labels, n)[i];
+        i32(counts, E)[e]++;
+        row(sums, e).forEach((_, j, to) => {
+          to[j] += row(x, i)[j];
+        });
+      }
+    },
+    scratchBytes: () => 0,
+    reserveScratch: () => () => {},
+    dispose() {},
+  };
+  return backend;
+
+}

@@ -1,0 +1,111 @@
+// recollect chat: an interactive conversation that goes on past its budget.
+import { createInterface } from 'node:readline';
+import { ContextError } from '../../errors.ts';
+import { formatBytes } from '../../math/format.ts';
+import { type Conversation, openConversation } from '../../session/conversation.ts';
+import { anyNumber, type Command, oneOf, type Terminal, wholeNumber } from '../command.ts';
+import { loadWithProgress, readText } from '../load.ts';
+
+export const chat: Command = {
+  name: 'chat',
+  summary: 'a conversation that goes on past its budget',
+  operands: ['MODEL'],
+  options: {
+    budget: { type: 'string' }, policy: { type: 'string' }, block: { type: 'string' }, context: { type: 'string' }, heads: { type: 'string' }, temperature: { type: 'string' },
+    'top-k': { type: 'string' }, 'top-p': { type: 'string' }, 'min-p': { type: 'string' }, seed: { type: 'string' }, 'max-tokens': { type: 'string' }, independent: { type: 'boolean' },
+    'cache-type': { type: 'string' },
+  },
+  help: `
+usage: recollect chat MODEL [--budget 64MB] [--policy keydiff] [--context FILE] ...
+
+Talks with a model (a .gguf path or URL). Whatever the conversation's length, its memory stays within --budget.
+Lines are read from standard input; /stats tells memory and speed, /quit ends.
+
+  --budget B         bytes for cache and working memory (64MB), or a number of tokens kept per kv head
+  --policy NAME      what is kept (keydiff)
+  --heads KIND       uniform or adaptive
+  --block N          tokens forwarded, and evicted after, at a time (256)
+  --context FILE     text to take in before the first question
+  --independent      forget each question and reply before the next
+  --cache-type T     f16 or f32
+  --max-tokens N     longest reply (256)
+  --temperature T    0 = greedy (0)
+  --top-k K --top-p P --min-p P --seed N`,
+  async run([input], values, terminal) {
+    const sampling = {
+      temperature: anyNumber('temperature', values.temperature),
+      topK: wholeNumber('top-k', values['top-k'], 0),
+      topP: anyNumber('top-p', values['top-p']),
+      minP: anyNumber('min-p', values['min-p']),
+      seed: anyNumber('seed', values.seed),
+      maxTokens: wholeNumber('max-tokens', values['max-tokens'], 1),
+      keep: !values.independent,
+    };
+    const context = typeof values.context === 'string' ? await readText(values.context) : undefined;
+    const model = await loadWithProgress(input, terminal);
+    try {
+      const conversation = openConversation(model, {
+        budget: (values.budget as string | undefined) ?? '64MB',
+        policy: values.policy as string | undefined,
+        blockSize: wholeNumber('block', values.block, 1),
+        heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
+        cacheType: oneOf('cache-type', values['cache-type'], ['f16', 'f32']),
+      });
+      try {
+        await converse(conversation, context, sampling, terminal);
+      } finally {
+        conversation.dispose();
+      }
+    } finally {
+      model.dispose();
+    }
+  },
+};
+
+type Sampling = Parameters<Conversation['ask']>[1];
+
+async function converse(conversation: Conversation, context: string | undefined, sampling: Sampling, terminal: Terminal): Promise<void> {
+  if (context !== undefined) {
+    await conversation.add(context, { signal: terminal.signal, onProgress: (p) => terminal.progress(`reading: ${p.doneTokens} of ${p.totalTokens} tokens`) });
+    terminal.progress('');
+  }
+  const { budgetRows, build, policy } = conversation.statistics;
+  terminal.note(`${formatBytes(conversation.memory.promisedBytes)} promised, ${budgetRows} tokens kept a head by ${policy}, ${build} kernels`);
+  const lines = createInterface({ input: process.stdin, output: terminal.isInteractive ? process.stdout : undefined, prompt: '> ', terminal: terminal.isInteractive });
+  // readline takes Ctrl-C for itself where it reads from a terminal
+  lines.on('SIGINT', () => process.emit('SIGINT'));
+  const stop = () => lines.close();
+  terminal.signal.addEventListener('abort', stop, { once: true });
+  try {
+    if (terminal.isInteractive) lines.prompt();
+    for await (const line of lines) {
+      const question = line.trim();
+      if (question === '/quit') break;
+      if (question === '/stats') terminal.print(report(conversation));
+      else if (question !== '') {
+        try {
+          for await (const piece of conversation.ask(question, { ...sampling, signal: terminal.signal })) terminal.write(piece);
+          terminal.write('\n');
+        } catch (error) {
+          if (!(error instanceof ContextError)) throw error;
+          terminal.note(error.message);
+        }
+      }
+      if (terminal.isInteractive) lines.prompt();
+    }
+  } finally {
+    terminal.signal.removeEventListener('abort', stop);
+    lines.close();
+  }
+  terminal.signal.throwIfAborted();
+}
+
+function report(conversation: Conversation): string {
+  const { memory, statistics } = conversation;
+  const rate = (tokens: number, ms: number) => (ms > 0 ? `${(tokens / (ms / 1000)).toFixed(1)} tokens/s` : 'none yet');
+  return [
+    `${statistics.tokens} tokens so far, ${formatBytes(memory.cacheBytes)} of cache, ${statistics.budgetRows} tokens kept a head`,
+    `memory: ${formatBytes(memory.peakBytes)} at most so far, ${formatBytes(memory.promisedBytes)} promised`,
+    `reading ${rate(statistics.prefillTokens, statistics.prefillMs)}, replying ${rate(statistics.decodeTokens, statistics.decodeMs)}`,
+  ].join('\n');
+}

@@ -1,0 +1,133 @@
+// recollect eval: policies measured on conversations with questions.
+import { runtime } from '#runtime';
+import { type Dialogue, readDialogues } from '../../eval/dataset.ts';
+import { type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
+import { resultTable } from '../../eval/table.ts';
+import { OptionError } from '../../errors.ts';
+import type { Model } from '../../model/model.ts';
+import { policies } from '../../policy/registry.ts';
+import type { ConversationOptions } from '../../session/options.ts';
+import { profileOf } from '../../session/profile.ts';
+import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber } from '../command.ts';
+import { loadWithProgress, readText } from '../load.ts';
+
+export const evalCommand: Command = {
+  name: 'eval',
+  summary: 'accuracy, memory and speed of policies on conversations',
+  operands: ['MODEL'],
+  options: {
+    data: { type: 'string' }, policy: { type: 'string', multiple: true }, budget: { type: 'string' }, block: { type: 'string' }, heads: { type: 'string' }, layers: { type: 'string' },
+    episodes: { type: 'string' }, medoids: { type: 'string' }, segment: { type: 'string' }, embedder: { type: 'string' }, store: { type: 'string' }, json: { type: 'string' },
+    limit: { type: 'string' }, seed: { type: 'string' }, sinks: { type: 'string' }, positions: { type: 'string' }, instructions: { type: 'boolean' }, alpha: { type: 'string' },
+    safeguard: { type: 'string' }, 'cache-type': { type: 'string' }, 'prompt-tokens': { type: 'string' },
+  },
+  help: `
+usage: recollect eval MODEL --data FILE.jsonl --policy NAME [--policy NAME ...] --budget TOKENS [--block 256] ...
+
+Takes each conversation of FILE in, block by block, under each policy, asks its questions independently of one another, greedily,
+and compares the answers (equal after trimming; and F1 over words). Prints a table, or with --json writes
+  {"model", "data", "results": [{"policy", "budget", "block", "heads", "layers", "questions", "accuracy", "f1", "peakCacheBytes",
+   "promisedBytes", "prefillMs", "decodeTokensPerSecond", "answers": [...], ...}]}
+
+  --data FILE        one conversation a line: {"turns": [{"line"}], "questions": [{"question", "answer"}]}
+  --policy NAME      ${policies.map((p) => p.name).join(', ')}, or all; may be repeated or listed with commas
+  --budget B         tokens kept per kv head, or a share of each conversation such as 1/8; 'full' keeps everything
+  --block N          tokens forwarded, and evicted after, at a time (256)
+  --heads KIND       uniform (default) or adaptive: a layer's best rows, whatever their head
+  --layers KIND      uniform (default) or sensitivity: by the profile kept beside the model, computed on the data where there is none
+  --episodes E       clusters of epicache (4)          --medoids N   segments that stand for an episode (4)
+  --segment TURNS    turns to a segment (4)            --embedder K  lexical (default) or model
+  --store DIR        folder for episodes that are not resident (default: memory)
+  --limit N          only the first N conversations    --json OUT    write results as JSON
+  --sinks S          first tokens always kept (4)      --positions P original, compact or auto
+  --cache-type T     f16 (default) or f32              --seed N      for clustering and the random policy (0)
+  --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
+  --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts`,
+  async run([input], values, terminal) {
+    if (typeof values.data !== 'string') throw new UsageError('--data FILE.jsonl is missing');
+    const names = ((values.policy as string[] | undefined) ?? []).flatMap((p) => p.split(',')).map((p) => p.trim()).filter((p) => p !== '');
+    const chosen = names.includes('all') ? policies.map((p) => p.name) : names;
+    if (chosen.length === 0) throw new UsageError('--policy NAME is missing');
+    const unknown = chosen.find((name) => !policies.some((p) => p.name === name));
+    if (unknown !== undefined) throw new UsageError(`no policy '${unknown}'; there are ${policies.map((p) => p.name).join(', ')}`);
+    const budget = readBudget(values.budget, chosen);
+    const limit = wholeNumber('limit', values.limit, 1);
+    const base = readConversationOptions(values);
+    const dialogues = readDialogues(await readText(values.data), values.data).slice(0, limit);
+
+    const model = await loadWithProgress(input, terminal);
+    try {
+      const options = base.layers === 'sensitivity' ? { ...base, sensitivity: await sensitivityOf(model, dialogues, terminal) } : base;
+      const results: EvalResult[] = [];
+      for (const [i, policy] of chosen.entries()) {
+        const setup = { policy, budget, options };
+        results.push(
+          await evaluate(model, dialogues, setup, {
+            signal: terminal.signal,
+            onProgress: (done, total) => terminal.progress(`${policy} (${i + 1} of ${chosen.length}): ${done} of ${total} questions`),
+          }),
+        );
+        terminal.progress('');
+      }
+      const report = { model: input, data: values.data, build: model.backend.build, results };
+      if (typeof values.json === 'string') {
+        await writeResult(values.json, `${JSON.stringify(report, null, 1)}\n`);
+        terminal.note(`written to ${values.json}`);
+      }
+      terminal.print(resultTable(results));
+    } finally {
+      model.dispose();
+    }
+  },
+};
+
+function readBudget(value: unknown, policies: readonly string[]): EvalBudget {
+  if (value === undefined) {
+    if (policies.every((p) => p === 'full')) return { tokens: 1 };
+    throw new UsageError('--budget is missing: tokens such as 256, or a share such as 1/8');
+  }
+  const share = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(String(value));
+  if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2])) return { share: Number(share[1]) / Number(share[2]), text: String(value).trim() };
+  const tokens = Number(value);
+  if (!Number.isInteger(tokens) || tokens < 1) throw new UsageError(`--budget is '${String(value)}', expected tokens such as 256, or a share of the conversation such as 1/8`);
+  return { tokens };
+}
+
+function readConversationOptions(values: Values): Omit<ConversationOptions, 'budget' | 'policy'> {
+  return {
+    blockSize: wholeNumber('block', values.block, 1),
+    heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
+    layers: oneOf('layers', values.layers, ['uniform', 'sensitivity']),
+    positions: oneOf('positions', values.positions, ['auto', 'original', 'compact']),
+    cacheType: oneOf('cache-type', values['cache-type'], ['f16', 'f32']),
+    sinks: wholeNumber('sinks', values.sinks, 0),
+    seed: anyNumber('seed', values.seed),
+    alpha: anyNumber('alpha', values.alpha),
+    safeguard: anyNumber('safeguard', values.safeguard),
+    promptTokens: wholeNumber('prompt-tokens', values['prompt-tokens'], 1),
+    instructions: values.instructions as boolean | undefined,
+    episodes: {
+      count: wholeNumber('episodes', values.episodes, 1),
+      medoids: wholeNumber('medoids', values.medoids, 1),
+      segmentTurns: wholeNumber('segment', values.segment, 1),
+      embedder: oneOf('embedder', values.embedder, ['lexical', 'model'] as const),
+      store: values.store as string | undefined,
+    },
+  };
+}
+
+async function sensitivityOf(model: Model, dialogues: readonly Dialogue[], terminal: Terminal): Promise<readonly number[]> {
+  const text = dialogues[0].turns.map((t) => t.line).join('');
+  const { profile, stored } = await profileOf(model, text, { signal: terminal.signal, onProgress: (done, total) => terminal.progress(`profiling layers: ${done} of ${total} tokens`) });
+  terminal.progress('');
+  if (stored) terminal.note(`layer sensitivities: ${stored}`);
+  return profile.similarity;
+}
+
+async function writeResult(path: string, text: string): Promise<void> {
+  try {
+    await runtime.writeFile(path, new TextEncoder().encode(text));
+  } catch (cause) {
+    throw new OptionError(`'${path}' cannot be written (${(cause as Error).message}): choose another place`, { cause });
+  }
+}

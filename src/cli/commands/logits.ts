@@ -1,0 +1,32 @@
+// recollect logits: next-token log-probabilities of a text, to be compared with other engines.
+import { textLogits } from '../../engine/logits.ts';
+import { type Command, oneOf, UsageError, wholeNumber } from '../command.ts';
+import { loadWithProgress } from '../load.ts';
+
+export const logits: Command = {
+  name: 'logits',
+  summary: 'next-token log-probabilities of a text, as JSON',
+  operands: ['MODEL'],
+  options: { text: { type: 'string' }, top: { type: 'string' }, build: { type: 'string' } },
+  help: `
+usage: recollect logits MODEL --text TEXT [--top 20] [--build simd|relaxed]
+
+Runs TEXT through the model (a .gguf path or URL) with a full cache and prints one line of JSON:
+  {"text", "tokens": [...], "top": [[[token, log-probability], ...], ...]}
+the --top most probable next tokens after each token, natural logarithms, best first.
+
+  --text TEXT    what to run; special tokens written in it count
+  --top N        how many tokens to list after each position (20)
+  --build NAME   kernels to use: simd or relaxed (default: the best that runs here)`,
+  async run([input], values, terminal) {
+    const { text } = values;
+    if (typeof text !== 'string' || text === '') throw new UsageError('--text is missing');
+    const top = wholeNumber('top', values.top, 1) ?? 20;
+    const model = await loadWithProgress(input, terminal, oneOf('build', values.build, ['simd', 'relaxed']));
+    try {
+      terminal.print(JSON.stringify(textLogits(model, text, top)));
+    } finally {
+      model.dispose();
+    }
+  },
+};

@@ -1,0 +1,9 @@
+// The commands, in the order --help lists them. A new one: its file, and its line here.
+import type { Command } from './command.ts';
+import { chat } from './commands/chat.ts';
+import { demo } from './commands/demo.ts';
+import { evalCommand } from './commands/eval.ts';
+import { logits } from './commands/logits.ts';
+import { profile } from './commands/profile.ts';
+
+export const commands: readonly Command[] = [demo, chat, evalCommand, logits, profile];

@@ -1,0 +1,52 @@
+// A model's sensitivity profile, computed once and kept beside the model's file.
+import { runtime } from '#runtime';
+import { type Profile, profileModel } from '../engine/profile.ts';
+import type { Model } from '../model/model.ts';
+
+export interface StoredProfile extends Profile {
+  /** Name and bytes of the model it was computed for: another model under the same path is not believed. */
+  readonly model: { readonly name: string; readonly bytes: number };
+}
+
+const pathOf = (model: Model) => `${model.source}.profile.json`;
+const identity = (model: Model) => ({ name: model.config.name, bytes: model.bytes });
+/** A profile is a few numbers a layer. */
+const MAX_PROFILE_BYTES = 1 << 20;
+
+/** The stored profile of a model that came from a path; undefined where there is none, or one that does not fit. */
+export async function readProfile(model: Model): Promise<StoredProfile | undefined> {
+  try {
+    const file = await runtime.openFile(pathOf(model));
+    try {
+      if (file.sizeBytes > MAX_PROFILE_BYTES) return undefined;
+      const profile = JSON.parse(new TextDecoder().decode(await file.read(0, file.sizeBytes))) as StoredProfile;
+      const { name, bytes } = identity(model);
+      const fits = profile.model?.name === name && profile.model.bytes === bytes && profile.similarity?.length === model.config.layers && profile.similarity.every(Number.isFinite);
+      return fits ? profile : undefined;
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined; // no file, no file system, no JSON: it is computed again
+  }
+}
+
+/**
+ * The stored profile, or one computed on `text` and stored where the model's folder can be written (`stored` says whether it is).
+ * Throws as profileModel does.
+ */
+export async function profileOf(
+  model: Model,
+  text: string,
+  options: { signal?: AbortSignal; fresh?: boolean; onProgress?: (done: number, total: number) => void } = {},
+): Promise<{ profile: StoredProfile; stored: string | undefined }> {
+  const before = options.fresh ? undefined : await readProfile(model);
+  if (before) return { profile: before, stored: pathOf(model) };
+  const profile: StoredProfile = { ...(await profileModel(model, text, options)), model: identity(model) };
+  try {
+    await runtime.writeFile(pathOf(model), new TextEncoder().encode(`${JSON.stringify(profile)}\n`));
+    return { profile, stored: pathOf(model) };
+  } catch {
+    return { profile, stored: undefined };
+  }
+}

@@ -1,0 +1,285 @@
+// One case an operation: sizes that hurt (0, 1, around the tiles of 4 and 8 rows and of 64 cached rows, primes), how far a result may be
+// from the f64 reference, and how to run it. Used for every backend and build, and by the benches.
+import type { Backend } from '../../src/backend/backend.ts';
+import { type RowType, rowTypes, weightRowBytes, weightTypes, type WeightType } from '../../src/backend/dtype.ts';
+import type { Address, HeadRows, Scores, Tensor, Weight } from '../../src/backend/tensor.ts';
+import { createRandom } from '../../src/math/rng.ts';
+import { floatToHalf } from '../../src/math/half.ts';
+
+/** Bytes around every buffer that nobody may touch. */
+const GUARD = 64;
+const GUARD_BYTE = 0xa5;
+
+/** Puts the same inputs into any backend's memory, and remembers the guards around them. */
+export class Bench {
+  readonly backend: Backend;
+  #random: () => number;
+  #guards: [Address, number][] = [];
+
+  constructor(backend: Backend, seed: number) {
+    this.backend = backend;
+    this.#random = createRandom(seed);
+  }
+
+  /** Normal numbers, now and then a large one or a zero. */
+  numbers(count: number): Float32Array {
+    return Float32Array.from({ length: count }, () => {
+      const r = this.#random();
+      const n = Math.sqrt(-2 * Math.log(1 - this.#random())) * Math.cos(2 * Math.PI * this.#random());
+      return r < 0.02 ? 0 : r < 0.03 ? 20 * n : n;
+    });
+  }
+
+  whole(below: number): number {
+    return Math.floor(this.#random() * below);
+  }
+
+  /** A guarded region. */
+  room(bytes: number): Address {
+    const at = this.backend.arena.allocate(bytes + 2 * GUARD);
+    this.backend.bytes(at, bytes + 2 * GUARD).fill(GUARD_BYTE);
+    this.#guards.push([at, bytes]);
+    return at + GUARD;
+  }
+
+  tensor(rows: number, columns: number): Tensor {
+    const address = this.room(rows * columns * 4);
+    this.backend.floats(address, rows * columns).set(this.numbers(rows * columns));
+    return { address, columns };
+  }
+
+  empty(rows: number, columns: number): Tensor {
+    return { address: this.room(rows * columns * 4), columns };
+  }
+
+  weight(type: WeightType, rows: number, columns: number): Weight {
+    const weight = { address: this.room(this.backend.weightBytes(type, rows, columns)), type, rows, columns };
+    const rowBytes = weightRowBytes(type, columns);
+    const file = new Uint8Array(rows * rowBytes);
+    for (let i = 0; i < file.length; i++) file[i] = this.whole(256);
+    // random quants are fine, random scales are not: halves get moderate values, floats are written as such
+    const view = new DataView(file.buffer);
+    const blockBytes = weightRowBytes(type, type.elements);
+    for (let at = 0; at < file.length; at += blockBytes) {
+      if (type.name === 'f32') view.setFloat32(at, this.numbers(1)[0], true);
+      else if (type.name === 'bf16') view.setUint16(at, 0x3c00 | (this.whole(2) << 15) | this.whole(0x3ff), true);
+      else {
+        for (let h = 0; h < type.head; h++) view.setUint16(at + 2 * h, floatToHalf(this.numbers(1)[0] / 16), true);
+        for (let h = 0; h < type.tail; h++) view.setUint16(at + blockBytes - 2 * (h + 1), floatToHalf(this.numbers(1)[0] / 64), true);
+      }
+    }
+    for (let r = 0; r < rows; r += 4) this.backend.packRows(weight, r, Math.min(4, rows - r), file.slice(r * rowBytes, Math.min(rows, r + 4) * rowBytes));
+    return weight;
+  }
+
+  heads(lengths: readonly number[], d: number, type: RowType): HeadRows[] {
+    return lengths.map((length) => {
+      const [keys, values] = [0, 1].map(() => {
+        const at = this.room(length * d * rowTypes[type].bytes);
+        this.backend.storeRows(at, this.tensor(length, d), 0, length, d, type);
+        return at;
+      });
+      return { keys, values, positions: this.room(length * 4), state: this.room(length * 4), length };
+    });
+  }
+
+  /** Throws where something outside a region was written. */
+  checkGuards(): void {
+    for (const [at, bytes] of this.#guards) {
+      for (const from of [at, at + GUARD + bytes]) {
+        if (this.backend.bytes(from, GUARD).some((b) => b !== GUARD_BYTE)) throw new Error(`bytes around a region of ${bytes} were written`);
+      }
+    }
+  }
+
+  read(tensor: Tensor, rows: number): number[] {
+    return [...this.backend.floats(tensor.address, rows * tensor.columns)];
+  }
+
+  scores(scores: Scores): number[] {
+    return [...this.backend.floats(scores.address, scores.counts.reduce((a, b) => a + b, 0)), ...scores.counts];
+  }
+}
+
+export interface OpCase {
+  readonly op: string;
+  readonly sizes: readonly (readonly number[])[];
+  /** Largest difference from the reference, relative to the largest number of the result (or 1). 0 = the same. */
+  readonly tolerance: number;
+  run(b: Bench, size: readonly number[]): number[];
+}
+
+const rows: readonly RowType[] = ['f32', 'f16'];
+const shapes = [[0, 1, 1], [1, 1, 2], [3, 7, 5], [5, 8, 64], [4, 9, 33]]; // n, and two more
+
+function weightCases(): OpCase[] {
+  return weightTypes.flatMap((type): OpCase[] => {
+    const k = type.elements;
+    const columns = k === 1 ? [1, 7, 513, 1030] : [k, 3 * k, k === 32 ? 544 : 2 * k];
+    const sizes = columns.flatMap((c, i) => [[1, 1, c], [i + 2, 8, c], [5, 9, c], [4, 19, c]]);
+    return [
+      {
+        op: `linear ${type.name}`, sizes: [[0, 3, k], ...sizes], tolerance: 3e-6,
+        run(b, [n, m, c]) {
+          const [w, x, y] = [b.weight(type, m, c), b.tensor(n, c), b.empty(n, m)];
+          b.backend.linear(y, x, w, n);
+          return b.read(y, n);
+        },
+      },
+      {
+        // quantised weights meet x rounded to 16 bits in blocks, and a sum may cancel to far less than its parts
+        op: `linearOne ${type.name}`, sizes: sizes.map(([, m, c]) => [m, c]), tolerance: 1e-3,
+        run(b, [m, c]) {
+          const [w, x, y] = [b.weight(type, m, c), b.tensor(1, c), b.empty(1, m)];
+          b.backend.linearOne(y, x, w);
+          return b.read(y, 1);
+        },
+      },
+      {
+        op: `embed ${type.name}`, sizes: [[0, 3, k], [1, 1, k], [5, 11, 2 * k]], tolerance: 1e-6,
+        run(b, [n, m, c]) {
+          const [w, y, ids] = [b.weight(type, m, c), b.empty(n, c), b.room(n * 4)];
+          b.backend.ints(ids, n).set(Array.from({ length: n }, () => b.whole(m)));
+          b.backend.embed(y, w, ids, n);
+          return b.read(y, n);
+        },
+      },
+    ];
+  });
+}
+
+function rowCases(type: RowType): OpCase[] {
+  // f16 results may land on the neighbouring half
+  const stored = type === 'f16' ? 1e-3 : 1e-6;
+  const lengths = [[1], [3, 5], [64, 65], [130, 7]]; // rows of each kv head
+  const observed = lengths.flatMap((l) => [4, 7, 64].flatMap((d) => [1, 3].map((group) => [d, group, Math.min(3, ...l), ...l])));
+  const watch = (causal: boolean, aggregate: 'mean' | 'max', unscored: number): OpCase => ({
+    op: `observe ${causal ? 'causal' : 'all'} ${aggregate}${unscored ? ' unscored' : ''} ${type}`, sizes: observed, tolerance: 3e-6,
+    run(b, [d, group, count, ...l]) {
+      const heads = b.heads(l, d, type);
+      const queries = b.tensor(count, l.length * group * d);
+      const scores = b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), heads, d, type, { queries, count, causal, aggregate, unscored: Math.min(unscored, ...l) });
+      return b.scores(scores);
+    },
+  });
+  return [
+    {
+      op: `attention ${type}`, sizes: observed, tolerance: 3e-6,
+      run(b, [d, group, T, ...l]) {
+        const heads = b.heads(l, d, type);
+        const [q, out] = [b.tensor(T, l.length * group * d), b.empty(T, l.length * group * d)];
+        b.backend.attention(out, q, heads, T, d, type);
+        return b.read(out, T);
+      },
+    },
+    watch(true, 'mean', 0), watch(true, 'mean', 2), watch(true, 'max', 0), watch(false, 'max', 0), watch(false, 'mean', 0),
+    {
+      op: `storeRows ${type}`, sizes: [[0, 4, 1], [1, 1, 1], [5, 7, 2], [3, 64, 3]], tolerance: 0,
+      run(b, [n, d, heads]) {
+        const at = b.room(n * d * rowTypes[type].bytes);
+        b.backend.storeRows(at, b.tensor(n, heads * d), heads - 1, n, d, type);
+        return [...b.backend.bytes(at, n * d * rowTypes[type].bytes)];
+      },
+    },
+    ...(['pairs', 'halves'] as const).map((style): OpCase => ({
+      op: `ropeShift ${style} ${type}`, sizes: [[0, 4, 4], [1, 2, 2], [5, 10, 6], [3, 64, 64]], tolerance: stored,
+      run(b, [n, d, rotated]) {
+        const [head] = b.heads([n], d, type);
+        const angles = { address: b.room(rotated * 4), rotated, style };
+        b.backend.floats(angles.address, rotated).set(Array.from({ length: rotated }, (_, j) => (j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)))));
+        b.backend.ropeShift(head.keys, angles, n, d, type);
+        const back = b.empty(1, Math.max(1, n));
+        return b.scores(b.backend.keyNorms(back.address, [head], d, type)).concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
+      },
+    })),
+    ...(['keyNorms', 'keyCosines'] as const).map((op): OpCase => ({
+      op: `${op} ${type}`, sizes: [[1, 1], [4, 7, 3], [64, 65, 64], [7, 130, 1]], tolerance: 3e-6,
+      run(b, [d, ...l]) {
+        const heads = b.heads(l, d, type);
+        return b.scores(b.backend[op](b.room(4 * l.reduce((x, y) => x + y, 0)), heads, d, type));
+      },
+    })),
+  ];
+}
+
+export const opCases: readonly OpCase[] = [
+  ...weightCases(),
+  ...rows.flatMap(rowCases),
+  {
+    op: 'rmsNorm', sizes: [[0, 4], [1, 1], [3, 7], [5, 64], [2, 1025]], tolerance: 1e-6,
+    run(b, [n, d]) {
+      const [x, w, y] = [b.tensor(n, d), b.tensor(1, d), b.empty(n, d)];
+      b.backend.rmsNorm(y, x, w, n, 1e-5);
+      b.backend.rmsNorm(x, x, w, n, 1e-5);
+      return [...b.read(y, n), ...b.read(x, n)];
+    },
+  },
+  {
+    op: 'swiglu', sizes: shapes.map(([n, c]) => [n, c]), tolerance: 1e-6,
+    run(b, [n, c]) {
+      const [g, u] = [b.tensor(n, c), b.tensor(n, c)];
+      b.backend.swiglu(g, g, u, n);
+      return b.read(g, n);
+    },
+  },
+  {
+    op: 'add', sizes: shapes.map(([n, c]) => [n, c]), tolerance: 0,
+    run(b, [n, c]) {
+      const [x, y, bias] = [b.tensor(n, c), b.tensor(n, c), b.tensor(1, c)];
+      b.backend.add(x, y, n);
+      b.backend.addBias(x, bias, n);
+      return b.read(x, n);
+    },
+  },
+  ...(['pairs', 'halves'] as const).map((style): OpCase => ({
+    op: `rope ${style}`, sizes: [[0, 1, 4, 4], [1, 1, 2, 2], [3, 2, 10, 6], [5, 3, 64, 64], [2, 1, 7, 4]], tolerance: 1e-6,
+    run(b, [n, heads, d, rotated]) {
+      const x = b.tensor(n, heads * d);
+      const angles = { ...b.tensor(n, rotated), rotated, style };
+      b.backend.rope(x, angles, n, heads, d);
+      return b.read(x, n);
+    },
+  })),
+  {
+    op: 'averagePool', sizes: [[5, 0], [1, 4], [3, 1, 2], [5, 7, 64], [7, 3, 3]], tolerance: 1e-6,
+    run(b, [size, ...counts]) {
+      const n = counts.reduce((x, y) => x + y, 0);
+      const from = b.tensor(1, n);
+      return b.scores(b.backend.averagePool(b.room(n * 4), { address: from.address, counts }, size));
+    },
+  },
+  {
+    op: 'topK', sizes: [[0, 3], [1, 0], [5, 9], [7, 3], [64, 63], [1000, 17], [1000, 999]], tolerance: 0,
+    run(b, [n, k]) {
+      const scores = b.tensor(1, n);
+      const numbers = b.backend.floats(scores.address, n);
+      // ties, infinities and what is no number
+      for (let i = 0; i < n; i++) numbers[i] = i % 7 === 0 ? 0.5 : i % 31 === 0 ? Number.POSITIVE_INFINITY : i % 97 === 0 ? Number.NaN : i % 53 === 0 ? Number.NEGATIVE_INFINITY : numbers[i];
+      const kept = b.room(Math.min(n, k) * 4);
+      return [...b.backend.ints(kept, b.backend.topK(kept, scores.address, n, k))];
+    },
+  },
+  {
+    op: 'compactRows', sizes: [[5, 0, 4], [1, 1, 3], [9, 4, 7], [64, 33, 16], [100, 100, 5]], tolerance: 0,
+    run(b, [n, count, rowBytes]) {
+      const at = b.room(n * rowBytes);
+      b.backend.write(at, Uint8Array.from({ length: n * rowBytes }, () => b.whole(256)));
+      const kept = b.room(count * 4);
+      const order = Array.from({ length: n }, (_, i) => i);
+      while (order.length > count) order.splice(b.whole(order.length), 1);
+      b.backend.ints(kept, count).set(order);
+      b.backend.compactRows(at, kept, count, rowBytes);
+      return [...b.backend.bytes(at, count * rowBytes)];
+    },
+  },
+  {
+    op: 'kmeans', sizes: [[1, 1, 1], [9, 3, 5], [40, 8, 64], [7, 7, 33]], tolerance: 1e-5,
+    run(b, [n, E, d]) {
+      const [x, c, sums] = [b.tensor(n, d), b.tensor(E, d), b.empty(E, d)];
+      const [labels, distances, counts] = [b.room(n * 4), b.room(n * 4), b.room(E * 4)];
+      b.backend.kmeansAssign(labels, distances, x, c, n, E);
+      b.backend.kmeansSum(sums, counts, x, labels, n, E);
+      return [...b.backend.ints(labels, n), ...b.backend.floats(distances, n), ...b.read(sums, E), ...b.backend.ints(counts, E)];
+    },
+  },
+];

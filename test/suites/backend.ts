@@ -1,0 +1,35 @@
+// The suite that every backend passes: each operation against the f64 reference, guards around every buffer.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Backend } from '../../src/backend/backend.ts';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { Bench, opCases } from '../cases/ops.ts';
+
+/** Runs all cases. `expected` names the backend and build that `create` must give. */
+export function backendSuite(expected: { name: string; build: string }, create: () => Backend): void {
+  const test = suite(`backend ${expected.name} ${expected.build}`);
+  test('it is the one that was asked for', () => {
+    const backend = create();
+    assert.equal({ name: backend.name, build: backend.build }, expected);
+    backend.dispose();
+  });
+  for (const { op, sizes, tolerance, run } of opCases) {
+    test(op, () => {
+      sizes.forEach((size, seed) => {
+        const backend = create();
+        backend.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048 });
+        const bench = new Bench(backend, seed);
+        const found = run(bench, size);
+        bench.checkGuards();
+        const wanted = run(new Bench(createReferenceBackend(8 << 20), seed), size);
+        assert.is(found.length, wanted.length, `${op} [${size}]`);
+        const scale = Math.max(1, ...wanted.filter(Number.isFinite).map(Math.abs));
+        found.forEach((x, i) => {
+          assert.ok(Object.is(x, wanted[i]) || Math.abs(x - wanted[i]) <= tolerance * scale, `${op} [${size}] number ${i}: ${x}, the reference has ${wanted[i]}`);
+        });
+        backend.dispose();
+      });
+    });
+  }
+  test.run();
+}
