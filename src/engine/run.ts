@@ -71,7 +71,9 @@ export class Run {
   /** Appends a block of at most blockSize tokens, lets the policy rate all rows, and evicts down to the budget, layer by layer. */
   step(block: readonly number[]): void {
     if (block.length === 0) return;
-    const patched = this.plan.policy.observe.queries === 'patched' && this.#mustEvict(block.length);
+    const over = this.#mustEvict(block.length);
+    if (over && !this.plan.policy.evicts) throw fullError(this.plan, this.token + block.length);
+    const patched = over && this.plan.policy.observe.queries === 'patched';
     this.#fit(block.length, patched ? this.plan.promptTokens : 0);
     this.#block(block, this.#base !== ORIGINAL);
   }

@@ -131,7 +131,8 @@ export class Episodes {
     if (covered === 0) run.clear();
     else run.restore(await this.#store.get(String(e)), `episode ${e}`, history.tokens.slice(Math.max(0, covered - run.plan.blockSize), covered));
     if (covered < history.tokens.length) {
-      run.prompt = () => this.#prompts[e];
+      // what was said since the clusters were made belongs to every episode until they are made anew: it looks for itself too
+      run.prompt = (block) => (run.token < this.#clusteredTokens ? this.#prompts[e] : [...block, ...this.#prompts[e]]);
       await prefill(run, history.tokens.slice(covered), options);
       await this.#store.put(String(e), run.save());
       this.#covered[e] = history.tokens.length;

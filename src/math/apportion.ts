@@ -30,10 +30,15 @@ export function apportion(total: number, weights: readonly number[], floor: numb
   let missing = total - whole.reduce((s, x) => s + x, 0);
   const order = shares.map((_, i) => i).filter((i) => !fixed.has(i));
   order.sort((a, b) => shares[b] - whole[b] - (shares[a] - whole[a]) || a - b);
-  for (let i = 0; missing > 0 && order.length > 0; i = (i + 1) % order.length) {
-    if (whole[order[i]] >= cap) continue;
-    whole[order[i]]++;
-    missing--;
+  // where all that is free reaches the cap, those held at the floor take the rest
+  for (const takers of [order, [...fixed.keys()]]) {
+    while (missing > 0 && takers.some((i) => whole[i] < cap)) {
+      for (const i of takers) {
+        if (missing === 0 || whole[i] >= cap) continue;
+        whole[i]++;
+        missing--;
+      }
+    }
   }
   return whole;
 }

@@ -11,7 +11,9 @@ export const runtime: Runtime = {
     const handle = await open(path, 'r');
     let buffer = new Uint8Array(0);
     try {
-      const { size } = await handle.stat();
+      const stat = await handle.stat();
+      if (stat.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
+      const { size } = stat;
       return {
         sizeBytes: size,
         async read(offset, length) {

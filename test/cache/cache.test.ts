@@ -1,0 +1,144 @@
+// The cache's promises as properties: order kept, exact contents, never more than was reserved, for random heads, rows and selections.
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
+import { Cache, cacheRowBytes, cacheRows } from '../../src/cache/cache.ts';
+import { restoreSnapshot, takeSnapshot } from '../../src/cache/snapshot.ts';
+
+const test = suite('cache');
+const d = 6;
+
+/** What a head should hold: token numbers. The key of token t at head h of layer l is filled with t + h / 8 + l / 64. */
+type Model = number[][][];
+const mark = (layer: number, h: number, token: number) => token + h / 8 + layer / 64;
+
+function setup(layers: number, kvHeads: number, kept: number[], room: number, rowType: 'f32' | 'f16') {
+  const backend = createWasmBackend('simd');
+  backend.reserveScratch({ tokens: 8, queryHeads: kvHeads, kvHeads, headDim: d, width: 64 });
+  const cache = new Cache(backend, { kvHeads, headDim: d, rowType, keptRows: kept.slice(0, layers), room });
+  const model: Model = Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => []));
+  return { backend, cache, model };
+}
+
+function append(cache: Cache, model: Model, layer: number, T: number, token: number): void {
+  const { backend } = cache;
+  const { kvHeads } = cache.shape;
+  const tensor = { address: backend.arena.allocate(T * kvHeads * d * 4), columns: kvHeads * d };
+  const numbers = backend.floats(tensor.address, T * kvHeads * d);
+  for (let t = 0; t < T; t++) for (let h = 0; h < kvHeads; h++) numbers.fill(mark(layer, h, token + t), (t * kvHeads + h) * d, (t * kvHeads + h + 1) * d);
+  cache.append(layer, tensor, tensor, T, token);
+  backend.arena.free(tensor.address);
+  for (const head of model[layer]) for (let t = 0; t < T; t++) head.push(token + t);
+}
+
+function check(cache: Cache, model: Model): void {
+  const { backend } = cache;
+  const { rowType } = cache.shape;
+  for (let layer = 0; layer < cache.layers; layer++) {
+    cache.heads[layer].forEach((head, h) => {
+      assert.equal([...backend.ints(head.positions, head.length)], model[layer][h]);
+      for (const rows of [head.keys, head.values]) {
+        const found = Array.from({ length: head.length }, (_, i) => (rowType === 'f32' ? backend.floats(rows + (i * d + d - 1) * 4, 1)[0] : undefined));
+        if (rowType === 'f32') assert.equal(found, model[layer][h].map((t) => Math.fround(mark(layer, h, t))));
+      }
+      if (rowType === 'f16' && head.length > 0) {
+        const norms = backend.keyNorms(backend.arena.allocate(head.length * 4), [head], d, 'f16');
+        [...backend.floats(norms.address, head.length)].forEach((n, i) => assert.ok(Math.abs(n / Math.sqrt(d) - mark(layer, h, model[layer][h][i])) < 0.02 * (1 + n)));
+        backend.arena.free(norms.address);
+      }
+    });
+  }
+  const rows = model.flat(2).length;
+  assert.is(cache.rows, rows);
+  assert.ok(cache.peakBytes <= cache.bytes && cache.usedBytes <= cache.peakBytes);
+}
+
+test('appending and compacting at random keeps order, contents and the promise', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }), fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 3, maxLength: 3 }), fc.integer({ min: 1, max: 9 }),
+      fc.constantFrom('f32' as const, 'f16' as const), fc.infiniteStream(fc.integer({ min: 0, max: 2 ** 30 })),
+      (layers, kvHeads, kept, room, rowType, stream) => {
+        const { backend, cache, model } = setup(layers, kvHeads, kept, room, rowType);
+        const drawn = stream[Symbol.iterator]();
+        const draw = (below: number) => Number(drawn.next().value) % below;
+        assert.is(cache.bytes, cacheRows(cache.shape) * cacheRowBytes(d, rowType));
+        const reserved = backend.arena.usedBytes;
+        const indices = backend.arena.allocate(4 * cacheRows(cache.shape));
+        let token = 0;
+        for (let block = 0; block < 6; block++) {
+          const T = 1 + draw(room);
+          for (let layer = 0; layer < layers; layer++) {
+            append(cache, model, layer, T, token);
+            // a layer's share falls to its heads at random, adaptive budgets at their wildest
+            let left = kvHeads * kept[layer];
+            let at = indices;
+            const addresses: number[] = [];
+            const counts: number[] = [];
+            for (const head of model[layer]) {
+              const count = Math.min(head.length, draw(left + 1));
+              while (head.length > count) head.splice(draw(head.length), 1);
+              const before = [...backend.ints(cache.heads[layer][addresses.length].positions, cache.heads[layer][addresses.length].length)];
+              backend.ints(at, count).set(head.map((t) => before.indexOf(t)));
+              addresses.push(at);
+              counts.push(count);
+              at += 4 * count;
+              left -= count;
+            }
+            cache.compact(layer, addresses, counts);
+            for (let h = 0; h < kvHeads; h++) assert.ok(cache.roomOf(layer, h) >= room, 'every head has its room again');
+          }
+          token += T;
+          check(cache, model);
+        }
+        backend.arena.free(indices);
+        assert.is(backend.arena.usedBytes, reserved, 'nothing was reserved beside');
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('rows are taken back, by count and by token', () => {
+  const { cache, model } = setup(2, 2, [4, 5], 6, 'f32');
+  for (const layer of [0, 1]) append(cache, model, layer, 6, 0);
+  cache.truncate(1, 2);
+  for (const head of model[1]) head.length -= 2;
+  check(cache, model);
+  cache.truncateFrom(3);
+  for (const head of model.flat()) head.splice(3);
+  check(cache, model);
+  assert.throws(() => cache.truncate(0, 4), /4 rows taken back where 3 are/);
+});
+test('more than the room, or than a share, is refused before anything is written', () => {
+  const { backend, cache, model } = setup(1, 2, [3], 4, 'f32');
+  append(cache, model, 0, 4, 0);
+  append(cache, model, 0, 3, 4);
+  const tensor = { address: backend.arena.allocate(4 * 2 * d), columns: 2 * d };
+  assert.throws(() => cache.append(0, tensor, tensor, 1, 7), /1 rows appended where 0 fit/);
+  const kept = backend.arena.allocate(64);
+  backend.ints(kept, 7).set([0, 1, 2, 3, 4, 5, 6]);
+  assert.throws(() => cache.compact(0, [kept, kept], [4, 3]), /keeps 7 rows, its share is 6/);
+  check(cache, model);
+});
+test('a snapshot restores rows and standing; a damaged or foreign one is refused and leaves the cache empty', () => {
+  const { cache, model } = setup(2, 2, [4, 5], 6, 'f16');
+  for (const layer of [0, 1]) append(cache, model, layer, 5 + layer, 0);
+  const standing = { token: 6, base: -1, rebasedAt: 0 };
+  const bytes = takeSnapshot(cache, standing);
+  cache.clear();
+  assert.equal(restoreSnapshot(cache, bytes, 'x'), standing);
+  check(cache, model);
+  const refuse = (damaged: Uint8Array, pattern: RegExp) => {
+    assert.throws(() => restoreSnapshot(cache, damaged, 'episode 1'), (e: Error) => e.name === 'StoreError' && /^episode 1: /.test(e.message) && pattern.test(e.message));
+    assert.is(cache.rows, 0);
+  };
+  refuse(bytes.slice(0, -4), /do not hold/);
+  refuse(bytes.slice(0, 12), /header/);
+  refuse(Uint8Array.from(bytes, (b, i) => (i === bytes.length - 9 ? b ^ 1 : b)), /checksum/);
+  refuse(Uint8Array.from(bytes, (b, i) => (i === 0 ? 0 : b)), /no snapshot/);
+  const other = setup(2, 1, [4, 5], 6, 'f16').cache;
+  assert.throws(() => restoreSnapshot(other, bytes, 'x'), /no snapshot of this model/);
+});
+test.run();

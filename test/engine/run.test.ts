@@ -1,0 +1,282 @@
+// The block-wise pipeline's promises: bounded, exact, equal to a plain forward pass where nothing is evicted, and going on past the context.
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Cache, cacheRowBytes } from '../../src/cache/cache.ts';
+import { decode } from '../../src/engine/decode.ts';
+import { planRun, type PlanOptions } from '../../src/engine/plan.ts';
+import { prefill } from '../../src/engine/prefill.ts';
+import { Run } from '../../src/engine/run.ts';
+import { argmax, createSampler } from '../../src/engine/sample.ts';
+import type { Model } from '../../src/model/model.ts';
+import { findPolicy, policies } from '../../src/policy/registry.ts';
+import { bundled, tinyModel } from '../fixtures.ts';
+import { readDialogues } from '../../src/eval/dataset.ts';
+import { readFileSync } from 'node:fs';
+
+const test = suite('run');
+const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
+const tokensOf = (model: Model, count: number) => dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line))).slice(0, count);
+
+function optionsOf(policy: string, change: Partial<PlanOptions> = {}): PlanOptions {
+  const promptTokens = findPolicy(policy).observe.queries === 'patched' ? 64 : 0;
+  return {
+    budget: { tokens: 96 }, blockSize: 64, policy: findPolicy(policy), heads: 'uniform', alpha: 1.1, sinks: 4, safeguard: 0.2, rowType: 'f16', positions: 'auto', promptTokens, storedCaches: 0, seed: 1,
+    ...change,
+  };
+}
+
+/** Opens a run, and checks when it closes that nothing is left reserved. */
+async function withRun(model: Model, options: PlanOptions, work: (run: Run) => Promise<void> | void): Promise<void> {
+  const before = model.backend.arena.usedBytes;
+  const run = new Run(model.transformer, planRun(model.transformer, options));
+  try {
+    await work(run);
+    assert.ok(run.cache.peakBytes <= run.plan.promisedCacheBytes);
+    assert.ok(run.peakBytes <= run.plan.promisedBytes);
+  } finally {
+    run.dispose();
+  }
+  assert.is(model.backend.arena.usedBytes, before);
+}
+
+const endless: ReadonlySet<number> = new Set();
+async function reply(run: Run, prompt: number[], count: number, evict = true): Promise<number[]> {
+  const out: number[] = [];
+  for await (const token of decode(run, prompt, { sample: argmax, maxTokens: count, endTokens: endless, evict })) out.push(token);
+  return out;
+}
+
+test('full, in blocks, answers as one plain forward pass, token for token', async () => {
+  const model = await tinyModel();
+  const tokens = tokensOf(model, 700);
+  const question = model.tokenizer.encode("<|user|> What is Will's favourite sport?<|assistant|>");
+  const { transformer, config } = model;
+  const shape = { kvHeads: config.kvHeads, headDim: config.headDim, rowType: 'f16', keptRows: new Array<number>(config.layers).fill(0), room: 800 } as const;
+  const cache = new Cache(model.backend, shape);
+  const workspace = transformer.createWorkspace(800);
+  const plain: number[] = [];
+  let next = [...tokens, ...question];
+  for (let at = 0; plain.length < 20; ) {
+    transformer.forward(next, { cache, workspace, position: at, token: at });
+    const token = argmax(transformer.logits(workspace, next.length - 1));
+    plain.push(token);
+    at += next.length;
+    next = [token];
+  }
+  workspace.dispose();
+  cache.dispose();
+  for (const blockSize of [64, 100, 256]) {
+    await withRun(model, optionsOf('full', { budget: { tokens: 800 }, blockSize }), async (run) => {
+      await prefill(run, tokens);
+      assert.equal(await reply(run, question, 20), plain, `blocks of ${blockSize}`);
+    });
+  }
+});
+
+test('with a budget as large as the conversation every policy equals full', async () => {
+  const model = await tinyModel();
+  const tokens = tokensOf(model, 500);
+  const question = model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>');
+  let expected: number[] | undefined;
+  for (const { name } of policies) {
+    for (const heads of ['uniform', 'adaptive'] as const) {
+      await withRun(model, optionsOf(name, { budget: { tokens: 500 }, heads }), async (run) => {
+        await prefill(run, tokens);
+        assert.is(run.cache.heads[0][0].length, 500, name);
+        expected ??= await reply(run, question, 12);
+        if (name !== 'full') assert.equal(await reply(run, question, 12), expected, `${name}, ${heads}`);
+      });
+    }
+  }
+});
+
+test('after every block each layer holds exactly its budget and the sinks, whatever the blocks, heads and layers', async () => {
+  const model = await tinyModel();
+  const all = tokensOf(model, 1200);
+  const { layers, kvHeads } = model.config;
+  const pieces = fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 6, maxLength: 10 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...policies.filter((p) => p.evicts).map((p) => p.name)), fc.integer({ min: 1, max: 150 }), pieces, fc.constantFrom('uniform' as const, 'adaptive' as const),
+      fc.option(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: layers, maxLength: layers }), { nil: undefined }), fc.integer({ min: 0, max: 8 }),
+      async (policy, tokens, blocks, heads, sensitivity, sinks) => {
+        await withRun(model, optionsOf(policy, { budget: { tokens }, heads, sensitivity, sinks }), (run) => {
+          assert.is(run.plan.layerRows.reduce((a, b) => a + b, 0), layers * tokens);
+          let at = 0;
+          for (const size of blocks) {
+            run.step(all.slice(at, at + size));
+            at += size;
+            run.cache.heads.forEach((rows, layer) => {
+              const held = rows.reduce((sum, h) => sum + h.length, 0);
+              assert.is(held, kvHeads * Math.min(at, run.plan.layerRows[layer] + Math.min(sinks, at)), `${policy}, layer ${layer}`);
+              for (const head of rows) {
+                const kept = [...model.backend.ints(head.positions, head.length)];
+                assert.ok(kept.every((t, i) => i === 0 || t > kept[i - 1]), 'order is kept');
+                assert.ok(kept.slice(0, Math.min(sinks, at)).every((t, i) => t === i), 'sinks are kept');
+                const recent = Math.min(run.plan.policy.protect.recent, run.plan.layerRows[layer], at);
+                assert.ok(Array.from({ length: recent }, (_, i) => at - 1 - i).every((t) => kept.includes(t)), 'the window is kept');
+              }
+            });
+          }
+        });
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('a conversation 20 times the context length: flat, within the promise, and still answering about what was kept', async () => {
+  const model = await tinyModel();
+  const text = Array.from({ length: 40 }, (_, i) => dialogues[i % dialogues.length].turns.map((t) => t.line).join('')).join('');
+  const filler = model.tokenizer.encode(text);
+  const fact = model.tokenizer.encode("Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n");
+  const question = model.tokenizer.encode("<|user|> What is Ana's dog called?<|assistant|>");
+  for (const positions of ['auto', 'compact'] as const) {
+    await withRun(model, optionsOf('streaming-llm', { budget: { tokens: 200 }, blockSize: 256, positions }), async (run) => {
+      const bytes: number[] = [];
+      await prefill(run, filler, { onBlock: (p) => bytes.push(p.cacheBytes) });
+      assert.ok(run.token >= 20 * model.config.contextLength, String(run.token));
+      assert.ok(run.position <= model.config.contextLength);
+      assert.is(new Set(bytes.slice(1)).size, 1, 'flat');
+      await prefill(run, fact);
+      assert.is(model.tokenizer.decode(await reply(run, question, 1)).trim(), 'Rex');
+    });
+  }
+});
+
+test('compact positions change nothing that attention sees: re-rotated rows answer as rows that never moved', async () => {
+  const model = await tinyModel();
+  const tokens = tokensOf(model, 900);
+  const logits: Float32Array[] = [];
+  for (const positions of ['original', 'compact'] as const) {
+    // the newest 200 rows, no sinks: their distances to the question are the same either way
+    await withRun(model, optionsOf('streaming-llm', { budget: { tokens: 200 }, sinks: 0, positions, rowType: 'f32' }), async (run) => {
+      await prefill(run, tokens);
+      run.extend(model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>'));
+      logits.push(run.logits(run.token - 900 - 1).slice());
+    });
+  }
+  const most = Math.max(...logits[0].map((x, i) => Math.abs(x - logits[1][i])));
+  assert.ok(most < 2e-3 && most > 0, String(most));
+});
+
+test('replies go on past the budget, and past the context', async () => {
+  const model = await tinyModel();
+  for (const policy of ['keydiff', 'snapkv', 'kvzip', 'h2o']) {
+    await withRun(model, optionsOf(policy, { budget: { tokens: 80 }, heads: 'adaptive' }), async (run) => {
+      await prefill(run, tokensOf(model, 300));
+      const out = await reply(run, model.tokenizer.encode('<|user|> Hi?<|assistant|>'), 4500);
+      assert.is(out.length, 4500);
+    });
+  }
+});
+
+test('without eviction a reply ends where the room does', async () => {
+  const model = await tinyModel();
+  await withRun(model, optionsOf('keydiff'), async (run) => {
+    await prefill(run, tokensOf(model, 300));
+    const before = run.evictions;
+    const out = await reply(run, model.tokenizer.encode('<|user|> Hi?<|assistant|>'), 1000, false);
+    assert.ok(out.length > 20 && out.length <= 64, String(out.length));
+    assert.is(run.evictions, before);
+  });
+});
+
+test('original positions end at the context length, with an error that says so', async () => {
+  const model = await tinyModel();
+  await withRun(model, optionsOf('keydiff', { positions: 'original', blockSize: 256 }), async (run) => {
+    const text = tokensOf(model, 4352);
+    try {
+      await prefill(run, text);
+      assert.unreachable();
+    } catch (error) {
+      assert.is((error as Error).name, 'ContextError');
+      assert.match((error as Error).message, /context of 4096.*'auto' or 'compact'/);
+    }
+  });
+});
+
+test('full says what it would need when it is full', async () => {
+  const model = await tinyModel();
+  await withRun(model, optionsOf('full', { budget: { tokens: 100 } }), async (run) => {
+    try {
+      await prefill(run, tokensOf(model, 400));
+      assert.unreachable();
+    } catch (error) {
+      assert.is((error as Error).name, 'BudgetError');
+      assert.match((error as Error).message, /'full' keeps every token.*Raise the budget/);
+    }
+  });
+});
+
+test('an abort between blocks rejects with the reason; the run goes on', async () => {
+  const model = await tinyModel();
+  await withRun(model, optionsOf('snapkv'), async (run) => {
+    const abort = new AbortController();
+    const reason = new Error('stop');
+    const tokens = tokensOf(model, 640);
+    await prefill(run, tokens, { signal: abort.signal, onBlock: ({ doneTokens }) => doneTokens === 192 && abort.abort(reason) }).then(
+      () => assert.unreachable(),
+      (error) => assert.is(error, reason),
+    );
+    assert.is(run.token, 192);
+    await prefill(run, tokens.slice(192));
+    assert.is(run.token, 640);
+  });
+});
+
+test('a saved run goes on as the one it was saved from', async () => {
+  const model = await tinyModel();
+  const tokens = tokensOf(model, 600);
+  const question = model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>');
+  await withRun(model, optionsOf('keydiff', { heads: 'adaptive' }), async (run) => {
+    await prefill(run, tokens);
+    const bytes = run.save();
+    const first = await reply(run, question, 8);
+    run.clear();
+    run.restore(bytes, 'saved', tokens);
+    assert.is(run.token, 600);
+    assert.equal(await reply(run, question, 8), first);
+  });
+});
+
+test('a plan counts every byte that the arena gives', async () => {
+  const model = await tinyModel();
+  for (const policy of policies.map((p) => p.name)) {
+    const plan = planRun(model.transformer, optionsOf(policy));
+    const before = model.backend.arena.usedBytes;
+    const run = new Run(model.transformer, plan);
+    const reserved = model.backend.arena.usedBytes - before;
+    const alignment = 8 * 64; // each region may be rounded up to a cache line
+    assert.ok(Math.abs(reserved - plan.promisedBytes) <= alignment, `${policy}: ${reserved} reserved, ${plan.promisedBytes} promised`);
+    assert.is(plan.promisedCacheBytes % cacheRowBytes(model.config.headDim, 'f16'), 0);
+    run.dispose();
+  }
+});
+test.run();
+
+const sampling = suite('sampling');
+sampling('greedy takes the best, the lower on ties', () => assert.is(createSampler()(Float32Array.of(1, 3, 3, 2)), 1));
+sampling('the same seed draws the same, in proportion to the probabilities', () => {
+  const logits = Float32Array.of(Math.log(0.5), Math.log(0.3), Math.log(0.2), Number.NEGATIVE_INFINITY);
+  const draw = (options: Parameters<typeof createSampler>[0]) => {
+    const sample = createSampler(options);
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 20000; i++) counts[sample(logits)]++;
+    return counts.map((c) => c / 20000);
+  };
+  assert.equal(draw({ temperature: 1, seed: 3 }), draw({ temperature: 1, seed: 3 }));
+  const near = (found: number[], expected: number[]) => found.forEach((f, i) => assert.ok(Math.abs(f - expected[i]) < 0.015, `${found}`));
+  near(draw({ temperature: 1 }), [0.5, 0.3, 0.2, 0]);
+  near(draw({ temperature: 0.5 }), [0.25 / 0.38, 0.09 / 0.38, 0.04 / 0.38, 0]);
+  near(draw({ temperature: 1, topK: 2 }), [0.625, 0.375, 0, 0]);
+  near(draw({ temperature: 1, topP: 0.75 }), [0.625, 0.375, 0, 0]);
+  near(draw({ temperature: 1, minP: 0.5 }), [0.625, 0.375, 0, 0]);
+});
+sampling('options out of range are refused by name', () => {
+  for (const bad of [{ temperature: -1 }, { topK: 1.5 }, { topP: 0 }, { minP: 2 }, { seed: 0.1 }, { temperature: Number.NaN }]) {
+    assert.throws(() => createSampler(bad), (e: Error) => e.name === 'OptionError' && e.message.startsWith(Object.keys(bad)[0]));
+  }
+});
+sampling.run();

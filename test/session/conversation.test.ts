@@ -1,0 +1,334 @@
+// What a user holds: adding, asking, memory, aborts, errors. Real model, real answers.
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readDialogues } from '../../src/eval/dataset.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { definePolicy } from '../../src/policy/policy.ts';
+import { policies } from '../../src/policy/registry.ts';
+import { type Conversation, openConversation } from '../../src/session/conversation.ts';
+import type { ConversationOptions } from '../../src/session/options.ts';
+import { profileOf } from '../../src/session/profile.ts';
+import { bundled, tinyModel } from '../fixtures.ts';
+import { smallLlama, writeGguf } from '../gguf-writer.ts';
+
+const test = suite('conversation');
+const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
+const [dialogue] = dialogues;
+const lines = dialogue.turns.map((t) => t.line);
+const rex = "Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n";
+/** Enough episodes and medoids that every segment is covered (models/README.md). */
+const thorough = { count: 8, medoids: 8, segmentTurns: 8 };
+const question = "What is Ana's dog called?";
+
+async function rejects(work: Promise<unknown>, name: string, pattern: RegExp): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    assert.is((error as Error).name, name, (error as Error).stack);
+    assert.match((error as Error).message, pattern);
+    return;
+  }
+  assert.unreachable('it was accepted');
+}
+const withConversation = async (options: ConversationOptions, work: (c: Conversation) => Promise<void>) => {
+  const model = await tinyModel();
+  const before = model.backend.arena.usedBytes;
+  {
+    await using conversation = openConversation(model, options);
+    await work(conversation);
+    const { promisedBytes, peakBytes, promisedCacheBytes, peakCacheBytes } = conversation.memory;
+    assert.ok(peakBytes <= promisedBytes && peakCacheBytes <= promisedCacheBytes, JSON.stringify(conversation.memory));
+  }
+  assert.is(model.backend.arena.usedBytes, before, 'everything was freed');
+};
+
+test('text, asked about, streams an answer', async () => {
+  await withConversation({ budget: 256 }, async (c) => {
+    await c.add(rex);
+    const pieces: string[] = [];
+    const reply = c.ask(question);
+    for await (const piece of reply) pieces.push(piece);
+    assert.is(pieces.join('').trim(), 'Rex');
+    assert.is(reply.finishReason, 'end');
+    assert.is(await c.ask({ role: 'user', content: question }).text(), ' Rex');
+  });
+});
+
+test('it answers about the beginning of a conversation eight times its budget', async () => {
+  const count = 20;
+  await withConversation({ budget: 265, policy: 'epicache', episodes: thorough }, async (c) => {
+    await c.add(lines);
+    let right = 0;
+    for (const q of dialogue.questions.slice(0, count)) right += (await c.ask(q.question, { keep: false }).text()).trim() === q.answer ? 1 : 0;
+    assert.ok(right >= 0.8 * count, `${right} of ${count}`);
+    assert.ok(c.statistics.episodes! > 1);
+  });
+});
+
+test('every policy keeps to what it promised, in bytes that the user named, at prefill and while it replies', async () => {
+  for (const { name } of policies.filter((p) => p.evicts)) {
+    for (const heads of ['uniform', 'adaptive'] as const) {
+      await withConversation({ budget: '4MB', policy: name, heads, blockSize: 64, promptTokens: name === 'epicache' ? 256 : undefined, episodes: { count: 2 } }, async (c) => {
+        assert.ok(c.memory.promisedBytes <= 4 * 2 ** 20 && c.memory.promisedBytes > 3.9 * 2 ** 20, String(c.memory.promisedBytes));
+        await c.add(lines.slice(0, 120));
+        await c.ask(question, { maxTokens: 150 }).text();
+        assert.ok(c.statistics.tokens > 1000);
+      });
+    }
+  }
+});
+
+test('questions asked with keep: false leave no trace; kept ones do', async () => {
+  await withConversation({ budget: 300 }, async (c) => {
+    await c.add(lines.slice(0, 20));
+    await c.flush();
+    const tokens = c.statistics.tokens;
+    const first = await c.ask(question, { keep: false }).text();
+    assert.is(c.statistics.tokens, tokens);
+    assert.is(await c.ask(question, { keep: false }).text(), first);
+    await c.ask(question).text();
+    assert.ok(c.statistics.tokens > tokens);
+  });
+});
+
+test('a conversation grows: adding and asking in turns, with and without episodes', async () => {
+  for (const policy of ['keydiff', 'epicache']) {
+    await withConversation({ budget: 300, policy, blockSize: 128, episodes: thorough }, async (c) => {
+      for (let i = 0; i < 4; i++) {
+        await c.add(lines.slice(40 * i, 40 * (i + 1)));
+        await c.ask(dialogue.questions[i].question).text();
+      }
+      await c.add(rex);
+      assert.is((await c.ask(question).text()).trim(), 'Rex', policy);
+    });
+  }
+});
+
+test('messages go through the chat template', async () => {
+  await withConversation({ budget: 300 }, async (c) => {
+    await c.add([{ role: 'system', content: rex }, { role: 'user', content: 'Hi?' }, { role: 'assistant', content: 'Lovely.' }]);
+    assert.is((await c.ask(question).text()).trim(), 'Rex');
+  });
+});
+
+test('an aborted reply rejects with the reason, and the conversation is as it was', async () => {
+  await withConversation({ budget: 300 }, async (c) => {
+    await c.add(rex);
+    await c.flush();
+    const tokens = c.statistics.tokens;
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    await rejects(
+      (async () => {
+        for await (const _ of c.ask('Hi?', { signal: abort.signal, temperature: 3 })) abort.abort(reason);
+      })(),
+      'Error', /enough/,
+    );
+    assert.is(c.statistics.tokens, tokens);
+    for await (const _ of c.ask('Hi?', { temperature: 3 })) break; // ended early: the same
+    assert.is(c.statistics.tokens, tokens);
+    await rejects(c.ask(question, { signal: AbortSignal.abort(reason) }).text(), 'Error', /enough/);
+    assert.is((await c.ask(question).text()).trim(), 'Rex');
+  });
+});
+
+test('an abort while episodes are being made leaves a conversation that can still be asked', async () => {
+  await withConversation({ budget: 265, policy: 'epicache', episodes: thorough }, async (c) => {
+    await c.add(lines);
+    await c.add(rex);
+    const abort = new AbortController();
+    let blocks = 0;
+    await rejects(c.ask(question, { signal: abort.signal, onProgress: () => void (++blocks === 5 && abort.abort()) }).text(), 'AbortError', /./);
+    assert.is((await c.ask(question).text()).trim(), 'Rex');
+  });
+});
+
+test('an embedder of the user is used, and checked', async () => {
+  const options = (embedder: NonNullable<ConversationOptions['episodes']>['embedder']) => ({ budget: 265, policy: 'epicache', episodes: { count: 2, embedder } });
+  let calls = 0;
+  await withConversation(options(async (texts) => {
+    calls++;
+    return texts.map((t) => [t.length % 7, 1, t.includes('dog') ? 9 : 0]);
+  }), async (c) => {
+    await c.add(lines);
+    await c.ask(question, { keep: false }).text();
+    assert.ok(calls >= 2);
+  });
+  const bad: [string, (texts: readonly string[]) => ArrayLike<number>[], RegExp][] = [
+    ['NaN', (texts) => texts.map((_, i) => [1, i === 3 ? Number.NaN : 0]), /vector 3 has NaN at place 1: return finite numbers/],
+    ['too few', (texts) => texts.slice(1).map(() => [1]), /vectors for \d+ texts: return one vector a text/],
+    ['uneven', (texts) => texts.map((_, i) => new Array(i + 1).fill(1)), /vector 1 has 2 numbers, the first had 1/],
+    ['nothing', () => undefined as never, /undefined for \d+ texts/],
+  ];
+  for (const [name, embedder, pattern] of bad) {
+    await withConversation(options(embedder), async (c) => {
+      await c.add(lines);
+      await rejects(c.ask(question).text(), 'OptionError', pattern).catch((e: Error) => {
+        throw new Error(`${name}: ${e.message}`);
+      });
+      assert.is(c.memory.cacheBytes, 0);
+    });
+  }
+});
+
+test('the model embeds too', async () => {
+  await withConversation({ budget: 265, policy: 'epicache', episodes: { count: 4, embedder: 'model' } }, async (c) => {
+    await c.add(lines.slice(0, 150));
+    await c.add(rex);
+    assert.is((await c.ask(question).text()).trim(), 'Rex');
+  });
+});
+
+test('episodes on disk: the same answers, no bytes in memory, files gone afterwards', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recollect-'));
+  try {
+    const answers: string[][] = [];
+    for (const store of [undefined, join(folder, 'new', 'folder')]) {
+      await withConversation({ budget: 200, policy: 'epicache', episodes: { count: 3, store } }, async (c) => {
+        await c.add(lines);
+        await c.flush();
+        const given: string[] = [];
+        for (const q of dialogue.questions.slice(0, 6)) given.push(await c.ask(q.question, { keep: false }).text());
+        answers.push(given);
+        assert.is(c.memory.storedBytes > 0, store === undefined);
+        if (store) assert.is(readdirSync(store).length, 3);
+      });
+      if (store) assert.equal(readdirSync(store), []);
+    }
+    assert.equal(answers[1], answers[0]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a store that cannot be written, or that was damaged, says so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recollect-'));
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  try {
+    await withConversation({ budget: 200, policy: 'epicache', episodes: { count: 2, store: join(file, 'below') } }, async (c) => {
+      await c.add(lines);
+      await rejects(c.ask(question).text(), 'StoreError', /cannot be stored as .*choose a folder that can be written/);
+    });
+    await withConversation({ budget: 200, policy: 'epicache', episodes: { count: 2, store: folder } }, async (c) => {
+      await c.add(lines);
+      await c.flush();
+      for (const name of readdirSync(folder).filter((n) => n.endsWith('.rcs'))) writeFileSync(join(folder, name), 'damaged');
+      const refused: unknown[] = [];
+      for (const q of dialogue.questions) await c.ask(q.question, { keep: false }).text().catch((e) => refused.push(e));
+      assert.ok(refused.length > 0 && refused.every((e) => (e as Error).name === 'StoreError' && /episode \d: .*delete the store/.test((e as Error).message)), String(refused[0]));
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a policy of one\'s own in a few lines', async () => {
+  const everySecond = definePolicy({
+    name: 'every-second', summary: 'even tokens first',
+    score: (view, ops) => {
+      let at = view.out;
+      for (const head of view.heads) {
+        const tokens = ops.ints(head.positions, head.length);
+        ops.floats(at, head.length).set(Array.from(tokens, (t) => (t % 2 === 0 ? 1 : 0) + t / 1e6));
+        at += head.length * 4;
+      }
+      return { address: view.out, counts: view.heads.map((h) => h.length) };
+    },
+  });
+  await withConversation({ budget: 100, policy: everySecond, blockSize: 64, sinks: 0 }, async (c) => {
+    const kept: number[][] = [];
+    c.onKept = (_, heads) => kept.push([...heads[0]]);
+    await c.add(lines.slice(0, 60));
+    await c.flush();
+    assert.ok(kept.at(-1)!.every((t) => t % 2 === 0));
+  });
+});
+
+test('budgets that are too small say the smallest that works', async () => {
+  const model = await tinyModel();
+  try {
+    openConversation(model, { budget: '1MB' });
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as Error).name, 'BudgetError');
+    const least = /Raise the budget to ([\d.]+ MB)/.exec((error as Error).message)![1];
+    openConversation(model, { budget: least }).dispose();
+  }
+  const before = model.backend.arena.usedBytes;
+  assert.throws(() => openConversation(model, { budget: '1KB', policy: 'epicache' }), /too small/);
+  assert.throws(() => openConversation(model, { budget: 100, blockSize: 5000 }), /context of 4096/);
+  assert.is(model.backend.arena.usedBytes, before);
+});
+
+test('options that are wrong are refused by name', async () => {
+  const model = await tinyModel();
+  const bad: [Partial<Record<keyof ConversationOptions | 'budgt', unknown>>, RegExp][] = [
+    [{}, /budget is missing.*64MB/], [{ budget: 'big' }, /'big'/], [{ budget: 100, budgt: 1 }, /no option 'budgt'; there are budget/], [{ budget: 100, policy: 'lru' }, /no policy 'lru'/],
+    [{ budget: 100, heads: 'some' }, /heads is 'some'/], [{ budget: 100, layers: 'sensitivity' }, /needs the model's profile/], [{ budget: 100, layers: 'sensitivity', sensitivity: [1] }, /1 numbers, the model has 4/],
+    [{ budget: 100, blockSize: 0 }, /blockSize is 0/], [{ budget: 100, sinks: -1 }, /sinks is -1/], [{ budget: 100, safeguard: 2 }, /safeguard is 2/], [{ budget: 100, cacheType: 'f64' }, /cacheType is 'f64'/],
+    [{ budget: 100, episodes: { count: 0 } }, /episodes.count is 0/], [{ budget: 100, policy: 'epicache', episodes: { embedder: 'bert' } }, /no embedder 'bert'/],
+  ];
+  for (const [options, pattern] of bad) {
+    assert.throws(() => openConversation(model, options as ConversationOptions), (e: Error) => e.name === 'OptionError' && pattern.test(e.message), JSON.stringify(options));
+  }
+});
+
+test('nothing to add, nothing said, nothing asked, too much asked, too much at once', async () => {
+  await withConversation({ budget: 300, blockSize: 64 }, async (c) => {
+    await rejects(c.add(''), 'OptionError', /nothing to add/);
+    await rejects(c.add([]), 'OptionError', /nothing to add/);
+    await rejects(c.add([{ role: 'user' } as never]), 'OptionError', /\{ role, content \}/);
+    await rejects(c.ask(question, { keep: false }).text(), 'OptionError', /conversation is empty/);
+    await rejects(c.ask(' ').text(), 'OptionError', /question is empty/);
+    await rejects(c.ask(question, { maxTokens: 0 }).text(), 'OptionError', /maxTokens is 0/);
+    await c.add(rex);
+    await rejects(c.ask('dog '.repeat(200)).text(), 'ContextError', /tokens, a block holds 64: shorten it/);
+    const asking = c.ask(question).text();
+    await rejects(c.add('x'), 'OptionError', /busy/);
+    await asking;
+    assert.is((await c.ask(question).text()).trim(), 'Rex');
+  });
+  const model = await tinyModel();
+  const c = openConversation(model, { budget: 100 });
+  c.dispose();
+  c.dispose();
+  await rejects(c.add('x'), 'OptionError', /disposed/);
+});
+
+test('a model without a chat template is asked in plain text, or says so', async () => {
+  using model = await loadModel(writeGguf(smallLlama()));
+  using c = openConversation(model, { budget: 16, blockSize: 8 });
+  await c.add('the the the the the the');
+  await rejects(c.ask('he').text(), 'UnsupportedError', /no chat template.*template: false/);
+  assert.type(await c.ask('he', { template: false, maxTokens: 4 }).text(), 'string');
+});
+
+test('layer sensitivities are computed once, kept beside the model, and shared by', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recollect-'));
+  try {
+    writeFileSync(join(folder, 'm.gguf'), readFileSync(bundled('recollect-tiny.gguf')));
+    using model = await loadModel(join(folder, 'm.gguf'));
+    const text = lines.join('');
+    const first = await profileOf(model, text);
+    assert.is(first.stored, join(folder, 'm.gguf.profile.json'));
+    assert.is(first.profile.similarity.length, 4);
+    // the first layer's keys come from embeddings alone: attention cannot change them
+    assert.ok(first.profile.similarity[0] > 0.999999 && first.profile.similarity.slice(1).every((s) => s > 0 && s < 1));
+    assert.equal((await profileOf(model, 'short')).profile, first.profile);
+    using c = openConversation(model, { budget: 100, layers: 'sensitivity', sensitivity: first.profile.similarity });
+    assert.is(c.plan.layerRows.reduce((a, b) => a + b, 0), 400);
+    assert.is(c.plan.layerRows[0], 25, 'a layer that is not sensitive gets the floor');
+    writeFileSync(first.stored!, '{"similarity": [1]}');
+    await rejects(profileOf(model, 'short'), 'OptionError', /1 tokens|at least 64/);
+    if (process.getuid?.() !== 0) chmodSync(folder, 0o500);
+    assert.ok(existsSync(first.stored!));
+  } finally {
+    chmodSync(folder, 0o700);
+    rmSync(folder, { recursive: true });
+  }
+});
+test.run();
