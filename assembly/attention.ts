@@ -17,15 +17,15 @@ function padded(d: i32): i32 {
 @inline
 export function gatherQueries(dst: usize, q: usize, T: i32, G: i32, d: i32, ldq: i32): void {
   const scale = <f32>1 / sqrt<f32>(<f32>d);
-  for (let t = 0; t < T; t++, q += <usize>ldq << 2) {
-    for (let j: usize = 0; j < <usize>(G * d) << 2; j += 4) store<f32>(dst + j, load<f32>(q + j) * scale);
-    dst += <usize>(G * d) << 2;
+  for (let t = 0; t < T; t++, q += (<usize>ldq) << 2) {
+    for (let j: usize = 0; j < (<usize>(G * d)) << 2; j += 4) store<f32>(dst + j, load<f32>(q + j) * scale);
+    dst += (<usize>(G * d)) << 2;
   }
 }
 
 /** Keys of a tile as panels [ceil(n / 8)][d][8], missing keys 0. */
 export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
-  const bytes = <usize>d << 2;
+  const bytes = (<usize>d) << 2;
   for (let i = 0; i < n; i += 8) {
     const panel = panels + <usize>i * bytes;
     if (i + 8 <= n && (d & 3) == 0) {
@@ -55,7 +55,7 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
     for (let r = 0; r < 8; r++) {
       for (let j: usize = 0; j < <usize>d; j++) {
         const value: f32 = i + r < n ? load<f32>(rows + <usize>(i + r) * bytes + (j << 2)) : 0;
-        store<f32>(panel + (j << 5) + (<usize>r << 2), value);
+        store<f32>(panel + (j << 5) + ((<usize>r) << 2), value);
       }
     }
   }
@@ -65,7 +65,7 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
 @inline
 export function tileScores(s: usize, x: usize, panels: usize, rows: i32, keys: i32, d: i32): void {
   for (let i = 0; i < keys; i += 8) {
-    tileRows(s + (<usize>i << 2), x, panels + (<usize>(i * d) << 2), rows, d, TILE, d, 8, false);
+    tileRows(s + ((<usize>i) << 2), x, panels + ((<usize>(i * d)) << 2), rows, d, TILE, d, 8, false);
   }
 }
 
@@ -73,9 +73,9 @@ export function tileScores(s: usize, x: usize, panels: usize, rows: i32, keys: i
 @inline
 export function maskedMax(s: usize, visible: i32, keys: i32): f32 {
   const end = (keys + 3) & ~3;
-  for (let j = visible; j < end; j++) store<f32>(s + (<usize>j << 2), MINUS_INFINITY);
+  for (let j = visible; j < end; j++) store<f32>(s + ((<usize>j) << 2), MINUS_INFINITY);
   let peak = f32x4.splat(MINUS_INFINITY);
-  for (let j = 0; j < visible; j += 4) peak = f32x4.pmax(peak, v128.load(s + (<usize>j << 2)));
+  for (let j = 0; j < visible; j += 4) peak = f32x4.pmax(peak, v128.load(s + ((<usize>j) << 2)));
   return maxLanes(peak);
 }
 
@@ -90,24 +90,35 @@ export function attention_scratch(T: i32, G: i32, d: i32): i32 {
  * out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] | scratch attention_scratch(); n >= T
  */
 export function attention(
-  out: usize, q: usize, k: usize, v: usize, scratch: usize, T: i32, G: i32, n: i32, d: i32, ldo: i32, ldq: i32, type: i32,
+  out: usize,
+  q: usize,
+  k: usize,
+  v: usize,
+  scratch: usize,
+  T: i32,
+  G: i32,
+  n: i32,
+  d: i32,
+  ldo: i32,
+  ldq: i32,
+  type: i32,
 ): void {
   const R = T * G;
   const dp = padded(d);
   const queries = scratch;
-  const sums = queries + (<usize>(R * d) << 2);
-  const peaks = sums + (<usize>(R * dp) << 2);
-  const masses = peaks + (<usize>R << 2);
-  const panels = masses + (<usize>R << 2);
-  const wide = panels + (<usize>(TILE * d) << 2);
-  const values = wide + (<usize>(TILE * d) << 2);
-  const s = values + (<usize>(TILE * dp) << 2);
+  const sums = queries + ((<usize>(R * d)) << 2);
+  const peaks = sums + ((<usize>(R * dp)) << 2);
+  const masses = peaks + ((<usize>R) << 2);
+  const panels = masses + ((<usize>R) << 2);
+  const wide = panels + ((<usize>(TILE * d)) << 2);
+  const values = wide + ((<usize>(TILE * d)) << 2);
+  const s = values + ((<usize>(TILE * dp)) << 2);
 
   gatherQueries(queries, q, T, G, d, ldq);
-  memory.fill(sums, 0, <usize>(R * dp) << 2);
-  memory.fill(masses, 0, <usize>R << 2);
-  for (let r = 0; r < R; r++) store<f32>(peaks + (<usize>r << 2), MINUS_INFINITY);
-  if (dp != d) memory.fill(values, 0, <usize>(TILE * dp) << 2);
+  memory.fill(sums, 0, (<usize>(R * dp)) << 2);
+  memory.fill(masses, 0, (<usize>R) << 2);
+  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), MINUS_INFINITY);
+  if (dp != d) memory.fill(values, 0, (<usize>(TILE * dp)) << 2);
 
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
@@ -122,45 +133,45 @@ export function attention(
       const rows = min(4, R - r);
       const seen = n - T + (r + rows - 1) / G + 1 - i0; // rows of the tile that the last of these queries sees
       if (seen <= 0) continue;
-      tileScores(s, queries + (<usize>(r * d) << 2), panels, rows, keys, d);
+      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
       for (let i = 0; i < rows; i++) {
-        const row = s + (<usize>(i * TILE) << 2);
+        const row = s + ((<usize>(i * TILE)) << 2);
         const visible = min(keys, n - T + (r + i) / G + 1 - i0);
         if (visible <= 0) {
-          memory.fill(row, 0, <usize>TILE << 2);
+          memory.fill(row, 0, (<usize>TILE) << 2);
           continue;
         }
-        const peakAt = peaks + (<usize>(r + i) << 2);
-        const massAt = masses + (<usize>(r + i) << 2);
+        const peakAt = peaks + ((<usize>(r + i)) << 2);
+        const massAt = masses + ((<usize>(r + i)) << 2);
         const before = load<f32>(peakAt);
         const peak = max(before, maskedMax(row, visible, keys));
         const base = f32x4.splat(peak);
         let mass = f32x4.splat(0);
         for (let j = 0; j < keys; j += 4) {
-          const p = exp4(f32x4.sub(v128.load(row + (<usize>j << 2)), base));
+          const p = exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base));
           mass = f32x4.add(mass, p);
-          v128.store(row + (<usize>j << 2), p);
+          v128.store(row + ((<usize>j) << 2), p);
         }
         const decay = exp1(before - peak);
         store<f32>(peakAt, peak);
         store<f32>(massAt, load<f32>(massAt) * decay + sumLanes(mass));
         if (decay != 1) {
-          const o = sums + (<usize>((r + i) * dp) << 2);
+          const o = sums + ((<usize>((r + i) * dp)) << 2);
           const by = f32x4.splat(decay);
-          for (let j: usize = 0; j < <usize>dp << 2; j += 16) v128.store(o + j, f32x4.mul(v128.load(o + j), by));
+          for (let j: usize = 0; j < (<usize>dp) << 2; j += 16) v128.store(o + j, f32x4.mul(v128.load(o + j), by));
         }
       }
-      const o = sums + (<usize>(r * dp) << 2);
+      const o = sums + ((<usize>(r * dp)) << 2);
       for (let j: usize = 0; j < <usize>dp; j += 8) tileRows(o + (j << 2), s, tile + (j << 2), rows, keys, dp, TILE, dp, true);
     }
   }
   for (let t = 0; t < T; t++) {
     for (let g = 0; g < G; g++) {
       const r = t * G + g;
-      const from = sums + (<usize>(r * dp) << 2);
-      const to = out + (<usize>(t * ldo + g * d) << 2);
-      const by = <f32>1 / load<f32>(masses + (<usize>r << 2));
-      for (let j: usize = 0; j < <usize>d << 2; j += 4) store<f32>(to + j, load<f32>(from + j) * by);
+      const from = sums + ((<usize>(r * dp)) << 2);
+      const to = out + ((<usize>(t * ldo + g * d)) << 2);
+      const by = <f32>1 / load<f32>(masses + ((<usize>r) << 2));
+      for (let j: usize = 0; j < (<usize>d) << 2; j += 4) store<f32>(to + j, load<f32>(from + j) * by);
     }
   }
 }

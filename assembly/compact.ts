@@ -7,9 +7,9 @@
 export function compact_rows(rows: usize, kept: usize, count: i32, row_bytes: i32): void {
   let i = 0;
   while (i < count) {
-    const from = load<i32>(kept + (<usize>i << 2));
+    const from = load<i32>(kept + ((<usize>i) << 2));
     let run = 1;
-    while (i + run < count && load<i32>(kept + (<usize>(i + run) << 2)) == from + run) run++;
+    while (i + run < count && load<i32>(kept + ((<usize>(i + run)) << 2)) == from + run) run++;
     if (from != i) memory.copy(rows + <usize>i * row_bytes, rows + <usize>from * row_bytes, <usize>run * row_bytes);
     i += run;
   }

@@ -12,9 +12,9 @@ const EDGE_BYTES: usize = 4 * 8 * 4;
  * y f32 [4, 8] ldy | x f32 [4, k] ldx | p f32 [k, 8] ldp
  */
 export function tile4(y: usize, x: usize, p: usize, k: i32, ldy: i32, ldx: i32, ldp: i32, add: bool): void {
-  const stepY = <usize>ldy << 2;
-  const stepX = <usize>ldx << 2;
-  const stepP = <usize>ldp << 2;
+  const stepY = (<usize>ldy) << 2;
+  const stepX = (<usize>ldx) << 2;
+  const stepP = (<usize>ldp) << 2;
   const y1 = y + stepY;
   const y2 = y1 + stepY;
   const y3 = y2 + stepY;
@@ -40,8 +40,8 @@ export function tile4(y: usize, x: usize, p: usize, k: i32, ldy: i32, ldx: i32, 
   let x1 = x + stepX;
   let x2 = x1 + stepX;
   let x3 = x2 + stepX;
-  const end = x + (<usize>k << 2);
-  const end2 = x + (<usize>(k & ~1) << 2);
+  const end = x + ((<usize>k) << 2);
+  const end2 = x + ((<usize>(k & ~1)) << 2);
   while (x0 < end2) {
     let w0 = v128.load(p);
     let w1 = v128.load(p, 16);
@@ -106,14 +106,14 @@ export function tile4(y: usize, x: usize, p: usize, k: i32, ldy: i32, ldx: i32, 
 
 /** The same for one token: y[0..8] = sum_k x[k] p[k, 0..8]. */
 export function tile1(y: usize, x: usize, p: usize, k: i32, ldp: i32, add: bool): void {
-  const stepP = <usize>ldp << 2;
+  const stepP = (<usize>ldp) << 2;
   let a0 = f32x4.splat(0);
   let a1 = a0;
   if (add) {
     a0 = v128.load(y);
     a1 = v128.load(y, 16);
   }
-  const end = x + (<usize>k << 2);
+  const end = x + ((<usize>k) << 2);
   while (x < end) {
     const s = v128.load32_splat(x);
     a0 = madd(a0, s, v128.load(p));
@@ -129,9 +129,9 @@ export function tile1(y: usize, x: usize, p: usize, k: i32, ldp: i32, add: bool)
 export function tileRows(y: usize, x: usize, p: usize, n: i32, k: i32, ldy: i32, ldx: i32, ldp: i32, add: bool): void {
   let t = 0;
   for (; t + 4 <= n; t += 4) {
-    tile4(y + (<usize>t * ldy * 4), x + (<usize>t * ldx * 4), p, k, ldy, ldx, ldp, add);
+    tile4(y + <usize>t * ldy * 4, x + <usize>t * ldx * 4, p, k, ldy, ldx, ldp, add);
   }
-  for (; t < n; t++) tile1(y + (<usize>t * ldy * 4), x + (<usize>t * ldx * 4), p, k, ldp, add);
+  for (; t < n; t++) tile1(y + <usize>t * ldy * 4, x + <usize>t * ldx * 4, p, k, ldp, add);
 }
 
 /** Bytes of scratch a gemm of any weight type needs: one panel and one edge tile. */
@@ -147,7 +147,17 @@ export type UnpackGroup = (dst: usize, src: usize, k0: i32, count: i32) => void;
  * y f32 [n, m] ldy | x f32 [n, k] ldx | scratch gemm_scratch()
  */
 export function gemmPanels(
-  y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32, row_bytes: usize, unpack: UnpackGroup,
+  y: usize,
+  x: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  ldy: i32,
+  ldx: i32,
+  row_bytes: usize,
+  unpack: UnpackGroup,
 ): void {
   const edge = scratch + <usize>PANEL_K * 32;
   for (let row = 0; row < m; row += 8) {
@@ -157,29 +167,27 @@ export function gemmPanels(
       const count = min(PANEL_K, k - k0);
       unpack(scratch, group, k0, count);
       unpack(scratch + 16, group + 4 * row_bytes, k0, count);
-      const xk = x + (<usize>k0 << 2);
+      const xk = x + ((<usize>k0) << 2);
       if (columns == 8) {
-        tileRows(y + (<usize>row << 2), xk, scratch, n, count, ldy, ldx, 8, k0 > 0);
+        tileRows(y + ((<usize>row) << 2), xk, scratch, n, count, ldy, ldx, 8, k0 > 0);
         continue;
       }
       for (let t = 0; t < n; t++) {
         const yt = y + ((<usize>t * ldy + row) << 2);
-        if (k0 > 0) memory.copy(edge, yt, <usize>columns << 2);
-        tile1(edge, xk + (<usize>t * ldx << 2), scratch, count, 8, k0 > 0);
-        memory.copy(yt, edge, <usize>columns << 2);
+        if (k0 > 0) memory.copy(edge, yt, (<usize>columns) << 2);
+        tile1(edge, xk + ((<usize>t * ldx) << 2), scratch, count, 8, k0 > 0);
+        memory.copy(yt, edge, (<usize>columns) << 2);
       }
     }
   }
 }
 
 /** y[i, 0..k] = W[ids[i], 0..k] for a packed W. y f32 [n, k] | ids i32 [n], each within W | scratch gemm_scratch() */
-export function gatherRows(
-  y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32, row_bytes: usize, unpack: UnpackGroup,
-): void {
+export function gatherRows(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32, row_bytes: usize, unpack: UnpackGroup): void {
   for (let i = 0; i < n; i++) {
-    const id = load<i32>(ids + (<usize>i << 2));
+    const id = load<i32>(ids + ((<usize>i) << 2));
     const group = w + <usize>(id & ~3) * row_bytes;
-    const lane = scratch + (<usize>(id & 3) << 2);
+    const lane = scratch + ((<usize>(id & 3)) << 2);
     for (let k0 = 0; k0 < k; k0 += PANEL_K) {
       const count = min(PANEL_K, k - k0);
       unpack(scratch, group, k0, count);

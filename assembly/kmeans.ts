@@ -7,23 +7,23 @@ import { madd } from './simd';
  * labels i32 [n] | distances f32 [n] | x f32 [n, d] | c f32 [E, d] | scratch f32 [E]; E > 0
  */
 export function kmeans_assign(labels: usize, distances: usize, x: usize, c: usize, scratch: usize, n: i32, E: i32, d: i32): void {
-  const bytes = <usize>d << 2;
+  const bytes = (<usize>d) << 2;
   for (let e = 0; e < E; e++) {
     const center = c + <usize>e * bytes;
-    store<f32>(scratch + (<usize>e << 2), dot(center, center, d));
+    store<f32>(scratch + ((<usize>e) << 2), dot(center, center, d));
   }
   for (let i = 0; i < n; i++, x += bytes) {
     let best: f32 = Infinity;
     let label = 0;
     for (let e = 0; e < E; e++) {
-      const far = load<f32>(scratch + (<usize>e << 2)) - 2 * dot(x, c + <usize>e * bytes, d);
+      const far = load<f32>(scratch + ((<usize>e) << 2)) - 2 * dot(x, c + <usize>e * bytes, d);
       if (far < best) {
         best = far;
         label = e;
       }
     }
-    store<i32>(labels + (<usize>i << 2), label);
-    store<f32>(distances + (<usize>i << 2), max<f32>(0, best + dot(x, x, d)));
+    store<i32>(labels + ((<usize>i) << 2), label);
+    store<f32>(distances + ((<usize>i) << 2), max<f32>(0, best + dot(x, x, d)));
   }
 }
 
@@ -32,11 +32,11 @@ export function kmeans_assign(labels: usize, distances: usize, x: usize, c: usiz
  * sums f32 [E, d] | counts i32 [E] | x f32 [n, d] | labels i32 [n], each < E
  */
 export function kmeans_sum(sums: usize, counts: usize, x: usize, labels: usize, n: i32, E: i32, d: i32): void {
-  const bytes = <usize>d << 2;
+  const bytes = (<usize>d) << 2;
   memory.fill(sums, 0, <usize>E * bytes);
-  memory.fill(counts, 0, <usize>E << 2);
+  memory.fill(counts, 0, (<usize>E) << 2);
   for (let i = 0; i < n; i++, x += bytes) {
-    const label = <usize>load<i32>(labels + (<usize>i << 2));
+    const label = <usize>load<i32>(labels + ((<usize>i) << 2));
     store<i32>(counts + (label << 2), load<i32>(counts + (label << 2)) + 1);
     const to = sums + label * bytes;
     let j: usize = 0;

@@ -3,7 +3,7 @@ import { madd } from './simd';
 
 const LOG2E: f32 = 1.44269504088896341;
 const LN2_HIGH: f32 = 0.693359375; // exact in 10 bits, so n * LN2_HIGH is exact for |n| < 2^13
-const LN2_LOW: f32 = -2.12194440e-4;
+const LN2_LOW: f32 = -2.1219444e-4;
 
 /**
  * exp(x) for four lanes: x = n ln 2 + r, a degree 6 polynomial for e^r on |r| <= ln 2 / 2, times 2^n.
@@ -16,7 +16,7 @@ export function exp4(x: v128): v128 {
   const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(LOG2E)));
   let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(LN2_HIGH)));
   r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(LN2_LOW)));
-  let p = f32x4.splat(1.987569150e-4);
+  let p = f32x4.splat(1.98756915e-4);
   p = madd(f32x4.splat(1.3981999507e-3), p, r);
   p = madd(f32x4.splat(8.3334519073e-3), p, r);
   p = madd(f32x4.splat(4.1665795894e-2), p, r);

@@ -3,8 +3,8 @@ import { madd, sumLanes } from './simd';
 
 /** y[i, :] = x[i, :] / sqrt(mean(x[i, :]^2) + eps) * w. y, x f32 [n, d] | w f32 [d]; y may be x. */
 export function rms_norm(y: usize, x: usize, w: usize, n: i32, d: i32, eps: f32): void {
-  const bytes = <usize>d << 2;
-  const lanes = <usize>(d & ~3) << 2;
+  const bytes = (<usize>d) << 2;
+  const lanes = (<usize>(d & ~3)) << 2;
   for (let i = 0; i < n; i++, x += bytes, y += bytes) {
     let squares = f32x4.splat(0);
     let j: usize = 0;

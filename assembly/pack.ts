@@ -19,9 +19,9 @@ export function pack_group(dst: usize, src: usize, rows: i32, blocks: i32, head:
     let from = src + <usize>r * row_bytes;
     let to = dst;
     for (let b = 0; b < blocks; b++) {
-      for (let i = 0; i < head; i++, from += 2, to += 8) store<u16>(to + (<usize>r << 1), load<u16>(from));
-      for (let i = 0; i < words; i++, from += 4, to += 16) store<u32>(to + (<usize>r << 2), load<u32>(from));
-      for (let i = 0; i < tail; i++, from += 2, to += 8) store<u16>(to + (<usize>r << 1), load<u16>(from));
+      for (let i = 0; i < head; i++, from += 2, to += 8) store<u16>(to + ((<usize>r) << 1), load<u16>(from));
+      for (let i = 0; i < words; i++, from += 4, to += 16) store<u32>(to + ((<usize>r) << 2), load<u32>(from));
+      for (let i = 0; i < tail; i++, from += 2, to += 8) store<u16>(to + ((<usize>r) << 1), load<u16>(from));
     }
   }
 }
@@ -50,8 +50,7 @@ export function quantize_i16(q: usize, scales: usize, sums: usize, x: usize, k: 
       v128.store(q + i, i16x8.narrow_i32x4_s(low, high));
     }
     const scale = largest / 32767;
-    const sum =
-      i32x4.extract_lane(total, 0) + i32x4.extract_lane(total, 1) + i32x4.extract_lane(total, 2) + i32x4.extract_lane(total, 3);
+    const sum = i32x4.extract_lane(total, 0) + i32x4.extract_lane(total, 1) + i32x4.extract_lane(total, 2) + i32x4.extract_lane(total, 3);
     store<f32>(scales, scale);
     store<f32>(sums, scale * <f32>sum);
     q += 64;

@@ -6,7 +6,7 @@ import { madd } from './simd';
 /** Rotates one head of f32: pairs (2j, 2j + 1), or (j, j + rot / 2) for `neox`. */
 @inline
 function rotate(x: usize, angles: usize, rot: i32, neox: bool): void {
-  const half = <usize>(rot >> 1) << 2;
+  const half = (<usize>(rot >> 1)) << 2;
   if (!neox) {
     const flip = i32x4(0x80000000, 0, 0x80000000, 0);
     let j: usize = 0;
@@ -53,8 +53,8 @@ function rotate(x: usize, angles: usize, rot: i32, neox: bool): void {
  */
 export function rope(x: usize, table: usize, n: i32, heads: i32, d: i32, rot: i32, neox: i32): void {
   for (let i = 0; i < n; i++) {
-    const angles = table + <usize>i * (<usize>rot << 2);
-    for (let h = 0; h < heads; h++, x += <usize>d << 2) rotate(x, angles, rot, neox != 0);
+    const angles = table + <usize>i * ((<usize>rot) << 2);
+    for (let h = 0; h < heads; h++, x += (<usize>d) << 2) rotate(x, angles, rot, neox != 0);
   }
 }
 

@@ -12,13 +12,13 @@ export const ROWS_F16: i32 = 1;
 /** Bytes of a row of d numbers. */
 @inline
 export function rowBytes(d: i32, type: i32): usize {
-  return <usize>d << (type == ROWS_F16 ? 1 : 2);
+  return (<usize>d) << (type == ROWS_F16 ? 1 : 2);
 }
 
 /** Widens n rows to f32: dst f32 [n, d] ldd | src rows [n, d] */
 export function rows_load(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type: i32): void {
   const bytes = rowBytes(d, type);
-  for (let i = 0; i < n; i++, src += bytes, dst += <usize>ldd << 2) {
+  for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2) {
     if (type == ROWS_F32) {
       memory.copy(dst, src, bytes);
       continue;
@@ -32,7 +32,7 @@ export function rows_load(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type
 /** Appends n rows: dst rows [n, d] | src f32 [n, d] lds */
 export function rows_store(dst: usize, src: usize, n: i32, d: i32, lds: i32, type: i32): void {
   const bytes = rowBytes(d, type);
-  for (let i = 0; i < n; i++, dst += bytes, src += <usize>lds << 2) {
+  for (let i = 0; i < n; i++, dst += bytes, src += (<usize>lds) << 2) {
     if (type == ROWS_F32) {
       memory.copy(dst, src, bytes);
       continue;
@@ -69,10 +69,10 @@ export function rows_scratch(d: i32): i32 {
 export function dot(x: usize, y: usize, d: i32): f32 {
   let sums = f32x4.splat(0);
   let j: usize = 0;
-  const lanes = <usize>(d & ~3) << 2;
+  const lanes = (<usize>(d & ~3)) << 2;
   for (; j < lanes; j += 16) sums = madd(sums, v128.load(x + j), v128.load(y + j));
   let sum = sumLanes(sums);
-  for (; j < <usize>d << 2; j += 4) sum += load<f32>(x + j) * load<f32>(y + j);
+  for (; j < (<usize>d) << 2; j += 4) sum += load<f32>(x + j) * load<f32>(y + j);
   return sum;
 }
 
@@ -82,24 +82,24 @@ export function row_norms(out: usize, rows: usize, scratch: usize, n: i32, d: i3
     const count = min(TILE, n - i0);
     const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), scratch, count, d, type);
     for (let i = 0; i < count; i++) {
-      const row = tile + (<usize>(i * d) << 2);
-      store<f32>(out + (<usize>(i0 + i) << 2), sqrt<f32>(dot(row, row, d)));
+      const row = tile + ((<usize>(i * d)) << 2);
+      store<f32>(out + ((<usize>(i0 + i)) << 2), sqrt<f32>(dot(row, row, d)));
     }
   }
 }
 
 /** out = mean_i rows[i] / norm2(rows[i]); rows of length 0 count as 0. out f32 [d] | rows [n, d], n > 0 | scratch rows_scratch() */
 export function mean_direction(out: usize, rows: usize, scratch: usize, n: i32, d: i32, type: i32): void {
-  memory.fill(out, 0, <usize>d << 2);
+  memory.fill(out, 0, (<usize>d) << 2);
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
     const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), scratch, count, d, type);
     for (let i = 0; i < count; i++) {
-      const row = tile + (<usize>(i * d) << 2);
+      const row = tile + ((<usize>(i * d)) << 2);
       const norm = sqrt<f32>(dot(row, row, d));
       if (norm == 0) continue;
       const by = <f32>1 / (norm * <f32>n);
-      for (let j: usize = 0; j < <usize>d << 2; j += 4) store<f32>(out + j, load<f32>(out + j) + load<f32>(row + j) * by);
+      for (let j: usize = 0; j < (<usize>d) << 2; j += 4) store<f32>(out + j, load<f32>(out + j) + load<f32>(row + j) * by);
     }
   }
 }
@@ -111,9 +111,9 @@ export function row_cosines(out: usize, rows: usize, direction: usize, scratch: 
     const count = min(TILE, n - i0);
     const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), scratch, count, d, type);
     for (let i = 0; i < count; i++) {
-      const row = tile + (<usize>(i * d) << 2);
+      const row = tile + ((<usize>(i * d)) << 2);
       const norms = sqrt<f32>(dot(row, row, d)) * length;
-      store<f32>(out + (<usize>(i0 + i) << 2), norms > 0 ? dot(row, direction, d) / norms : 0);
+      store<f32>(out + ((<usize>(i0 + i)) << 2), norms > 0 ? dot(row, direction, d) / norms : 0);
     }
   }
 }

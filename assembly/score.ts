@@ -21,20 +21,32 @@ export function observe_scratch(P: i32, G: i32, d: i32): i32 {
  * out f32 [scored] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
  */
 export function observe(
-  out: usize, q: usize, k: usize, scratch: usize, P: i32, G: i32, n: i32, scored: i32, d: i32, ldq: i32, causal: i32, aggregate: i32, type: i32,
+  out: usize,
+  q: usize,
+  k: usize,
+  scratch: usize,
+  P: i32,
+  G: i32,
+  n: i32,
+  scored: i32,
+  d: i32,
+  ldq: i32,
+  causal: i32,
+  aggregate: i32,
+  type: i32,
 ): void {
   const R = P * G;
   const queries = scratch;
-  const peaks = queries + (<usize>(R * d) << 2);
-  const masses = peaks + (<usize>R << 2);
-  const panels = masses + (<usize>R << 2);
-  const wide = panels + (<usize>(TILE * d) << 2);
-  const s = wide + (<usize>(TILE * d) << 2);
+  const peaks = queries + ((<usize>(R * d)) << 2);
+  const masses = peaks + ((<usize>R) << 2);
+  const panels = masses + ((<usize>R) << 2);
+  const wide = panels + ((<usize>(TILE * d)) << 2);
+  const s = wide + ((<usize>(TILE * d)) << 2);
 
-  memory.fill(out, 0, <usize>scored << 2);
+  memory.fill(out, 0, (<usize>scored) << 2);
   gatherQueries(queries, q, P, G, d, ldq);
-  memory.fill(masses, 0, <usize>R << 2);
-  for (let r = 0; r < R; r++) store<f32>(peaks + (<usize>r << 2), -Infinity);
+  memory.fill(masses, 0, (<usize>R) << 2);
+  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
 
   for (let pass = 0; pass < 2; pass++) {
     const end = pass == 0 ? n : scored;
@@ -44,19 +56,20 @@ export function observe(
       for (let r = 0; r < R; r += 4) {
         const rows = min(4, R - r);
         if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
-        tileScores(s, queries + (<usize>(r * d) << 2), panels, rows, keys, d);
+        tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
         for (let i = 0; i < rows; i++) {
-          const row = s + (<usize>(i * TILE) << 2);
+          const row = s + ((<usize>(i * TILE)) << 2);
           const visible = causal ? min(keys, n - P + (r + i) / G + 1 - i0) : keys;
           if (visible <= 0) continue;
-          const peakAt = peaks + (<usize>(r + i) << 2);
-          const massAt = masses + (<usize>(r + i) << 2);
+          const peakAt = peaks + ((<usize>(r + i)) << 2);
+          const massAt = masses + ((<usize>(r + i)) << 2);
           const largest = maskedMax(row, visible, keys);
           if (pass == 0) {
             const before = load<f32>(peakAt);
             const peak = max(before, largest);
             let mass = f32x4.splat(0);
-            for (let j = 0; j < keys; j += 4) mass = f32x4.add(mass, exp4(f32x4.sub(v128.load(row + (<usize>j << 2)), f32x4.splat(peak))));
+            for (let j = 0; j < keys; j += 4)
+              mass = f32x4.add(mass, exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), f32x4.splat(peak))));
             store<f32>(peakAt, peak);
             store<f32>(massAt, load<f32>(massAt) * exp1(before - peak) + sumLanes(mass));
             continue;
@@ -64,8 +77,8 @@ export function observe(
           const base = f32x4.splat(load<f32>(peakAt));
           const by = f32x4.splat(<f32>1 / load<f32>(massAt));
           for (let j = 0; j < keys; j += 4) {
-            const p = f32x4.mul(exp4(f32x4.sub(v128.load(row + (<usize>j << 2)), base)), by);
-            fold(out + (<usize>(i0 + j) << 2), p, keys - j, aggregate);
+            const p = f32x4.mul(exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)), by);
+            fold(out + ((<usize>(i0 + j)) << 2), p, keys - j, aggregate);
           }
         }
       }
@@ -73,7 +86,7 @@ export function observe(
   }
   if (aggregate == MEAN) {
     const by = <f32>1 / <f32>R;
-    for (let i: usize = 0; i < <usize>scored << 2; i += 4) store<f32>(out + i, load<f32>(out + i) * by);
+    for (let i: usize = 0; i < (<usize>scored) << 2; i += 4) store<f32>(out + i, load<f32>(out + i) * by);
   }
 }
 
@@ -90,6 +103,7 @@ function fold(to: usize, p: v128, left: i32, aggregate: i32): void {
   if (left > 2) fold1(to + 8, f32x4.extract_lane(p, 2), aggregate);
 }
 
+
 @inline
 function fold1(to: usize, p: f32, aggregate: i32): void {
   const old = load<f32>(to);
@@ -102,7 +116,7 @@ export function average_pool(out: usize, s: usize, n: i32, size: i32): void {
   const by = <f32>1 / <f32>size;
   for (let i = 0; i < n; i++) {
     let sum: f32 = 0;
-    for (let j = max(0, i - half); j <= min(n - 1, i + half); j++) sum += load<f32>(s + (<usize>j << 2));
-    store<f32>(out + (<usize>i << 2), sum * by);
+    for (let j = max(0, i - half); j <= min(n - 1, i + half); j++) sum += load<f32>(s + ((<usize>j) << 2));
+    store<f32>(out + ((<usize>i) << 2), sum * by);
   }
 }

@@ -25,7 +25,7 @@ export function top_k_scratch(): i32 {
  */
 export function top_k(kept: usize, scores: usize, scratch: usize, n: i32, k: i32): i32 {
   if (k >= n) {
-    for (let i = 0; i < n; i++) store<i32>(kept + (<usize>i << 2), i);
+    for (let i = 0; i < n; i++) store<i32>(kept + ((<usize>i) << 2), i);
     return n;
   }
   if (k <= 0) return 0;
@@ -40,26 +40,26 @@ export function top_k(kept: usize, scores: usize, scratch: usize, n: i32, k: i32
     for (let i: usize = 0; i < <usize>n; i++) {
       const key = sortable(scores + (i << 2));
       if ((key & mask) != prefix) continue;
-      const at = scratch + (<usize>((key >> shift) & ((1 << bits) - 1)) << 2);
+      const at = scratch + ((<usize>((key >> shift) & ((1 << bits) - 1))) << 2);
       store<i32>(at, load<i32>(at) + 1);
     }
     let digit: i32 = (1 << bits) - 1;
-    while (load<i32>(scratch + (<usize>digit << 2)) < left) {
-      left -= load<i32>(scratch + (<usize>digit << 2));
+    while (load<i32>(scratch + ((<usize>digit) << 2)) < left) {
+      left -= load<i32>(scratch + ((<usize>digit) << 2));
       digit--;
     }
-    prefix |= <u32>digit << shift;
+    prefix |= (<u32>digit) << shift;
     mask |= ((1 << bits) - 1) << shift;
   }
   let count = 0;
   for (let i = 0; i < n; i++) {
-    const key = sortable(scores + (<usize>i << 2));
+    const key = sortable(scores + ((<usize>i) << 2));
     if (key < prefix) continue;
     if (key == prefix) {
       if (left == 0) continue;
       left--;
     }
-    store<i32>(kept + (<usize>count << 2), i);
+    store<i32>(kept + ((<usize>count) << 2), i);
     count++;
   }
   return count;

@@ -53,7 +53,7 @@ export function loadBrainHalves(p: usize): v128 {
 /** One f16 at p. */
 @inline
 export function loadHalf(p: usize): f32 {
-  return reinterpret<f32>((<i32>load<i16>(p) << 13) & HALF_MASK) * HALF_SCALE;
+  return reinterpret<f32>(((<i32>load<i16>(p)) << 13) & HALF_MASK) * HALF_SCALE;
 }
 
 /**

@@ -111,16 +111,36 @@ export function smallLlama(change: { metadata?: Record<string, MetadataValue | u
   const bytes = Array.from({ length: 256 }, (_, b) => (printable(b) ? String.fromCodePoint(b) : String.fromCodePoint(256 + extra++)));
   const tokens = [...bytes, 'th', 'he', 'the', '<|end|>'];
   const metadata: Record<string, MetadataValue | undefined> = {
-    'general.architecture': 'llama', 'general.name': 'small', 'llama.context_length': 64, 'llama.embedding_length': D, 'llama.block_count': 1, 'llama.feed_forward_length': 16,
-    'llama.attention.head_count': 2, 'llama.attention.head_count_kv': 1, 'llama.attention.layer_norm_rms_epsilon': { f32: 1e-5 }, 'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': 'gpt-2',
-    'tokenizer.ggml.tokens': tokens, 'tokenizer.ggml.merges': ['t h', 'h e', 'th e'], 'tokenizer.ggml.eos_token_id': V - 1, ...change.metadata,
+    'general.architecture': 'llama',
+    'general.name': 'small',
+    'llama.context_length': 64,
+    'llama.embedding_length': D,
+    'llama.block_count': 1,
+    'llama.feed_forward_length': 16,
+    'llama.attention.head_count': 2,
+    'llama.attention.head_count_kv': 1,
+    'llama.attention.layer_norm_rms_epsilon': { f32: 1e-5 },
+    'tokenizer.ggml.model': 'gpt2',
+    'tokenizer.ggml.pre': 'gpt-2',
+    'tokenizer.ggml.tokens': tokens,
+    'tokenizer.ggml.merges': ['t h', 'h e', 'th e'],
+    'tokenizer.ggml.eos_token_id': V - 1,
+    ...change.metadata,
   };
   let seed = 1;
-  const floats = (count: number) => new Uint8Array(Float32Array.from({ length: count }, () => ((seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5)).buffer);
+  const floats = (count: number) => new Uint8Array(Float32Array.from({ length: count }, () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5).buffer);
   const tensor = (name: string, ...shape: number[]): TensorSpec => ({ name, shape, type: 0, data: floats(shape.reduce((a, b) => a * b, 1)) });
   const tensors = [
-    tensor('token_embd.weight', D, V), tensor('output_norm.weight', D), tensor('blk.0.attn_norm.weight', D), tensor('blk.0.attn_q.weight', D, 8), tensor('blk.0.attn_k.weight', D, 4),
-    tensor('blk.0.attn_v.weight', D, 4), tensor('blk.0.attn_output.weight', 8, D), tensor('blk.0.ffn_norm.weight', D), tensor('blk.0.ffn_gate.weight', D, 16), tensor('blk.0.ffn_up.weight', D, 16),
+    tensor('token_embd.weight', D, V),
+    tensor('output_norm.weight', D),
+    tensor('blk.0.attn_norm.weight', D),
+    tensor('blk.0.attn_q.weight', D, 8),
+    tensor('blk.0.attn_k.weight', D, 4),
+    tensor('blk.0.attn_v.weight', D, 4),
+    tensor('blk.0.attn_output.weight', 8, D),
+    tensor('blk.0.ffn_norm.weight', D),
+    tensor('blk.0.ffn_gate.weight', D, 16),
+    tensor('blk.0.ffn_up.weight', D, 16),
     tensor('blk.0.ffn_down.weight', 16, D),
   ];
   return {

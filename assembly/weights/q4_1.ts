@@ -35,7 +35,7 @@ export function gemv_q4_1(y: usize, q: usize, scales: usize, sums: usize, w: usi
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
     for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
-      const x = q + (<usize>b << 6);
+      const x = q + ((<usize>b) << 6);
       let low = i32x4.splat(0);
       let high = low;
       for (let j: usize = 0; j < 4; j++) {
@@ -48,11 +48,11 @@ export function gemv_q4_1(y: usize, q: usize, scales: usize, sums: usize, w: usi
         high = dotHigh(dotHigh(high, v0, s0), v1, s1);
       }
       const d = loadHalves(w);
-      const sum = v128.load32_splat(sums + (<usize>b << 2));
-      const scale = f32x4.mul(d, v128.load32_splat(scales + (<usize>b << 2)));
+      const sum = v128.load32_splat(sums + ((<usize>b) << 2));
+      const scale = f32x4.mul(d, v128.load32_splat(scales + ((<usize>b) << 2)));
       total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
       total = madd(total, loadHalves(w + 8), sum);
     }
-    storeGroup(y + (<usize>row << 2), total, m - row);
+    storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
 }

@@ -17,9 +17,9 @@ function unpack_q4_k(dst: usize, src: usize, k0: i32, count: i32): void {
       const s1 = f32x4.mul(d, byteOfWords(c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16), (2 * c + 1) & 3));
       const m0 = f32x4.mul(dmin, byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c) & 3));
       const m1 = f32x4.mul(dmin, byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c + 1) & 3));
-      const to = dst + (<usize>c << 11);
+      const to = dst + ((<usize>c) << 11);
       for (let j: usize = 0; j < 8; j++) {
-        const v = v128.load(p + (<usize>c << 7) + (j << 4), 64);
+        const v = v128.load(p + ((<usize>c) << 7) + (j << 4), 64);
         storeQuad(to + (j << 7), lowNibbles(v), s0, m0);
         storeQuad(to + 1024 + (j << 7), highNibbles(v), s1, m1);
       }
@@ -55,8 +55,8 @@ export function gemv_q4_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
         let low1 = low0;
         let high1 = low0;
         for (let j: usize = 0; j < 8; j++) {
-          const v = v128.load(w + (<usize>c << 7) + (j << 4), 64);
-            const v0 = lowNibbles(v);
+          const v = v128.load(w + ((<usize>c) << 7) + (j << 4), 64);
+          const v0 = lowNibbles(v);
           const v1 = highNibbles(v);
           const x0 = v128.load64_splat(x + (j << 3));
           const x1 = v128.load64_splat(x + (j << 3), 64);
@@ -75,6 +75,6 @@ export function gemv_q4_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
         total = madd(total, m1, v128.load32_splat(sums + (block << 2), 4));
       }
     }
-    storeGroup(y + (<usize>row << 2), total, m - row);
+    storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
 }

@@ -14,8 +14,8 @@ function unpack_q5_1(dst: usize, src: usize, k0: i32, count: i32): void {
     const fifth = v128.load(p + 16);
     for (let j: usize = 0; j < 4; j++) {
       const v = v128.load(p + 32 + (j << 4));
-      storeQuad(dst + (j << 7), v128.or(lowNibbles(v), fifthBits(fifth, <i32>j << 2)), d, offset);
-      storeQuad(dst + 512 + (j << 7), v128.or(highNibbles(v), fifthBits(fifth, 16 + (<i32>j << 2))), d, offset);
+      storeQuad(dst + (j << 7), v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2)), d, offset);
+      storeQuad(dst + 512 + (j << 7), v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2))), d, offset);
     }
   }
 }
@@ -36,7 +36,7 @@ export function gemv_q5_1(y: usize, q: usize, scales: usize, sums: usize, w: usi
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
     for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
-      const x = q + (<usize>b << 6);
+      const x = q + ((<usize>b) << 6);
       const fifth = v128.load(w, 16);
       let low = i32x4.splat(0);
       let high = low;
@@ -44,17 +44,17 @@ export function gemv_q5_1(y: usize, q: usize, scales: usize, sums: usize, w: usi
         const v = v128.load(w + (j << 4), 32);
         const s0 = v128.load64_splat(x + (j << 3));
         const s1 = v128.load64_splat(x + (j << 3), 32);
-        const v0 = v128.or(lowNibbles(v), fifthBits(fifth, <i32>j << 2));
-        const v1 = v128.or(highNibbles(v), fifthBits(fifth, 16 + (<i32>j << 2)));
+        const v0 = v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2));
+        const v1 = v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2)));
         low = dotLow(dotLow(low, v0, s0), v1, s1);
         high = dotHigh(dotHigh(high, v0, s0), v1, s1);
       }
       const d = loadHalves(w);
-      const sum = v128.load32_splat(sums + (<usize>b << 2));
-      const scale = f32x4.mul(d, v128.load32_splat(scales + (<usize>b << 2)));
+      const sum = v128.load32_splat(sums + ((<usize>b) << 2));
+      const scale = f32x4.mul(d, v128.load32_splat(scales + ((<usize>b) << 2)));
       total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
       total = madd(total, loadHalves(w + 8), sum);
     }
-    storeGroup(y + (<usize>row << 2), total, m - row);
+    storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
 }

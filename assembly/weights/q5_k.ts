@@ -17,12 +17,22 @@ function unpack_q5_k(dst: usize, src: usize, k0: i32, count: i32): void {
       const s1 = f32x4.mul(d, byteOfWords(c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16), (2 * c + 1) & 3));
       const m0 = f32x4.mul(dmin, byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c) & 3));
       const m1 = f32x4.mul(dmin, byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c + 1) & 3));
-      const to = dst + (<usize>c << 11);
+      const to = dst + ((<usize>c) << 11);
       for (let j: usize = 0; j < 8; j++) {
-        const v = v128.load(p + (<usize>c << 7) + (j << 4), 192);
+        const v = v128.load(p + ((<usize>c) << 7) + (j << 4), 192);
         const fifth = v128.load(p + (j << 4), 64);
-        storeQuad(to + (j << 7), v128.or(lowNibbles(v), i32x4.shl(v128.and(i32x4.shr_u(fifth, 2 * c), i32x4.splat(0x01010101)), 4)), s0, m0);
-        storeQuad(to + 1024 + (j << 7), v128.or(highNibbles(v), i32x4.shl(v128.and(i32x4.shr_u(fifth, 2 * c + 1), i32x4.splat(0x01010101)), 4)), s1, m1);
+        storeQuad(
+          to + (j << 7),
+          v128.or(lowNibbles(v), i32x4.shl(v128.and(i32x4.shr_u(fifth, 2 * c), i32x4.splat(0x01010101)), 4)),
+          s0,
+          m0,
+        );
+        storeQuad(
+          to + 1024 + (j << 7),
+          v128.or(highNibbles(v), i32x4.shl(v128.and(i32x4.shr_u(fifth, 2 * c + 1), i32x4.splat(0x01010101)), 4)),
+          s1,
+          m1,
+        );
       }
     }
   }
@@ -56,7 +66,7 @@ export function gemv_q5_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
         let low1 = low0;
         let high1 = low0;
         for (let j: usize = 0; j < 8; j++) {
-          const v = v128.load(w + (<usize>c << 7) + (j << 4), 192);
+          const v = v128.load(w + ((<usize>c) << 7) + (j << 4), 192);
           const fifth = v128.load(w + (j << 4), 64);
           const v0 = v128.or(lowNibbles(v), i32x4.shl(v128.and(i32x4.shr_u(fifth, 2 * c), i32x4.splat(0x01010101)), 4));
           const v1 = v128.or(highNibbles(v), i32x4.shl(v128.and(i32x4.shr_u(fifth, 2 * c + 1), i32x4.splat(0x01010101)), 4));
@@ -77,6 +87,6 @@ export function gemv_q5_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
         total = madd(total, m1, v128.load32_splat(sums + (block << 2), 4));
       }
     }
-    storeGroup(y + (<usize>row << 2), total, m - row);
+    storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
 }

@@ -15,8 +15,8 @@ const D: usize = 832;
  */
 @inline
 function quad(p: usize, half: i32, quarter: i32, i: usize): v128 {
-  const nibbles = v128.load(p + (<usize>half << 8) + (<usize>(quarter & 1) << 7) + (i << 4));
-  const top = v128.load(p + (<usize>half << 7) + (i << 4), TOP);
+  const nibbles = v128.load(p + ((<usize>half) << 8) + ((<usize>(quarter & 1)) << 7) + (i << 4));
+  const top = v128.load(p + ((<usize>half) << 7) + (i << 4), TOP);
   const low = quarter < 2 ? lowNibbles(nibbles) : highNibbles(nibbles);
   const pair = i32x4.shl(v128.and(i32x4.shr_u(top, quarter << 1), i32x4.splat(0x03030303)), 4);
   return i8x16.sub(v128.or(low, pair), i8x16.splat(32));
@@ -25,7 +25,7 @@ function quad(p: usize, half: i32, quarter: i32, i: usize): v128 {
 /** Scale of 16 elements number s (0..15) times d, a lane a row. */
 @inline
 function scaleOf(p: usize, s: i32, d: v128): v128 {
-  const words = v128.load(p + (<usize>(s >> 2) << 4), SCALES);
+  const words = v128.load(p + ((<usize>(s >> 2)) << 4), SCALES);
   const signed = i32x4.shr_s(i32x4.shl(words, 24 - ((s & 3) << 3)), 24);
   return f32x4.mul(d, f32x4.convert_i32x4_s(signed));
 }
@@ -36,7 +36,7 @@ function unpack_q6_k(dst: usize, src: usize, k0: i32, count: i32): void {
     const d = loadHalves(p + D);
     const zero = f32x4.splat(0);
     for (let part = 0; part < 8; part++) {
-      const to = dst + (<usize>part << 10);
+      const to = dst + ((<usize>part) << 10);
       for (let i: usize = 0; i < 8; i++) {
         const scale = scaleOf(p, 2 * part + <i32>(i >> 2), d);
         storeQuad(to + (i << 7), quad(p, part >> 2, part & 3, i), scale, zero);
@@ -80,6 +80,6 @@ export function gemv_q6_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
         }
       }
     }
-    storeGroup(y + (<usize>row << 2), total, m - row);
+    storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
 }

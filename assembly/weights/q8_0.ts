@@ -31,7 +31,7 @@ export function gemv_q8_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
     for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
-      const x = q + (<usize>b << 6);
+      const x = q + ((<usize>b) << 6);
       let low = i32x4.splat(0);
       let high = low;
       for (let j: usize = 0; j < 8; j++) {
@@ -40,9 +40,9 @@ export function gemv_q8_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
         low = dotLow(low, v, s);
         high = dotHigh(high, v, s);
       }
-      const scale = f32x4.mul(loadHalves(w), v128.load32_splat(scales + (<usize>b << 2)));
+      const scale = f32x4.mul(loadHalves(w), v128.load32_splat(scales + ((<usize>b) << 2)));
       total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
     }
-    storeGroup(y + (<usize>row << 2), total, m - row);
+    storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
 }

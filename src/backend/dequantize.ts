@@ -7,7 +7,9 @@ export function dequantize(type: WeightName, bytes: Uint8Array, count: number): 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const half = (at: number) => halfToFloat(view.getUint16(at, true));
   const out = new Float32Array(count);
-  switch (type) { // every case returns, and the compiler knows that there are no others
+  switch (
+    type // every case returns, and the compiler knows that there are no others
+  ) {
     case 'f32':
       for (let i = 0; i < count; i++) out[i] = view.getFloat32(4 * i, true);
       return out;
@@ -44,7 +46,8 @@ export function dequantize(type: WeightName, bytes: Uint8Array, count: number): 
     case 'q5_1': // d, m f16 | 32 high bits | 16 bytes
       for (let b = 0; b < count / 32; b++) {
         const high = view.getUint32(24 * b + 4, true);
-        for (let i = 0; i < 32; i++) out[32 * b + i] = half(24 * b) * (nibble(bytes[24 * b + 8 + (i & 15)], i >> 4) | (((high >>> i) & 1) << 4)) + half(24 * b + 2);
+        for (let i = 0; i < 32; i++)
+          out[32 * b + i] = half(24 * b) * (nibble(bytes[24 * b + 8 + (i & 15)], i >> 4) | (((high >>> i) & 1) << 4)) + half(24 * b + 2);
       }
       return out;
     case 'q4_k': // d, dmin f16 | 12 bytes of scales and mins | 128 bytes: 64 elements in 32 bytes, low nibbles first

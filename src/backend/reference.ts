@@ -105,9 +105,10 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
       for (let i = 0; i < to.length; i++) to[i] += from[i];
     },
     addBias(y, bias, n) {
-      for (let i = 0; i < n; i++) row(y, i).forEach((_, j, to) => {
-        to[j] += row(bias, 0)[j];
-      });
+      for (let i = 0; i < n; i++)
+        row(y, i).forEach((_, j, to) => {
+          to[j] += row(bias, 0)[j];
+        });
     },
     swiglu(y, gate, up, n) {
       const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
@@ -124,7 +125,8 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
     },
     ropeShift(keys, angles, n, d, type) {
       const table = f32(angles.address, angles.rotated);
-      for (let i = 0; i < n; i++) rotate({ get: (j) => cell(keys, i, j, d, type), set: (j, v) => setCell(keys, i, j, d, type, v) }, table, angles.rotated, angles.style);
+      for (let i = 0; i < n; i++)
+        rotate({ get: (j) => cell(keys, i, j, d, type), set: (j, v) => setCell(keys, i, j, d, type, v) }, table, angles.rotated, angles.style);
     },
     storeRows(rows, x, head, n, d, type) {
       for (let i = 0; i < n; i++) for (let j = 0; j < d; j++) setCell(rows, i, j, d, type, row(x, i)[head * d + j]);
@@ -210,5 +212,4 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
     dispose() {},
   };
   return backend;
-
 }

@@ -10,7 +10,8 @@ export type Budget = { readonly tokens: number } | { readonly bytes: number };
 export function parseBudget(budget: number | string): Budget {
   const tokens = typeof budget === 'number' ? budget : /^\s*\d+\s*$/.test(budget) ? Number(budget) : undefined;
   if (tokens !== undefined) {
-    if (!Number.isSafeInteger(tokens) || tokens < 1) throw new OptionError(`budget ${budget}: expected a whole number of tokens from 1, or bytes such as '64MB'`);
+    if (!Number.isSafeInteger(tokens) || tokens < 1)
+      throw new OptionError(`budget ${budget}: expected a whole number of tokens from 1, or bytes such as '64MB'`);
     return { tokens };
   }
   const bytes = typeof budget === 'string' ? parseBytes(budget) : undefined;

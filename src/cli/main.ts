@@ -72,7 +72,12 @@ async function main(args: readonly string[]): Promise<number> {
     let values: Values;
     let operands: string[];
     try {
-      const parsed = parseArgs({ args: rest, options: { ...command.options, help: { type: 'boolean', short: 'h' } }, allowPositionals: true, allowNegative: true });
+      const parsed = parseArgs({
+        args: rest,
+        options: { ...command.options, help: { type: 'boolean', short: 'h' } },
+        allowPositionals: true,
+        allowNegative: true,
+      });
       values = parsed.values as Values;
       operands = parsed.positionals;
     } catch (cause) {
@@ -83,7 +88,9 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     if (operands.length !== command.operands.length) {
-      throw new UsageError(`expected ${command.operands.length === 0 ? 'no operands' : command.operands.join(' ')}, found ${operands.length === 0 ? 'none' : `'${operands.join("' '")}'`}`);
+      throw new UsageError(
+        `expected ${command.operands.length === 0 ? 'no operands' : command.operands.join(' ')}, found ${operands.length === 0 ? 'none' : `'${operands.join("' '")}'`}`,
+      );
     }
     await command.run(operands, values, terminal);
     return 0;

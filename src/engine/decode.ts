@@ -25,7 +25,9 @@ const TURN_MS = 30;
 export async function* decode(run: Run, prompt: readonly number[], options: DecodeOptions): AsyncGenerator<number, FinishReason> {
   const { blockSize } = run.plan;
   if (prompt.length > blockSize) {
-    throw new ContextError(`the prompt has ${prompt.length} tokens, a block holds ${blockSize}: shorten it, add its text to the conversation first, or raise blockSize`);
+    throw new ContextError(
+      `the prompt has ${prompt.length} tokens, a block holds ${blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
+    );
   }
   options.signal?.throwIfAborted();
   run.extend(prompt);

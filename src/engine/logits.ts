@@ -19,8 +19,15 @@ export function textLogits(model: Model, text: string, top: number): TextLogits 
   const tokens = tokenizer.encode(text);
   if (tokenizer.addBos && tokenizer.bosToken !== undefined) tokens.unshift(tokenizer.bosToken);
   if (tokens.length === 0) throw new OptionError('the text is empty: there is no token to follow');
-  if (tokens.length > config.contextLength) throw new ContextError(`${tokens.length} tokens, the model's context holds ${config.contextLength}: shorten the text`);
-  const shape = { kvHeads: config.kvHeads, headDim: config.headDim, rowType: 'f16', keptRows: new Array<number>(config.layers).fill(0), room: tokens.length } as const;
+  if (tokens.length > config.contextLength)
+    throw new ContextError(`${tokens.length} tokens, the model's context holds ${config.contextLength}: shorten the text`);
+  const shape = {
+    kvHeads: config.kvHeads,
+    headDim: config.headDim,
+    rowType: 'f16',
+    keptRows: new Array<number>(config.layers).fill(0),
+    room: tokens.length,
+  } as const;
   const cache = new Cache(backend, shape);
   const workspace = transformer.createWorkspace(Math.min(BLOCK, tokens.length));
   try {

@@ -66,7 +66,9 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
   };
   const within = contextLength - S - B - P;
   if (within < 1) {
-    throw new BudgetError(`blocks of ${B} with patched prompts of up to ${P} tokens leave no room in a context of ${contextLength}: lower blockSize or promptTokens`);
+    throw new BudgetError(
+      `blocks of ${B} with patched prompts of up to ${P} tokens leave no room in a context of ${contextLength}: lower blockSize or promptTokens`,
+    );
   }
   // bytes may hold more rows than a context ever has: no use in reserving them
   const most = policy.evicts ? contextLength : Number.POSITIVE_INFINITY;

@@ -24,7 +24,11 @@ const LEAST_TOKENS = 64;
  * of the block before. Text past the context length is left out; where it is shorter than two blocks of 4096, blocks are a quarter of it.
  * Throws OptionError for a text that is too short, the signal's reason when aborted.
  */
-export async function profileModel(model: Model, text: string, options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {}): Promise<Profile> {
+export async function profileModel(
+  model: Model,
+  text: string,
+  options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
+): Promise<Profile> {
   const { transformer, config, backend } = model;
   const { layers, kvHeads, headDim: d } = config;
   const tokens = model.tokenizer.encode(text).slice(0, config.contextLength);
@@ -32,7 +36,8 @@ export async function profileModel(model: Model, text: string, options: { signal
   const blockSize = tokens.length >= 2 * BLOCK ? BLOCK : Math.ceil(tokens.length / 4);
   const sinks = Math.min(SINKS, Math.floor(blockSize / 4));
   const local = sinks + Math.ceil(blockSize / 2);
-  const cacheOf = (kept: number) => new Cache(backend, { kvHeads, headDim: d, rowType: 'f32', keptRows: new Array<number>(layers).fill(kept), room: blockSize });
+  const cacheOf = (kept: number) =>
+    new Cache(backend, { kvHeads, headDim: d, rowType: 'f32', keptRows: new Array<number>(layers).fill(kept), room: blockSize });
   const undo: (() => void)[] = [];
   try {
     const full = cacheOf(tokens.length);

@@ -277,10 +277,20 @@ export class Run {
     const { backend } = this.transformer;
     const rows = compact ? plan.compactRows[layer] : plan.layerRows[layer];
     const view = this.#view(layer, T, this.#buffer(0), undefined, 0);
-    const selection = select(view, scores, { rows, sinks: plan.sinks, heads: plan.heads, safeguard: plan.safeguard }, this.#buffer(2), this.#buffer(3), backend);
+    const selection = select(
+      view,
+      scores,
+      { rows, sinks: plan.sinks, heads: plan.heads, safeguard: plan.safeguard },
+      this.#buffer(2),
+      this.#buffer(3),
+      backend,
+    );
     if (compact) this.#rotate(layer, selection, end);
     cache.compact(layer, selection.kept, selection.counts);
-    this.onKept?.(layer, cache.heads[layer].map((h) => backend.ints(h.positions, h.length).slice()));
+    this.onKept?.(
+      layer,
+      cache.heads[layer].map((h) => backend.ints(h.positions, h.length).slice()),
+    );
   }
 
   /** Rotates the rows that stay so that their positions become contiguous and end at plan.compactBase, before they move. */
@@ -295,7 +305,7 @@ export class Run {
         const before = this.#base === ORIGINAL ? tokens[rows[i]] : end - head.length + rows[i];
         return plan.compactBase - counts[h] + i - before;
       };
-      for (let i = 0; i < rows.length; ) {
+      for (let i = 0; i < rows.length;) {
         const shift = shiftOf(i);
         let run = 1;
         while (i + run < rows.length && rows[i + run] === rows[i] + run && shiftOf(i + run) === shift) run++;

@@ -28,7 +28,9 @@ export function createEmbedder(option: EmbedderOption, model: Model): Embedder {
 const STOP_WORDS = new Set(
   `a about after again all also am an and any are as at be because been before being but by can could did do does doing don down for from further get go going got had has have having he her here hers
   him his how i if in into is it its just know let like ll me more most my no nor not now of off on once only or other our out over own re really s said same say says she so some such t than that the
-  their them then there these they thing things think this those through to too under until up us very was we well were what when where which while who whom why will with would yes you your ve`.split(/\s+/),
+  their them then there these they thing things think this those through to too under until up us very was we well were what when where which while who whom why will with would yes you your ve`.split(
+    /\s+/,
+  ),
 );
 
 /** Dimensions of the hashed vector: few collisions among the some thousand words of a long conversation. */
@@ -45,7 +47,10 @@ export function wordsOf(text: string): string[] {
 /** A crude stem, so that 'sports', 'cooked' and 'cooking' meet 'sport' and 'cook'. What it makes need not be a word. */
 function stemOf(word: string): string {
   if (word.length < 4) return word;
-  const singular = word.replace(/ies$/, 'y').replace(/sses$/, 'ss').replace(/(?<!s)s$/, '');
+  const singular = word
+    .replace(/ies$/, 'y')
+    .replace(/sses$/, 'ss')
+    .replace(/(?<!s)s$/, '');
   return singular.replace(/(?<=.{3})(ing|ed)$/, '').replace(/e$/, '');
 }
 
@@ -147,12 +152,15 @@ export function userEmbedder(embed: EmbedFunction): Embedder {
     async embed(texts) {
       const vectors = await embed(texts);
       if (!Array.isArray(vectors) || vectors.length !== texts.length) {
-        throw new OptionError(`the embedder returned ${Array.isArray(vectors) ? `${vectors.length} vectors` : typeof vectors} for ${texts.length} texts: return one vector a text`);
+        throw new OptionError(
+          `the embedder returned ${Array.isArray(vectors) ? `${vectors.length} vectors` : typeof vectors} for ${texts.length} texts: return one vector a text`,
+        );
       }
       return vectors.map((vector, i) => {
         const numbers = Float32Array.from(vector as ArrayLike<number>);
         dimensions ||= numbers.length;
-        if (numbers.length !== dimensions || dimensions === 0) throw new OptionError(`the embedder's vector ${i} has ${numbers.length} numbers, the first had ${dimensions}: all must have the same length`);
+        if (numbers.length !== dimensions || dimensions === 0)
+          throw new OptionError(`the embedder's vector ${i} has ${numbers.length} numbers, the first had ${dimensions}: all must have the same length`);
         const bad = numbers.findIndex((x) => !Number.isFinite(x));
         if (bad >= 0) throw new OptionError(`the embedder's vector ${i} has ${numbers[bad]} at place ${bad}: return finite numbers`);
         return normalise(numbers);

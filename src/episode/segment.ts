@@ -17,7 +17,9 @@ const LONG_UTTERANCE_CHARS = 500;
 
 /** Segments of `size` utterances each, in order; the last may be shorter. Utterances of white space alone belong to none. */
 export function segmentsOf(utterances: readonly Utterance[], size: number): Segment[] {
-  const units = utterances.flatMap(({ text }, index) => (text.length > LONG_UTTERANCE_CHARS ? sentencesOf(text) : [text]).map((part) => ({ text: part, index })));
+  const units = utterances.flatMap(({ text }, index) =>
+    (text.length > LONG_UTTERANCE_CHARS ? sentencesOf(text) : [text]).map((part) => ({ text: part, index })),
+  );
   const spoken = units.filter((u) => u.text.trim() !== '');
   const segments: Segment[] = [];
   for (let at = 0; at < spoken.length; at += size) {

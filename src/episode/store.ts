@@ -50,7 +50,10 @@ export function diskStore(folder: string): EpisodeStore {
         await runtime.writeFile(pathOf(key), bytes);
         written.add(key);
       } catch (cause) {
-        throw new StoreError(`the episode cannot be stored as '${pathOf(key)}' (${(cause as Error).message}): choose a folder that can be written, or leave 'store' out to keep episodes in memory`, { cause });
+        throw new StoreError(
+          `the episode cannot be stored as '${pathOf(key)}' (${(cause as Error).message}): choose a folder that can be written, or leave 'store' out to keep episodes in memory`,
+          { cause },
+        );
       }
     },
     async get(key) {

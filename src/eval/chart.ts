@@ -16,7 +16,7 @@ export interface Axis {
 const WIDTH = 720;
 const HEIGHT = 340;
 const LEFT = 64;
-const RIGHT = 150;
+const RIGHT = 176;
 const TOP = 16;
 const BOTTOM = 46;
 /** Names at the right keep this distance. */
@@ -37,24 +37,33 @@ export function lineChart(title: string, x: Axis, y: Axis, series: readonly Seri
   const parts: string[] = [];
   for (const [value, text] of y.ticks) {
     const at = py(value).toFixed(1);
-    parts.push(`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/><text class="tick" x="${LEFT - 8}" y="${at}" dy="4" text-anchor="end">${escapeHtml(text)}</text>`);
+    parts.push(
+      `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/><text class="tick" x="${LEFT - 8}" y="${at}" dy="4" text-anchor="end">${escapeHtml(text)}</text>`,
+    );
   }
   for (const [value, text] of x.ticks) {
     parts.push(`<text class="tick" x="${px(value).toFixed(1)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeHtml(text)}</text>`);
   }
   parts.push(`<text class="axis" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${escapeHtml(x.label)}</text>`);
   parts.push(`<text class="axis" transform="translate(14 ${(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(y.label)}</text>`);
-  const ends = series.filter((s) => s.points.length > 0).map((s) => ({ s, at: py(s.points[s.points.length - 1][1]) })).sort((a, b) => a.at - b.at);
-  let free = TOP - LABEL_GAP;
-  const excess = Math.max(0, (ends[ends.length - 1]?.at ?? 0) + LABEL_GAP * 0.5 - (HEIGHT - BOTTOM));
-  for (const { s, at } of ends) {
+  const ends = series
+    .filter((s) => s.points.length > 0)
+    .map((s) => ({ s, at: py(s.points[s.points.length - 1][1]) }))
+    .sort((a, b) => a.at - b.at);
+  // names stand at their line's end, pushed down where they would touch, and up again from the bottom
+  const labels = ends.map(({ at }) => at);
+  for (let i = 1; i < labels.length; i++) labels[i] = Math.max(labels[i], labels[i - 1] + LABEL_GAP);
+  for (let i = labels.length - 1; i >= 0; i--) labels[i] = Math.min(labels[i], HEIGHT - BOTTOM - (labels.length - 1 - i) * LABEL_GAP);
+  for (const [i, { s, at }] of ends.entries()) {
     const d = s.points.map(([vx, vy], i) => `${i === 0 ? 'M' : 'L'}${px(vx).toFixed(1)} ${py(vy).toFixed(1)}`).join('');
     parts.push(`<path d="${d}" fill="none" stroke="${s.color}" stroke-width="2"${s.dashed ? ' stroke-dasharray="5 4"' : ''} stroke-linejoin="round"/>`);
     if (options.markers) for (const [vx, vy] of s.points) parts.push(`<circle cx="${px(vx).toFixed(1)}" cy="${py(vy).toFixed(1)}" r="3.5" fill="${s.color}"/>`);
-    free = Math.max(free + LABEL_GAP, at - excess);
+    const label = labels[i];
     const end = px(s.points[s.points.length - 1][0]);
-    parts.push(`<line x1="${(end + 5).toFixed(1)}" y1="${at.toFixed(1)}" x2="${WIDTH - RIGHT + 14}" y2="${free.toFixed(1)}" stroke="${s.color}" stroke-opacity="0.4"/>`);
-    parts.push(`<text class="name" x="${WIDTH - RIGHT + 18}" y="${free.toFixed(1)}" dy="4" fill="${s.color}">${escapeHtml(s.name)}</text>`);
+    parts.push(
+      `<line x1="${(end + 5).toFixed(1)}" y1="${at.toFixed(1)}" x2="${WIDTH - RIGHT + 14}" y2="${label.toFixed(1)}" stroke="${s.color}" stroke-opacity="0.4"/>`,
+    );
+    parts.push(`<text class="name" x="${WIDTH - RIGHT + 18}" y="${label.toFixed(1)}" dy="4" fill="${s.color}">${escapeHtml(s.name)}</text>`);
   }
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">${parts.join('')}</svg>`;
 }
@@ -75,16 +84,21 @@ export function stripChart(title: string, strips: readonly Strip[], xLabel: stri
   let top = 4;
   for (const strip of strips) {
     const height = strip.lines.length * LINE_HEIGHT;
-    parts.push(`<text class="name" x="${STRIP_NAME - 10}" y="${top + height / 2}" dy="4" text-anchor="end" fill="${strip.color}">${escapeHtml(strip.name)}</text>`);
+    parts.push(
+      `<text class="name" x="${STRIP_NAME - 10}" y="${top + height / 2}" dy="4" text-anchor="end" fill="${strip.color}">${escapeHtml(strip.name)}</text>`,
+    );
     parts.push(`<rect class="plate" x="${STRIP_NAME}" y="${top}" width="${WIDTH - STRIP_NAME}" height="${height}"/>`);
     strip.lines.forEach((bins, line) => {
       const width = (WIDTH - STRIP_NAME) / bins.length;
       // neighbours that look alike share a rectangle, and five shades are enough
-      for (let i = 0; i < bins.length; ) {
+      for (let i = 0; i < bins.length;) {
         const shade = Math.ceil(bins[i] * 5);
         let run = 1;
         while (i + run < bins.length && Math.ceil(bins[i + run] * 5) === shade) run++;
-        if (shade > 0) parts.push(`<rect x="${(STRIP_NAME + i * width).toFixed(1)}" y="${top + line * LINE_HEIGHT}" width="${(run * width).toFixed(1)}" height="${LINE_HEIGHT - 1}" fill="${strip.color}" fill-opacity="${shade / 5}"/>`);
+        if (shade > 0)
+          parts.push(
+            `<rect x="${(STRIP_NAME + i * width).toFixed(1)}" y="${top + line * LINE_HEIGHT}" width="${(run * width).toFixed(1)}" height="${LINE_HEIGHT - 1}" fill="${strip.color}" fill-opacity="${shade / 5}"/>`,
+          );
         i += run;
       }
     });

@@ -18,7 +18,10 @@ export interface Dialogue {
 
 /** Reads JSON lines. Throws OptionError naming the line that is wrong, and what it lacks. */
 export function readDialogues(text: string, name: string): Dialogue[] {
-  const lines = text.split('\n').map((line, i) => ({ line, number: i + 1 })).filter(({ line }) => line.trim() !== '');
+  const lines = text
+    .split('\n')
+    .map((line, i) => ({ line, number: i + 1 }))
+    .filter(({ line }) => line.trim() !== '');
   if (lines.length === 0) throw new OptionError(`${name} holds no conversation: expected one JSON object a line`);
   return lines.map(({ line, number }) => {
     const refuse = (why: string): never => {
@@ -37,8 +40,14 @@ export function readDialogues(text: string, name: string): Dialogue[] {
     if (bad >= 0) refuse(`turn ${bad} has no 'line', the text as the model reads it`);
     if (!Array.isArray(value.questions) || value.questions.length === 0) refuse("expected 'questions' with at least one");
     const questions = value.questions!.map((q, i): Question => {
-      if (typeof q?.question !== 'string' || (typeof q.answer !== 'string' && typeof q.answer !== 'number')) refuse(`question ${i} needs 'question' and 'answer'`);
-      return { question: q.question, answer: String(q.answer), topic: q.topic, evidence: Array.isArray(q.evidence) ? q.evidence.filter((e) => turns[e] !== undefined) : [] };
+      if (typeof q?.question !== 'string' || (typeof q.answer !== 'string' && typeof q.answer !== 'number'))
+        refuse(`question ${i} needs 'question' and 'answer'`);
+      return {
+        question: q.question,
+        answer: String(q.answer),
+        topic: q.topic,
+        evidence: Array.isArray(q.evidence) ? q.evidence.filter((e) => turns[e] !== undefined) : [],
+      };
     });
     return { id: String(value.id ?? number), turns, questions };
   });

@@ -1,7 +1,7 @@
 // Policies measured on conversations: every question is asked independently of the others, greedily, and compared with its answer.
 import type { OnKept } from '../engine/run.ts';
 import type { Model } from '../model/model.ts';
-import { openConversation } from '../session/conversation.ts';
+import { type AddProgress, openConversation } from '../session/conversation.ts';
 import type { ConversationOptions } from '../session/options.ts';
 import type { Dialogue } from './dataset.ts';
 import { exactMatch, tokenF1 } from './metrics.ts';
@@ -78,20 +78,23 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
     try {
       hooks.onConversation?.(index, conversation.memory);
       if (hooks.onKept) conversation.onKept = hooks.onKept(index);
-      let seen = 0;
-      const watch = {
-        signal: hooks.signal,
-        onProgress: (p: { doneTokens: number; cacheBytes: number }) => {
-          seen = p.doneTokens;
-          hooks.onBlock?.(index, seen, p.cacheBytes);
-        },
-      };
-      await conversation.add(dialogue.turns.map((t) => t.line), watch);
+      const watch = { signal: hooks.signal, onProgress: (p: AddProgress) => hooks.onBlock?.(index, p.seenTokens, p.cacheBytes) };
+      await conversation.add(
+        dialogue.turns.map((t) => t.line),
+        watch,
+      );
       await conversation.flush(watch);
       for (const { question, answer: expected, topic } of dialogue.questions) {
         const answer = await conversation.ask(question, { keep: false, maxTokens: REPLY_TOKENS, signal: hooks.signal }).text();
         answers.push({
-          conversation: dialogue.id, question, expected, answer: answer.trim(), correct: exactMatch(answer, expected), f1: tokenF1(answer, expected), topic, episode: conversation.statistics.episode,
+          conversation: dialogue.id,
+          question,
+          expected,
+          answer: answer.trim(),
+          correct: exactMatch(answer, expected),
+          f1: tokenF1(answer, expected),
+          topic,
+          episode: conversation.statistics.episode,
         });
         hooks.onProgress?.(answers.length, total);
       }

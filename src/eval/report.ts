@@ -52,36 +52,55 @@ function memoryPlot(data: ReportData, color: (p: string) => string): string {
   const x: Axis = { label: 'tokens taken in', ticks: [0, 0.25, 0.5, 0.75, 1].map((s) => [s * data.traceTokens, String(Math.round(s * data.traceTokens))]) };
   const y: Axis = { label: 'cached bytes', ticks: [0, 0.25, 0.5, 0.75, 1].map((s) => [s * top, formatBytes(Math.round(s * top))]) };
   const traces = data.traces.map((t): Series => ({ name: t.policy, color: color(t.policy), points: [[0, 0], ...t.points] }));
-  const bounded = data.traces.filter((t) => t.policy !== 'full');
-  const bound = Math.max(...bounded.map((t) => t.promisedCacheBytes));
-  const promise: Series = { name: 'promised bound', color: '#888888', dashed: true, points: [[0, bound], [data.traceTokens, bound]] };
-  return lineChart('cache bytes over time', x, y, [...traces, promise]);
+  // policies without a patched prompt promise alike; the longest prompt promises most
+  const bounded = data.traces.filter((t) => t.policy !== 'full').sort((a, b) => a.promisedCacheBytes - b.promisedCacheBytes);
+  const bounds = [...new Set([bounded[0], bounded[bounded.length - 1]])].filter((t) => t !== undefined);
+  const promises = bounds.map((t): Series => ({
+    name: `${t.policy}, promised`,
+    color: color(t.policy),
+    dashed: true,
+    points: [
+      [0, t.promisedCacheBytes],
+      [data.traceTokens, t.promisedCacheBytes],
+    ],
+  }));
+  return lineChart('cache bytes over time', x, y, [...traces, ...promises]);
 }
 
 const BINS = 300;
 
 function keptPlot(data: ReportData, color: (p: string) => string): string {
-  const strips = data.traces.filter((t) => t.kept.length > 0).map((t): Strip => {
-    const perBin = data.traceTokens / BINS;
-    return {
-      name: t.policy,
-      color: color(t.policy),
-      lines: t.kept.map((tokens) => {
-        const bins = new Array<number>(BINS).fill(0);
-        for (const token of tokens) bins[Math.min(BINS - 1, Math.floor(token / perBin))] += 1 / perBin;
-        return bins.map((b) => Math.min(1, b));
-      }),
-    };
-  });
+  const strips = data.traces
+    .filter((t) => t.kept.length > 0)
+    .map((t): Strip => {
+      const perBin = data.traceTokens / BINS;
+      return {
+        name: t.policy,
+        color: color(t.policy),
+        lines: t.kept.map((tokens) => {
+          const bins = new Array<number>(BINS).fill(0);
+          for (const token of tokens) bins[Math.min(BINS - 1, Math.floor(token / perBin))] += 1 / perBin;
+          return bins.map((b) => Math.min(1, b));
+        }),
+      };
+    });
   return stripChart('tokens kept', strips, 'the conversation, first token to last; a line a layer and kv head, darker where more rows were kept');
 }
 
 function table(data: ReportData): string {
   const rows = data.results.map((r) => {
-    const cells = [r.policy === 'full' ? 'all' : String(r.budget), percent(r.accuracy), r.f1.toFixed(3), formatBytes(r.peakCacheBytes), formatBytes(r.promisedBytes), `${(r.prefillMs / 1000).toFixed(1)} s`, r.decodeTokensPerSecond.toFixed(0)];
+    const cells = [
+      r.policy === 'full' ? 'all' : String(r.budget),
+      percent(r.accuracy),
+      r.f1.toFixed(3),
+      formatBytes(r.peakCacheBytes),
+      formatBytes(r.promisedBytes),
+      `${(r.prefillMs / 1000).toFixed(1)} s`,
+      r.decodeTokensPerSecond.toFixed(0),
+    ];
     return `<tr><th scope="row">${escapeHtml(r.policy)}</th>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
   });
-  const heads = ['policy', 'tokens kept', 'accuracy', 'F1', 'cache at peak', 'promised in all', 'prefill', 'decode tokens/s'];
+  const heads = ['policy', 'tokens kept', 'accuracy', 'F1', 'cache at peak', 'promised', 'prefill', 'tokens/s'];
   return `<div class="scroll"><table><thead><tr>${heads.map((h) => `<th scope="col">${h}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
@@ -93,10 +112,10 @@ export function renderReport(data: ReportData): string {
 <style>
 :root { color-scheme: light dark; --ink: #1d2126; --dim: #5d6670; --line: #dfe3e8; --plate: #f4f6f8; --page: #ffffff; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --dim: #9aa4af; --line: #2e353d; --plate: #1c2127; --page: #13171b; } }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 820px; margin: 0 auto; padding: 32px 20px 64px; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 860px; margin: 0 auto; padding: 32px 20px 64px; }
 h1 { font-size: 1.6rem; margin: 0 0 4px; } h2 { font-size: 1.15rem; margin: 40px 0 6px; } p { margin: 6px 0 12px; } .dim { color: var(--dim); font-size: .92rem; }
 svg { width: 100%; height: auto; display: block; } .grid { stroke: var(--line); } .tick, .axis { fill: var(--dim); font-size: 12px; } .name { font-size: 12.5px; font-weight: 600; } .plate { fill: var(--plate); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem; } th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem; } th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child { text-align: left; } thead th { color: var(--dim); font-weight: 600; } code { background: var(--plate); padding: 1px 5px; border-radius: 4px; }
 </style></head><body>
 <h1>${escapeHtml(data.title)}</h1>
@@ -108,7 +127,7 @@ ${table(data)}
 <p>${data.sweepQuestions} questions at each point.</p>
 ${accuracyPlot(data, color)}
 <h2>Cache bytes while one conversation is taken in</h2>
-<p>After each block rows are evicted down to the budget. The dashed line is what was reserved when the conversation opened; it is never exceeded, not between two blocks either. With <code>full</code> the cache grows.</p>
+<p>After each block rows are evicted down to the budget. Lines show the cache after each eviction. Dashed is what was reserved when the conversation opened, with room for a block and a patched prompt before the eviction: it is never exceeded. With <code>full</code> the cache grows.</p>
 ${memoryPlot(data, color)}
 <h2>Which tokens each policy kept</h2>
 <p>At the end of that conversation. For epicache it is the cache of one episode: the others keep other parts.</p>

@@ -32,8 +32,27 @@ const MAX_ALIGNMENT = 2 ** 20;
 const MAX_READS_PAST_END = 2;
 
 const unsupportedNames: Readonly<Record<number, string>> = {
-  9: 'Q8_1', 10: 'Q2_K', 11: 'Q3_K', 15: 'Q8_K', 16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S', 20: 'IQ4_NL', 21: 'IQ3_S',
-  22: 'IQ2_S', 23: 'IQ4_XS', 24: 'I8', 25: 'I16', 26: 'I32', 27: 'I64', 28: 'F64', 29: 'IQ1_M', 34: 'TQ1_0', 35: 'TQ2_0', 39: 'MXFP4',
+  9: 'Q8_1',
+  10: 'Q2_K',
+  11: 'Q3_K',
+  15: 'Q8_K',
+  16: 'IQ2_XXS',
+  17: 'IQ2_XS',
+  18: 'IQ3_XXS',
+  19: 'IQ1_S',
+  20: 'IQ4_NL',
+  21: 'IQ3_S',
+  22: 'IQ2_S',
+  23: 'IQ4_XS',
+  24: 'I8',
+  25: 'I16',
+  26: 'I32',
+  27: 'I64',
+  28: 'F64',
+  29: 'IQ1_M',
+  34: 'TQ1_0',
+  35: 'TQ2_0',
+  39: 'MXFP4',
 };
 
 /** Reads and checks a header. Throws ModelFormatError where the file is damaged, UnsupportedError for a type or version we don't read. */
@@ -51,7 +70,9 @@ export async function readGguf(source: ModelSource, signal?: AbortSignal): Promi
   const view = new DataView(head.buffer);
   const version = view.getUint32(4, true);
   if (version !== 2 && version !== 3) {
-    throw new UnsupportedError(`${source.name}: GGUF version ${version}${version & 0xffff ? '' : ' (big-endian)'}; versions 2 and 3, little-endian, are supported`);
+    throw new UnsupportedError(
+      `${source.name}: GGUF version ${version}${version & 0xffff ? '' : ' (big-endian)'}; versions 2 and 3, little-endian, are supported`,
+    );
   }
   const tensorCount = view.getBigUint64(8, true);
   const keyCount = view.getBigUint64(16, true);
@@ -65,7 +86,10 @@ export async function readGguf(source: ModelSource, signal?: AbortSignal): Promi
     // the parser asks for ranges; they come from our source, whatever that is
     fetch: (async (_url: string, init: RequestInit) => {
       signal?.throwIfAborted();
-      const [first, last] = /bytes=(\d+)-(\d+)/.exec((init.headers as Record<string, string>).Range)!.slice(1).map(Number);
+      const [first, last] = /bytes=(\d+)-(\d+)/
+        .exec((init.headers as Record<string, string>).Range)!
+        .slice(1)
+        .map(Number);
       const bytes = await source.read(first, last - first + 1);
       if (bytes.length === 0 && ++readsPastEnd > MAX_READS_PAST_END) fail('its header goes on past its end');
       return new Response(bytes.slice(), { headers: { 'content-range': `bytes ${first}-${last}/${sizeBytes}` } });

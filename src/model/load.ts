@@ -134,7 +134,13 @@ export async function loadWeights(
     for (const info of file.tensors) {
       const isVector = wanted.get(info.name)?.[0] === 1;
       if (isVector) vectors.set(info.name, { address: allocate(info.columns * 4), columns: info.columns });
-      else matrices.set(info.name, { address: allocate(backend.weightBytes(info.type, info.rows, info.columns)), type: info.type, rows: info.rows, columns: info.columns });
+      else
+        matrices.set(info.name, {
+          address: allocate(backend.weightBytes(info.type, info.rows, info.columns)),
+          type: info.type,
+          rows: info.rows,
+          columns: info.columns,
+        });
     }
     for (const info of file.tensors) {
       const rowBytes = info.byteLength / info.rows;
@@ -146,7 +152,9 @@ export async function loadWeights(
         source.forget(offset);
         const chunk = await source.read(offset, rows * rowBytes);
         if (chunk.length < rows * rowBytes) {
-          throw new ModelFormatError(`${source.name}: ends inside tensor '${info.name}', at byte ${offset + chunk.length}: the file was cut off, get another copy`);
+          throw new ModelFormatError(
+            `${source.name}: ends inside tensor '${info.name}', at byte ${offset + chunk.length}: the file was cut off, get another copy`,
+          );
         }
         const weight = matrices.get(info.name);
         if (!weight) backend.floats(vectors.get(info.name)!.address, info.columns).set(dequantize(info.type.name, chunk, info.columns));

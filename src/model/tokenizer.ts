@@ -54,7 +54,8 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const idOf = (name: string): number | undefined => {
     const id = key(name);
     if (id === undefined) return undefined;
-    if (!(Number(id) >= 0 && Number(id) < tokens.length)) throw new ModelFormatError(`${file}: tokenizer.ggml.${name} is ${id}, the vocabulary has ${tokens.length} tokens`);
+    if (!(Number(id) >= 0 && Number(id) < tokens.length))
+      throw new ModelFormatError(`${file}: tokenizer.ggml.${name} is ${id}, the vocabulary has ${tokens.length} tokens`);
     return Number(id);
   };
   const bosToken = idOf('bos_token_id');
@@ -89,7 +90,10 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
     const prefix = key('add_space_prefix') !== false;
     json = {
       added_tokens: added,
-      normalizer: { type: 'Sequence', normalizers: [...(prefix ? [{ type: 'Prepend', prepend: '▁' }] : []), { type: 'Replace', pattern: { String: ' ' }, content: '▁' }] },
+      normalizer: {
+        type: 'Sequence',
+        normalizers: [...(prefix ? [{ type: 'Prepend', prepend: '▁' }] : []), { type: 'Replace', pattern: { String: ' ' }, content: '▁' }],
+      },
       pre_tokenizer: null,
       post_processor: null,
       decoder: {
@@ -102,7 +106,11 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
         ],
       },
       model: {
-        type: 'BPE', vocab, merges: mergesOfScores(tokens, vocab, list('scores').map(Number), types), byte_fallback: true, fuse_unk: true,
+        type: 'BPE',
+        vocab,
+        merges: mergesOfScores(tokens, vocab, list('scores').map(Number), types),
+        byte_fallback: true,
+        fuse_unk: true,
         unk_token: tokens[idOf('unknown_token_id') ?? 0],
       },
     };
@@ -174,7 +182,8 @@ function mergesOfScores(tokens: readonly string[], vocab: Record<string, number>
     for (let cut = 0; cut < characters.length - 1; cut++) {
       left += characters[cut];
       const right = tokens[id].slice(left.length);
-      if (vocab[left] !== undefined && vocab[right] !== undefined) merges.push({ pair: [left, right], score: scores[id] ?? 0, order: [vocab[left], vocab[right]] });
+      if (vocab[left] !== undefined && vocab[right] !== undefined)
+        merges.push({ pair: [left, right], score: scores[id] ?? 0, order: [vocab[left], vocab[right]] });
     }
   }
   merges.sort((a, b) => b.score - a.score || a.order[0] - b.order[0] || a.order[1] - b.order[1]);

@@ -63,7 +63,17 @@ export interface Transformer {
 export function createTransformer(config: ModelConfig, weights: ModelWeights, backend: Backend): Transformer {
   const { width: D, queryHeads, kvHeads, headDim: d, feedForward: F, vocabulary: V, normEps, layers } = config;
   const rotary = createRotary(config, weights.ropeFactors);
-  const pieceColumns = { normed: D, q: queryHeads * d, k: kvHeads * d, v: kvHeads * d, mixed: queryHeads * d, gate: F, up: F, ids: 1, angles: config.ropeDims } as const;
+  const pieceColumns = {
+    normed: D,
+    q: queryHeads * d,
+    k: kvHeads * d,
+    v: kvHeads * d,
+    mixed: queryHeads * d,
+    gate: F,
+    up: F,
+    ids: 1,
+    angles: config.ropeDims,
+  } as const;
   const linearOne = (y: Tensor, x: Tensor, w: Weight) => backend.linearOne(y, x, w);
   const linearMany = (y: Tensor, x: Tensor, w: Weight, T: number) => backend.linear(y, x, w, T);
   const rowsOf = (x: Tensor, first: number): Tensor => ({ address: x.address + first * x.columns * 4, columns: x.columns });
@@ -88,7 +98,10 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
       at += align(rows * columns * 4);
       return tensor;
     };
-    const pieces = Object.fromEntries(Object.entries(pieceColumns).map(([name, columns]) => [name, take(piece, columns)])) as Record<keyof typeof pieceColumns, Tensor>;
+    const pieces = Object.fromEntries(Object.entries(pieceColumns).map(([name, columns]) => [name, take(piece, columns)])) as Record<
+      keyof typeof pieceColumns,
+      Tensor
+    >;
     let live = true;
     return {
       tokens,

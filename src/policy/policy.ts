@@ -75,7 +75,13 @@ function attentionScore(causal: boolean, aggregate: 'mean' | 'max', pool: number
   return (view, ops) => {
     if (!view.queries) throw new TypeError('a policy with observers was scored without their queries');
     const { heads, headDim, rowType, queries, count, recent } = view;
-    const scores = ops.observe(view.out, heads, headDim, rowType, { queries, count, causal, aggregate, unscored: Math.min(recent, ...heads.map((h) => h.length)) });
+    const scores = ops.observe(view.out, heads, headDim, rowType, {
+      queries,
+      count,
+      causal,
+      aggregate,
+      unscored: Math.min(recent, ...heads.map((h) => h.length)),
+    });
     return pool > 1 ? ops.averagePool(view.spare, scores, pool) : scores;
   };
 }

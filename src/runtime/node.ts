@@ -34,7 +34,7 @@ export const runtime: Runtime = {
     }
   },
   async writeFile(path, bytes) {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const temporary = `${path}.${process.pid}.${temporaries++}.tmp`;
     try {
       await writeFile(temporary, bytes);
@@ -46,3 +46,18 @@ export const runtime: Runtime = {
   },
   removeFile: (path) => rm(path, { force: true }),
 };
+
+/** Makes a folder and those above it. mkdir's own `recursive` never returns where a parent cannot be made (below /proc, for one). */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return; // a file in its place shows when something is written below
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path).catch((again: NodeJS.ErrnoException) => {
+      if (again.code !== 'EEXIST') throw again;
+    });
+  }
+}

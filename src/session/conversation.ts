@@ -23,6 +23,8 @@ export interface AddProgress {
   readonly doneTokens: number;
   readonly totalTokens: number;
   readonly blockMs: number;
+  /** Tokens that the cache being made has seen, and bytes of its rows after the block. */
+  readonly seenTokens: number;
   readonly cacheBytes: number;
   /** Which episode's cache is being made, of how many; 0 of 1 without episodes. */
   readonly episode: number;
@@ -127,7 +129,8 @@ export class Conversation {
     const embedder = createEmbedder(settings.episodes.embedder, model);
     this.#run = new Run(model.transformer, this.plan);
     if (observe.queries === 'patched') {
-      if (observe.prompt === 'episode') this.#episodes = new Episodes(this.#run, embedder, this.#store, settings.episodes, (text) => this.#patch('episode', text));
+      if (observe.prompt === 'episode')
+        this.#episodes = new Episodes(this.#run, embedder, this.#store, settings.episodes, (text) => this.#patch('episode', text));
       else if (observe.prompt === 'summary') {
         const summary = this.#patch('summary', '');
         this.#run.prompt = () => summary;
@@ -217,9 +220,10 @@ export class Conversation {
   ask(question: string | Message, options: AskOptions = {}): Reply {
     const sample = createSampler(options);
     let finishReason: FinishReason | undefined;
-    const generate = () => this.#generate(question, options, sample, (reason) => {
-      finishReason = reason;
-    });
+    const generate = () =>
+      this.#generate(question, options, sample, (reason) => {
+        finishReason = reason;
+      });
     let started: AsyncGenerator<string> | undefined;
     return {
       [Symbol.asyncIterator]() {
@@ -255,7 +259,12 @@ export class Conversation {
     await this.#store.clear();
   }
 
-  async *#generate(question: string | Message, options: AskOptions, sample: (logits: Float32Array) => number, finish: (reason: FinishReason) => void): AsyncGenerator<string> {
+  async *#generate(
+    question: string | Message,
+    options: AskOptions,
+    sample: (logits: Float32Array) => number,
+    finish: (reason: FinishReason) => void,
+  ): AsyncGenerator<string> {
     const { keep = true, template = true, maxTokens = DEFAULT_REPLY_TOKENS } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) throw new OptionError(`maxTokens is ${maxTokens}, expected a whole number from 1`);
     const message: Message = typeof question === 'string' ? { role: 'user', content: question } : question;
@@ -271,7 +280,9 @@ export class Conversation {
       const text = template ? chatTemplate.append(message, first) + chatTemplate.reply : message.content;
       const asked = tokenizer.encode(text);
       if (asked.length > this.plan.blockSize) {
-        throw new ContextError(`the question has ${asked.length} tokens, a block holds ${this.plan.blockSize}: shorten it, add its text to the conversation first, or raise blockSize`);
+        throw new ContextError(
+          `the question has ${asked.length} tokens, a block holds ${this.plan.blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
+        );
       }
       if (this.#episodes) {
         this.#history.push(...this.#pending.splice(0));
@@ -332,16 +343,18 @@ export class Conversation {
   /** Text as utterances, exactly as the model will read them. */
   #read(input: string | readonly string[] | Message | readonly Message[]): string[] {
     const items = Array.isArray(input) ? (input as readonly (string | Message)[]) : [input as string | Message];
-    if (items.length === 0 || items.every((item) => (typeof item === 'string' ? item : item?.content) === '')) throw new OptionError('there is nothing to add: pass text, utterances or messages');
+    if (items.length === 0 || items.every((item) => (typeof item === 'string' ? item : item?.content) === ''))
+      throw new OptionError('there is nothing to add: pass text, utterances or messages');
     const { chatTemplate } = this.#model;
     return items.flatMap((item) => {
       if (typeof item === 'string') {
         const opening = this.#framed ? '' : chatTemplate.around[0];
         this.#framed = true;
-        const lines = Array.isArray(input) ? [item] : item.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+        const lines = Array.isArray(input) ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);
         return opening === '' ? lines : [opening, ...lines];
       }
-      if (typeof item?.role !== 'string' || typeof item.content !== 'string') throw new OptionError(`a message is { role, content }, found ${JSON.stringify(item)?.slice(0, 80)}`);
+      if (typeof item?.role !== 'string' || typeof item.content !== 'string')
+        throw new OptionError(`a message is { role, content }, found ${JSON.stringify(item)?.slice(0, 80)}`);
       this.#closeFrame();
       return [chatTemplate.append(item, !this.#begun && this.#pending.length === 0)];
     });
@@ -385,7 +398,7 @@ export class Conversation {
         this.#counts.blocks++;
         this.#counts.prefillTokens += Math.min(this.plan.blockSize, progress.doneTokens);
         if (progress.doneTokens <= this.plan.blockSize) episode++;
-        options.onProgress?.({ ...progress, episode: Math.max(0, episode), episodes: episodes?.episodes.length ?? 1 });
+        options.onProgress?.({ ...progress, seenTokens: this.#run.token, episode: Math.max(0, episode), episodes: episodes?.episodes.length ?? 1 });
       },
     };
   }

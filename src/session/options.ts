@@ -85,12 +85,30 @@ export interface Settings {
 
 /** Checks and completes options. Throws OptionError, or BudgetError for a budget that is no budget. */
 export function readOptions(options: ConversationOptions, model: Model): Settings {
-  if (options === null || typeof options !== 'object') throw new OptionError(`options are ${options === null ? 'null' : typeof options}, expected an object such as { budget: '64MB' }`);
-  const known = new Set(['budget', 'blockSize', 'policy', 'heads', 'layers', 'sensitivity', 'alpha', 'sinks', 'safeguard', 'cacheType', 'positions', 'promptTokens', 'instructions', 'episodes', 'seed']);
+  if (options === null || typeof options !== 'object')
+    throw new OptionError(`options are ${options === null ? 'null' : typeof options}, expected an object such as { budget: '64MB' }`);
+  const known = new Set([
+    'budget',
+    'blockSize',
+    'policy',
+    'heads',
+    'layers',
+    'sensitivity',
+    'alpha',
+    'sinks',
+    'safeguard',
+    'cacheType',
+    'positions',
+    'promptTokens',
+    'instructions',
+    'episodes',
+    'seed',
+  ]);
   for (const key of Object.keys(options)) if (!known.has(key)) throw new OptionError(`no option '${key}'; there are ${[...known].join(', ')}`);
   if (options.budget === undefined) throw new OptionError("budget is missing: give bytes such as '64MB', or tokens such as 512");
   const whole = (name: string, value: number, least: number, most: number): number => {
-    if (!Number.isInteger(value) || value < least || value > most) throw new OptionError(`${name} is ${value}, expected a whole number from ${least} to ${most}`);
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new OptionError(`${name} is ${value}, expected a whole number from ${least} to ${most}`);
     return value;
   };
   const oneOf = <T extends string>(name: string, value: T, allowed: readonly T[]): T => {
@@ -110,7 +128,8 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
   const sensitivity = oneOf('layers', options.layers ?? 'uniform', ['uniform', 'sensitivity']) === 'sensitivity' ? options.sensitivity : undefined;
   if (options.layers === 'sensitivity') {
     if (!sensitivity) throw new OptionError("layers 'sensitivity' needs the model's profile: pass sensitivity: (await profileModel(model, text)).similarity");
-    if (sensitivity.length !== layers || !sensitivity.every(Number.isFinite)) throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
+    if (sensitivity.length !== layers || !sensitivity.every(Number.isFinite))
+      throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
   }
   const { observe } = policy;
   const instructionTokens = (text: string) => (text === '' ? 0 : model.tokenizer.encode(text + model.chatTemplate.reply).length);

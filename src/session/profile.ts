@@ -21,7 +21,11 @@ export async function readProfile(model: Model): Promise<StoredProfile | undefin
       if (file.sizeBytes > MAX_PROFILE_BYTES) return undefined;
       const profile = JSON.parse(new TextDecoder().decode(await file.read(0, file.sizeBytes))) as StoredProfile;
       const { name, bytes } = identity(model);
-      const fits = profile.model?.name === name && profile.model.bytes === bytes && profile.similarity?.length === model.config.layers && profile.similarity.every(Number.isFinite);
+      const fits =
+        profile.model?.name === name &&
+        profile.model.bytes === bytes &&
+        profile.similarity?.length === model.config.layers &&
+        profile.similarity.every(Number.isFinite);
       return fits ? profile : undefined;
     } finally {
       await file.close();

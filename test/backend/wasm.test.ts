@@ -24,7 +24,10 @@ builds('a build that cannot run here is refused, auto takes the best', () => {
   if (hasRelaxed) assert.is(createCore('auto').build, 'relaxed');
   else {
     assert.is(createCore('auto').build, 'simd');
-    assert.throws(() => createCore('relaxed'), (e: Error) => e.name === 'OptionError' && /simd.*auto/.test(e.message));
+    assert.throws(
+      () => createCore('relaxed'),
+      (e: Error) => e.name === 'OptionError' && /simd.*auto/.test(e.message),
+    );
   }
 });
 builds.run();
@@ -46,7 +49,10 @@ arena('regions are aligned, apart, and reused', () => {
 arena('neighbours that are free become one', () => {
   const a = createArena(0, 256, () => {});
   const all = [a.allocate(64), a.allocate(64), a.allocate(64), a.allocate(64)];
-  assert.throws(() => a.allocate(1), (e: Error) => e.name === 'DeviceError' && /no room/.test(e.message));
+  assert.throws(
+    () => a.allocate(1),
+    (e: Error) => e.name === 'DeviceError' && /no room/.test(e.message),
+  );
   for (const at of [all[2], all[0], all[1]]) a.free(at);
   assert.is(a.allocate(192), all[0]);
   assert.throws(() => a.free(12345), /not allocated/);

@@ -40,11 +40,17 @@ function check(cache: Cache, model: Model): void {
       assert.equal([...backend.ints(head.positions, head.length)], model[layer][h]);
       for (const rows of [head.keys, head.values]) {
         const found = Array.from({ length: head.length }, (_, i) => (rowType === 'f32' ? backend.floats(rows + (i * d + d - 1) * 4, 1)[0] : undefined));
-        if (rowType === 'f32') assert.equal(found, model[layer][h].map((t) => Math.fround(mark(layer, h, t))));
+        if (rowType === 'f32')
+          assert.equal(
+            found,
+            model[layer][h].map((t) => Math.fround(mark(layer, h, t))),
+          );
       }
       if (rowType === 'f16' && head.length > 0) {
         const norms = backend.keyNorms(backend.arena.allocate(head.length * 4), [head], d, 'f16');
-        [...backend.floats(norms.address, head.length)].forEach((n, i) => assert.ok(Math.abs(n / Math.sqrt(d) - mark(layer, h, model[layer][h][i])) < 0.02 * (1 + n)));
+        [...backend.floats(norms.address, head.length)].forEach((n, i) =>
+          assert.ok(Math.abs(n / Math.sqrt(d) - mark(layer, h, model[layer][h][i])) < 0.02 * (1 + n)),
+        );
         backend.arena.free(norms.address);
       }
     });
@@ -57,8 +63,12 @@ function check(cache: Cache, model: Model): void {
 test('appending and compacting at random keeps order, contents and the promise', () => {
   fc.assert(
     fc.property(
-      fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }), fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 3, maxLength: 3 }), fc.integer({ min: 1, max: 9 }),
-      fc.constantFrom('f32' as const, 'f16' as const), fc.infiniteStream(fc.integer({ min: 0, max: 2 ** 30 })),
+      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 3, maxLength: 3 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.constantFrom('f32' as const, 'f16' as const),
+      fc.infiniteStream(fc.integer({ min: 0, max: 2 ** 30 })),
       (layers, kvHeads, kept, room, rowType, stream) => {
         const { backend, cache, model } = setup(layers, kvHeads, kept, room, rowType);
         const drawn = stream[Symbol.iterator]();
@@ -131,13 +141,22 @@ test('a snapshot restores rows and standing; a damaged or foreign one is refused
   assert.equal(restoreSnapshot(cache, bytes, 'x'), standing);
   check(cache, model);
   const refuse = (damaged: Uint8Array, pattern: RegExp) => {
-    assert.throws(() => restoreSnapshot(cache, damaged, 'episode 1'), (e: Error) => e.name === 'StoreError' && /^episode 1: /.test(e.message) && pattern.test(e.message));
+    assert.throws(
+      () => restoreSnapshot(cache, damaged, 'episode 1'),
+      (e: Error) => e.name === 'StoreError' && /^episode 1: /.test(e.message) && pattern.test(e.message),
+    );
     assert.is(cache.rows, 0);
   };
   refuse(bytes.slice(0, -4), /do not hold/);
   refuse(bytes.slice(0, 12), /header/);
-  refuse(Uint8Array.from(bytes, (b, i) => (i === bytes.length - 9 ? b ^ 1 : b)), /checksum/);
-  refuse(Uint8Array.from(bytes, (b, i) => (i === 0 ? 0 : b)), /no snapshot/);
+  refuse(
+    Uint8Array.from(bytes, (b, i) => (i === bytes.length - 9 ? b ^ 1 : b)),
+    /checksum/,
+  );
+  refuse(
+    Uint8Array.from(bytes, (b, i) => (i === 0 ? 0 : b)),
+    /no snapshot/,
+  );
   const other = setup(2, 1, [4, 5], 6, 'f16').cache;
   assert.throws(() => restoreSnapshot(other, bytes, 'x'), /no snapshot of this model/);
 });

@@ -97,7 +97,13 @@ export class Bench {
   }
 
   scores(scores: Scores): number[] {
-    return [...this.backend.floats(scores.address, scores.counts.reduce((a, b) => a + b, 0)), ...scores.counts];
+    return [
+      ...this.backend.floats(
+        scores.address,
+        scores.counts.reduce((a, b) => a + b, 0),
+      ),
+      ...scores.counts,
+    ];
   }
 }
 
@@ -110,16 +116,29 @@ export interface OpCase {
 }
 
 const rows: readonly RowType[] = ['f32', 'f16'];
-const shapes = [[0, 1, 1], [1, 1, 2], [3, 7, 5], [5, 8, 64], [4, 9, 33]]; // n, and two more
+const shapes = [
+  [0, 1, 1],
+  [1, 1, 2],
+  [3, 7, 5],
+  [5, 8, 64],
+  [4, 9, 33],
+]; // n, and two more
 
 function weightCases(): OpCase[] {
   return weightTypes.flatMap((type): OpCase[] => {
     const k = type.elements;
     const columns = k === 1 ? [1, 7, 513, 1030] : [k, 3 * k, k === 32 ? 544 : 2 * k];
-    const sizes = columns.flatMap((c, i) => [[1, 1, c], [i + 2, 8, c], [5, 9, c], [4, 19, c]]);
+    const sizes = columns.flatMap((c, i) => [
+      [1, 1, c],
+      [i + 2, 8, c],
+      [5, 9, c],
+      [4, 19, c],
+    ]);
     return [
       {
-        op: `linear ${type.name}`, sizes: [[0, 3, k], ...sizes], tolerance: 3e-6,
+        op: `linear ${type.name}`,
+        sizes: [[0, 3, k], ...sizes],
+        tolerance: 3e-6,
         run(b, [n, m, c]) {
           const [w, x, y] = [b.weight(type, m, c), b.tensor(n, c), b.empty(n, m)];
           b.backend.linear(y, x, w, n);
@@ -128,7 +147,9 @@ function weightCases(): OpCase[] {
       },
       {
         // quantised weights meet x rounded to 16 bits in blocks, and a sum may cancel to far less than its parts
-        op: `linearOne ${type.name}`, sizes: sizes.map(([, m, c]) => [m, c]), tolerance: 1e-3,
+        op: `linearOne ${type.name}`,
+        sizes: sizes.map(([, m, c]) => [m, c]),
+        tolerance: 1e-3,
         run(b, [m, c]) {
           const [w, x, y] = [b.weight(type, m, c), b.tensor(1, c), b.empty(1, m)];
           b.backend.linearOne(y, x, w);
@@ -136,7 +157,13 @@ function weightCases(): OpCase[] {
         },
       },
       {
-        op: `embed ${type.name}`, sizes: [[0, 3, k], [1, 1, k], [5, 11, 2 * k]], tolerance: 1e-6,
+        op: `embed ${type.name}`,
+        sizes: [
+          [0, 3, k],
+          [1, 1, k],
+          [5, 11, 2 * k],
+        ],
+        tolerance: 1e-6,
         run(b, [n, m, c]) {
           const [w, y, ids] = [b.weight(type, m, c), b.empty(n, c), b.room(n * 4)];
           b.backend.ints(ids, n).set(Array.from({ length: n }, () => b.whole(m)));
@@ -154,17 +181,27 @@ function rowCases(type: RowType): OpCase[] {
   const lengths = [[1], [3, 5], [64, 65], [130, 7]]; // rows of each kv head
   const observed = lengths.flatMap((l) => [4, 7, 64].flatMap((d) => [1, 3].map((group) => [d, group, Math.min(3, ...l), ...l])));
   const watch = (causal: boolean, aggregate: 'mean' | 'max', unscored: number): OpCase => ({
-    op: `observe ${causal ? 'causal' : 'all'} ${aggregate}${unscored ? ' unscored' : ''} ${type}`, sizes: observed, tolerance: 3e-6,
+    op: `observe ${causal ? 'causal' : 'all'} ${aggregate}${unscored ? ' unscored' : ''} ${type}`,
+    sizes: observed,
+    tolerance: 3e-6,
     run(b, [d, group, count, ...l]) {
       const heads = b.heads(l, d, type);
       const queries = b.tensor(count, l.length * group * d);
-      const scores = b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), heads, d, type, { queries, count, causal, aggregate, unscored: Math.min(unscored, ...l) });
+      const scores = b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), heads, d, type, {
+        queries,
+        count,
+        causal,
+        aggregate,
+        unscored: Math.min(unscored, ...l),
+      });
       return b.scores(scores);
     },
   });
   return [
     {
-      op: `attention ${type}`, sizes: observed, tolerance: 3e-6,
+      op: `attention ${type}`,
+      sizes: observed,
+      tolerance: 3e-6,
       run(b, [d, group, T, ...l]) {
         const heads = b.heads(l, d, type);
         const [q, out] = [b.tensor(T, l.length * group * d), b.empty(T, l.length * group * d)];
@@ -172,9 +209,20 @@ function rowCases(type: RowType): OpCase[] {
         return b.read(out, T);
       },
     },
-    watch(true, 'mean', 0), watch(true, 'mean', 2), watch(true, 'max', 0), watch(false, 'max', 0), watch(false, 'mean', 0),
+    watch(true, 'mean', 0),
+    watch(true, 'mean', 2),
+    watch(true, 'max', 0),
+    watch(false, 'max', 0),
+    watch(false, 'mean', 0),
     {
-      op: `storeRows ${type}`, sizes: [[0, 4, 1], [1, 1, 1], [5, 7, 2], [3, 64, 3]], tolerance: 0,
+      op: `storeRows ${type}`,
+      sizes: [
+        [0, 4, 1],
+        [1, 1, 1],
+        [5, 7, 2],
+        [3, 64, 3],
+      ],
+      tolerance: 0,
       run(b, [n, d, heads]) {
         const at = b.room(n * d * rowTypes[type].bytes);
         b.backend.storeRows(at, b.tensor(n, heads * d), heads - 1, n, d, type);
@@ -182,18 +230,34 @@ function rowCases(type: RowType): OpCase[] {
       },
     },
     ...(['pairs', 'halves'] as const).map((style): OpCase => ({
-      op: `ropeShift ${style} ${type}`, sizes: [[0, 4, 4], [1, 2, 2], [5, 10, 6], [3, 64, 64]], tolerance: stored,
+      op: `ropeShift ${style} ${type}`,
+      sizes: [
+        [0, 4, 4],
+        [1, 2, 2],
+        [5, 10, 6],
+        [3, 64, 64],
+      ],
+      tolerance: stored,
       run(b, [n, d, rotated]) {
         const [head] = b.heads([n], d, type);
         const angles = { address: b.room(rotated * 4), rotated, style };
-        b.backend.floats(angles.address, rotated).set(Array.from({ length: rotated }, (_, j) => (j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)))));
+        b.backend
+          .floats(angles.address, rotated)
+          .set(Array.from({ length: rotated }, (_, j) => (j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)))));
         b.backend.ropeShift(head.keys, angles, n, d, type);
         const back = b.empty(1, Math.max(1, n));
         return b.scores(b.backend.keyNorms(back.address, [head], d, type)).concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
       },
     })),
     ...(['keyNorms', 'keyCosines'] as const).map((op): OpCase => ({
-      op: `${op} ${type}`, sizes: [[1, 1], [4, 7, 3], [64, 65, 64], [7, 130, 1]], tolerance: 3e-6,
+      op: `${op} ${type}`,
+      sizes: [
+        [1, 1],
+        [4, 7, 3],
+        [64, 65, 64],
+        [7, 130, 1],
+      ],
+      tolerance: 3e-6,
       run(b, [d, ...l]) {
         const heads = b.heads(l, d, type);
         return b.scores(b.backend[op](b.room(4 * l.reduce((x, y) => x + y, 0)), heads, d, type));
@@ -206,7 +270,15 @@ export const opCases: readonly OpCase[] = [
   ...weightCases(),
   ...rows.flatMap(rowCases),
   {
-    op: 'rmsNorm', sizes: [[0, 4], [1, 1], [3, 7], [5, 64], [2, 1025]], tolerance: 1e-6,
+    op: 'rmsNorm',
+    sizes: [
+      [0, 4],
+      [1, 1],
+      [3, 7],
+      [5, 64],
+      [2, 1025],
+    ],
+    tolerance: 1e-6,
     run(b, [n, d]) {
       const [x, w, y] = [b.tensor(n, d), b.tensor(1, d), b.empty(n, d)];
       b.backend.rmsNorm(y, x, w, n, 1e-5);
@@ -215,7 +287,9 @@ export const opCases: readonly OpCase[] = [
     },
   },
   {
-    op: 'swiglu', sizes: shapes.map(([n, c]) => [n, c]), tolerance: 1e-6,
+    op: 'swiglu',
+    sizes: shapes.map(([n, c]) => [n, c]),
+    tolerance: 1e-6,
     run(b, [n, c]) {
       const [g, u] = [b.tensor(n, c), b.tensor(n, c)];
       b.backend.swiglu(g, g, u, n);
@@ -223,7 +297,9 @@ export const opCases: readonly OpCase[] = [
     },
   },
   {
-    op: 'add', sizes: shapes.map(([n, c]) => [n, c]), tolerance: 0,
+    op: 'add',
+    sizes: shapes.map(([n, c]) => [n, c]),
+    tolerance: 0,
     run(b, [n, c]) {
       const [x, y, bias] = [b.tensor(n, c), b.tensor(n, c), b.tensor(1, c)];
       b.backend.add(x, y, n);
@@ -232,7 +308,15 @@ export const opCases: readonly OpCase[] = [
     },
   },
   ...(['pairs', 'halves'] as const).map((style): OpCase => ({
-    op: `rope ${style}`, sizes: [[0, 1, 4, 4], [1, 1, 2, 2], [3, 2, 10, 6], [5, 3, 64, 64], [2, 1, 7, 4]], tolerance: 1e-6,
+    op: `rope ${style}`,
+    sizes: [
+      [0, 1, 4, 4],
+      [1, 1, 2, 2],
+      [3, 2, 10, 6],
+      [5, 3, 64, 64],
+      [2, 1, 7, 4],
+    ],
+    tolerance: 1e-6,
     run(b, [n, heads, d, rotated]) {
       const x = b.tensor(n, heads * d);
       const angles = { ...b.tensor(n, rotated), rotated, style };
@@ -241,7 +325,15 @@ export const opCases: readonly OpCase[] = [
     },
   })),
   {
-    op: 'averagePool', sizes: [[5, 0], [1, 4], [3, 1, 2], [5, 7, 64], [7, 3, 3]], tolerance: 1e-6,
+    op: 'averagePool',
+    sizes: [
+      [5, 0],
+      [1, 4],
+      [3, 1, 2],
+      [5, 7, 64],
+      [7, 3, 3],
+    ],
+    tolerance: 1e-6,
     run(b, [size, ...counts]) {
       const n = counts.reduce((x, y) => x + y, 0);
       const from = b.tensor(1, n);
@@ -249,21 +341,44 @@ export const opCases: readonly OpCase[] = [
     },
   },
   {
-    op: 'topK', sizes: [[0, 3], [1, 0], [5, 9], [7, 3], [64, 63], [1000, 17], [1000, 999]], tolerance: 0,
+    op: 'topK',
+    sizes: [
+      [0, 3],
+      [1, 0],
+      [5, 9],
+      [7, 3],
+      [64, 63],
+      [1000, 17],
+      [1000, 999],
+    ],
+    tolerance: 0,
     run(b, [n, k]) {
       const scores = b.tensor(1, n);
       const numbers = b.backend.floats(scores.address, n);
       // ties, infinities and what is no number
-      for (let i = 0; i < n; i++) numbers[i] = i % 7 === 0 ? 0.5 : i % 31 === 0 ? Number.POSITIVE_INFINITY : i % 97 === 0 ? Number.NaN : i % 53 === 0 ? Number.NEGATIVE_INFINITY : numbers[i];
+      for (let i = 0; i < n; i++)
+        numbers[i] =
+          i % 7 === 0 ? 0.5 : i % 31 === 0 ? Number.POSITIVE_INFINITY : i % 97 === 0 ? Number.NaN : i % 53 === 0 ? Number.NEGATIVE_INFINITY : numbers[i];
       const kept = b.room(Math.min(n, k) * 4);
       return [...b.backend.ints(kept, b.backend.topK(kept, scores.address, n, k))];
     },
   },
   {
-    op: 'compactRows', sizes: [[5, 0, 4], [1, 1, 3], [9, 4, 7], [64, 33, 16], [100, 100, 5]], tolerance: 0,
+    op: 'compactRows',
+    sizes: [
+      [5, 0, 4],
+      [1, 1, 3],
+      [9, 4, 7],
+      [64, 33, 16],
+      [100, 100, 5],
+    ],
+    tolerance: 0,
     run(b, [n, count, rowBytes]) {
       const at = b.room(n * rowBytes);
-      b.backend.write(at, Uint8Array.from({ length: n * rowBytes }, () => b.whole(256)));
+      b.backend.write(
+        at,
+        Uint8Array.from({ length: n * rowBytes }, () => b.whole(256)),
+      );
       const kept = b.room(count * 4);
       const order = Array.from({ length: n }, (_, i) => i);
       while (order.length > count) order.splice(b.whole(order.length), 1);
@@ -273,7 +388,14 @@ export const opCases: readonly OpCase[] = [
     },
   },
   {
-    op: 'kmeans', sizes: [[1, 1, 1], [9, 3, 5], [40, 8, 64], [7, 7, 33]], tolerance: 1e-5,
+    op: 'kmeans',
+    sizes: [
+      [1, 1, 1],
+      [9, 3, 5],
+      [40, 8, 64],
+      [7, 7, 33],
+    ],
+    tolerance: 1e-5,
     run(b, [n, E, d]) {
       const [x, c, sums] = [b.tensor(n, d), b.tensor(E, d), b.empty(E, d)];
       const [labels, distances, counts] = [b.room(n * 4), b.room(n * 4), b.room(E * 4)];

@@ -21,7 +21,18 @@ const tokensOf = (model: Model, count: number) => dialogues.flatMap((x) => x.tur
 function optionsOf(policy: string, change: Partial<PlanOptions> = {}): PlanOptions {
   const promptTokens = findPolicy(policy).observe.queries === 'patched' ? 64 : 0;
   return {
-    budget: { tokens: 96 }, blockSize: 64, policy: findPolicy(policy), heads: 'uniform', alpha: 1.1, sinks: 4, safeguard: 0.2, rowType: 'f16', positions: 'auto', promptTokens, storedCaches: 0, seed: 1,
+    budget: { tokens: 96 },
+    blockSize: 64,
+    policy: findPolicy(policy),
+    heads: 'uniform',
+    alpha: 1.1,
+    sinks: 4,
+    safeguard: 0.2,
+    rowType: 'f16',
+    positions: 'auto',
+    promptTokens,
+    storedCaches: 0,
+    seed: 1,
     ...change,
   };
 }
@@ -57,7 +68,7 @@ test('full, in blocks, answers as one plain forward pass, token for token', asyn
   const workspace = transformer.createWorkspace(800);
   const plain: number[] = [];
   let next = [...tokens, ...question];
-  for (let at = 0; plain.length < 20; ) {
+  for (let at = 0; plain.length < 20;) {
     transformer.forward(next, { cache, workspace, position: at, token: at });
     const token = argmax(transformer.logits(workspace, next.length - 1));
     plain.push(token);
@@ -98,11 +109,18 @@ test('after every block each layer holds exactly its budget and the sinks, whate
   const pieces = fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 6, maxLength: 10 });
   await fc.assert(
     fc.asyncProperty(
-      fc.constantFrom(...policies.filter((p) => p.evicts).map((p) => p.name)), fc.integer({ min: 1, max: 150 }), pieces, fc.constantFrom('uniform' as const, 'adaptive' as const),
-      fc.option(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: layers, maxLength: layers }), { nil: undefined }), fc.integer({ min: 0, max: 8 }),
+      fc.constantFrom(...policies.filter((p) => p.evicts).map((p) => p.name)),
+      fc.integer({ min: 1, max: 150 }),
+      pieces,
+      fc.constantFrom('uniform' as const, 'adaptive' as const),
+      fc.option(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: layers, maxLength: layers }), { nil: undefined }),
+      fc.integer({ min: 0, max: 8 }),
       async (policy, tokens, blocks, heads, sensitivity, sinks) => {
         await withRun(model, optionsOf(policy, { budget: { tokens }, heads, sensitivity, sinks }), (run) => {
-          assert.is(run.plan.layerRows.reduce((a, b) => a + b, 0), layers * tokens);
+          assert.is(
+            run.plan.layerRows.reduce((a, b) => a + b, 0),
+            layers * tokens,
+          );
           let at = 0;
           for (const size of blocks) {
             run.step(all.slice(at, at + size));
@@ -112,10 +130,19 @@ test('after every block each layer holds exactly its budget and the sinks, whate
               assert.is(held, kvHeads * Math.min(at, run.plan.layerRows[layer] + Math.min(sinks, at)), `${policy}, layer ${layer}`);
               for (const head of rows) {
                 const kept = [...model.backend.ints(head.positions, head.length)];
-                assert.ok(kept.every((t, i) => i === 0 || t > kept[i - 1]), 'order is kept');
-                assert.ok(kept.slice(0, Math.min(sinks, at)).every((t, i) => t === i), 'sinks are kept');
+                assert.ok(
+                  kept.every((t, i) => i === 0 || t > kept[i - 1]),
+                  'order is kept',
+                );
+                assert.ok(
+                  kept.slice(0, Math.min(sinks, at)).every((t, i) => t === i),
+                  'sinks are kept',
+                );
                 const recent = Math.min(run.plan.policy.protect.recent, run.plan.layerRows[layer], at);
-                assert.ok(Array.from({ length: recent }, (_, i) => at - 1 - i).every((t) => kept.includes(t)), 'the window is kept');
+                assert.ok(
+                  Array.from({ length: recent }, (_, i) => at - 1 - i).every((t) => kept.includes(t)),
+                  'the window is kept',
+                );
               }
             });
           }
@@ -276,7 +303,10 @@ sampling('the same seed draws the same, in proportion to the probabilities', () 
 });
 sampling('options out of range are refused by name', () => {
   for (const bad of [{ temperature: -1 }, { topK: 1.5 }, { topP: 0 }, { minP: 2 }, { seed: 0.1 }, { temperature: Number.NaN }]) {
-    assert.throws(() => createSampler(bad), (e: Error) => e.name === 'OptionError' && e.message.startsWith(Object.keys(bad)[0]));
+    assert.throws(
+      () => createSampler(bad),
+      (e: Error) => e.name === 'OptionError' && e.message.startsWith(Object.keys(bad)[0]),
+    );
   }
 });
 sampling.run();

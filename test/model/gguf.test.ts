@@ -83,9 +83,17 @@ test('lengths inside the header that lie', async () => {
   }
 });
 test('tensors that overlap, lie outside, or are listed twice', async () => {
-  await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 0 }) })), 'ModelFormatError', /'token_embd.weight' and 'output_norm.weight' overlap|overlap/);
+  await refused(
+    writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 0 }) })),
+    'ModelFormatError',
+    /'token_embd.weight' and 'output_norm.weight' overlap|overlap/,
+  );
   await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 2 ** 40 }) })), 'ModelFormatError', /'output_norm.weight' ends at byte/);
-  await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 2n ** 64n - 32n }) })), 'ModelFormatError', /'output_norm.weight' (ends|begins)/);
+  await refused(
+    writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 2n ** 64n - 32n }) })),
+    'ModelFormatError',
+    /'output_norm.weight' (ends|begins)/,
+  );
   await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 8321 }) })), 'ModelFormatError', /not a multiple of 32/);
   await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { name: 'token_embd.weight' }) })), 'ModelFormatError', /listed twice/);
 });
@@ -100,9 +108,21 @@ test('absurd dimensions', async () => {
   await refused(writeGguf(smallLlama({ metadata: { 'llama.embedding_length': 'wide' } })), 'ModelFormatError', /embedding_length' is string/);
 });
 test('tensors that are missing, misshapen, or more than the model has', async () => {
-  await refused(writeGguf(smallLlama({ tensors: (all) => all.filter((t) => t.name !== 'blk.0.ffn_up.weight') })), 'ModelFormatError', /'blk.0.ffn_up.weight' is missing/);
-  await refused(writeGguf(smallLlama({ metadata: { 'llama.feed_forward_length': 24 } })), 'ModelFormatError', /'blk.0.ffn_gate.weight' is \[16, 8\].*\[24, 8\]/);
-  await refused(writeGguf(smallLlama({ tensors: change('blk.0.ffn_up.weight', { name: 'blk.0.ffn_up_exps.weight' }) })), 'UnsupportedError', /ffn_up_exps.*not part of a llama/);
+  await refused(
+    writeGguf(smallLlama({ tensors: (all) => all.filter((t) => t.name !== 'blk.0.ffn_up.weight') })),
+    'ModelFormatError',
+    /'blk.0.ffn_up.weight' is missing/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'llama.feed_forward_length': 24 } })),
+    'ModelFormatError',
+    /'blk.0.ffn_gate.weight' is \[16, 8\].*\[24, 8\]/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('blk.0.ffn_up.weight', { name: 'blk.0.ffn_up_exps.weight' }) })),
+    'UnsupportedError',
+    /ffn_up_exps.*not part of a llama/,
+  );
 });
 test('an architecture or a type that we do not run', async () => {
   await refused(writeGguf(smallLlama({ metadata: { 'general.architecture': 'mamba' } })), 'UnsupportedError', /'mamba'.*llama, qwen2, qwen3/);

@@ -9,7 +9,9 @@ import { loadModel } from '../../src/model/model.ts';
 import { fixture, kernelBytes, readJson } from '../fixtures.ts';
 import { skip } from '../skip.ts';
 
-const names = readdirSync(fixture('')).filter((f) => f.endsWith('.gguf')).map((f) => f.replace('.gguf', ''));
+const names = readdirSync(fixture(''))
+  .filter((f) => f.endsWith('.gguf'))
+  .map((f) => f.replace('.gguf', ''));
 
 /**
  * llama.cpp rounds activations to f16, bf16 or 8 bits in front of such weights and we do not, so its figures carry that noise: what the

@@ -25,7 +25,10 @@ for (const [name, cases] of Object.entries(expected)) {
       const stream = model.tokenizer.stream();
       const pieces = [...tokens.map((t) => stream.push(t)), stream.end()];
       assert.is(pieces.join(''), model.tokenizer.decode(tokens));
-      assert.not.ok(pieces.some((p) => p.includes('\ufffd')), JSON.stringify(pieces));
+      assert.not.ok(
+        pieces.some((p) => p.includes('\ufffd')),
+        JSON.stringify(pieces),
+      );
     }
   });
 }

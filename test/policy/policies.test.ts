@@ -60,12 +60,22 @@ function prepare(backend: Backend, policy: Policy, rowType: RowType): LayerView 
   });
   // the fixture has queries [Hq, count, d], a forward pass leaves [count, Hq * d]
   const source = policy.observe.queries === 'patched' ? data.patchedQueries : data.windowQueries;
-  const count = policy.observe.queries === 'patched' ? patched : policy.observe.queries === 'last' ? policy.observe.count : policy.observe.queries === 'block' ? window : 0;
+  const count =
+    policy.observe.queries === 'patched' ? patched : policy.observe.queries === 'last' ? policy.observe.count : policy.observe.queries === 'block' ? window : 0;
   const last = source[0].length - count;
   const queries = put(Array.from({ length: count }, (_, p) => source.map((head) => head[last + p])).flat(2));
   return {
-    layer: 0, heads, headDim: d, rowType, tokens: n, queries: { ...queries, columns: Hq * d }, count,
-    recent: policy.protect.recent, out: backend.arena.allocate(Hkv * n * 4), spare: backend.arena.allocate(Hkv * n * 4), seed: 1,
+    layer: 0,
+    heads,
+    headDim: d,
+    rowType,
+    tokens: n,
+    queries: { ...queries, columns: Hq * d },
+    count,
+    recent: policy.protect.recent,
+    out: backend.arena.allocate(Hkv * n * 4),
+    spare: backend.arena.allocate(Hkv * n * 4),
+    seed: 1,
   };
 }
 
@@ -96,7 +106,9 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
       for (let h = 0; h < Hkv; h++) {
         assert.is(scores[h].length, n - policy.protect.recent);
         const scale = name === 'knorm' ? Math.max(...data.scores[name][h].map(Math.abs)) : 1;
-        scores[h].forEach((s, i) => assert.ok(Math.abs(s - data.scores[name][h][i]) <= TOLERANCE * scale, `head ${h} row ${i}: ${s}, expected ${data.scores[name][h][i]}`));
+        scores[h].forEach((s, i) =>
+          assert.ok(Math.abs(s - data.scores[name][h][i]) <= TOLERANCE * scale, `head ${h} row ${i}: ${s}, expected ${data.scores[name][h][i]}`),
+        );
       }
     });
     for (const [heads, kept] of Object.entries(data.kept[name] ?? {})) {
@@ -104,10 +116,21 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
         const view = prepare(backend, policy, 'f32');
         const full = backend.arena.allocate(Hkv * n * 4);
         const indices = backend.arena.allocate(Hkv * n * 4);
-        const share = { rows: budget, sinks: 0, heads: heads === 'uniform' ? 'uniform' : 'adaptive', safeguard: heads === 'adaptive-safeguard-0.2' ? 0.2 : 0 } as const;
+        const share = {
+          rows: budget,
+          sinks: 0,
+          heads: heads === 'uniform' ? 'uniform' : 'adaptive',
+          safeguard: heads === 'adaptive-safeguard-0.2' ? 0.2 : 0,
+        } as const;
         const selection = select(view, policy.score(view, backend), share, full, indices, backend);
-        assert.equal(selection.counts.map((count, h) => [...backend.ints(selection.kept[h], count)]), kept);
-        assert.is(selection.counts.reduce((a, b) => a + b, 0), Hkv * budget);
+        assert.equal(
+          selection.counts.map((count, h) => [...backend.ints(selection.kept[h], count)]),
+          kept,
+        );
+        assert.is(
+          selection.counts.reduce((a, b) => a + b, 0),
+          Hkv * budget,
+        );
       });
     }
   }
@@ -117,7 +140,11 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
       const view = prepare(backend, policy, 'f16');
       const cut = { ...view, heads: view.heads.map((h, i) => ({ ...h, length: n - 5 * i })), count: Math.min(view.count, 8) };
       const scores = policy.score(cut, backend);
-      assert.equal(scores.counts, cut.heads.map((h) => h.length - Math.min(policy.protect.recent, n - 5)).map((x) => Math.max(0, x)), policy.name);
+      assert.equal(
+        scores.counts,
+        cut.heads.map((h) => h.length - Math.min(policy.protect.recent, n - 5)).map((x) => Math.max(0, x)),
+        policy.name,
+      );
       assert.ok([...backend.floats(scores.address, total(scores))].every(Number.isFinite), policy.name);
     }
   });
@@ -137,10 +164,15 @@ const registry = suite('policy registry');
 registry('every policy file is listed, under its name', () => {
   const folder = fileURLToPath(new URL('../../../../src/policy/', import.meta.url));
   const parts = ['policy', 'registry', 'score', 'select'];
-  const files = readdirSync(folder).map((f) => f.replace(/\.ts$/, '')).filter((f) => !parts.includes(f));
+  const files = readdirSync(folder)
+    .map((f) => f.replace(/\.ts$/, ''))
+    .filter((f) => !parts.includes(f));
   assert.equal(files.sort(), policies.map((p) => p.name).sort());
 });
 registry('an unknown name is refused with the names there are', () => {
-  assert.throws(() => findPolicy('lru'), (e: Error) => e.name === 'OptionError' && /'lru'.*streaming-llm/.test(e.message));
+  assert.throws(
+    () => findPolicy('lru'),
+    (e: Error) => e.name === 'OptionError' && /'lru'.*streaming-llm/.test(e.message),
+  );
 });
 registry.run();

@@ -71,12 +71,15 @@ test('it answers about the beginning of a conversation eight times its budget', 
 test('every policy keeps to what it promised, in bytes that the user named, at prefill and while it replies', async () => {
   for (const { name } of policies.filter((p) => p.evicts)) {
     for (const heads of ['uniform', 'adaptive'] as const) {
-      await withConversation({ budget: '4MB', policy: name, heads, blockSize: 64, promptTokens: name === 'epicache' ? 256 : undefined, episodes: { count: 2 } }, async (c) => {
-        assert.ok(c.memory.promisedBytes <= 4 * 2 ** 20 && c.memory.promisedBytes > 3.9 * 2 ** 20, String(c.memory.promisedBytes));
-        await c.add(lines.slice(0, 120));
-        await c.ask(question, { maxTokens: 150 }).text();
-        assert.ok(c.statistics.tokens > 1000);
-      });
+      await withConversation(
+        { budget: '4MB', policy: name, heads, blockSize: 64, promptTokens: name === 'epicache' ? 256 : undefined, episodes: { count: 2 } },
+        async (c) => {
+          assert.ok(c.memory.promisedBytes <= 4 * 2 ** 20 && c.memory.promisedBytes > 3.9 * 2 ** 20, String(c.memory.promisedBytes));
+          await c.add(lines.slice(0, 120));
+          await c.ask(question, { maxTokens: 150 }).text();
+          assert.ok(c.statistics.tokens > 1000);
+        },
+      );
     }
   }
 });
@@ -109,7 +112,11 @@ test('a conversation grows: adding and asking in turns, with and without episode
 
 test('messages go through the chat template', async () => {
   await withConversation({ budget: 300 }, async (c) => {
-    await c.add([{ role: 'system', content: rex }, { role: 'user', content: 'Hi?' }, { role: 'assistant', content: 'Lovely.' }]);
+    await c.add([
+      { role: 'system', content: rex },
+      { role: 'user', content: 'Hi?' },
+      { role: 'assistant', content: 'Lovely.' },
+    ]);
     assert.is((await c.ask(question).text()).trim(), 'Rex');
   });
 });
@@ -125,7 +132,8 @@ test('an aborted reply rejects with the reason, and the conversation is as it wa
       (async () => {
         for await (const _ of c.ask('Hi?', { signal: abort.signal, temperature: 3 })) abort.abort(reason);
       })(),
-      'Error', /enough/,
+      'Error',
+      /enough/,
     );
     assert.is(c.statistics.tokens, tokens);
     for await (const _ of c.ask('Hi?', { temperature: 3 })) break; // ended early: the same
@@ -147,16 +155,23 @@ test('an abort while episodes are being made leaves a conversation that can stil
 });
 
 test('an embedder of the user is used, and checked', async () => {
-  const options = (embedder: NonNullable<ConversationOptions['episodes']>['embedder']) => ({ budget: 265, policy: 'epicache', episodes: { count: 2, embedder } });
-  let calls = 0;
-  await withConversation(options(async (texts) => {
-    calls++;
-    return texts.map((t) => [t.length % 7, 1, t.includes('dog') ? 9 : 0]);
-  }), async (c) => {
-    await c.add(lines);
-    await c.ask(question, { keep: false }).text();
-    assert.ok(calls >= 2);
+  const options = (embedder: NonNullable<ConversationOptions['episodes']>['embedder']) => ({
+    budget: 265,
+    policy: 'epicache',
+    episodes: { count: 2, embedder },
   });
+  let calls = 0;
+  await withConversation(
+    options(async (texts) => {
+      calls++;
+      return texts.map((t) => [t.length % 7, 1, t.includes('dog') ? 9 : 0]);
+    }),
+    async (c) => {
+      await c.add(lines);
+      await c.ask(question, { keep: false }).text();
+      assert.ok(calls >= 2);
+    },
+  );
   const bad: [string, (texts: readonly string[]) => ArrayLike<number>[], RegExp][] = [
     ['NaN', (texts) => texts.map((_, i) => [1, i === 3 ? Number.NaN : 0]), /vector 3 has NaN at place 1: return finite numbers/],
     ['too few', (texts) => texts.slice(1).map(() => [1]), /vectors for \d+ texts: return one vector a text/],
@@ -218,17 +233,25 @@ test('a store that cannot be written, or that was damaged, says so', async () =>
       await c.flush();
       for (const name of readdirSync(folder).filter((n) => n.endsWith('.rcs'))) writeFileSync(join(folder, name), 'damaged');
       const refused: unknown[] = [];
-      for (const q of dialogue.questions) await c.ask(q.question, { keep: false }).text().catch((e) => refused.push(e));
-      assert.ok(refused.length > 0 && refused.every((e) => (e as Error).name === 'StoreError' && /episode \d: .*delete the store/.test((e as Error).message)), String(refused[0]));
+      for (const q of dialogue.questions)
+        await c
+          .ask(q.question, { keep: false })
+          .text()
+          .catch((e) => refused.push(e));
+      assert.ok(
+        refused.length > 0 && refused.every((e) => (e as Error).name === 'StoreError' && /episode \d: .*delete the store/.test((e as Error).message)),
+        String(refused[0]),
+      );
     });
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
-test('a policy of one\'s own in a few lines', async () => {
+test("a policy of one's own in a few lines", async () => {
   const everySecond = definePolicy({
-    name: 'every-second', summary: 'even tokens first',
+    name: 'every-second',
+    summary: 'even tokens first',
     score: (view, ops) => {
       let at = view.out;
       for (const head of view.heads) {
@@ -267,13 +290,26 @@ test('budgets that are too small say the smallest that works', async () => {
 test('options that are wrong are refused by name', async () => {
   const model = await tinyModel();
   const bad: [Partial<Record<keyof ConversationOptions | 'budgt', unknown>>, RegExp][] = [
-    [{}, /budget is missing.*64MB/], [{ budget: 'big' }, /'big'/], [{ budget: 100, budgt: 1 }, /no option 'budgt'; there are budget/], [{ budget: 100, policy: 'lru' }, /no policy 'lru'/],
-    [{ budget: 100, heads: 'some' }, /heads is 'some'/], [{ budget: 100, layers: 'sensitivity' }, /needs the model's profile/], [{ budget: 100, layers: 'sensitivity', sensitivity: [1] }, /1 numbers, the model has 4/],
-    [{ budget: 100, blockSize: 0 }, /blockSize is 0/], [{ budget: 100, sinks: -1 }, /sinks is -1/], [{ budget: 100, safeguard: 2 }, /safeguard is 2/], [{ budget: 100, cacheType: 'f64' }, /cacheType is 'f64'/],
-    [{ budget: 100, episodes: { count: 0 } }, /episodes.count is 0/], [{ budget: 100, policy: 'epicache', episodes: { embedder: 'bert' } }, /no embedder 'bert'/],
+    [{}, /budget is missing.*64MB/],
+    [{ budget: 'big' }, /'big'/],
+    [{ budget: 100, budgt: 1 }, /no option 'budgt'; there are budget/],
+    [{ budget: 100, policy: 'lru' }, /no policy 'lru'/],
+    [{ budget: 100, heads: 'some' }, /heads is 'some'/],
+    [{ budget: 100, layers: 'sensitivity' }, /needs the model's profile/],
+    [{ budget: 100, layers: 'sensitivity', sensitivity: [1] }, /1 numbers, the model has 4/],
+    [{ budget: 100, blockSize: 0 }, /blockSize is 0/],
+    [{ budget: 100, sinks: -1 }, /sinks is -1/],
+    [{ budget: 100, safeguard: 2 }, /safeguard is 2/],
+    [{ budget: 100, cacheType: 'f64' }, /cacheType is 'f64'/],
+    [{ budget: 100, episodes: { count: 0 } }, /episodes.count is 0/],
+    [{ budget: 100, policy: 'epicache', episodes: { embedder: 'bert' } }, /no embedder 'bert'/],
   ];
   for (const [options, pattern] of bad) {
-    assert.throws(() => openConversation(model, options as ConversationOptions), (e: Error) => e.name === 'OptionError' && pattern.test(e.message), JSON.stringify(options));
+    assert.throws(
+      () => openConversation(model, options as ConversationOptions),
+      (e: Error) => e.name === 'OptionError' && pattern.test(e.message),
+      JSON.stringify(options),
+    );
   }
 });
 
@@ -320,7 +356,10 @@ test('layer sensitivities are computed once, kept beside the model, and shared b
     assert.ok(first.profile.similarity[0] > 0.999999 && first.profile.similarity.slice(1).every((s) => s > 0 && s < 1));
     assert.equal((await profileOf(model, 'short')).profile, first.profile);
     using c = openConversation(model, { budget: 100, layers: 'sensitivity', sensitivity: first.profile.similarity });
-    assert.is(c.plan.layerRows.reduce((a, b) => a + b, 0), 400);
+    assert.is(
+      c.plan.layerRows.reduce((a, b) => a + b, 0),
+      400,
+    );
     assert.is(c.plan.layerRows[0], 25, 'a layer that is not sensitive gets the floor');
     writeFileSync(first.stored!, '{"similarity": [1]}');
     await rejects(profileOf(model, 'short'), 'OptionError', /1 tokens|at least 64/);

@@ -25,7 +25,10 @@ export function backendSuite(expected: { name: string; build: string }, create: 
         assert.is(found.length, wanted.length, `${op} [${size}]`);
         const scale = Math.max(1, ...wanted.filter(Number.isFinite).map(Math.abs));
         found.forEach((x, i) => {
-          assert.ok(Object.is(x, wanted[i]) || Math.abs(x - wanted[i]) <= tolerance * scale, `${op} [${size}] number ${i}: ${x}, the reference has ${wanted[i]}`);
+          assert.ok(
+            Object.is(x, wanted[i]) || Math.abs(x - wanted[i]) <= tolerance * scale,
+            `${op} [${size}] number ${i}: ${x}, the reference has ${wanted[i]}`,
+          );
         });
         backend.dispose();
       });

@@ -35,7 +35,12 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
   }
 
   /** Calls `each` for every head with the address of its first score. */
-  function scoreHeads(out: number, heads: readonly HeadRows[], unscored: number, each: (head: HeadRows, to: number, scored: number, h: number) => void): Scores {
+  function scoreHeads(
+    out: number,
+    heads: readonly HeadRows[],
+    unscored: number,
+    each: (head: HeadRows, to: number, scored: number, h: number) => void,
+  ): Scores {
     const counts: number[] = [];
     let to = out;
     for (let h = 0; h < heads.length; h++) {
@@ -70,7 +75,8 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
         backend.write(staging, file);
         kernels.pack_group(weight.address + row * rowBytes, staging, count, columns / type.elements, type.head, type.words, type.tail);
         const padded = Math.ceil(weight.rows / PANEL_ROWS) * PANEL_ROWS;
-        if (row + GROUP_ROWS < padded && row + count === weight.rows) backend.bytes(weight.address + (row + GROUP_ROWS) * rowBytes, GROUP_ROWS * rowBytes).fill(0);
+        if (row + GROUP_ROWS < padded && row + count === weight.rows)
+          backend.bytes(weight.address + (row + GROUP_ROWS) * rowBytes, GROUP_ROWS * rowBytes).fill(0);
       } finally {
         arena.free(staging);
       }
@@ -121,7 +127,20 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       for (let h = 0; h < heads.length; h++) {
         const { keys, values, length } = heads[h];
         const offset = h * group * d * 4;
-        kernels.attention(out.address + offset, q.address + offset, keys, values, scratch.address, T, group, length, d, out.columns, q.columns, rowTypes[type].code);
+        kernels.attention(
+          out.address + offset,
+          q.address + offset,
+          keys,
+          values,
+          scratch.address,
+          T,
+          group,
+          length,
+          d,
+          out.columns,
+          q.columns,
+          rowTypes[type].code,
+        );
       }
     },
 
@@ -130,12 +149,23 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       const group = queries.columns / d / heads.length;
       return scoreHeads(out, heads, o.unscored ?? 0, (head, to, scored, h) =>
         kernels.observe(
-          to, queries.address + h * group * d * 4, head.keys, scratch.address, count, group, head.length, scored, d, queries.columns,
-          o.causal ? 1 : 0, o.aggregate === 'max' ? 1 : 0, rowTypes[type].code,
-        ));
+          to,
+          queries.address + h * group * d * 4,
+          head.keys,
+          scratch.address,
+          count,
+          group,
+          head.length,
+          scored,
+          d,
+          queries.columns,
+          o.causal ? 1 : 0,
+          o.aggregate === 'max' ? 1 : 0,
+          rowTypes[type].code,
+        ),
+      );
     },
-    keyNorms: (out, heads, d, type) =>
-      scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head.keys, scratch.address, n, d, rowTypes[type].code)),
+    keyNorms: (out, heads, d, type) => scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head.keys, scratch.address, n, d, rowTypes[type].code)),
     keyCosines: (out, heads, d, type) =>
       scoreHeads(out, heads, 0, (head, to, n) => {
         const direction = scratch.address;

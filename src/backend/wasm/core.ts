@@ -17,9 +17,7 @@ const RELAXED_PROBE = new Uint8Array([
 ]);
 
 /** (module (func (result v128) i32.const 0 i8x16.splat)) */
-const SIMD_PROBE = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
-]);
+const SIMD_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]);
 
 /** The best build that this runtime compiles: relaxed SIMD is in Node from 22 on, in Chromium from 114. */
 export function detectBuild(): Build {

@@ -11,8 +11,18 @@ export const chat: Command = {
   summary: 'a conversation that goes on past its budget',
   operands: ['MODEL'],
   options: {
-    budget: { type: 'string' }, policy: { type: 'string' }, block: { type: 'string' }, context: { type: 'string' }, heads: { type: 'string' }, temperature: { type: 'string' },
-    'top-k': { type: 'string' }, 'top-p': { type: 'string' }, 'min-p': { type: 'string' }, seed: { type: 'string' }, 'max-tokens': { type: 'string' }, independent: { type: 'boolean' },
+    budget: { type: 'string' },
+    policy: { type: 'string' },
+    block: { type: 'string' },
+    context: { type: 'string' },
+    heads: { type: 'string' },
+    temperature: { type: 'string' },
+    'top-k': { type: 'string' },
+    'top-p': { type: 'string' },
+    'min-p': { type: 'string' },
+    seed: { type: 'string' },
+    'max-tokens': { type: 'string' },
+    independent: { type: 'boolean' },
     'cache-type': { type: 'string' },
   },
   help: `
@@ -71,7 +81,12 @@ async function converse(conversation: Conversation, context: string | undefined,
   }
   const { budgetRows, build, policy } = conversation.statistics;
   terminal.note(`${formatBytes(conversation.memory.promisedBytes)} promised, ${budgetRows} tokens kept a head by ${policy}, ${build} kernels`);
-  const lines = createInterface({ input: process.stdin, output: terminal.isInteractive ? process.stdout : undefined, prompt: '> ', terminal: terminal.isInteractive });
+  const lines = createInterface({
+    input: process.stdin,
+    output: terminal.isInteractive ? process.stdout : undefined,
+    prompt: '> ',
+    terminal: terminal.isInteractive,
+  });
   // readline takes Ctrl-C for itself where it reads from a terminal
   lines.on('SIGINT', () => process.emit('SIGINT'));
   const stop = () => lines.close();

@@ -53,22 +53,27 @@ keeping 1/${SHARE} of them, asks their questions, prints a table and writes a re
         const layers = new Map<number, readonly Int32Array[]>();
         const measure = (parts: typeof dialogues, budget: EvalBudget, watch: boolean) => {
           let before = 0;
-          return evaluate(model, parts, { policy, budget, options: { blockSize: BLOCK, episodes: EPISODES } }, {
-            signal: terminal.signal,
-            onProgress: (done, total) => terminal.progress(`${policy}: ${done} of ${total} questions`),
-            onConversation: (index, memory) => {
-              if (watch && index === 0) trace.promisedCacheBytes = memory.promisedCacheBytes;
+          return evaluate(
+            model,
+            parts,
+            { policy, budget, options: { blockSize: BLOCK, episodes: EPISODES } },
+            {
+              signal: terminal.signal,
+              onProgress: (done, total) => terminal.progress(`${policy}: ${done} of ${total} questions`),
+              onConversation: (index, memory) => {
+                if (watch && index === 0) trace.promisedCacheBytes = memory.promisedCacheBytes;
+              },
+              onBlock: (index, seen, bytes) => {
+                if (!watch || index > 0) return;
+                if (seen <= before) trace.points = []; // the next episode begins at the first token again
+                before = seen;
+                trace.points.push([seen, bytes]);
+              },
+              onKept: (index) => (layer, heads) => {
+                if (watch && index === 0) layers.set(layer, heads);
+              },
             },
-            onBlock: (index, seen, bytes) => {
-              if (!watch || index > 0) return;
-              if (seen <= before) trace.points = []; // the next episode begins at the first token again
-              before = seen;
-              trace.points.push([seen, bytes]);
-            },
-            onKept: (index) => (layer, heads) => {
-              if (watch && index === 0) layers.set(layer, heads);
-            },
-          });
+          );
         };
         const result = await measure(dialogues, { share: 1 / SHARE, text: `1/${SHARE}` }, true);
         results.push(result);

@@ -16,10 +16,27 @@ export const evalCommand: Command = {
   summary: 'accuracy, memory and speed of policies on conversations',
   operands: ['MODEL'],
   options: {
-    data: { type: 'string' }, policy: { type: 'string', multiple: true }, budget: { type: 'string' }, block: { type: 'string' }, heads: { type: 'string' }, layers: { type: 'string' },
-    episodes: { type: 'string' }, medoids: { type: 'string' }, segment: { type: 'string' }, embedder: { type: 'string' }, store: { type: 'string' }, json: { type: 'string' },
-    limit: { type: 'string' }, seed: { type: 'string' }, sinks: { type: 'string' }, positions: { type: 'string' }, instructions: { type: 'boolean' }, alpha: { type: 'string' },
-    safeguard: { type: 'string' }, 'cache-type': { type: 'string' }, 'prompt-tokens': { type: 'string' },
+    data: { type: 'string' },
+    policy: { type: 'string', multiple: true },
+    budget: { type: 'string' },
+    block: { type: 'string' },
+    heads: { type: 'string' },
+    layers: { type: 'string' },
+    episodes: { type: 'string' },
+    medoids: { type: 'string' },
+    segment: { type: 'string' },
+    embedder: { type: 'string' },
+    store: { type: 'string' },
+    json: { type: 'string' },
+    limit: { type: 'string' },
+    seed: { type: 'string' },
+    sinks: { type: 'string' },
+    positions: { type: 'string' },
+    instructions: { type: 'boolean' },
+    alpha: { type: 'string' },
+    safeguard: { type: 'string' },
+    'cache-type': { type: 'string' },
+    'prompt-tokens': { type: 'string' },
   },
   help: `
 usage: recollect eval MODEL --data FILE.jsonl --policy NAME [--policy NAME ...] --budget TOKENS [--block 256] ...
@@ -45,7 +62,10 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts`,
   async run([input], values, terminal) {
     if (typeof values.data !== 'string') throw new UsageError('--data FILE.jsonl is missing');
-    const names = ((values.policy as string[] | undefined) ?? []).flatMap((p) => p.split(',')).map((p) => p.trim()).filter((p) => p !== '');
+    const names = ((values.policy as string[] | undefined) ?? [])
+      .flatMap((p) => p.split(','))
+      .map((p) => p.trim())
+      .filter((p) => p !== '');
     const chosen = names.includes('all') ? policies.map((p) => p.name) : names;
     if (chosen.length === 0) throw new UsageError('--policy NAME is missing');
     const unknown = chosen.find((name) => !policies.some((p) => p.name === name));
@@ -89,7 +109,8 @@ function readBudget(value: unknown, policies: readonly string[]): EvalBudget {
   const share = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(String(value));
   if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2])) return { share: Number(share[1]) / Number(share[2]), text: String(value).trim() };
   const tokens = Number(value);
-  if (!Number.isInteger(tokens) || tokens < 1) throw new UsageError(`--budget is '${String(value)}', expected tokens such as 256, or a share of the conversation such as 1/8`);
+  if (!Number.isInteger(tokens) || tokens < 1)
+    throw new UsageError(`--budget is '${String(value)}', expected tokens such as 256, or a share of the conversation such as 1/8`);
   return { tokens };
 }
 
@@ -118,7 +139,10 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
 
 async function sensitivityOf(model: Model, dialogues: readonly Dialogue[], terminal: Terminal): Promise<readonly number[]> {
   const text = dialogues[0].turns.map((t) => t.line).join('');
-  const { profile, stored } = await profileOf(model, text, { signal: terminal.signal, onProgress: (done, total) => terminal.progress(`profiling layers: ${done} of ${total} tokens`) });
+  const { profile, stored } = await profileOf(model, text, {
+    signal: terminal.signal,
+    onProgress: (done, total) => terminal.progress(`profiling layers: ${done} of ${total} tokens`),
+  });
   terminal.progress('');
   if (stored) terminal.note(`layer sensitivities: ${stored}`);
   return profile.similarity;

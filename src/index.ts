@@ -1,0 +1,42 @@
+// The public API of recollect: what is not named here is internal and may change.
+
+export type { Build } from './backend/wasm/core.ts';
+export type { FinishReason } from './engine/decode.ts';
+export { type TextLogits, textLogits } from './engine/logits.ts';
+export type { Plan } from './engine/plan.ts';
+export { type Profile, profileModel } from './engine/profile.ts';
+export type { OnKept } from './engine/run.ts';
+export type { SampleOptions } from './engine/sample.ts';
+export type { EmbedFunction, EmbedderOption } from './episode/embed.ts';
+export {
+  BudgetError,
+  ContextError,
+  DeviceError,
+  ModelFormatError,
+  OptionError,
+  RecollectError,
+  StoreError,
+  UnsupportedError,
+} from './errors.ts';
+export { type Dialogue, type Question, readDialogues } from './eval/dataset.ts';
+export { type Answer, type EvalBudget, type EvalHooks, type EvalResult, type EvalSetup, evaluate } from './eval/evaluate.ts';
+export type { ChatTemplate, Message } from './model/chat-template.ts';
+export type { ModelConfig } from './model/config.ts';
+export type { LoadProgress } from './model/load.ts';
+export { type LoadOptions, loadModel, type Model } from './model/model.ts';
+export type { ModelInput } from './model/source.ts';
+export type { Tokenizer } from './model/tokenizer.ts';
+export { definePolicy, type LayerView, type Observer, type Policy, type PolicyDefinition, type Score } from './policy/policy.ts';
+export { findPolicy, policies } from './policy/registry.ts';
+export {
+  type AddOptions,
+  type AddProgress,
+  type AskOptions,
+  type Conversation,
+  type MemoryReport,
+  openConversation,
+  type Reply,
+  type Statistics,
+} from './session/conversation.ts';
+export type { ConversationOptions, Instructions } from './session/options.ts';
+export { profileOf, readProfile, type StoredProfile } from './session/profile.ts';

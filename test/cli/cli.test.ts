@@ -1,0 +1,224 @@
+// The command line as a user runs it: other processes, real files, exit codes.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { commands } from '../../src/cli/registry.ts';
+import { bundled, fixture, readJson } from '../fixtures.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const test = suite('command line', { folder: '' });
+test.before((context) => {
+  context.folder = mkdtempSync(join(tmpdir(), 'recollect-'));
+});
+test.after((context) => rmSync(context.folder, { recursive: true }));
+
+/** A command that takes longer hangs. */
+const TIME_LIMIT_MS = 120_000;
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+function run(args: string[], options: { input?: string; interruptAfterMs?: number } = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (d) => {
+      out += d;
+    });
+    child.stderr.on('data', (d) => {
+      err += d;
+    });
+    child.on('close', (code) => resolve({ code, out, err }));
+    child.stdin.on('error', () => {}); // it may end before it has read everything
+    child.stdin.end(options.input ?? '');
+    const limit = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_MS);
+    child.on('close', () => clearTimeout(limit));
+    if (options.interruptAfterMs) setTimeout(() => child.kill('SIGINT'), options.interruptAfterMs).unref();
+  });
+}
+
+test('logits prints the format of the fixtures', async () => {
+  const expected = readJson<{ text: string; tokens: number[]; top: [number, number][][] }>(fixture('qwen3-f32.json'));
+  const { code, out, err } = await run(['logits', fixture('qwen3-f32.gguf'), '--text', expected.text, '--top', '5']);
+  assert.is(code, 0, err);
+  assert.is(err, '');
+  const found = JSON.parse(out);
+  assert.equal(Object.keys(found), Object.keys(expected));
+  assert.equal([found.text, found.tokens], [expected.text, expected.tokens]);
+  found.top.forEach((step: [number, number][], i: number) => {
+    assert.is(step.length, 5);
+    assert.ok(Math.abs(step[0][1] - expected.top[i][0][1]) < 0.01);
+  });
+});
+
+test('eval prints a table and writes every result', async ({ folder }) => {
+  const json = join(folder, 'new', 'out.json');
+  const args = [
+    'eval',
+    bundled('recollect-tiny.gguf'),
+    '--data',
+    bundled('conv-2k.jsonl'),
+    '--limit',
+    '1',
+    '--policy',
+    'full,keydiff',
+    '--policy',
+    'streaming-llm',
+    '--budget',
+    '1/8',
+    '--block',
+    '256',
+    '--json',
+    json,
+  ];
+  const { code, out, err } = await run(args);
+  assert.is(code, 0, err);
+  const report = readJson<{ model: string; data: string; results: Record<string, number | string>[] }>(json);
+  assert.equal(
+    report.results.map((r) => r.policy),
+    ['full', 'keydiff', 'streaming-llm'],
+  );
+  for (const r of report.results) {
+    for (const key of [
+      'policy',
+      'budget',
+      'block',
+      'heads',
+      'layers',
+      'questions',
+      'accuracy',
+      'f1',
+      'peakCacheBytes',
+      'promisedBytes',
+      'prefillMs',
+      'decodeTokensPerSecond',
+    ])
+      assert.ok(key in r, key);
+    assert.is(r.questions, 40);
+    assert.ok(Number(r.peakCacheBytes) < Number(r.promisedBytes));
+    assert.match(out, new RegExp(`^${r.policy} .*${(100 * Number(r.accuracy)).toFixed(1)}%`, 'm'));
+  }
+  const [full, keydiff, recent] = report.results.map((r) => Number(r.accuracy));
+  assert.ok(full >= 0.95 && keydiff > recent && full > keydiff, `${full} ${keydiff} ${recent}`);
+  assert.is(report.results[1].budget, 265);
+  assert.not.ok(out.includes('\u001b'), 'plain when piped');
+});
+
+test('eval with sensitivity and adaptive heads, tokens as budget', async ({ folder }) => {
+  const model = join(folder, 'm.gguf');
+  writeFileSync(model, readFileSync(bundled('recollect-tiny.gguf')));
+  const { code, out, err } = await run([
+    'eval',
+    model,
+    '--data',
+    bundled('conv-2k.jsonl'),
+    '--limit',
+    '1',
+    '--policy',
+    'keydiff',
+    '--budget',
+    '200',
+    '--layers',
+    'sensitivity',
+    '--heads',
+    'adaptive',
+  ]);
+  assert.is(code, 0, err);
+  assert.match(out, /^keydiff +200 /m);
+  assert.match(err, /m\.gguf\.profile\.json/);
+});
+
+test('chat goes on past its budget, reading lines from a pipe', async ({ folder }) => {
+  const context = join(folder, 'context.txt');
+  writeFileSync(context, "Ravi: The name of Ana's dog is Rex.\nRavi: As I said, Ana's dog is called Rex.\n");
+  const input = `${"What is Ana's dog called?\n".repeat(60)}/stats\n/quit\nnever asked\n`;
+  const { code, out, err } = await run(['chat', bundled('recollect-tiny.gguf'), '--budget', '128', '--block', '64', '--context', context], { input });
+  assert.is(code, 0, err);
+  const lines = out.trim().split('\n');
+  assert.is(lines.length, 60 + 3);
+  assert.is(lines[0].trim(), 'Rex');
+  assert.ok(lines.slice(0, 60).filter((l) => l.trim() === 'Rex').length >= 55, out);
+  assert.match(out, /tokens so far.*128 tokens kept a head/);
+  assert.match(err, /promised/);
+});
+
+test('profile prints a line a layer and keeps the result', async ({ folder }) => {
+  const [model, text] = [join(folder, 'p.gguf'), join(folder, 't.txt')];
+  writeFileSync(model, readFileSync(bundled('recollect-tiny.gguf')));
+  writeFileSync(text, 'Ravi: The name of the dog is Rex.\nMia: Lovely.\n'.repeat(40));
+  const { code, out, err } = await run(['profile', model, '--text', text]);
+  assert.is(code, 0, err);
+  assert.is(out.match(/^layer +\d +[01]\.\d{4}$/gm)?.length, 4);
+  assert.is(readJson<{ similarity: number[] }>(`${model}.profile.json`).similarity.length, 4);
+});
+
+test('help for everybody, and for every command', async () => {
+  const { code, out } = await run(['--help']);
+  assert.is(code, 0);
+  for (const { name, summary, help } of commands) {
+    assert.match(out, summary.slice(0, 20));
+    const own = await run([name, '--help']);
+    assert.equal([own.code, own.out.trim()], [0, help.trim()]);
+  }
+});
+
+test('wrong arguments end with 2 and say how it is done', async () => {
+  const model = bundled('recollect-tiny.gguf');
+  const data = bundled('conv-2k.jsonl');
+  const bad: [string[], RegExp][] = [
+    [[], /usage/],
+    [['nonsense'], /no command 'nonsense'/],
+    [['logits'], /expected MODEL, found none/],
+    [['logits', model], /--text is missing/],
+    [['logits', model, '--text', 'x', '--top', 'many'], /--top is 'many'/],
+    [['logits', model, '--txt', 'x'], /--txt/],
+    [['eval', model, '--data', data], /--policy NAME is missing/],
+    [['eval', model, '--data', data, '--policy', 'lru', '--budget', '9'], /no policy 'lru'/],
+    [['eval', model, '--data', data, '--policy', 'knorm'], /--budget is missing/],
+    [['eval', model, '--data', data, '--policy', 'knorm', '--budget', '9/8'], /--budget is '9\/8'/],
+    [['eval', model, '--data', data, '--policy', 'knorm', '--budget', '9', '--heads', 'all'], /--heads is 'all'/],
+    [['profile', model], /--text FILE is missing/],
+  ];
+  for (const [args, pattern] of bad) {
+    const { code, err, out } = await run(args);
+    assert.is(code, 2, args.join(' '));
+    assert.match(err + out, pattern);
+  }
+});
+
+test('failures end with 1 and one line', async ({ folder }) => {
+  const model = bundled('recollect-tiny.gguf');
+  const empty = join(folder, 'empty.jsonl');
+  writeFileSync(empty, '{"turns": [], "questions": [{"question": "a", "answer": "b"}]}\n');
+  const broken = join(folder, 'broken.jsonl');
+  writeFileSync(broken, '{"turns": [{"line": "x"}], "questions": [{"question": "a", "answer": "b"}]}\n{"turns": \n');
+  const bad: [string[], RegExp][] = [
+    [['logits', '/no/such.gguf', '--text', 'x'], /no file at/],
+    [['logits', bundled('conv-2k.jsonl'), '--text', 'x'], /a GGUF file begins with/],
+    [['eval', model, '--data', '/no/such.jsonl', '--policy', 'knorm', '--budget', '9'], /cannot be read/],
+    [['eval', model, '--data', empty, '--policy', 'knorm', '--budget', '9'], /line 1: the conversation is empty/],
+    [['eval', model, '--data', broken, '--policy', 'knorm', '--budget', '9'], /line 2: no JSON/],
+    [['chat', model, '--budget', '1KB'], /too small.*Raise the budget to/],
+    [['eval', model, '--data', bundled('conv-2k.jsonl'), '--limit', '1', '--policy', 'knorm', '--budget', '9', '--json', '/proc/no/such'], /cannot be written/],
+  ];
+  for (const [args, pattern] of bad) {
+    const { code, err } = await run(args);
+    assert.is(code, 1, `${args.join(' ')}: ${err}`);
+    assert.match(err, pattern);
+    assert.is(err.trim().split('\n').length, 1, err);
+  }
+});
+
+test('an interrupt ends with 130', async () => {
+  const args = ['eval', bundled('recollect-tiny.gguf'), '--data', bundled('conv-16k.jsonl'), '--policy', 'epicache', '--budget', '256'];
+  const { code, err } = await run(args, { interruptAfterMs: 1500 });
+  assert.is(code, 130, err);
+  assert.match(err, /interrupted/);
+});
+test.run();
