@@ -8,16 +8,7 @@ export { type Profile, profileModel } from './engine/profile.ts';
 export type { OnKept } from './engine/run.ts';
 export type { SampleOptions } from './engine/sample.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embed.ts';
-export {
-  BudgetError,
-  ContextError,
-  DeviceError,
-  ModelFormatError,
-  OptionError,
-  RecollectError,
-  StoreError,
-  UnsupportedError,
-} from './errors.ts';
+export { BudgetError, ContextError, DeviceError, ModelFormatError, OptionError, RecollectError, StoreError, UnsupportedError } from './errors.ts';
 export { type Dialogue, type Question, readDialogues } from './eval/dataset.ts';
 export { type Answer, type EvalBudget, type EvalHooks, type EvalResult, type EvalSetup, evaluate } from './eval/evaluate.ts';
 export type { ChatTemplate, Message } from './model/chat-template.ts';

@@ -104,6 +104,17 @@ function table(data: ReportData): string {
   return `<div class="scroll"><table><thead><tr>${heads.map((h) => `<th scope="col">${h}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
+/** Styles that a plot needs outside the report, on a plate of its own so that it reads on any page. */
+const FIGURE_STYLE =
+  '<style>text{font-family:system-ui,sans-serif}.grid{stroke:#dfe3e8}.tick,.axis{fill:#5d6670;font-size:12px}.name{font-size:12.5px;font-weight:600}.plate{fill:#f4f6f8}</style><rect width="100%" height="100%" fill="#ffffff"/>';
+
+/** The plots as SVG files of their own, by name. */
+export function renderFigures(data: ReportData): Record<'accuracy' | 'memory', string> {
+  const color = colorsOf(data);
+  const alone = (svg: string) => `${svg.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ').replace('>', `>${FIGURE_STYLE}`)}\n`;
+  return { accuracy: alone(accuracyPlot(data, color)), memory: alone(memoryPlot(data, color)) };
+}
+
 export function renderReport(data: ReportData): string {
   const color = colorsOf(data);
   const questions = data.results[0]?.questions ?? 0;

@@ -138,7 +138,7 @@ function weightCases(): OpCase[] {
       {
         op: `linear ${type.name}`,
         sizes: [[0, 3, k], ...sizes],
-        tolerance: 3e-6,
+        tolerance: 1e-5,
         run(b, [n, m, c]) {
           const [w, x, y] = [b.weight(type, m, c), b.tensor(n, c), b.empty(n, m)];
           b.backend.linear(y, x, w, n);

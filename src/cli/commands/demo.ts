@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runtime } from '#runtime';
 import { readDialogues } from '../../eval/dataset.ts';
 import { dialogueTokens, type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
-import { type CacheTrace, renderReport } from '../../eval/report.ts';
+import { type CacheTrace, type ReportData, renderFigures, renderReport } from '../../eval/report.ts';
 import { resultTable } from '../../eval/table.ts';
 import { type Command, wholeNumber } from '../command.ts';
 import { loadWithProgress, readText } from '../load.ts';
@@ -23,15 +23,16 @@ export const demo: Command = {
   name: 'demo',
   summary: 'policies compared on the bundled conversations, with a report (npm start)',
   operands: [],
-  options: { conversations: { type: 'string' }, out: { type: 'string' } },
+  options: { conversations: { type: 'string' }, out: { type: 'string' }, figures: { type: 'string' } },
   help: `
-usage: recollect demo [--conversations 2] [--out recollect-report.html]
+usage: recollect demo [--conversations 2] [--out recollect-report.html] [--figures DIR]
 
 Takes bundled conversations of some 2,100 tokens in under each of ${shown.join(', ')},
 keeping 1/${SHARE} of them, asks their questions, prints a table and writes a report with plots.
 
   --conversations N   how many of models/conv-2k.jsonl (2)
-  --out FILE          where the report goes (recollect-report.html)`,
+  --out FILE          where the report goes (recollect-report.html)
+  --figures DIR       write the plots as SVG files too`,
   async run(_, values, terminal) {
     const count = wholeNumber('conversations', values.conversations, 1) ?? 2;
     const out = typeof values.out === 'string' ? values.out : 'recollect-report.html';
@@ -91,7 +92,7 @@ keeping 1/${SHARE} of them, asks their questions, prints a table and writes a re
         terminal.note(`${policy.padEnd(14)} ${(100 * result.accuracy).toFixed(1).padStart(5)}% right`);
       }
       terminal.print(`\n${resultTable(results)}\n`);
-      const html = renderReport({
+      const report: ReportData = {
         title: 'A long conversation in a fixed amount of memory',
         model: `${model.config.name} (${model.config.layers} layers, ${model.backend.build} kernels)`,
         machine: `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`,
@@ -102,8 +103,12 @@ keeping 1/${SHARE} of them, asks their questions, prints a table and writes a re
         sweepQuestions: dialogues[0].questions.length,
         traces,
         traceTokens: tokens[0],
-      });
-      await runtime.writeFile(out, new TextEncoder().encode(html));
+      };
+      await runtime.writeFile(out, new TextEncoder().encode(renderReport(report)));
+      if (typeof values.figures === 'string') {
+        for (const [name, svg] of Object.entries(renderFigures(report)))
+          await runtime.writeFile(`${values.figures}/${name}.svg`, new TextEncoder().encode(svg));
+      }
       terminal.print(`The report, with plots: ${pathToFileURL(out).href}
 
 What to try next:

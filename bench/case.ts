@@ -1,0 +1,25 @@
+// What a bench is: something measured, with its rate, its share of the machine's limit in the same run, and a note for people.
+
+export interface Measurement {
+  readonly name: string;
+  /** Median over rounds, in `unit`. */
+  readonly rate: number;
+  readonly unit: 'GFLOP/s' | 'GB/s' | 'tokens/s' | 'ms';
+  /** Share of the limit measured in the same run, 0 to 1; undefined where there is none. */
+  readonly share?: number;
+  readonly limit?: string;
+  readonly note?: string;
+}
+
+export interface BenchGroup {
+  readonly name: string;
+  readonly summary: string;
+  run(limits: Limits, report: (m: Measurement) => void): Promise<void>;
+}
+
+export interface Limits {
+  /** f32 multiply-adds from registers and L1, GFLOP/s. */
+  readonly tileGflops: number;
+  /** Bytes read from main memory, GB/s. */
+  readonly readGbs: number;
+}
