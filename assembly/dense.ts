@@ -1,7 +1,7 @@
 // f32 matrix products. Every weight type's gemm runs through gemmPanels: 8 rows of W are unpacked to an f32 panel that stays in L1,
 // then multiplied with all tokens in 4 x 8 register tiles. Sums run over k in order, whatever the number of tokens, so that a
 // token's result is the same bits in a block of 1 and in a block of 256.
-import { madd } from './simd';
+import { madd, sumLanes } from './simd';
 
 /** Elements of k unpacked at a time: 512 x 8 x 4 B = 16 KiB, a third of a 48 KiB L1; a multiple of every block length. */
 export const PANEL_K: i32 = 512;
@@ -178,6 +178,48 @@ export function gemmPanels(
         tile1(edge, xk + ((<usize>t * ldx) << 2), scratch, count, 8, k0 > 0);
         memory.copy(yt, edge, (<usize>columns) << 2);
       }
+    }
+  }
+}
+
+/** Rows that absSums() takes at a time. */
+export const ABS_ROWS: i32 = 64;
+
+/** Bytes of scratch for absSums() of any weight type. */
+export function abs_sums_scratch(): i32 {
+  return PANEL_K * 8 * 4 + ABS_ROWS * 8 * 4;
+}
+
+/**
+ * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]| for j < d: the length (norm 1) of what a slice of W's columns makes of x.
+ * out f32 [n] | x f32 [n, d] | w packed, `elements` to a block | scratch abs_sums_scratch(); n <= ABS_ROWS, k0 mod elements + d <= PANEL_K
+ */
+export function absSums(
+  out: usize,
+  x: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k0: i32,
+  d: i32,
+  row_bytes: usize,
+  elements: i32,
+  unpack: UnpackGroup,
+): void {
+  const lead = k0 % elements;
+  const count = ((lead + d + elements - 1) / elements) * elements;
+  assert(n <= ABS_ROWS && count <= PANEL_K);
+  const products = scratch + <usize>PANEL_K * 32;
+  for (let row = 0; row < m; row += 8) {
+    const group = w + <usize>row * row_bytes;
+    unpack(scratch, group, k0 - lead, count);
+    unpack(scratch + 16, group + 4 * row_bytes, k0 - lead, count);
+    tileRows(products, x, scratch + ((<usize>lead) << 5), n, d, 8, d, 8, false);
+    // rows past m are padding of zeros: they add nothing
+    for (let t: usize = 0; t < <usize>n; t++) {
+      const sums = f32x4.add(f32x4.abs(v128.load(products + (t << 5))), f32x4.abs(v128.load(products + (t << 5), 16)));
+      store<f32>(out + (t << 2), load<f32>(out + (t << 2)) + sumLanes(sums));
     }
   }
 }

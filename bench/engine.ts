@@ -97,6 +97,7 @@ export const engine: BenchGroup = {
         blockSize: 128,
         policy: findPolicy(policy),
         heads: 'uniform',
+        layers: 'uniform',
         alpha: 1.1,
         sinks: 4,
         safeguard: 0.2,

@@ -29,6 +29,7 @@ export const growth: BenchGroup = {
         blockSize: BLOCK,
         policy: findPolicy(policy),
         heads: 'uniform',
+        layers: 'uniform',
         alpha: 1.1,
         sinks: 4,
         safeguard: 0.2,

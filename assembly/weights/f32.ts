@@ -1,5 +1,5 @@
 // F32 weights. Group: [k][4 rows] f32.
-import { gatherRows, gemmPanels, storeGroup } from '../dense';
+import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
 import { madd } from '../simd';
 
 function unpack_f32(dst: usize, src: usize, k0: i32, count: i32): void {
@@ -25,4 +25,9 @@ export function gemv_f32(y: usize, x: usize, w: usize, m: i32, k: i32): void {
     for (let p = x; p < end; p += 4, w += 16) sums = madd(sums, v128.load32_splat(p), v128.load(w));
     storeGroup(y + ((<usize>row) << 2), sums, m - row);
   }
+}
+
+/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed f32 [m, k] | scratch abs_sums_scratch(); n <= 64 */
+export function abs_sums_f32(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+  absSums(out, x, w, scratch, n, m, k0, d, <usize>k * 4, 1, unpack_f32);
 }

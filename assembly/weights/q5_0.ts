@@ -1,6 +1,6 @@
 // Q5_0 weights, 5.5 bits each. Block of 32: f16 d; 32 fifth bits; 16 bytes, low nibbles k 0..15, high k 16..31; value = d * (q - 16).
 // Group: per block 4 d | 4 words of fifth bits | 4 x [4 rows][4 bytes]
-import { gatherRows, gemmPanels, storeGroup } from '../dense';
+import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
 import { foldPairs, loadHalves, madd } from '../simd';
 import { dotHigh, dotLow, fifthBits, highNibbles, lowNibbles, storeQuad } from './unpack';
 
@@ -57,4 +57,9 @@ export function gemv_q5_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
+}
+
+/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q5_0 [m, k] | scratch abs_sums_scratch(); n <= 64 */
+export function abs_sums_q5_0(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+  absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 32) * BLOCK_BYTES, 32, unpack_q5_0);
 }

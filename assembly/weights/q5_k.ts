@@ -1,6 +1,6 @@
 // Q5_K weights, 5.5 bits each. Block of 256: f16 d, dmin; 12 bytes of 8 6-bit scales and mins (k-scales.ts); 32 bytes of fifth bits; 128 bytes, 64 elements each 32: low nibbles, then high; value = d * scale * q - dmin * min.
 // Group: per block 4 d | 4 dmin | 3 x [4 rows][4 bytes] scales | 8 x [4 rows][4 bytes] fifth bits | 32 x [4 rows][4 bytes]
-import { gatherRows, gemmPanels, storeGroup } from '../dense';
+import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
 import { foldPairs, loadHalves, madd } from '../simd';
 import { byteOfWords, dotHigh, dotLow, highNibbles, lowNibbles, storeQuad } from './unpack';
 import { minsHigh, minsLow, scalesHigh, scalesLow } from './k-scales';
@@ -89,4 +89,9 @@ export function gemv_q5_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
+}
+
+/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q5_k [m, k] | scratch abs_sums_scratch(); n <= 64 */
+export function abs_sums_q5_k(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+  absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 256) * BLOCK_BYTES, 256, unpack_q5_k);
 }

@@ -1,6 +1,6 @@
 // Q6_K weights, 6.5625 bits each. Block of 256: 128 bytes of low nibbles, 64 bytes of top bit pairs, 16 i8 scales, f16 d; value = d * scale[k / 16] * (q - 32).
 // Group: per block 32 x [4 rows][4 bytes] nibbles | 16 x [4 rows][4 bytes] top bits | 4 x [4 rows][4] scales | 4 d
-import { gatherRows, gemmPanels, storeGroup } from '../dense';
+import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
 import { foldPairs, loadHalves, madd } from '../simd';
 import { dotHigh, dotLow, highNibbles, lowNibbles, storeQuad } from './unpack';
 
@@ -82,4 +82,9 @@ export function gemv_q6_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
+}
+
+/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q6_k [m, k] | scratch abs_sums_scratch(); n <= 64 */
+export function abs_sums_q6_k(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+  absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 256) * BLOCK_BYTES, 256, unpack_q6_k);
 }

@@ -73,6 +73,13 @@ export interface Backend {
 
   /** scores[h][i] of section 2, over the rows of each head. `out` has room for all of them. */
   observe(out: Address, heads: readonly HeadRows[], d: number, type: RowType, o: Observation): Scores;
+  /**
+   * Worst case over observers of smoothed attention (algorithms, section 5.1, step 1): max over g, p of A', where A' is A averaged over `size` (odd)
+   * neighbouring scored rows and rescaled to its old sum.
+   */
+  observeDefensive(out: Address, heads: readonly HeadRows[], d: number, type: RowType, o: Omit<Observation, 'aggregate'>, size: number): Scores;
+  /** v[i] = mean over g of norm1(V[i] Wo_{h,g}) for rows from[h] and later; wo [D, Hq * d] is the output projection, Wo_{h,g} a query head's slice. */
+  valueNorms(out: Address, heads: readonly HeadRows[], from: readonly number[], d: number, type: RowType, wo: Weight): Scores;
   /** norm2 of each key. */
   keyNorms(out: Address, heads: readonly HeadRows[], d: number, type: RowType): Scores;
   /** cos of each key with the mean direction of its head's keys, mean_j k_j / norm(k_j). */

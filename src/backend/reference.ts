@@ -44,6 +44,16 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
     return weights.map((w) => w / mass);
   }
 
+  /** The looks of all queries of a kv head, [count * G][rows seen]. */
+  function looksAt(head: HeadRows, h: number, heads: number, d: number, type: RowType, { queries, count, causal }: Omit<Observation, 'aggregate'>): number[][] {
+    const group = queries.columns / d / heads;
+    return Array.from({ length: count * group }, (_, look) => {
+      const [p, g] = [Math.floor(look / group), look % group];
+      const q = row(queries, p).subarray((h * group + g) * d, (h * group + g + 1) * d);
+      return attend(q, head, causal ? head.length - count + p + 1 : head.length, d, type);
+    });
+  }
+
   /** Rotates `count` numbers at a time by angle row `table`. */
   function rotate(x: { get(j: number): number; set(j: number, value: number): void }, table: Float32Array, rotated: number, style: 'pairs' | 'halves'): void {
     const half = rotated / 2;
@@ -142,21 +152,47 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
       }
     },
 
-    observe(out, heads, d, type, { queries, count, causal, aggregate, unscored = 0 }: Observation) {
-      const group = queries.columns / d / heads.length;
-      return perHead(out, heads, unscored, (head, h, scored) => {
-        const looks: number[][] = [];
-        for (let p = 0; p < count; p++) {
-          for (let g = 0; g < group; g++) {
-            const q = row(queries, p).subarray((h * group + g) * d, (h * group + g + 1) * d);
-            looks.push(attend(q, head, causal ? head.length - count + p + 1 : head.length, d, type));
-          }
-        }
+    observe(out, heads, d, type, o: Observation) {
+      return perHead(out, heads, o.unscored ?? 0, (head, h, scored) => {
+        const looks = looksAt(head, h, heads.length, d, type, o);
         return Array.from({ length: scored }, (_, i) => {
           const seen = looks.map((look) => look[i] ?? 0);
-          return aggregate === 'max' ? Math.max(...seen) : seen.reduce((a, b) => a + b, 0) / seen.length;
+          return o.aggregate === 'max' ? Math.max(...seen) : seen.reduce((a, b) => a + b, 0) / seen.length;
         });
       });
+    },
+    observeDefensive(out, heads, d, type, o, size) {
+      const half = size >> 1;
+      return perHead(out, heads, o.unscored ?? 0, (head, h, scored) => {
+        const smoothed = looksAt(head, h, heads.length, d, type, o).map((look) => {
+          const seen = Array.from({ length: scored }, (_, i) => look[i] ?? 0);
+          const pooled = seen.map((_, i) => seen.slice(Math.max(0, i - half), i + half + 1).reduce((a, b) => a + b, 0) / size);
+          const [before, after] = [seen, pooled].map((x) => x.reduce((a, b) => a + b, 0));
+          return pooled.map((x) => (after > 0 ? (x * before) / after : 0));
+        });
+        return Array.from({ length: scored }, (_, i) => Math.max(...smoothed.map((look) => look[i])));
+      });
+    },
+    valueNorms(out, heads, from, d, type, wo) {
+      const group = wo.columns / d / heads.length;
+      let at = out;
+      const counts = heads.map((head, h) => {
+        const count = Math.max(0, head.length - from[h]);
+        for (let i = 0; i < count; i++) {
+          let sum = 0;
+          for (let g = 0; g < group; g++) {
+            for (let m = 0; m < wo.rows; m++) {
+              let y = 0;
+              for (let j = 0; j < d; j++) y += cell(head.values, from[h] + i, j, d, type) * row(wo, m)[(h * group + g) * d + j];
+              sum += Math.abs(y);
+            }
+          }
+          f32(at, count)[i] = sum / group;
+        }
+        at += count * 4;
+        return count;
+      });
+      return { address: out, counts };
     },
     keyNorms: (out, heads, d, type) => perHead(out, heads, 0, (head, _, n) => Array.from({ length: n }, (__, i) => norm(keyOf(head, i, d, type)))),
     keyCosines: (out, heads, d, type) =>

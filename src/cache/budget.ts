@@ -60,3 +60,12 @@ export function layerBudgets(rows: number, similarity: readonly number[], alpha:
   const weights = similarity.map((s) => (most > least ? (1 - (s - least) / (most - least)) ** alpha : 1));
   return apportion(rows * similarity.length, weights, Math.max(1, Math.floor(rows / 4)), cap);
 }
+
+/** Share of the average that PyramidKV leaves the last layer (its beta of 20). */
+const PYRAMID_LAST = 1 / 20;
+
+/** Rows per kv head of each layer, falling linearly with depth, summing to exactly layers * rows (PyramidKV, arXiv 2406.02069). */
+export function pyramidBudgets(rows: number, layers: number): number[] {
+  const weights = Array.from({ length: layers }, (_, l) => (layers > 1 ? 2 - PYRAMID_LAST - (2 - 2 * PYRAMID_LAST) * (l / (layers - 1)) : 1));
+  return apportion(rows * layers, weights, 1, Number.POSITIVE_INFINITY);
+}

@@ -5,5 +5,6 @@ import { demo } from './commands/demo.ts';
 import { evalCommand } from './commands/eval.ts';
 import { logits } from './commands/logits.ts';
 import { profile } from './commands/profile.ts';
+import { score } from './commands/score.ts';
 
-export const commands: readonly Command[] = [demo, chat, evalCommand, logits, profile];
+export const commands: readonly Command[] = [demo, chat, evalCommand, logits, profile, score];

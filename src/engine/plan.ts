@@ -1,19 +1,20 @@
 // What a run will hold, decided before it begins: rows a layer, room for a block, scratch; and the bytes that are promised.
 import type { RowType } from '../backend/dtype.ts';
-import { type Budget, budgetRows, layerBudgets } from '../cache/budget.ts';
+import { type Budget, budgetRows, layerBudgets, pyramidBudgets } from '../cache/budget.ts';
 import { type CacheShape, cacheRowBytes, cacheRows } from '../cache/cache.ts';
 import { snapshotBytes } from '../cache/snapshot.ts';
 import { BudgetError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
 import type { Transformer } from '../model/transformer.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { LayerSharing, Policy } from '../policy/policy.ts';
 
 export interface PlanOptions {
   readonly budget: Budget;
   readonly blockSize: number;
   readonly policy: Policy;
   readonly heads: 'uniform' | 'adaptive';
-  /** Similarity of each layer (engine/profile.ts), or undefined for equal layers. */
+  readonly layers: LayerSharing;
+  /** Similarity of each layer (engine/profile.ts), wanted by layers 'sensitivity'. */
   readonly sensitivity?: readonly number[];
   readonly alpha: number;
   readonly sinks: number;
@@ -46,8 +47,8 @@ export interface Plan extends PlanOptions {
   readonly promisedFixedBytes: number;
 }
 
-/** One f32 or i32 a row: scores, pooled scores, scores with protection, kept indices. */
-export const ROW_BUFFERS = 4;
+/** One f32 or i32 a row: scores, smoothed scores, scores with protection, kept indices, and what a score needs aside. */
+export const ROW_BUFFERS = 5;
 /** Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows of 64 f32 are 256 KiB. */
 export const SHIFT_SLOTS = 1021;
 
@@ -56,7 +57,11 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
   const { layers, kvHeads, headDim, contextLength, ropeDims } = transformer.config;
   const { blockSize: B, promptTokens: P, sinks: S, rowType, policy } = options;
   const rowBytes = cacheRowBytes(headDim, rowType);
-  const share = (rows: number) => (options.sensitivity ? layerBudgets(rows, options.sensitivity, options.alpha) : new Array<number>(layers).fill(rows));
+  const share = (rows: number): number[] => {
+    if (options.layers === 'pyramid') return pyramidBudgets(rows, layers);
+    if (options.layers === 'sensitivity' && options.sensitivity) return layerBudgets(rows, options.sensitivity, options.alpha);
+    return new Array<number>(layers).fill(rows);
+  };
   const shapeOf = (rows: number): CacheShape => ({ kvHeads, headDim, rowType, keptRows: share(rows).map((m) => m + S), room: B + P });
   const capacityOf = (shape: CacheShape) => Math.max(...shape.keptRows.map((kept) => kvHeads * (kept + shape.room)));
   const fixedBytes = (shape: CacheShape) => transformer.workspaceBytes(Math.max(B, P), B) + capacityOf(shape) * 4 * ROW_BUFFERS + SHIFT_SLOTS * ropeDims * 4;

@@ -242,10 +242,11 @@ export class Run {
         const into = backend.floats(sum, n);
         const looks = backend.floats(scores.address, n);
         const first = done === count;
-        const by = plan.policy.aggregate === 'mean' ? count / P : 1;
+        const mean = plan.policy.aggregate === 'mean';
+        const by = mean ? count / P : 1;
         for (let i = 0; i < n; i++) {
           const look = looks[i] * by;
-          into[i] = first ? look : plan.policy.aggregate === 'max' ? Math.max(into[i], look) : into[i] + look;
+          into[i] = first ? look : mean ? into[i] + look : Math.max(into[i], look);
         }
         if (done < P) return;
         looks.set(into);
@@ -266,8 +267,11 @@ export class Run {
       queries,
       count,
       recent: Math.min(plan.policy.protect.recent, plan.layerRows[layer]),
+      rows: plan.layerRows[layer],
+      output: this.transformer.weights.layers[layer].attnOutput,
       out,
       spare: this.#buffer(1),
+      extra: this.#buffer(4),
       seed: plan.seed,
     };
   }

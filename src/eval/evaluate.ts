@@ -71,6 +71,7 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
   const sums = { budget: 0, tokens: 0, prefillMs: 0, prefillTokens: 0, decodeMs: 0, decodeTokens: 0 };
   const most = { peakCacheBytes: 0, promisedBytes: 0, peakBytes: 0 };
   let block = 0;
+  let sharing = { heads: 'uniform', layers: 'uniform' };
   for (const [index, dialogue] of dialogues.entries()) {
     const tokens = dialogueTokens(model, dialogue);
     const budget = setup.policy === 'full' ? tokens : 'tokens' in setup.budget ? setup.budget.tokens : Math.max(1, Math.floor(tokens * setup.budget.share));
@@ -100,6 +101,7 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
       }
       const { statistics, memory, plan } = conversation;
       block = plan.blockSize;
+      sharing = { heads: plan.heads, layers: plan.layers };
       sums.budget += plan.rows;
       sums.tokens += tokens;
       sums.prefillMs += statistics.prefillMs;
@@ -118,8 +120,7 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
     policy: setup.policy,
     budget: Math.round(sums.budget / dialogues.length),
     block,
-    heads: setup.options.heads ?? 'uniform',
-    layers: setup.options.layers ?? 'uniform',
+    ...sharing,
     questions: answers.length,
     accuracy: mean((a) => (a.correct ? 1 : 0)),
     f1: mean((a) => a.f1),

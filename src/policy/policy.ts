@@ -2,7 +2,8 @@
 // It knows rows, queries and numbers; no model, no conversation, no budget.
 import type { Backend } from '../backend/backend.ts';
 import type { RowType } from '../backend/dtype.ts';
-import type { Address, HeadRows, Scores, Tensor } from '../backend/tensor.ts';
+import type { Address, HeadRows, Scores, Tensor, Weight } from '../backend/tensor.ts';
+import { attentionScore } from './attention.ts';
 
 /** Whose queries rate the rows: nobody's, the block's last `count`, all of the block's, or a patched prompt's (algorithms, section 2). */
 export type Observer =
@@ -24,9 +25,14 @@ export interface LayerView {
   readonly count: number;
   /** Rows at the end of each head that are kept whatever the score. */
   readonly recent: number;
-  /** Room for one number a row, and as much again. */
+  /** Rows the layer keeps per kv head, sinks not counted. */
+  readonly rows: number;
+  /** The layer's output projection [D, Hq * d], for value terms. */
+  readonly output?: Weight;
+  /** Room for one number a row, and as much again, and once more. */
   readonly out: Address;
   readonly spare: Address;
+  readonly extra: Address;
   readonly seed: number;
 }
 
@@ -38,9 +44,19 @@ export interface Policy {
   /** One line for people, with the paper. */
   readonly summary: string;
   readonly observe: Observer;
-  readonly aggregate: 'mean' | 'max';
-  /** Scores are averaged over this many neighbouring rows (odd); 1 = not at all. */
+  /** What many looks at a row are worth: their mean, the largest, or the worst case of smoothed looks with a floor (DefensiveKV, section 5.1). */
+  readonly aggregate: Aggregate;
+  /** Looks are averaged over this many neighbouring rows (odd); 1 = not at all. */
   readonly pool: number;
+  /** 'projected': scores are weighted by what a row's value becomes in the output (CriticalKV). It takes the rows' state. */
+  readonly value: 'none' | 'projected';
+  /** 2: the rows that hold most of the mean attention are kept first, scores decide about the rest (CriticalKV). */
+  readonly stages: 1 | 2;
+  /** How heads and layers share the budget where the caller does not say. */
+  readonly heads: 'uniform' | 'adaptive';
+  readonly layers: LayerSharing;
+  /** Share of its uniform budget that each head keeps for certain under adaptive heads. */
+  readonly safeguard: number;
   readonly protect: {
     /** Newest rows kept whatever the score, counted inside the budget. */
     readonly recent: number;
@@ -56,32 +72,26 @@ export interface Policy {
 
 export type PolicyDefinition = Pick<Policy, 'name' | 'summary'> & Partial<Omit<Policy, 'protect'>> & { readonly protect?: Partial<Policy['protect']> };
 
+export type Aggregate = 'mean' | 'max' | 'defensive';
+
+/** 'uniform': equal layers; 'sensitivity': by the model's profile; 'pyramid': falling linearly with depth. */
+export type LayerSharing = 'uniform' | 'sensitivity' | 'pyramid';
+
 /** Completes a definition: what is left out is neutral, and a policy with observers is scored by their attention. */
 export function definePolicy(definition: PolicyDefinition): Policy {
   const policy = {
     observe: { queries: 'none' },
     aggregate: 'mean',
     pool: 1,
+    value: 'none',
+    stages: 1,
+    heads: 'uniform',
+    layers: 'uniform',
+    safeguard: 0.2,
     evicts: true,
     accumulates: false,
     ...definition,
     protect: { recent: 0, sinks: 0, ...definition.protect },
   } as const;
-  return { ...policy, score: definition.score ?? attentionScore(policy.observe.queries !== 'patched', policy.aggregate, policy.pool) };
-}
-
-/** Attention that the observers pay to each row before the protected ones, aggregated and pooled. */
-function attentionScore(causal: boolean, aggregate: 'mean' | 'max', pool: number): Score {
-  return (view, ops) => {
-    if (!view.queries) throw new TypeError('a policy with observers was scored without their queries');
-    const { heads, headDim, rowType, queries, count, recent } = view;
-    const scores = ops.observe(view.out, heads, headDim, rowType, {
-      queries,
-      count,
-      causal,
-      aggregate,
-      unscored: Math.min(recent, ...heads.map((h) => h.length)),
-    });
-    return pool > 1 ? ops.averagePool(view.spare, scores, pool) : scores;
-  };
+  return { ...policy, score: definition.score ?? attentionScore(policy) };
 }

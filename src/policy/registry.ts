@@ -1,6 +1,10 @@
 // The policies by name. A new one: its file, and its line here.
 import { OptionError } from '../errors.ts';
+import { adakv } from './adakv.ts';
+import { criticalkv } from './criticalkv.ts';
+import { defensivekv } from './defensivekv.ts';
 import { epicache } from './epicache.ts';
+import { epicacheDefensive } from './epicache-defensive.ts';
 import { full } from './full.ts';
 import { h2o } from './h2o.ts';
 import { infinipot } from './infinipot.ts';
@@ -8,12 +12,30 @@ import { keydiff } from './keydiff.ts';
 import { knorm } from './knorm.ts';
 import { kvzip } from './kvzip.ts';
 import type { Policy } from './policy.ts';
+import { pyramidkv } from './pyramidkv.ts';
 import { random } from './random.ts';
 import { snapkv } from './snapkv.ts';
 import { streamingLlm } from './streaming-llm.ts';
 import { tova } from './tova.ts';
 
-export const policies: readonly Policy[] = [full, streamingLlm, random, knorm, keydiff, tova, h2o, snapkv, infinipot, kvzip, epicache];
+export const policies: readonly Policy[] = [
+  full,
+  streamingLlm,
+  random,
+  knorm,
+  keydiff,
+  tova,
+  h2o,
+  snapkv,
+  adakv,
+  pyramidkv,
+  criticalkv,
+  defensivekv,
+  infinipot,
+  kvzip,
+  epicache,
+  epicacheDefensive,
+];
 
 /** A policy by name. Throws OptionError, naming all there are. */
 export function findPolicy(name: string): Policy {

@@ -6,7 +6,7 @@ import type { EmbedderOption } from '../episode/embed.ts';
 import type { EpisodeOptions } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { LayerSharing, Policy } from '../policy/policy.ts';
 import { findPolicy } from '../policy/registry.ts';
 
 export interface ConversationOptions {
@@ -16,17 +16,17 @@ export interface ConversationOptions {
   readonly blockSize?: number;
   /** What is kept: a name of the registry, or a policy of your own (definePolicy). Default 'keydiff'. */
   readonly policy?: string | Policy;
-  /** 'uniform' (default): each head keeps as many rows; 'adaptive': a layer's best rows, whatever their head. */
+  /** 'uniform': each head keeps as many rows; 'adaptive': a layer's best rows, whatever their head. Default: the policy's, mostly uniform. */
   readonly heads?: 'uniform' | 'adaptive';
-  /** 'uniform' (default): each layer keeps as many rows; 'sensitivity': by `sensitivity`. */
-  readonly layers?: 'uniform' | 'sensitivity';
+  /** 'uniform': each layer keeps as many rows; 'sensitivity': by `sensitivity`; 'pyramid': falling with depth. Default: the policy's, mostly uniform. */
+  readonly layers?: LayerSharing;
   /** Similarity of each layer from profileModel(), wanted by layers 'sensitivity'. */
   readonly sensitivity?: readonly number[];
   /** How sharply sensitivity shares the budget. Default 1.1. */
   readonly alpha?: number;
   /** First tokens that are always kept, on top of the budget. Default 4 (attention sinks). */
   readonly sinks?: number;
-  /** Share of its uniform budget that each head keeps under 'adaptive'. Default 0.2. */
+  /** Share of its uniform budget that each head keeps under 'adaptive'. Default: the policy's, mostly 0.2. */
   readonly safeguard?: number;
   /** Type of cached rows: 'f16' (default) or 'f32'. */
   readonly cacheType?: RowType;
@@ -125,8 +125,9 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
   const blockSize = whole('blockSize', options.blockSize ?? Math.min(DEFAULT_BLOCK, contextLength >> 1), 1, MAX_BLOCK);
   if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);
   const instructions = readInstructions(options.instructions, model);
-  const sensitivity = oneOf('layers', options.layers ?? 'uniform', ['uniform', 'sensitivity']) === 'sensitivity' ? options.sensitivity : undefined;
-  if (options.layers === 'sensitivity') {
+  const sharing = oneOf('layers', options.layers ?? policy.layers, ['uniform', 'sensitivity', 'pyramid']);
+  const sensitivity = sharing === 'sensitivity' ? options.sensitivity : undefined;
+  if (sharing === 'sensitivity') {
     if (!sensitivity) throw new OptionError("layers 'sensitivity' needs the model's profile: pass sensitivity: (await profileModel(model, text)).similarity");
     if (sensitivity.length !== layers || !sensitivity.every(Number.isFinite))
       throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
@@ -147,11 +148,12 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       budget,
       blockSize,
       policy,
-      heads: oneOf('heads', options.heads ?? 'uniform', ['uniform', 'adaptive']),
+      heads: oneOf('heads', options.heads ?? policy.heads, ['uniform', 'adaptive']),
+      layers: sharing,
       sensitivity,
       alpha: within('alpha', options.alpha ?? 1.1, 0, 100),
       sinks: Math.max(policy.protect.sinks, whole('sinks', options.sinks ?? DEFAULT_SINKS, 0, MAX_BLOCK)),
-      safeguard: within('safeguard', options.safeguard ?? 0.2, 0, 1),
+      safeguard: within('safeguard', options.safeguard ?? policy.safeguard, 0, 1),
       rowType: oneOf('cacheType', options.cacheType ?? 'f16', ['f16', 'f32']),
       positions: oneOf('positions', options.positions ?? 'auto', ['auto', 'original', 'compact']),
       promptTokens,

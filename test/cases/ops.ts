@@ -157,6 +157,22 @@ function weightCases(): OpCase[] {
         },
       },
       {
+        op: `valueNorms ${type.name}`,
+        sizes: [
+          [8, 1, 1, 3],
+          [32, 2, 3, 65],
+          [64, 3, 8, 7],
+          [64, 2, 9, 7],
+          [128, 4, 3, 66],
+        ].filter(([d, group]) => (d * group * 2) % k === 0 || k === 1),
+        tolerance: 1e-5,
+        run(b, [d, group, m, n]) {
+          const heads = b.heads([n, n + 2], d, 'f16');
+          const wo = b.weight(type, m, 2 * group * d);
+          return b.scores(b.backend.valueNorms(b.room(8 * (n + 2)), heads, [0, 3], d, 'f16', wo));
+        },
+      },
+      {
         op: `embed ${type.name}`,
         sizes: [
           [0, 3, k],
@@ -209,6 +225,17 @@ function rowCases(type: RowType): OpCase[] {
         return b.read(out, T);
       },
     },
+    ...[1, 5, 9].map((size): OpCase => ({
+      op: `observeDefensive ${size} ${type}`,
+      sizes: observed,
+      tolerance: 1e-5,
+      run(b, [d, group, count, ...l]) {
+        const heads = b.heads(l, d, type);
+        const queries = b.tensor(count, l.length * group * d);
+        const out = b.room(4 * l.reduce((x, y) => x + y, 0));
+        return b.scores(b.backend.observeDefensive(out, heads, d, type, { queries, count, causal: true, unscored: size === 9 ? 0 : count }, size));
+      },
+    })),
     watch(true, 'mean', 0),
     watch(true, 'mean', 2),
     watch(true, 'max', 0),

@@ -25,6 +25,7 @@ function optionsOf(policy: string, change: Partial<PlanOptions> = {}): PlanOptio
     blockSize: 64,
     policy: findPolicy(policy),
     heads: 'uniform',
+    layers: 'uniform',
     alpha: 1.1,
     sinks: 4,
     safeguard: 0.2,
@@ -116,7 +117,7 @@ test('after every block each layer holds exactly its budget and the sinks, whate
       fc.option(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: layers, maxLength: layers }), { nil: undefined }),
       fc.integer({ min: 0, max: 8 }),
       async (policy, tokens, blocks, heads, sensitivity, sinks) => {
-        await withRun(model, optionsOf(policy, { budget: { tokens }, heads, sensitivity, sinks }), (run) => {
+        await withRun(model, optionsOf(policy, { budget: { tokens }, heads, layers: sensitivity ? 'sensitivity' : 'uniform', sensitivity, sinks }), (run) => {
           assert.is(
             run.plan.layerRows.reduce((a, b) => a + b, 0),
             layers * tokens,

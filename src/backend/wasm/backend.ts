@@ -11,6 +11,8 @@ type Gather = Kernels['gather_f32'];
 /** A weight's rows are padded to whole panels of the gemm. */
 const PANEL_ROWS = 8;
 const GROUP_ROWS = 4;
+/** Rows whose value norms are computed at a time: ABS_ROWS of assembly/dense.ts. */
+const VALUE_ROWS = 64;
 
 /** Float weights multiply x as it is; the others want it as quantize_i16 leaves it. */
 const floatWeights: ReadonlySet<WeightName> = new Set(['f32', 'f16', 'bf16']);
@@ -165,6 +167,47 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
         ),
       );
     },
+    observeDefensive(out, heads, d, type, o, size) {
+      const { queries, count } = o;
+      const group = queries.columns / d / heads.length;
+      return scoreHeads(out, heads, o.unscored ?? 0, (head, to, scored, h) =>
+        kernels.observe_defensive(
+          to,
+          queries.address + h * group * d * 4,
+          head.keys,
+          scratch.address,
+          count,
+          group,
+          head.length,
+          scored,
+          d,
+          queries.columns,
+          o.causal ? 1 : 0,
+          size,
+          rowTypes[type].code,
+        ),
+      );
+    },
+    valueNorms(out, heads, from, d, type, wo) {
+      const group = wo.columns / d / heads.length;
+      const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
+      const rows = scratch.address + kernels.abs_sums_scratch();
+      const rowBytes = d * rowTypes[type].bytes;
+      let to = out;
+      const counts = heads.map((head, h) => {
+        const count = Math.max(0, head.length - from[h]);
+        const norms = backend.floats(to, count).fill(0);
+        for (let i = 0; i < count; i += VALUE_ROWS) {
+          const n = Math.min(VALUE_ROWS, count - i);
+          kernels.rows_load(rows, head.values + (from[h] + i) * rowBytes, n, d, d, rowTypes[type].code);
+          for (let g = 0; g < group; g++) absSums(to + i * 4, rows, wo.address, scratch.address, n, wo.rows, wo.columns, (h * group + g) * d, d);
+        }
+        for (let i = 0; i < count; i++) norms[i] /= group;
+        to += count * 4;
+        return count;
+      });
+      return { address: out, counts };
+    },
     keyNorms: (out, heads, d, type) => scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head.keys, scratch.address, n, d, rowTypes[type].code)),
     keyCosines: (out, heads, d, type) =>
       scoreHeads(out, heads, 0, (head, to, n) => {
@@ -201,6 +244,8 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
         width * 2 + width / 4 + 64, // i16 activations, scales and sums
         kernels.attention_scratch(tokens, group, headDim),
         kernels.observe_scratch(tokens, group, headDim),
+        kernels.defensive_scratch(tokens, group, headDim),
+        kernels.abs_sums_scratch() + VALUE_ROWS * headDim * 4,
         kernels.rows_scratch(headDim) + headDim * 4,
         kernels.top_k_scratch(),
       );

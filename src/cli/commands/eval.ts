@@ -50,8 +50,9 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   --policy NAME      ${policies.map((p) => p.name).join(', ')}, or all; may be repeated or listed with commas
   --budget B         tokens kept per kv head, or a share of each conversation such as 1/8; 'full' keeps everything
   --block N          tokens forwarded, and evicted after, at a time (256)
-  --heads KIND       uniform (default) or adaptive: a layer's best rows, whatever their head
-  --layers KIND      uniform (default) or sensitivity: by the profile kept beside the model, computed on the data where there is none
+  --heads KIND       uniform, or adaptive: a layer's best rows, whatever their head (default: the policy's)
+  --layers KIND      uniform, pyramid (falling with depth), or sensitivity: by the profile kept beside the model, computed on the data where
+                     there is none (default: the policy's)
   --episodes E       clusters of epicache (4)          --medoids N   segments that stand for an episode (4)
   --segment TURNS    turns to a segment (4)            --embedder K  lexical (default) or model
   --store DIR        folder for episodes that are not resident (default: memory)
@@ -118,7 +119,7 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
   return {
     blockSize: wholeNumber('block', values.block, 1),
     heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
-    layers: oneOf('layers', values.layers, ['uniform', 'sensitivity']),
+    layers: oneOf('layers', values.layers, ['uniform', 'sensitivity', 'pyramid'] as const),
     positions: oneOf('positions', values.positions, ['auto', 'original', 'compact']),
     cacheType: oneOf('cache-type', values['cache-type'], ['f16', 'f32']),
     sinks: wholeNumber('sinks', values.sinks, 0),

@@ -1,0 +1,129 @@
+// Defensive aggregation (DefensiveKV, section 5.1): what observers look at, smoothed over neighbouring rows with each look's mass kept, and the
+// worst case over looks. Looks are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
+import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
+import { exp1, exp4 } from './math';
+import { dot, rowBytes, rows_load, TILE, tileOf } from './rows';
+
+/** Bytes of scratch for observe_defensive() with P queries of G heads. */
+export function defensive_scratch(P: i32, G: i32, d: i32): i32 {
+  const R = P * G;
+  return (R * d + 3 * R + TILE * d * 2 + 4 * TILE + d) * 4;
+}
+
+/** Rows that query row r of P * G sees: all, or, causal, those up to its own. */
+@inline
+function seenBy(r: i32, P: i32, G: i32, n: i32, causal: i32): i32 {
+  return causal ? n - P + r / G + 1 : n;
+}
+
+/**
+ * out[i] = max over g, p of A'_g[p, i] for the first `scored` of n rows, where A = softmax over the rows that the query sees, and A' = A averaged
+ * over `size` neighbouring scored rows (zeros beyond), each look rescaled to its old sum over the scored rows.
+ * out f32 [scored] | q f32 [P, G, d] ldq | k rows [n, d] | scratch defensive_scratch(); size odd, 1 to 31; causal: n >= P
+ */
+export function observe_defensive(
+  out: usize,
+  q: usize,
+  k: usize,
+  scratch: usize,
+  P: i32,
+  G: i32,
+  n: i32,
+  scored: i32,
+  d: i32,
+  ldq: i32,
+  causal: i32,
+  size: i32,
+  type: i32,
+): void {
+  const R = P * G;
+  const half = size >> 1;
+  const queries = scratch;
+  const peaks = queries + ((<usize>(R * d)) << 2);
+  const masses = peaks + ((<usize>R) << 2);
+  const scales = masses + ((<usize>R) << 2);
+  const panels = scales + ((<usize>R) << 2);
+  const wide = panels + ((<usize>(TILE * d)) << 2);
+  const s = wide + ((<usize>(TILE * d)) << 2);
+  const edge = s + ((<usize>(4 * TILE)) << 2);
+
+  memory.fill(out, 0, (<usize>scored) << 2);
+  gatherQueries(queries, q, P, G, d, ldq);
+  memory.fill(masses, 0, (<usize>(2 * R)) << 2);
+  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
+
+  // each look's peak, its mass over all rows, and (in `scales`) over the scored ones
+  for (let i0 = 0; i0 < n; i0 += TILE) {
+    const keys = min(TILE, n - i0);
+    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
+    for (let r = 0; r < R; r += 4) {
+      const rows = min(4, R - r);
+      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      for (let i = 0; i < rows; i++) {
+        const row = s + ((<usize>(i * TILE)) << 2);
+        const visible = min(keys, seenBy(r + i, P, G, n, causal) - i0);
+        if (visible <= 0) continue;
+        const at = (<usize>(r + i)) << 2;
+        const before = load<f32>(peaks + at);
+        const peak = max(before, maskedMax(row, visible, keys));
+        const base = f32x4.splat(peak);
+        for (let j = 0; j < keys; j += 4) v128.store(row + ((<usize>j) << 2), exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)));
+        let mass: f32 = 0;
+        let inside: f32 = 0;
+        for (let j = 0; j < visible; j++) {
+          const p = load<f32>(row + ((<usize>j) << 2));
+          mass += p;
+          if (i0 + j < scored) inside += p;
+        }
+        const decay = exp1(before - peak);
+        store<f32>(peaks + at, peak);
+        store<f32>(masses + at, load<f32>(masses + at) * decay + mass);
+        store<f32>(scales + at, load<f32>(scales + at) * decay + inside);
+      }
+    }
+  }
+
+  // averaging loses what falls beyond the ends: row i stands in `windows` of `size` averages
+  for (let r = 0; r < R; r++) {
+    const at = (<usize>r) << 2;
+    const inside = load<f32>(scales + at);
+    let smoothed = inside;
+    for (let i = 0; i < scored; i = i + 1 == half && half < scored - half ? scored - half : i + 1) {
+      const windows = min(i + half, scored - 1) - max(i - half, 0) + 1;
+      if (windows == size || i >= seenBy(r, P, G, n, causal)) continue;
+      rows_load(edge, k + <usize>i * rowBytes(d, type), 1, d, d, type);
+      const p = exp1(dot(queries + ((<usize>(r * d)) << 2), edge, d) - load<f32>(peaks + at));
+      smoothed -= (p * <f32>(size - windows)) / <f32>size;
+    }
+    // p / mass is the look, / size the average, inside / smoothed what keeps its sum
+    store<f32>(scales + at, smoothed > 0 ? inside / (smoothed * load<f32>(masses + at) * <f32>size) : 0);
+  }
+
+  const step = TILE - 2 * half;
+  for (let o = 0; o < scored; o += step) {
+    const first = max(0, o - half);
+    const keys = min(scored, o + step + half) - first;
+    const end = min(scored, o + step);
+    packKeys(panels, tileOf(k + <usize>first * rowBytes(d, type), wide, keys, d, type), keys, d);
+    for (let r = 0; r < R; r += 4) {
+      const rows = min(4, R - r);
+      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      for (let i = 0; i < rows; i++) {
+        const row = s + ((<usize>(i * TILE)) << 2);
+        const visible = min(keys, seenBy(r + i, P, G, n, causal) - first);
+        if (visible <= 0) continue;
+        maskedMax(row, visible, keys);
+        const at = (<usize>(r + i)) << 2;
+        const base = f32x4.splat(load<f32>(peaks + at));
+        for (let j = 0; j < keys; j += 4) v128.store(row + ((<usize>j) << 2), exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)));
+        const scale = load<f32>(scales + at);
+        for (let c = o; c < end; c++) {
+          let sum: f32 = 0;
+          for (let j = max(0, c - half - first); j <= min(keys - 1, c + half - first); j++) sum += load<f32>(row + ((<usize>j) << 2));
+          const to = out + ((<usize>c) << 2);
+          store<f32>(to, max(load<f32>(to), sum * scale));
+        }
+      }
+    }
+  }
+}

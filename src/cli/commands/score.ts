@@ -1,0 +1,39 @@
+// recollect score: policies' scores on tensors of a file, to be checked against another implementation.
+import { createWasmBackend } from '../../backend/wasm/backend.ts';
+import { OptionError } from '../../errors.ts';
+import { scoredNames, scoreTensors, type TensorFile } from '../../eval/score.ts';
+import { type Command, oneOf, UsageError } from '../command.ts';
+import { readText } from '../load.ts';
+
+export const score: Command = {
+  name: 'score',
+  summary: "policies' scores and kept rows for tensors of a file, as JSON",
+  operands: [],
+  options: { tensors: { type: 'string' }, policy: { type: 'string', multiple: true }, build: { type: 'string' } },
+  help: `
+usage: recollect score --tensors FILE.json [--policy NAME ...]
+
+FILE: {"shape": {Hq, Hkv, n, d, window, patched, D, budget}, "keys", "values" [Hkv, n, d], "windowQueries" [Hq, window, d],
+"patchedQueries" [Hq, patched, d], "Wo" [Hq * d, D], "layerBudgets": {"similarity", "cases": [{M, alpha, rows}]}}, after RoPE.
+Prints {"scores": {policy: [Hkv, n]}, "kept": {policy: {uniform, adaptive, adaptive-safeguard-0.2}}, "layerBudgets"}.
+
+  --policy NAME   one of ${scoredNames().join(', ')}, or another policy; may be repeated (default: these)
+  --build NAME    kernels to use: simd or relaxed`,
+  async run(_, values, terminal) {
+    if (typeof values.tensors !== 'string') throw new UsageError('--tensors FILE.json is missing');
+    const text = await readText(values.tensors);
+    let file: TensorFile;
+    try {
+      file = JSON.parse(text) as TensorFile;
+    } catch (cause) {
+      throw new OptionError(`'${values.tensors}' is no JSON (${(cause as Error).message})`, { cause });
+    }
+    const names = ((values.policy as string[] | undefined) ?? []).flatMap((p) => p.split(','));
+    const backend = createWasmBackend(oneOf('build', values.build, ['simd', 'relaxed'] as const) ?? 'auto');
+    try {
+      terminal.print(JSON.stringify(scoreTensors(file, names.length > 0 ? names : scoredNames(), backend)));
+    } finally {
+      backend.dispose();
+    }
+  },
+};
