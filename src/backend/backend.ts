@@ -45,7 +45,7 @@ export interface Backend {
 
   /** Bytes that a weight takes once packed. */
   weightBytes(type: WeightType, rows: number, columns: number): number;
-  /** Stores rows `row` .. `row + count` of a weight, `file` holding them as the GGUF file does; row % 4 == 0, count <= 4. */
+  /** Stores rows `row` .. `row + count` of a weight, `file` holding them as the GGUF file does; row % 4 == 0, and so is count but for the last rows. */
   packRows(weight: Weight, row: number, count: number, file: Uint8Array): void;
 
   /** y[i] = W[ids[i]]; ids i32 [n]. */

@@ -158,12 +158,7 @@ export async function loadWeights(
         }
         const weight = matrices.get(info.name);
         if (!weight) backend.floats(vectors.get(info.name)!.address, info.columns).set(dequantize(info.type.name, chunk, info.columns));
-        else {
-          for (let r = 0; r < rows; r += GROUP_ROWS) {
-            const count = Math.min(GROUP_ROWS, rows - r);
-            backend.packRows(weight, row + r, count, chunk.subarray(r * rowBytes, (r + count) * rowBytes));
-          }
-        }
+        else backend.packRows(weight, row, rows, chunk);
         loadedBytes += rows * rowBytes;
         sinceYield += rows * rowBytes;
         options.onProgress?.({ loadedBytes, totalBytes });

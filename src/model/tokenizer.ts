@@ -49,7 +49,9 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
     return value;
   };
   const model = String(key('model'));
-  const tokens = list('tokens').map(String);
+  const tokens = list('tokens') as string[];
+  const odd = tokens.findIndex((t) => typeof t !== 'string');
+  if (odd >= 0) throw new ModelFormatError(`${file}: token ${odd} of the vocabulary is ${typeof tokens[odd]}, expected text`);
   const types = Array.isArray(key('token_type')) ? (key('token_type') as unknown[]).map(Number) : tokens.map(() => 1);
   const idOf = (name: string): number | undefined => {
     const id = key(name);
@@ -62,9 +64,12 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const eosToken = idOf('eos_token_id');
   const vocab: Record<string, number> = Object.create(null);
   for (let id = tokens.length - 1; id >= 0; id--) vocab[tokens[id]] = id; // the first of equal texts wins
-  const added = tokens
-    .map((content, id) => ({ id, content, special: types[id] === CONTROL, lstrip: false, rstrip: false, normalized: false, single_word: false }))
-    .filter((t) => (types[t.id] === CONTROL || types[t.id] === USER_DEFINED) && t.content.length > 0);
+  // vocabularies are large: nothing is made for each token that is not needed for each
+  const added: { id: number; content: string; special: boolean; lstrip: boolean; rstrip: boolean; normalized: boolean; single_word: boolean }[] = [];
+  for (let id = 0; id < tokens.length; id++) {
+    if ((types[id] !== CONTROL && types[id] !== USER_DEFINED) || tokens[id].length === 0) continue;
+    added.push({ id, content: tokens[id], special: types[id] === CONTROL, lstrip: false, rstrip: false, normalized: false, single_word: false });
+  }
 
   let json: object;
   let addBos: boolean;

@@ -158,6 +158,16 @@ test('profile prints a line a layer and keeps the result', async ({ folder }) =>
   assert.is(readJson<{ similarity: number[] }>(`${model}.profile.json`).similarity.length, 4);
 });
 
+test('score prints scores and kept rows in the format of the fixture', async () => {
+  const file = fixture('policies.json');
+  const { code, out, err } = await run(['score', '--tensors', file, '--policy', 'snapkv,keydiff']);
+  assert.is(code, 0, err);
+  const [found, expected] = [JSON.parse(out), readJson<{ kept: Record<string, unknown>; layerBudgets: unknown }>(file)];
+  assert.equal(Object.keys(found.scores), ['snapkv', 'keydiff']);
+  assert.equal(found.kept, { snapkv: expected.kept.snapkv, keydiff: expected.kept.keydiff });
+  assert.equal(found.layerBudgets, expected.layerBudgets);
+});
+
 test('help for everybody, and for every command', async () => {
   const { code, out } = await run(['--help']);
   assert.is(code, 0);
@@ -184,6 +194,7 @@ test('wrong arguments end with 2 and say how it is done', async () => {
     [['eval', model, '--data', data, '--policy', 'knorm', '--budget', '9/8'], /--budget is '9\/8'/],
     [['eval', model, '--data', data, '--policy', 'knorm', '--budget', '9', '--heads', 'all'], /--heads is 'all'/],
     [['profile', model], /--text FILE is missing/],
+    [['score'], /--tensors FILE.json is missing/],
   ];
   for (const [args, pattern] of bad) {
     const { code, err, out } = await run(args);
@@ -204,6 +215,7 @@ test('failures end with 1 and one line', async ({ folder }) => {
     [['eval', model, '--data', '/no/such.jsonl', '--policy', 'knorm', '--budget', '9'], /cannot be read/],
     [['eval', model, '--data', empty, '--policy', 'knorm', '--budget', '9'], /line 1: the conversation is empty/],
     [['eval', model, '--data', broken, '--policy', 'knorm', '--budget', '9'], /line 2: no JSON/],
+    [['score', '--tensors', bundled('conv-2k.jsonl')], /is no JSON/],
     [['chat', model, '--budget', '1KB'], /too small.*Raise the budget to/],
     [['eval', model, '--data', bundled('conv-2k.jsonl'), '--limit', '1', '--policy', 'knorm', '--budget', '9', '--json', '/proc/no/such'], /cannot be written/],
   ];

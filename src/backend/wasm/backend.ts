@@ -72,13 +72,16 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     packRows(weight, row, count, file) {
       const { type, columns } = weight;
       const rowBytes = weightRowBytes(type, columns);
-      const staging = arena.allocate(GROUP_ROWS * rowBytes);
+      const staging = arena.allocate(count * rowBytes);
       try {
         backend.write(staging, file);
-        kernels.pack_group(weight.address + row * rowBytes, staging, count, columns / type.elements, type.head, type.words, type.tail);
+        for (let r = 0; r < count; r += GROUP_ROWS) {
+          const rows = Math.min(GROUP_ROWS, count - r);
+          kernels.pack_group(weight.address + (row + r) * rowBytes, staging + r * rowBytes, rows, columns / type.elements, type.head, type.words, type.tail);
+        }
+        const packed = Math.ceil((row + count) / GROUP_ROWS) * GROUP_ROWS;
         const padded = Math.ceil(weight.rows / PANEL_ROWS) * PANEL_ROWS;
-        if (row + GROUP_ROWS < padded && row + count === weight.rows)
-          backend.bytes(weight.address + (row + GROUP_ROWS) * rowBytes, GROUP_ROWS * rowBytes).fill(0);
+        if (row + count === weight.rows && packed < padded) backend.bytes(weight.address + packed * rowBytes, (padded - packed) * rowBytes).fill(0);
       } finally {
         arena.free(staging);
       }
