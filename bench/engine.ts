@@ -7,8 +7,8 @@ import { Run } from '../src/engine/run.ts';
 import { loadModel } from '../src/model/model.ts';
 import { createRandom } from '../src/math/rng.ts';
 import { floatToHalf } from '../src/math/half.ts';
-import { findPolicy } from '../src/policy/registry.ts';
 import { type MetadataValue, type TensorSpec, writeGguf } from '../test/gguf-writer.ts';
+import { planOptions } from '../test/plan-options.ts';
 import type { BenchGroup } from './case.ts';
 
 const SHAPE = { layers: 30, width: 576, heads: 9, kvHeads: 3, headDim: 64, feedForward: 1536, vocabulary: 49152 };
@@ -92,21 +92,7 @@ export const engine: BenchGroup = {
     });
     for (const policy of ['full', 'snapkv', 'kvzip']) {
       const evicts = policy !== 'full';
-      const plan = planRun(model.transformer, {
-        budget: { tokens: evicts ? 192 : 640 },
-        blockSize: 128,
-        policy: findPolicy(policy),
-        heads: 'uniform',
-        layers: 'uniform',
-        alpha: 1.1,
-        sinks: 4,
-        safeguard: 0.2,
-        rowType: 'f16',
-        positions: 'auto',
-        promptTokens: policy === 'kvzip' ? 128 : 0,
-        storedCaches: 0,
-        seed: 0,
-      });
+      const plan = planRun(model.transformer, planOptions(policy, { budget: { tokens: evicts ? 192 : 640 }, blockSize: 128 }));
       const rates: number[][] = [[], []];
       for (let round = 0; round < 3; round++) {
         const run = new Run(model.transformer, plan);

@@ -5,7 +5,7 @@ import { readDialogues } from '../src/eval/dataset.ts';
 import { planRun } from '../src/engine/plan.ts';
 import { Run } from '../src/engine/run.ts';
 import { loadModel } from '../src/model/model.ts';
-import { findPolicy } from '../src/policy/registry.ts';
+import { planOptions } from '../test/plan-options.ts';
 import type { BenchGroup } from './case.ts';
 
 const BUDGET = 512;
@@ -24,21 +24,7 @@ export const growth: BenchGroup = {
       .join('');
     const tokens = model.tokenizer.encode(text).slice(0, TIMES * BUDGET);
     for (const policy of ['keydiff', 'snapkv', 'h2o', 'kvzip']) {
-      const plan = planRun(model.transformer, {
-        budget: { tokens: BUDGET },
-        blockSize: BLOCK,
-        policy: findPolicy(policy),
-        heads: 'uniform',
-        layers: 'uniform',
-        alpha: 1.1,
-        sinks: 4,
-        safeguard: 0.2,
-        rowType: 'f16',
-        positions: 'auto',
-        promptTokens: policy === 'kvzip' ? BLOCK : 0,
-        storedCaches: 0,
-        seed: 0,
-      });
+      const plan = planRun(model.transformer, planOptions(policy, { budget: { tokens: BUDGET }, blockSize: BLOCK }));
       const times: number[][] = [];
       const bytes: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {

@@ -43,11 +43,10 @@ export class Episodes {
   clusters: Clusters = { labels: [], centroids: [], inertia: 0 };
   episodes: Episode[] = [];
   /** Episode whose cache is in the run, -1 before the first question. */
-  resident = -1;
+  #resident = -1;
   #prompts: number[][] = [];
   #covered: number[] = []; // tokens of the history that each episode's cache has seen
   #clusteredTokens = 0;
-  #vectorBytes = 0;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
   constructor(run: Run, embedder: Embedder, store: EpisodeStore, options: EpisodeOptions, promptOf: (text: string) => number[]) {
@@ -58,9 +57,9 @@ export class Episodes {
     this.#promptOf = promptOf;
   }
 
-  /** Bytes of segments' vectors and of stored caches in memory. */
+  /** Bytes of the episodes' centroids. */
   get vectorBytes(): number {
-    return this.#vectorBytes;
+    return this.clusters.centroids.reduce((sum, v) => sum + v.byteLength, 0);
   }
 
   /**
@@ -68,7 +67,7 @@ export class Episodes {
    * An abort leaves the episodes that were finished; the rest is made at the next question.
    */
   async focus(question: string, history: History, options: PrefillOptions): Promise<number> {
-    if (this.episodes.length === 0 || history.tokens.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
+    await this.#refresh(history);
     const e = this.episodes.length === 1 ? 0 : matchEpisodes((await this.#embedder.embed([question]))[0], this.clusters.centroids)[0];
     await this.#reside(e, history, options);
     return e;
@@ -76,13 +75,13 @@ export class Episodes {
 
   /** Prepares every episode's cache, so that no question has to wait for it. */
   async prepare(history: History, options: PrefillOptions): Promise<void> {
-    if (this.episodes.length === 0 || history.tokens.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
+    await this.#refresh(history);
     for (let e = 0; e < this.episodes.length; e++) if (this.#covered[e] < history.tokens.length) await this.#reside(e, history, options);
   }
 
-  /** What was appended behind the history since, and is not part of it, is gone from the resident cache: it must be loaded again. */
-  evictResident(): void {
-    this.resident = -1;
+  /** Clusters where that was not done yet, or the conversation has outgrown it. */
+  async #refresh(history: History): Promise<void> {
+    if (this.episodes.length === 0 || history.tokens.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
   }
 
   async #cluster(history: History): Promise<void> {
@@ -116,18 +115,17 @@ export class Episodes {
     this.segments = segments;
     this.clusters = clusters;
     this.episodes = episodes;
-    this.resident = -1;
+    this.#resident = -1;
     this.#prompts = prompts;
     this.#covered = episodes.map(() => 0);
     this.#clusteredTokens = history.tokens.length;
-    this.#vectorBytes = clusters.centroids.reduce((sum, v) => sum + v.byteLength, 0);
   }
 
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
     const covered = this.#covered[e];
-    if (this.resident === e && run.token === covered && covered === history.tokens.length) return;
-    this.resident = -1;
+    if (this.#resident === e && run.token === covered && covered === history.tokens.length) return;
+    this.#resident = -1;
     if (covered === 0) run.clear();
     else run.restore(await this.#store.get(String(e)), `episode ${e}`, history.tokens.slice(Math.max(0, covered - run.plan.blockSize), covered));
     if (covered < history.tokens.length) {
@@ -137,6 +135,6 @@ export class Episodes {
       await this.#store.put(String(e), run.save());
       this.#covered[e] = history.tokens.length;
     }
-    this.resident = e;
+    this.#resident = e;
   }
 }

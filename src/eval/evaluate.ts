@@ -7,7 +7,7 @@ import type { Dialogue } from './dataset.ts';
 import { exactMatch, tokenF1 } from './metrics.ts';
 
 /** A budget of an evaluation: tokens, or a share of each conversation's length such as 1/8. */
-export type EvalBudget = { readonly tokens: number } | { readonly share: number; readonly text: string };
+export type EvalBudget = { readonly tokens: number } | { readonly share: number };
 
 export interface EvalSetup {
   readonly policy: string;

@@ -28,10 +28,8 @@ export interface Share {
 export function select(view: LayerView, scores: Scores, share: Share, full: Address, kept: Address, ops: Backend): Selection {
   const lengths = view.heads.map((h) => h.length);
   const all = protectRows(view, scores, share.sinks, full, ops);
-  const sinksHeld = view.heads.map((head) => {
-    const tokens = ops.ints(head.positions, Math.min(share.sinks, head.length));
-    return tokens.findIndex((t) => t >= share.sinks) < 0 ? tokens.length : tokens.findIndex((t) => t >= share.sinks);
-  });
+  // token numbers ascend, so the sinks that a head holds are its first rows
+  const sinksHeld = view.heads.map((head) => ops.ints(head.positions, Math.min(share.sinks, head.length)).filter((t) => t < share.sinks).length);
   if (share.heads === 'uniform') {
     let at = 0;
     const addresses: Address[] = [];

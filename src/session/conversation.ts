@@ -149,8 +149,6 @@ export class Conversation {
   get memory(): MemoryReport {
     const { plan } = this;
     const run = this.#run;
-    const storedBytes = this.#store.memoryBytes;
-    if (storedBytes > this.#peakStored) this.#peakStored = storedBytes;
     const promisedStored = plan.promisedBytes - plan.promisedFixedBytes - plan.promisedCacheBytes;
     return {
       promisedBytes: plan.promisedBytes,
@@ -158,7 +156,7 @@ export class Conversation {
       promisedCacheBytes: plan.promisedCacheBytes,
       peakCacheBytes: run.cache.peakBytes,
       cacheBytes: run.cache.usedBytes,
-      storedBytes,
+      storedBytes: this.#store.memoryBytes,
       historyBytes: this.#history.length * BYTES_PER_TOKEN + this.#textBytes + (this.#episodes?.vectorBytes ?? 0),
     };
   }
@@ -187,8 +185,7 @@ export class Conversation {
    * Throws OptionError for nothing to add, BudgetError where policy 'full' runs out, the signal's reason when aborted.
    */
   async add(input: string | readonly string[] | Message | readonly Message[], options: AddOptions = {}): Promise<void> {
-    await this.#alone(async () => {
-      options.signal?.throwIfAborted();
+    await this.#alone(options, async () => {
       const utterances = this.#read(input);
       const tokens = utterances.map((text) => this.#model.tokenizer.encode(text));
       this.#begin();
@@ -206,7 +203,7 @@ export class Conversation {
 
   /** Forwards what still waits for its block to fill (and makes the caches of all episodes), so that the next question does not have to. */
   async flush(options: AddOptions = {}): Promise<void> {
-    await this.#alone(async () => {
+    await this.#alone(options, async () => {
       if (this.#episodes) await this.#timed(() => this.#episodes!.prepare({ utterances: this.#utterances, tokens: this.#history }, this.#watch(options)));
       else await this.#prefill(this.#pending.splice(0), options);
     });
@@ -270,9 +267,8 @@ export class Conversation {
     const message: Message = typeof question === 'string' ? { role: 'user', content: question } : question;
     if (typeof message?.content !== 'string' || message.content.trim() === '') throw new OptionError('the question is empty: pass some text');
     const { chatTemplate, tokenizer } = this.#model;
-    this.#enter();
+    this.#enter(options);
     try {
-      options.signal?.throwIfAborted();
       if (!keep && !this.#begun) throw new OptionError('the conversation is empty: add to it first, or ask with keep: true to begin one');
       this.#closeFrame();
       const first = !this.#begun;
@@ -336,7 +332,6 @@ export class Conversation {
       this.#utterances.push({ text: `${question}\n` }, { text: `${reply}\n` });
       this.#history.push(...asked, ...replied, ...closing);
       this.#textBytes += 2 * (text.length + reply.length);
-      this.#episodes.evictResident();
     } else this.#pending.push(...missing, ...closing);
   }
 
@@ -413,14 +408,16 @@ export class Conversation {
     }
   }
 
-  #enter(): void {
+  /** Begins a call, before anything is taken out of the conversation's hands: an abort that came earlier costs nothing. */
+  #enter({ signal }: AddOptions): void {
     if (this.#disposed) throw new OptionError('the conversation was disposed of: open another one');
     if (this.#busy) throw new OptionError('the conversation is busy with another call: await or end that one first');
+    signal?.throwIfAborted();
     this.#busy = true;
   }
 
-  async #alone(work: () => Promise<void>): Promise<void> {
-    this.#enter();
+  async #alone(options: AddOptions, work: () => Promise<void>): Promise<void> {
+    this.#enter(options);
     try {
       await work();
     } finally {

@@ -11,6 +11,7 @@ import { argmax, createSampler } from '../../src/engine/sample.ts';
 import type { Model } from '../../src/model/model.ts';
 import { findPolicy, policies } from '../../src/policy/registry.ts';
 import { bundled, tinyModel } from '../fixtures.ts';
+import { planOptions } from '../plan-options.ts';
 import { readDialogues } from '../../src/eval/dataset.ts';
 import { readFileSync } from 'node:fs';
 
@@ -18,25 +19,8 @@ const test = suite('run');
 const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
 const tokensOf = (model: Model, count: number) => dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line))).slice(0, count);
 
-function optionsOf(policy: string, change: Partial<PlanOptions> = {}): PlanOptions {
-  const promptTokens = findPolicy(policy).observe.queries === 'patched' ? 64 : 0;
-  return {
-    budget: { tokens: 96 },
-    blockSize: 64,
-    policy: findPolicy(policy),
-    heads: 'uniform',
-    layers: 'uniform',
-    alpha: 1.1,
-    sinks: 4,
-    safeguard: 0.2,
-    rowType: 'f16',
-    positions: 'auto',
-    promptTokens,
-    storedCaches: 0,
-    seed: 1,
-    ...change,
-  };
-}
+const optionsOf = (policy: string, change: Partial<PlanOptions> = {}): PlanOptions =>
+  planOptions(policy, { budget: { tokens: 96 }, blockSize: 64, promptTokens: findPolicy(policy).observe.queries === 'patched' ? 64 : 0, ...change });
 
 /** Opens a run, and checks when it closes that nothing is left reserved. */
 async function withRun(model: Model, options: PlanOptions, work: (run: Run) => Promise<void> | void): Promise<void> {

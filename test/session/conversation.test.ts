@@ -139,6 +139,10 @@ test('an aborted reply rejects with the reason, and the conversation is as it wa
     for await (const _ of c.ask('Hi?', { temperature: 3 })) break; // ended early: the same
     assert.is(c.statistics.tokens, tokens);
     await rejects(c.ask(question, { signal: AbortSignal.abort(reason) }).text(), 'Error', /enough/);
+    await c.add('Mia: Lovely.\n');
+    const waiting = c.statistics.tokens;
+    await rejects(c.flush({ signal: AbortSignal.abort(reason) }), 'Error', /enough/);
+    assert.is(c.statistics.tokens, waiting, 'what waited still waits');
     assert.is((await c.ask(question).text()).trim(), 'Rex');
   });
 });

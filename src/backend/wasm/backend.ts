@@ -1,7 +1,7 @@
 // The WebAssembly backend: each operation of backend.ts as calls of kernels. It lays out scratch and loops over heads; no numbers here.
 import { createArena } from '../arena.ts';
 import type { Backend, Observation, ScratchShape } from '../backend.ts';
-import { rowTypes, type WeightName, weightRowBytes } from '../dtype.ts';
+import { type RowType, rowTypes, type WeightName, weightRowBytes } from '../dtype.ts';
 import type { HeadRows, Scores } from '../tensor.ts';
 import { type Build, createCore, type Kernels } from './core.ts';
 
@@ -52,6 +52,23 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       to += scored * 4;
     }
     return { address: out, counts };
+  }
+
+  /** Runs an observing kernel on every head; `how` is its aggregate or the width of its smoothing. */
+  function watchHeads(
+    kernel: Kernels['observe'],
+    how: number,
+    out: number,
+    heads: readonly HeadRows[],
+    d: number,
+    type: RowType,
+    { queries, count, causal, unscored = 0 }: Omit<Observation, 'aggregate'>,
+  ): Scores {
+    const group = queries.columns / d / heads.length;
+    return scoreHeads(out, heads, unscored, (head, to, scored, h) => {
+      const looking = queries.address + h * group * d * 4;
+      kernel(to, looking, head.keys, scratch.address, count, group, head.length, scored, d, queries.columns, causal ? 1 : 0, how, rowTypes[type].code);
+    });
   }
 
   const backend: Backend = {
@@ -149,48 +166,8 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       }
     },
 
-    observe(out, heads, d, type, o: Observation) {
-      const { queries, count } = o;
-      const group = queries.columns / d / heads.length;
-      return scoreHeads(out, heads, o.unscored ?? 0, (head, to, scored, h) =>
-        kernels.observe(
-          to,
-          queries.address + h * group * d * 4,
-          head.keys,
-          scratch.address,
-          count,
-          group,
-          head.length,
-          scored,
-          d,
-          queries.columns,
-          o.causal ? 1 : 0,
-          o.aggregate === 'max' ? 1 : 0,
-          rowTypes[type].code,
-        ),
-      );
-    },
-    observeDefensive(out, heads, d, type, o, size) {
-      const { queries, count } = o;
-      const group = queries.columns / d / heads.length;
-      return scoreHeads(out, heads, o.unscored ?? 0, (head, to, scored, h) =>
-        kernels.observe_defensive(
-          to,
-          queries.address + h * group * d * 4,
-          head.keys,
-          scratch.address,
-          count,
-          group,
-          head.length,
-          scored,
-          d,
-          queries.columns,
-          o.causal ? 1 : 0,
-          size,
-          rowTypes[type].code,
-        ),
-      );
-    },
+    observe: (out, heads, d, type, o: Observation) => watchHeads(kernels.observe, o.aggregate === 'max' ? 1 : 0, out, heads, d, type, o),
+    observeDefensive: (out, heads, d, type, o, size) => watchHeads(kernels.observe_defensive, size, out, heads, d, type, o),
     valueNorms(out, heads, from, d, type, wo) {
       const group = wo.columns / d / heads.length;
       const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];

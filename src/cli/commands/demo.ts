@@ -76,14 +76,14 @@ keeping 1/${SHARE} of them, asks their questions, prints a table and writes a re
             },
           );
         };
-        const result = await measure(dialogues, { share: 1 / SHARE, text: `1/${SHARE}` }, true);
+        const result = await measure(dialogues, { share: 1 / SHARE }, true);
         results.push(result);
         const first = result.answers.filter((a) => a.conversation === dialogues[0].id);
         const accuracy = first.filter((a) => a.correct).length / first.length;
         if (policy === 'full') points.push(...[SHARE, ...SWEEP].map((s): [number, number] => [1 / s, accuracy]));
         else {
           points.push([1 / SHARE, accuracy]);
-          for (const s of SWEEP) points.push([1 / s, (await measure(dialogues.slice(0, 1), { share: 1 / s, text: `1/${s}` }, false)).accuracy]);
+          for (const s of SWEEP) points.push([1 / s, (await measure(dialogues.slice(0, 1), { share: 1 / s }, false)).accuracy]);
         }
         trace.kept = [...layers.entries()].sort((a, b) => a[0] - b[0]).flatMap(([, heads]) => heads);
         traces.push(trace);

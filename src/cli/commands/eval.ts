@@ -108,7 +108,7 @@ function readBudget(value: unknown, policies: readonly string[]): EvalBudget {
     throw new UsageError('--budget is missing: tokens such as 256, or a share such as 1/8');
   }
   const share = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(String(value));
-  if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2])) return { share: Number(share[1]) / Number(share[2]), text: String(value).trim() };
+  if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2])) return { share: Number(share[1]) / Number(share[2]) };
   const tokens = Number(value);
   if (!Number.isInteger(tokens) || tokens < 1)
     throw new UsageError(`--budget is '${String(value)}', expected tokens such as 256, or a share of the conversation such as 1/8`);

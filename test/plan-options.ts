@@ -1,0 +1,22 @@
+// Options of a run that change nothing, for tests and benches that care about one or two of them.
+import type { PlanOptions } from '../src/engine/plan.ts';
+import { findPolicy } from '../src/policy/registry.ts';
+
+/** A policy's plan with uniform heads and layers; patched prompts, where it has them, as long as a block. */
+export function planOptions(policy: string, change: Partial<PlanOptions> & Pick<PlanOptions, 'budget' | 'blockSize'>): PlanOptions {
+  const patched = findPolicy(policy).observe.queries === 'patched';
+  return {
+    policy: findPolicy(policy),
+    heads: 'uniform',
+    layers: 'uniform',
+    alpha: 1.1,
+    sinks: 4,
+    safeguard: 0.2,
+    rowType: 'f16',
+    positions: 'auto',
+    promptTokens: patched ? change.blockSize : 0,
+    storedCaches: 0,
+    seed: 1,
+    ...change,
+  };
+}
