@@ -7,7 +7,8 @@
 //   |<---------------------------- layer l: Hkv * (kept_l + room) rows ---------------------------->|
 //   [ head 0: length rows | room ][ head 1: length rows | room ] ...
 //
-// After a compaction the heads of a layer are moved together again so that each has `room` rows behind it, whatever its length.
+// After a compaction the heads of a range are moved together again so that each has `room` rows behind it, whatever its length.
+// Where layers compete for the budget (`pooled`) there is one range, of all layers' heads.
 import type { Backend } from '../backend/backend.ts';
 import { type RowType, rowTypes } from '../backend/dtype.ts';
 import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
@@ -20,6 +21,14 @@ export interface CacheShape {
   readonly keptRows: readonly number[];
   /** Rows that may be appended to every head before the next compaction. */
   readonly room: number;
+  /** Whether all layers share one range: a layer may then keep more than its rows where others keep less. Default: no. */
+  readonly pooled?: boolean;
+}
+
+/** What stays of a head: ascending indices, i32 [count] at an address. */
+export interface Kept {
+  readonly rows: Address;
+  readonly count: number;
 }
 
 /** Bytes a row takes: key, value, token number, accumulated state. */
@@ -44,14 +53,14 @@ export class Cache {
   #values: Address;
   #tokens: Address;
   #state: Address;
-  #starts: number[][]; // first row of each head in the pool
-  #layerStart: number[] = [];
+  #ranges: Range[];
   #rowBytes: number; // of a key, and of a value
   #used = 0;
   #peak = 0;
 
   /** Reserves the region. Throws DeviceError where memory ends. */
   constructor(backend: Backend, shape: CacheShape) {
+    const { kvHeads, keptRows, room } = shape;
     const rows = cacheRows(shape);
     this.shape = shape;
     this.backend = backend;
@@ -62,16 +71,17 @@ export class Cache {
     this.#values = this.#keys + rows * this.#rowBytes;
     this.#tokens = this.#values + rows * this.#rowBytes;
     this.#state = this.#tokens + rows * 4;
-    let start = 0;
-    this.#starts = [];
-    this.heads = [];
-    for (const kept of shape.keptRows) {
-      this.#layerStart.push(start);
-      const starts = Array.from({ length: shape.kvHeads }, (_, h) => start + h * (kept + shape.room));
-      this.#starts.push(starts);
-      this.heads.push(starts.map((s) => ({ ...this.#at(s), length: 0 })));
-      start += shape.kvHeads * (kept + shape.room);
-    }
+    this.heads = keptRows.map(() => Array.from({ length: kvHeads }, () => ({ ...this.#at(0), length: 0 })));
+    let first = 0;
+    const rangeOf = (heads: HeadRows[], kept: number): Range => {
+      const range = { heads, first, kept, end: first + kept + heads.length * room, starts: [] };
+      first = range.end;
+      return range;
+    };
+    this.#ranges = shape.pooled
+      ? [rangeOf(this.heads.flat(), kvHeads * keptRows.reduce((a, b) => a + b, 0))]
+      : this.heads.map((heads, layer) => rangeOf(heads, kvHeads * keptRows[layer]));
+    this.clear();
   }
 
   get layers(): number {
@@ -107,14 +117,17 @@ export class Cache {
     if (this.#used > this.#peak) this.#peak = this.#used;
   }
 
-  /** Rows that head h of a layer can still take. */
-  roomOf(layer: number, h: number): number {
-    const end = h + 1 < this.shape.kvHeads ? this.#starts[layer][h + 1] : this.#layerEnd(layer);
-    return end - this.#starts[layer][h] - this.heads[layer][h].length;
+  /** The range that a layer's heads lie in, and the place of its head 0 among them. */
+  #rangeOf(layer: number): [range: Range, place: number] {
+    return this.shape.pooled ? [this.#ranges[0], layer * this.shape.kvHeads] : [this.#ranges[layer], 0];
   }
 
-  #layerEnd(layer: number): number {
-    return this.#layerStart[layer] + this.shape.kvHeads * (this.shape.keptRows[layer] + this.shape.room);
+  /** Rows that head h of a layer can still take. */
+  roomOf(layer: number, h: number): number {
+    const [range, place] = this.#rangeOf(layer);
+    const { starts, heads, end } = range;
+    const i = place + h;
+    return (i + 1 < heads.length ? starts[i + 1] : end) - starts[i] - heads[i].length;
   }
 
   /** Appends k and v [T, Hkv * d] of tokens number `token` .. to every head of a layer. Throws RangeError past the room. */
@@ -155,58 +168,53 @@ export class Cache {
     }
   }
 
-  /**
-   * Keeps the rows kept[h] (i32 at an address, ascending, `counts[h]` of them) of each head of a layer, in their order, and gives
-   * every head its room again. Throws RangeError where more is kept than the layer's share.
-   */
-  compact(layer: number, kept: readonly Address[], counts: readonly number[]): void {
-    const { kvHeads, keptRows } = this.shape;
-    const total = counts.reduce((a, b) => a + b, 0);
-    if (total > kvHeads * keptRows[layer]) throw new RangeError(`layer ${layer} keeps ${total} rows, its share is ${kvHeads * keptRows[layer]}`);
-    for (let h = 0; h < kvHeads; h++) {
-      const head = this.heads[layer][h];
-      this.#count(counts[h] - head.length);
-      if (counts[h] === head.length) continue;
-      this.backend.compactRows(head.keys, kept[h], counts[h], this.#rowBytes);
-      this.backend.compactRows(head.values, kept[h], counts[h], this.#rowBytes);
-      this.backend.compactRows(head.positions, kept[h], counts[h], 4);
-      this.backend.compactRows(head.state, kept[h], counts[h], 4);
-      head.length = counts[h];
-    }
-    this.#moveHeads(layer, this.#spread(layer, counts));
+  /** Keeps rows of each head of a layer, in their order, and gives every head its room again. Throws RangeError where more is kept than the layer's share. */
+  compact(layer: number, kept: readonly Kept[]): void {
+    if (this.shape.pooled) throw new RangeError('layers that share a range are compacted together');
+    this.#compact(this.#ranges[layer], kept, `layer ${layer}`);
   }
 
-  /** First rows that give every head of a layer the same room behind its `counts[h]` rows. */
-  #spread(layer: number, counts: readonly number[]): number[] {
-    const { kvHeads, keptRows, room } = this.shape;
+  /** The same for the heads of all layers, layer after layer: the one way where they share a range. */
+  compactAll(kept: readonly Kept[]): void {
+    let at = 0;
+    for (const [i, range] of this.#ranges.entries()) this.#compact(range, kept.slice(at, (at += range.heads.length)), `range ${i}`);
+  }
+
+  #compact(range: Range, kept: readonly Kept[], name: string): void {
+    const counts = kept.map((k) => k.count);
     const total = counts.reduce((a, b) => a + b, 0);
-    const spare = Math.floor((kvHeads * (keptRows[layer] + room) - total) / kvHeads);
-    let start = this.#layerStart[layer];
-    return counts.map((count) => {
-      const at = start;
-      start += count + spare;
-      return at;
+    if (total > range.kept) throw new RangeError(`${name} keeps ${total} rows, its share is ${range.kept}`);
+    range.heads.forEach((head, h) => {
+      const { rows, count } = kept[h];
+      this.#count(count - head.length);
+      if (count === head.length) return;
+      this.backend.compactRows(head.keys, rows, count, this.#rowBytes);
+      this.backend.compactRows(head.values, rows, count, this.#rowBytes);
+      this.backend.compactRows(head.positions, rows, count, 4);
+      this.backend.compactRows(head.state, rows, count, 4);
+      head.length = count;
     });
+    this.#moveHeads(range, spread(range, counts));
   }
 
   /**
    * Moves heads to new first rows. A head that moves right can only collide with the one behind it, a head that moves left with the one
    * before: so right-movers go from the last, left-movers from the first.
    */
-  #moveHeads(layer: number, next: number[]): void {
-    const starts = this.#starts[layer];
-    const move = (h: number) => {
-      const head = this.heads[layer][h];
-      const to = this.#at(next[h]);
+  #moveHeads(range: Range, next: number[]): void {
+    const { heads, starts } = range;
+    const move = (i: number) => {
+      const head = heads[i];
+      const to = this.#at(next[i]);
       this.#move(to.keys, head.keys, head.length * this.#rowBytes);
       this.#move(to.values, head.values, head.length * this.#rowBytes);
       this.#move(to.positions, head.positions, head.length * 4);
       this.#move(to.state, head.state, head.length * 4);
       Object.assign(head, to);
     };
-    for (let h = starts.length - 1; h >= 0; h--) if (next[h] > starts[h]) move(h);
-    for (let h = 0; h < starts.length; h++) if (next[h] < starts[h]) move(h);
-    this.#starts[layer] = next;
+    for (let i = starts.length - 1; i >= 0; i--) if (next[i] > starts[i]) move(i);
+    for (let i = 0; i < starts.length; i++) if (next[i] < starts[i]) move(i);
+    range.starts = next;
   }
 
   #move(to: Address, from: Address, bytes: number): void {
@@ -215,21 +223,22 @@ export class Cache {
 
   /** Forgets all rows. */
   clear(): void {
-    const none = new Array<number>(this.shape.kvHeads).fill(0);
-    for (let layer = 0; layer < this.layers; layer++) this.resize(layer, none);
+    this.resize(new Array<number>(this.layers * this.shape.kvHeads).fill(0));
   }
 
-  /** Sets the length of every head, with rows to be written by the caller (a snapshot being read back). */
-  resize(layer: number, counts: readonly number[]): void {
-    const { kvHeads, keptRows, room } = this.shape;
-    const total = counts.reduce((a, b) => a + b, 0);
-    if (total > kvHeads * (keptRows[layer] + room)) throw new RangeError(`layer ${layer}: ${total} rows do not fit`);
-    const starts = this.#spread(layer, counts);
-    for (let h = 0; h < kvHeads; h++) {
-      this.#count(counts[h] - this.heads[layer][h].length);
-      Object.assign(this.heads[layer][h], this.#at(starts[h]), { length: counts[h] });
+  /** Sets the length of every head, layer after layer, with rows to be written by the caller (a snapshot being read back). Throws RangeError where they do not fit. */
+  resize(counts: readonly number[]): void {
+    let at = 0;
+    for (const range of this.#ranges) {
+      const own = counts.slice(at, (at += range.heads.length));
+      const total = own.reduce((a, b) => a + b, 0);
+      if (total > range.end - range.first) throw new RangeError(`${total} rows do not fit where ${range.end - range.first} do`);
+      range.starts = spread(range, own);
+      range.heads.forEach((head, i) => {
+        this.#count(own[i] - head.length);
+        Object.assign(head, this.#at(range.starts[i]), { length: own[i] });
+      });
     }
-    this.#starts[layer] = starts;
   }
 
   /** Gives the region back. */
@@ -238,4 +247,27 @@ export class Cache {
     this.backend.arena.free(this.#region);
     this.#region = 0;
   }
+}
+
+/** Heads that share rows of the pool: a layer's, or all. */
+interface Range {
+  readonly heads: readonly HeadRows[];
+  /** Rows [first, end) of the pool, of which a compaction may leave `kept` in use. */
+  readonly first: number;
+  readonly end: number;
+  readonly kept: number;
+  /** First row of each head. */
+  starts: number[];
+}
+
+/** First rows that give every head of a range the same room behind its `counts[i]` rows. */
+function spread({ first, end, heads }: Range, counts: readonly number[]): number[] {
+  const total = counts.reduce((a, b) => a + b, 0);
+  const spare = Math.floor((end - first - total) / heads.length);
+  let start = first;
+  return counts.map((count) => {
+    const at = start;
+    start += count + spare;
+    return at;
+  });
 }

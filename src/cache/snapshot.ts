@@ -43,7 +43,7 @@ export function takeSnapshot(cache: Cache, standing: Standing): Uint8Array<Array
 
 /** Puts rows back. Throws StoreError for bytes that are damaged or belong to another shape of cache; the cache is then empty. */
 export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): Standing {
-  const { kvHeads, headDim, rowType, keptRows, room } = cache.shape;
+  const { kvHeads, headDim, rowType } = cache.shape;
   const refuse = (why: string): never => {
     cache.clear();
     throw new StoreError(`${name}: ${why}: delete the store and let it be written again`);
@@ -60,10 +60,10 @@ export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): 
   const rows = lengths.reduce((a, b) => a + b, 0);
   if (copy.length !== headerBytes + rows * cacheRowBytes(headDim, rowType)) refuse(`${copy.length} bytes do not hold its ${rows} rows`);
   if (ints[CHECKSUM_AT] !== checksum(copy)) refuse('its checksum is wrong, the bytes were changed');
-  for (let layer = 0; layer < cache.layers; layer++) {
-    const counts = lengths.slice(layer * kvHeads, (layer + 1) * kvHeads);
-    if (counts.reduce((a, b) => a + b, 0) > kvHeads * (keptRows[layer] + room)) refuse(`layer ${layer} has more rows than this session holds`);
-    cache.resize(layer, counts);
+  try {
+    cache.resize(lengths);
+  } catch (error) {
+    refuse(`it has more rows than this session holds (${(error as Error).message})`);
   }
   let at = headerBytes;
   for (const part of parts(cache)) {

@@ -38,7 +38,7 @@ export interface Plan extends PlanOptions {
   /** Position at which kept rows end once positions are compact. */
   readonly compactBase: number;
   readonly shape: CacheShape;
-  /** Rows of the fullest layer: how many scores there may be at once. */
+  /** Rows of the fullest layer there may be: how many scores there are at once, of a layer and (where layers are selected from together) of all. */
   readonly layerCapacity: number;
   /** Everything: cache at its fullest, working memory, stored caches in memory. */
   readonly promisedBytes: number;
@@ -47,8 +47,8 @@ export interface Plan extends PlanOptions {
   readonly promisedFixedBytes: number;
 }
 
-/** One f32 or i32 a row: scores, smoothed scores, scores with protection, kept indices, and what a score needs aside. */
-export const ROW_BUFFERS = 5;
+/** One f32 or i32 a row: scores, smoothed scores, a patched prompt's looks so far, scores with protection, kept indices, and what a score needs aside. */
+export const ROW_BUFFERS = 6;
 /** Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows of 64 f32 are 256 KiB. */
 export const SHIFT_SLOTS = 1021;
 
@@ -62,8 +62,15 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     if (options.layers === 'sensitivity' && options.sensitivity) return layerBudgets(rows, options.sensitivity, options.alpha);
     return new Array<number>(layers).fill(rows);
   };
-  const shapeOf = (rows: number): CacheShape => ({ kvHeads, headDim, rowType, keptRows: share(rows).map((m) => m + S), room: B + P });
-  const capacityOf = (shape: CacheShape) => Math.max(...shape.keptRows.map((kept) => kvHeads * (kept + shape.room)));
+  const shapeOf = (rows: number): CacheShape => ({
+    kvHeads,
+    headDim,
+    rowType,
+    keptRows: share(rows).map((m) => m + S),
+    room: B + P,
+    pooled: options.layers === 'global',
+  });
+  const capacityOf = (shape: CacheShape) => (shape.pooled ? cacheRows(shape) : Math.max(...shape.keptRows.map((kept) => kvHeads * (kept + shape.room))));
   const fixedBytes = (shape: CacheShape) => transformer.workspaceBytes(Math.max(B, P), B) + capacityOf(shape) * 4 * ROW_BUFFERS + SHIFT_SLOTS * ropeDims * 4;
   const promised = (rows: number): number => {
     const shape = shapeOf(rows);
@@ -85,7 +92,7 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     rows,
     layerRows,
     compactRows: layerRows.map((m) => Math.min(m, within)),
-    compactBase: Math.min(within + S, Math.max(...layerRows) * (options.heads === 'adaptive' ? kvHeads : 1) + S),
+    compactBase: Math.min(within + S, Math.max(...layerRows) * (shape.pooled ? kvHeads * layers : options.heads === 'adaptive' ? kvHeads : 1) + S),
     shape,
     layerCapacity: capacityOf(shape),
     promisedBytes: promised(rows),

@@ -72,7 +72,7 @@ export async function profileModel(
         const n = cut.heads[l][0].length;
         const rows = [...Array(n).keys()].filter((i) => i < Math.min(sinks, n) || i >= n - Math.ceil(block.length / 2));
         backend.ints(kept, rows.length).set(rows);
-        cut.compact(l, new Array<number>(kvHeads).fill(kept), new Array<number>(kvHeads).fill(rows.length));
+        cut.compact(l, new Array(kvHeads).fill({ rows: kept, count: rows.length }));
       }
       options.onProgress?.(Math.min(at + blockSize, tokens.length), tokens.length);
       await pause();

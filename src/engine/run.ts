@@ -2,12 +2,12 @@
 // plan; it knows no text. `prefill.ts` and `decode.ts` are what is done with it.
 import { rowTypes } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
-import { Cache } from '../cache/cache.ts';
+import { Cache, type Kept } from '../cache/cache.ts';
 import { restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
 import { ContextError } from '../errors.ts';
 import type { Transformer, Workspace } from '../model/transformer.ts';
 import type { LayerView } from '../policy/policy.ts';
-import { type Selection, select } from '../policy/select.ts';
+import { protectRows, select } from '../policy/select.ts';
 import { total } from '../policy/score.ts';
 import { fullError, type Plan, ROW_BUFFERS, SHIFT_SLOTS } from './plan.ts';
 
@@ -155,12 +155,14 @@ export class Run {
     return policy.evicts || positions === 'original' ? this.transformer.config.contextLength : Number.POSITIVE_INFINITY;
   }
 
-  /** Whether some layer will hold more than its share once T tokens have been appended. */
+  /** Whether some layer (all together, where they are selected from together) will hold more than its share once T tokens have been appended. */
   #mustEvict(T: number): boolean {
     const { layerRows, compactRows, sinks } = this.plan;
+    const { kvHeads, pooled } = this.plan.shape;
     const share = this.#base === ORIGINAL ? layerRows : compactRows;
     const held = Math.min(sinks, this.token + T);
-    return this.cache.heads.some((heads, layer) => heads.reduce((sum, h) => sum + h.length + T, 0) > heads.length * (share[layer] + held));
+    const over = this.cache.heads.map((heads, layer) => heads.reduce((sum, h) => sum + h.length + T, 0) - kvHeads * (share[layer] + held));
+    return pooled ? over.reduce((a, b) => a + b, 0) > 0 : over.some((rows) => rows > 0);
   }
 
   /**
@@ -226,7 +228,7 @@ export class Run {
     const { plan, cache, transformer } = this;
     const { backend } = transformer;
     const P = Math.min(prompt.length, plan.promptTokens);
-    const sum = this.#buffer(2); // looks of the pieces so far
+    const sum = this.#buffer(5); // looks of the pieces so far
     transformer.forward(prompt.slice(0, P), {
       cache,
       workspace: this.workspace,
@@ -276,38 +278,48 @@ export class Run {
     };
   }
 
+  /** Evicts from a layer by its scores; where all layers are selected from together, from all of them once the last has its scores. */
   #evict(layer: number, scores: Scores, T: number, end: number, compact: boolean): void {
     const { plan, cache } = this;
     const { backend } = this.transformer;
-    const rows = compact ? plan.compactRows[layer] : plan.layerRows[layer];
-    const view = this.#view(layer, T, this.#buffer(0), undefined, 0);
-    const selection = select(
-      view,
-      scores,
-      { rows, sinks: plan.sinks, heads: plan.heads, safeguard: plan.safeguard },
-      this.#buffer(2),
-      this.#buffer(3),
-      backend,
-    );
-    if (compact) this.#rotate(layer, selection, end);
-    cache.compact(layer, selection.kept, selection.counts);
-    this.onKept?.(
-      layer,
-      cache.heads[layer].map((h) => backend.ints(h.positions, h.length).slice()),
-    );
+    const { pooled } = plan.shape;
+    const layerRows = compact ? plan.compactRows : plan.layerRows;
+    const before = pooled ? cache.heads.slice(0, layer).reduce((sum, heads) => sum + heads.reduce((n, h) => n + h.length, 0), 0) : 0;
+    const rated = protectRows(this.#view(layer, T, this.#buffer(0), undefined, 0), scores, plan.sinks, this.#buffer(2) + before * 4, backend);
+    const share = { rows: layerRows[layer], sinks: plan.sinks, safeguard: plan.safeguard };
+    if (!pooled) {
+      const kept = select(cache.heads[layer], rated, { ...share, heads: plan.heads }, this.#buffer(3), backend);
+      if (compact) this.#rotate(layer, kept, end);
+      cache.compact(layer, kept);
+    } else {
+      if (layer < cache.layers - 1) return;
+      const heads = cache.heads.flat();
+      const all = { address: this.#buffer(2), counts: heads.map((h) => h.length) };
+      const kept = select(heads, all, { ...share, heads: 'adaptive' }, this.#buffer(3), backend);
+      const { kvHeads } = plan.shape;
+      if (compact) cache.heads.forEach((_, l) => this.#rotate(l, kept.slice(l * kvHeads, (l + 1) * kvHeads), end));
+      cache.compactAll(kept);
+    }
+    for (const l of pooled ? cache.heads.keys() : [layer]) {
+      this.onKept?.(
+        l,
+        cache.heads[l].map((h) => backend.ints(h.positions, h.length).slice()),
+      );
+    }
   }
 
   /** Rotates the rows that stay so that their positions become contiguous and end at plan.compactBase, before they move. */
-  #rotate(layer: number, { kept, counts }: Selection, end: number): void {
+  #rotate(layer: number, kept: readonly Kept[], end: number): void {
     const { cache, plan } = this;
     const { backend } = this.transformer;
     const keyBytes = plan.shape.headDim * rowTypes[plan.shape.rowType].bytes;
     cache.heads[layer].forEach((head, h) => {
-      const rows = backend.ints(kept[h], counts[h]).slice();
+      const { count } = kept[h];
+      const rows = backend.ints(kept[h].rows, count).slice();
       const tokens = backend.ints(head.positions, head.length).slice();
       const shiftOf = (i: number) => {
         const before = this.#base === ORIGINAL ? tokens[rows[i]] : end - head.length + rows[i];
-        return plan.compactBase - counts[h] + i - before;
+        return plan.compactBase - count + i - before;
       };
       for (let i = 0; i < rows.length;) {
         const shift = shiftOf(i);

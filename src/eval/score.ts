@@ -8,7 +8,7 @@ import { OptionError } from '../errors.ts';
 import { definePolicy, type LayerView, type Policy } from '../policy/policy.ts';
 import { findPolicy, policies } from '../policy/registry.ts';
 import { total } from '../policy/score.ts';
-import { select } from '../policy/select.ts';
+import { protectRows, select } from '../policy/select.ts';
 
 /** Tensors of one layer, after RoPE. Hq query heads share Hkv kv heads of d; the window is the last of the n tokens. */
 export interface TensorFile {
@@ -96,7 +96,7 @@ export function scoreTensors(file: TensorFile, names: readonly string[], backend
       const rows = Array.from({ length: Math.min(4, D - row) }, (_, r) => file.Wo.map((column) => column[row + r]));
       backend.packRows(output, row, rows.length, new Uint8Array(Float32Array.from(rows.flat()).buffer));
     }
-    const [out, spare, extra, full, kept] = [0, 1, 2, 3, 4].map(() => room(Hkv * n * 4));
+    const [out, spare, extra, fullScores, kept] = [0, 1, 2, 3, 4].map(() => room(Hkv * n * 4));
     const scores: ScoreReport['scores'] = {};
     const keptRows: ScoreReport['kept'] = {};
     for (const name of names) {
@@ -136,15 +136,10 @@ export function scoreTensors(file: TensorFile, names: readonly string[], backend
       const selectRows = (heads: 'uniform' | 'adaptive', safeguard: number) => {
         const ranked = put(complete.flat(), 1);
         const shown = view.heads.map((head, h) => ({ ...head, length: complete[h].length }));
-        const selection = select(
-          { ...view, heads: shown, recent: 0 },
-          { address: ranked.address, counts: complete.map((s) => s.length) },
-          { rows: budget, sinks: 0, heads, safeguard },
-          full,
-          kept,
-          backend,
-        );
-        return selection.kept.map((at, h) => [...backend.ints(at, selection.counts[h])]);
+        const rated = { address: ranked.address, counts: complete.map((s) => s.length) };
+        const full = protectRows({ ...view, heads: shown, recent: 0 }, rated, 0, fullScores, backend);
+        const selection = select(shown, full, { rows: budget, sinks: 0, heads, safeguard }, kept, backend);
+        return selection.map(({ rows, count }) => [...backend.ints(rows, count)]);
       };
       keptRows[name] = { uniform: selectRows('uniform', 0), adaptive: selectRows('adaptive', 0), 'adaptive-safeguard-0.2': selectRows('adaptive', 0.2) };
     }
@@ -159,13 +154,13 @@ export function scoreTensors(file: TensorFile, names: readonly string[], backend
   }
 }
 
-/** Each head's scores, the rows behind them that got none carrying the best of the layer. */
+/** Each head's scores; rows that are kept whatever their score, and those behind them that got none, carry the best of the layer. */
 function completeScores(scores: Scores, n: number, backend: Backend): number[][] {
   const all = [...backend.floats(scores.address, total(scores))];
-  const best = Math.max(...all);
+  const best = Math.max(...all.filter(Number.isFinite));
   let at = 0;
   return scores.counts.map((count) => {
-    const own = all.slice(at, at + count);
+    const own = all.slice(at, at + count).map((s) => (s === Number.POSITIVE_INFINITY ? best : s));
     at += count;
     return [...own, ...new Array<number>(Math.max(0, n - count)).fill(best)];
   });

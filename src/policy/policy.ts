@@ -74,8 +74,12 @@ export type PolicyDefinition = Pick<Policy, 'name' | 'summary'> & Partial<Omit<P
 
 export type Aggregate = 'mean' | 'max' | 'defensive';
 
-/** 'uniform': equal layers; 'sensitivity': by the model's profile; 'pyramid': falling linearly with depth. */
-export type LayerSharing = 'uniform' | 'sensitivity' | 'pyramid';
+/**
+ * 'uniform': equal layers; 'sensitivity': by the model's profile; 'pyramid': falling linearly with depth; 'global': the best rows of all layers and
+ * heads together, whatever their place (Layer-DefensiveKV).
+ */
+export const layerSharings = ['uniform', 'sensitivity', 'pyramid', 'global'] as const;
+export type LayerSharing = (typeof layerSharings)[number];
 
 /** Completes a definition: what is left out is neutral, and a policy with observers is scored by their attention. */
 export function definePolicy(definition: PolicyDefinition): Policy {

@@ -11,6 +11,7 @@ import { infinipot } from './infinipot.ts';
 import { keydiff } from './keydiff.ts';
 import { knorm } from './knorm.ts';
 import { kvzip } from './kvzip.ts';
+import { layerDefensivekv } from './layer-defensivekv.ts';
 import type { Policy } from './policy.ts';
 import { pyramidkv } from './pyramidkv.ts';
 import { random } from './random.ts';
@@ -31,6 +32,7 @@ export const policies: readonly Policy[] = [
   pyramidkv,
   criticalkv,
   defensivekv,
+  layerDefensivekv,
   infinipot,
   kvzip,
   epicache,

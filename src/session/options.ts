@@ -6,7 +6,7 @@ import type { EmbedderOption } from '../episode/embed.ts';
 import type { EpisodeOptions } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
-import type { LayerSharing, Policy } from '../policy/policy.ts';
+import { type LayerSharing, layerSharings, type Policy } from '../policy/policy.ts';
 import { findPolicy } from '../policy/registry.ts';
 
 export interface ConversationOptions {
@@ -18,7 +18,7 @@ export interface ConversationOptions {
   readonly policy?: string | Policy;
   /** 'uniform': each head keeps as many rows; 'adaptive': a layer's best rows, whatever their head. Default: the policy's, mostly uniform. */
   readonly heads?: 'uniform' | 'adaptive';
-  /** 'uniform': each layer keeps as many rows; 'sensitivity': by `sensitivity`; 'pyramid': falling with depth. Default: the policy's, mostly uniform. */
+  /** 'uniform': each layer keeps as many rows; 'sensitivity': by `sensitivity`; 'pyramid': falling with depth; 'global': the best rows of all layers. Default: the policy's, mostly uniform. */
   readonly layers?: LayerSharing;
   /** Similarity of each layer from profileModel(), wanted by layers 'sensitivity'. */
   readonly sensitivity?: readonly number[];
@@ -125,7 +125,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
   const blockSize = whole('blockSize', options.blockSize ?? Math.min(DEFAULT_BLOCK, contextLength >> 1), 1, MAX_BLOCK);
   if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);
   const instructions = readInstructions(options.instructions, model);
-  const sharing = oneOf('layers', options.layers ?? policy.layers, ['uniform', 'sensitivity', 'pyramid']);
+  const sharing = oneOf('layers', options.layers ?? policy.layers, layerSharings);
   const sensitivity = sharing === 'sensitivity' ? options.sensitivity : undefined;
   if (sharing === 'sensitivity') {
     if (!sensitivity) throw new OptionError("layers 'sensitivity' needs the model's profile: pass sensitivity: (await profileModel(model, text)).similarity");

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { Cache, cacheRowBytes, cacheRows } from '../../src/cache/cache.ts';
+import { Cache, cacheRowBytes, cacheRows, type Kept } from '../../src/cache/cache.ts';
 import { restoreSnapshot, takeSnapshot } from '../../src/cache/snapshot.ts';
 
 const test = suite('cache');
@@ -13,10 +13,10 @@ const d = 6;
 type Model = number[][][];
 const mark = (layer: number, h: number, token: number) => token + h / 8 + layer / 64;
 
-function setup(layers: number, kvHeads: number, kept: number[], room: number, rowType: 'f32' | 'f16') {
+function setup(layers: number, kvHeads: number, kept: number[], room: number, rowType: 'f32' | 'f16', pooled = false) {
   const backend = createWasmBackend('simd');
   backend.reserveScratch({ tokens: 8, queryHeads: kvHeads, kvHeads, headDim: d, width: 64 });
-  const cache = new Cache(backend, { kvHeads, headDim: d, rowType, keptRows: kept.slice(0, layers), room });
+  const cache = new Cache(backend, { kvHeads, headDim: d, rowType, keptRows: kept.slice(0, layers), room, pooled });
   const model: Model = Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => []));
   return { backend, cache, model };
 }
@@ -68,37 +68,40 @@ test('appending and compacting at random keeps order, contents and the promise',
       fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 3, maxLength: 3 }),
       fc.integer({ min: 1, max: 9 }),
       fc.constantFrom('f32' as const, 'f16' as const),
+      fc.boolean(),
       fc.infiniteStream(fc.integer({ min: 0, max: 2 ** 30 })),
-      (layers, kvHeads, kept, room, rowType, stream) => {
-        const { backend, cache, model } = setup(layers, kvHeads, kept, room, rowType);
+      (layers, kvHeads, kept, room, rowType, pooled, stream) => {
+        const { backend, cache, model } = setup(layers, kvHeads, kept, room, rowType, pooled);
         const drawn = stream[Symbol.iterator]();
         const draw = (below: number) => Number(drawn.next().value) % below;
         assert.is(cache.bytes, cacheRows(cache.shape) * cacheRowBytes(d, rowType));
         const reserved = backend.arena.usedBytes;
         const indices = backend.arena.allocate(4 * cacheRows(cache.shape));
         let token = 0;
+        // shares fall to heads at random, adaptive budgets at their wildest
+        const choose = (heads: number[][], rows: readonly { positions: number; length: number }[], share: number, at: number): Kept[] => {
+          let left = share;
+          return heads.map((head, h) => {
+            const count = Math.min(head.length, draw(left + 1));
+            while (head.length > count) head.splice(draw(head.length), 1);
+            const before = [...backend.ints(rows[h].positions, rows[h].length)];
+            backend.ints(at, count).set(head.map((t) => before.indexOf(t)));
+            left -= count;
+            const chosen = { rows: at, count };
+            at += 4 * count;
+            return chosen;
+          });
+        };
         for (let block = 0; block < 6; block++) {
           const T = 1 + draw(room);
           for (let layer = 0; layer < layers; layer++) {
             append(cache, model, layer, T, token);
-            // a layer's share falls to its heads at random, adaptive budgets at their wildest
-            let left = kvHeads * kept[layer];
-            let at = indices;
-            const addresses: number[] = [];
-            const counts: number[] = [];
-            for (const head of model[layer]) {
-              const count = Math.min(head.length, draw(left + 1));
-              while (head.length > count) head.splice(draw(head.length), 1);
-              const before = [...backend.ints(cache.heads[layer][addresses.length].positions, cache.heads[layer][addresses.length].length)];
-              backend.ints(at, count).set(head.map((t) => before.indexOf(t)));
-              addresses.push(at);
-              counts.push(count);
-              at += 4 * count;
-              left -= count;
-            }
-            cache.compact(layer, addresses, counts);
-            for (let h = 0; h < kvHeads; h++) assert.ok(cache.roomOf(layer, h) >= room, 'every head has its room again');
+            if (!pooled) cache.compact(layer, choose(model[layer], cache.heads[layer], kvHeads * kept[layer], indices));
           }
+          const total = kvHeads * kept.slice(0, layers).reduce((a, b) => a + b, 0);
+          if (pooled) cache.compactAll(choose(model.flat(), cache.heads.flat(), total, indices));
+          for (let layer = 0; layer < layers; layer++)
+            for (let h = 0; h < kvHeads; h++) assert.ok(cache.roomOf(layer, h) >= room, 'every head has its room again');
           token += T;
           check(cache, model);
         }
@@ -129,7 +132,8 @@ test('more than the room, or than a share, is refused before anything is written
   assert.throws(() => cache.append(0, tensor, tensor, 1, 7), /1 rows appended where 0 fit/);
   const kept = backend.arena.allocate(64);
   backend.ints(kept, 7).set([0, 1, 2, 3, 4, 5, 6]);
-  assert.throws(() => cache.compact(0, [kept, kept], [4, 3]), /keeps 7 rows, its share is 6/);
+  const seven = [4, 3].map((count) => ({ rows: kept, count }));
+  assert.throws(() => cache.compact(0, seven), /layer 0 keeps 7 rows, its share is 6/);
   check(cache, model);
 });
 test('a snapshot restores rows and standing; a damaged or foreign one is refused and leaves the cache empty', () => {

@@ -138,6 +138,42 @@ test('after every block each layer holds exactly its budget and the sinks, whate
   );
 });
 
+test('layers that compete: after every block all together hold exactly the budget, each head at least its safeguard', async () => {
+  const model = await tinyModel();
+  const all = tokensOf(model, 1200);
+  const { layers, kvHeads } = model.config;
+  for (const policy of policies.filter((p) => p.evicts).map((p) => p.name)) {
+    for (const [tokens, safeguard] of [
+      [70, 0],
+      [40, 0.25],
+    ]) {
+      await withRun(model, optionsOf(policy, { budget: { tokens }, layers: 'global', safeguard }), async (run) => {
+        let at = 0;
+        for (const size of [64, 64, 13, 64, 1, 40, 64, 64]) {
+          run.step(all.slice(at, at + size));
+          at += size;
+          const lengths = run.cache.heads.flat().map((h) => h.length);
+          assert.is(
+            lengths.reduce((a, b) => a + b, 0),
+            layers * kvHeads * Math.min(at, tokens + 4),
+            policy,
+          );
+          assert.ok(lengths.every((n) => n >= Math.min(at, Math.floor(safeguard * tokens))));
+          for (const [layer, heads] of run.cache.heads.entries())
+            for (const [h, head] of heads.entries()) {
+              const kept = [...model.backend.ints(head.positions, head.length)];
+              assert.ok(kept.every((t, i) => (i === 0 ? t === 0 : t > kept[i - 1])));
+              assert.ok(run.cache.roomOf(layer, h) >= run.plan.shape.room);
+            }
+        }
+        const spread = new Set(run.cache.heads.flat().map((h) => h.length));
+        if (policy === 'layer-defensivekv') assert.ok(spread.size > 1, 'heads differ');
+        await reply(run, model.tokenizer.encode('<|user|> Hi?<|assistant|>'), 200);
+      });
+    }
+  }
+});
+
 test('a conversation 20 times the context length: flat, within the promise, and still answering about what was kept', async () => {
   const model = await tinyModel();
   const text = Array.from({ length: 40 }, (_, i) => dialogues[i % dialogues.length].turns.map((t) => t.line).join('')).join('');
@@ -175,8 +211,9 @@ test('compact positions change nothing that attention sees: re-rotated rows answ
 
 test('replies go on past the budget, and past the context', async () => {
   const model = await tinyModel();
-  for (const policy of ['keydiff', 'snapkv', 'kvzip', 'h2o']) {
-    await withRun(model, optionsOf(policy, { budget: { tokens: 80 }, heads: 'adaptive' }), async (run) => {
+  for (const policy of ['keydiff', 'snapkv', 'kvzip', 'h2o', 'layer-defensivekv']) {
+    const layers = findPolicy(policy).layers;
+    await withRun(model, optionsOf(policy, { budget: { tokens: 80 }, heads: 'adaptive', layers }), async (run) => {
       await prefill(run, tokensOf(model, 300));
       const out = await reply(run, model.tokenizer.encode('<|user|> Hi?<|assistant|>'), 4500);
       assert.is(out.length, 4500);
@@ -242,15 +279,17 @@ test('a saved run goes on as the one it was saved from', async () => {
   const model = await tinyModel();
   const tokens = tokensOf(model, 600);
   const question = model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>');
-  await withRun(model, optionsOf('keydiff', { heads: 'adaptive' }), async (run) => {
-    await prefill(run, tokens);
-    const bytes = run.save();
-    const first = await reply(run, question, 8);
-    run.clear();
-    run.restore(bytes, 'saved', tokens);
-    assert.is(run.token, 600);
-    assert.equal(await reply(run, question, 8), first);
-  });
+  for (const layers of ['uniform', 'global'] as const) {
+    await withRun(model, optionsOf('keydiff', { heads: 'adaptive', layers }), async (run) => {
+      await prefill(run, tokens);
+      const bytes = run.save();
+      const first = await reply(run, question, 8);
+      run.clear();
+      run.restore(bytes, 'saved', tokens);
+      assert.is(run.token, 600);
+      assert.equal(await reply(run, question, 8), first);
+    });
+  }
 });
 
 test('a plan counts every byte that the arena gives', async () => {

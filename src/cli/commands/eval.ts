@@ -5,6 +5,7 @@ import { type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.
 import { resultTable } from '../../eval/table.ts';
 import { OptionError } from '../../errors.ts';
 import type { Model } from '../../model/model.ts';
+import { layerSharings } from '../../policy/policy.ts';
 import { policies } from '../../policy/registry.ts';
 import type { ConversationOptions } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
@@ -51,8 +52,8 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   --budget B         tokens kept per kv head, or a share of each conversation such as 1/8; 'full' keeps everything
   --block N          tokens forwarded, and evicted after, at a time (256)
   --heads KIND       uniform, or adaptive: a layer's best rows, whatever their head (default: the policy's)
-  --layers KIND      uniform, pyramid (falling with depth), or sensitivity: by the profile kept beside the model, computed on the data where
-                     there is none (default: the policy's)
+  --layers KIND      uniform, pyramid (falling with depth), global (the best rows of all layers and heads), or sensitivity: by the profile kept
+                     beside the model, computed on the data where there is none (default: the policy's)
   --episodes E       clusters of epicache (4)          --medoids N   segments that stand for an episode (4)
   --segment TURNS    turns to a segment (4)            --embedder K  lexical (default) or model
   --store DIR        folder for episodes that are not resident (default: memory)
@@ -119,7 +120,7 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
   return {
     blockSize: wholeNumber('block', values.block, 1),
     heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
-    layers: oneOf('layers', values.layers, ['uniform', 'sensitivity', 'pyramid'] as const),
+    layers: oneOf('layers', values.layers, layerSharings),
     positions: oneOf('positions', values.positions, ['auto', 'original', 'compact']),
     cacheType: oneOf('cache-type', values['cache-type'], ['f16', 'f32']),
     sinks: wholeNumber('sinks', values.sinks, 0),
