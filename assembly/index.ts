@@ -19,6 +19,7 @@ export { mean_direction, row_cosines, row_norms, rows_load, rows_scratch, rows_s
 export { attention, attention_scratch } from './attention';
 export { average_pool, observe, observe_scratch } from './score';
 export { defensive_scratch, observe_defensive } from './defensive';
+export { expect, expect_scratch } from './expect';
 export { top_k, top_k_scratch } from './select';
 export { compact_rows } from './compact';
 export { kmeans_assign, kmeans_sum } from './kmeans';

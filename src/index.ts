@@ -17,6 +17,7 @@ export type { LoadProgress } from './model/load.ts';
 export { type LoadOptions, loadModel, type Model } from './model/model.ts';
 export type { ModelInput } from './model/source.ts';
 export type { Tokenizer } from './model/tokenizer.ts';
+export { type Axes, composePolicy } from './policy/compose.ts';
 export { definePolicy, type LayerView, type Observer, type Policy, type PolicyDefinition, type Score } from './policy/policy.ts';
 export { findPolicy, policies } from './policy/registry.ts';
 export {

@@ -80,8 +80,13 @@ export interface Backend {
   observeDefensive(out: Address, heads: readonly HeadRows[], d: number, type: RowType, o: Omit<Observation, 'aggregate'>, size: number): Scores;
   /** v[i] = mean over g of norm1(V[i] Wo_{h,g}) for rows from[h] and later; wo [D, Hq * d] is the output projection, Wo_{h,g} a query head's slice. */
   valueNorms(out: Address, heads: readonly HeadRows[], from: readonly number[], d: number, type: RowType, wo: Weight): Scores;
-  /** norm2 of each key. */
-  keyNorms(out: Address, heads: readonly HeadRows[], d: number, type: RowType): Scores;
+  /**
+   * Mean over g of softmax_i(m . k[i] + k[i] C k[i] / 2), m and C the mean and covariance of the head's `count` queries / sqrt(d): the attention that
+   * queries drawn like these will pay. `spare` has room for all scores too.
+   */
+  expectedAttention(out: Address, spare: Address, heads: readonly HeadRows[], d: number, type: RowType, queries: Tensor, count: number): Scores;
+  /** norm2 of each key, or value. */
+  rowNorms(out: Address, heads: readonly HeadRows[], of: 'keys' | 'values', d: number, type: RowType): Scores;
   /** cos of each key with the mean direction of its head's keys, mean_j k_j / norm(k_j). */
   keyCosines(out: Address, heads: readonly HeadRows[], d: number, type: RowType): Scores;
   /** Each score averaged with its neighbours, `size` (odd) in all, zeros beyond the ends, head by head. `out` lies apart. */

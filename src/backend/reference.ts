@@ -194,7 +194,32 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
       });
       return { address: out, counts };
     },
-    keyNorms: (out, heads, d, type) => perHead(out, heads, 0, (head, _, n) => Array.from({ length: n }, (__, i) => norm(keyOf(head, i, d, type)))),
+    expectedAttention(out, _, heads, d, type, queries, count) {
+      const group = queries.columns / d / heads.length;
+      return perHead(out, heads, 0, (head, h, n) => {
+        const sums = new Array<number>(n).fill(0);
+        for (let g = 0; g < group; g++) {
+          const drawn = Array.from({ length: count }, (__, p) =>
+            Array.from({ length: d }, (___, j) => row(queries, p)[(h * group + g) * d + j] / Math.sqrt(d)),
+          );
+          const mean = Array.from({ length: d }, (__, j) => drawn.reduce((sum, q) => sum + q[j], 0) / count);
+          const expected = Array.from({ length: n }, (__, i) => {
+            const key = keyOf(head, i, d, type);
+            // k C k = the variance of q . k
+            const variance = drawn.reduce((sum, q) => sum + q.reduce((s, x, j) => s + (x - mean[j]) * key[j], 0) ** 2, 0) / count;
+            return dot(mean, key) + variance / 2;
+          });
+          const peak = Math.max(...expected);
+          const mass = expected.reduce((sum, s) => sum + Math.exp(s - peak), 0);
+          expected.forEach((s, i) => {
+            sums[i] += Math.exp(s - peak) / mass / group;
+          });
+        }
+        return sums;
+      });
+    },
+    rowNorms: (out, heads, of, d, type) =>
+      perHead(out, heads, 0, (head, _, n) => Array.from({ length: n }, (__, i) => norm(Array.from({ length: d }, (___, j) => cell(head[of], i, j, d, type))))),
     keyCosines: (out, heads, d, type) =>
       perHead(out, heads, 0, (head, _, n) => {
         const keys = Array.from({ length: n }, (__, i) => keyOf(head, i, d, type));

@@ -71,7 +71,9 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     pooled: options.layers === 'global',
   });
   const capacityOf = (shape: CacheShape) => (shape.pooled ? cacheRows(shape) : Math.max(...shape.keptRows.map((kept) => kvHeads * (kept + shape.room))));
-  const fixedBytes = (shape: CacheShape) => transformer.workspaceBytes(Math.max(B, P), B) + capacityOf(shape) * 4 * ROW_BUFFERS + SHIFT_SLOTS * ropeDims * 4;
+  const aheadBytes = policy.observe.queries === 'block' && policy.observe.ahead ? B * ropeDims * 4 : 0;
+  const fixedBytes = (shape: CacheShape) =>
+    transformer.workspaceBytes(Math.max(B, P), B) + capacityOf(shape) * 4 * ROW_BUFFERS + SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
   const promised = (rows: number): number => {
     const shape = shapeOf(rows);
     return cacheRows(shape) * rowBytes + fixedBytes(shape) + options.storedCaches * snapshotBytes(layers, kvHeads, layers * kvHeads * (rows + S), rowBytes);

@@ -1,5 +1,6 @@
 // One conversation's state in the engine: its cache, its working memory, where it stands. It takes tokens in blocks and keeps within its
 // plan; it knows no text. `prefill.ts` and `decode.ts` are what is done with it.
+import type { Angles } from '../backend/backend.ts';
 import { rowTypes } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
@@ -35,6 +36,7 @@ export class Run {
   #shifts: Address;
   #shiftHeld = new Int32Array(SHIFT_SLOTS); // which shift a slot holds; 0 is never asked for
   #extent: number; // bytes of one buffer
+  #ahead?: Angles; // of a block's queries to the positions behind it
 
   /** Reserves everything the run will ever hold. Throws DeviceError where memory ends; nothing is left reserved then. */
   constructor(transformer: Transformer, plan: Plan) {
@@ -51,6 +53,13 @@ export class Run {
       this.#buffers = backend.arena.allocate(this.#extent * ROW_BUFFERS);
       undo.push(() => backend.arena.free(this.#buffers));
       this.#shifts = backend.arena.allocate(SHIFT_SLOTS * config.ropeDims * 4);
+      undo.push(() => backend.arena.free(this.#shifts));
+      const { observe } = plan.policy;
+      if (observe.queries === 'block' && observe.ahead) {
+        const address = backend.arena.allocate(plan.blockSize * config.ropeDims * 4);
+        this.#ahead = { address, rotated: config.ropeDims, style: config.architecture.rope };
+        transformer.rotary.writeAhead(backend, address, plan.blockSize, observe.ahead);
+      }
     } catch (error) {
       for (const step of undo.reverse()) step();
       throw error;
@@ -137,6 +146,7 @@ export class Run {
     if (this.#buffers === 0) return;
     this.transformer.backend.arena.free(this.#buffers);
     this.transformer.backend.arena.free(this.#shifts);
+    if (this.#ahead) this.transformer.backend.arena.free(this.#ahead.address);
     this.#buffers = 0;
   }
 
@@ -268,6 +278,7 @@ export class Run {
       tokens: this.token + T,
       queries,
       count,
+      ahead: this.#ahead && { ...this.#ahead, address: this.#ahead.address + (plan.blockSize - count) * this.#ahead.rotated * 4 },
       recent: Math.min(plan.policy.protect.recent, plan.layerRows[layer]),
       rows: plan.layerRows[layer],
       output: this.transformer.weights.layers[layer].attnOutput,

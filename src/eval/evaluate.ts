@@ -71,6 +71,7 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
   const sums = { budget: 0, tokens: 0, prefillMs: 0, prefillTokens: 0, decodeMs: 0, decodeTokens: 0 };
   const most = { peakCacheBytes: 0, promisedBytes: 0, peakBytes: 0 };
   let block = 0;
+  let policy = setup.policy;
   let sharing = { heads: 'uniform', layers: 'uniform' };
   for (const [index, dialogue] of dialogues.entries()) {
     const tokens = dialogueTokens(model, dialogue);
@@ -102,6 +103,7 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
       const { statistics, memory, plan } = conversation;
       block = plan.blockSize;
       sharing = { heads: plan.heads, layers: plan.layers };
+      policy = plan.policy.name;
       sums.budget += plan.rows;
       sums.tokens += tokens;
       sums.prefillMs += statistics.prefillMs;
@@ -117,7 +119,7 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
   }
   const mean = (of: (a: Answer) => number) => answers.reduce((sum, a) => sum + of(a), 0) / answers.length;
   return {
-    policy: setup.policy,
+    policy,
     budget: Math.round(sums.budget / dialogues.length),
     block,
     ...sharing,

@@ -60,13 +60,19 @@ function scoredPolicy(name: string, window: number): Policy {
           protect: { recent: window },
         })
       : findPolicy(name);
+  if (looksAhead(policy)) throw new OptionError(`policy '${name}' needs queries before RoPE, the file has them after it: score another one`);
   if (policy.observe.queries !== 'last' || policy.observe.count === 1) return policy;
   return definePolicy({ ...policy, score: undefined, observe: { queries: 'last', count: window }, protect: { recent: window } });
 }
 
+/** Whether a policy turns queries to other positions: the file does not say where its own stand. */
+function looksAhead({ observe }: Policy): boolean {
+  return observe.queries === 'block' && observe.ahead !== undefined;
+}
+
 /** What is scored where no policy is named. */
 export function scoredNames(): string[] {
-  const own = policies.filter((p) => p.evicts && p.observe.queries !== 'patched').map((p) => p.name);
+  const own = policies.filter((p) => p.evicts && p.observe.queries !== 'patched' && !looksAhead(p)).map((p) => p.name);
   return [...own.filter((name) => name !== 'random'), 'patched-max', 'patched-mean', PARTS_ALONE];
 }
 

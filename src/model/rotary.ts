@@ -7,6 +7,8 @@ import type { ModelConfig } from './config.ts';
 export interface Rotary {
   /** Row i of f32 [count, ropeDims] at `to` = the angles of position first + i. Negative positions rotate backwards. */
   write(backend: Backend, to: Address, first: number, count: number): void;
+  /** Row i of f32 [count, ropeDims] at `to` = the mean of the rotations that take the i-th of `count` tokens to each of the `ahead` positions behind them. */
+  writeAhead(backend: Backend, to: Address, count: number, ahead: number): void;
 }
 
 /** theta_j = base^(-2j / ropeDims) / factor_j, an angle = position * theta_j (divided by the linear scale). */
@@ -22,6 +24,24 @@ export function createRotary(config: ModelConfig, factors?: readonly number[]): 
           const angle = (first + i) * frequencies[j];
           table[row + j] = Math.cos(angle);
           table[row + half + j] = Math.sin(angle);
+        }
+      }
+    },
+    writeAhead(backend, to, count, ahead) {
+      const table = backend.floats(to, count * 2 * half);
+      for (let j = 0; j < half; j++) {
+        // token i is count - i .. count - i + ahead - 1 positions away: sums over a window that slides from the last token to the first
+        let [cos, sin] = [0, 0];
+        for (let distance = 1; distance <= ahead; distance++) {
+          cos += Math.cos(distance * frequencies[j]);
+          sin += Math.sin(distance * frequencies[j]);
+        }
+        for (let i = count - 1; i >= 0; i--) {
+          table[i * 2 * half + j] = cos / ahead;
+          table[i * 2 * half + half + j] = sin / ahead;
+          const nearest = count - i;
+          cos += Math.cos((nearest + ahead) * frequencies[j]) - Math.cos(nearest * frequencies[j]);
+          sin += Math.sin((nearest + ahead) * frequencies[j]) - Math.sin(nearest * frequencies[j]);
         }
       }
     },

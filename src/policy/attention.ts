@@ -8,7 +8,7 @@ import { total } from './score.ts';
 const FIRST_STAGE_MASS = 0.9;
 
 /** Composes the score from the axes of a policy. */
-export function attentionScore({ observe, aggregate, pool, value, stages }: Omit<Policy, 'score'>): Score {
+export function attentionScore({ observe, aggregate, pool, value, stages }: Pick<Policy, 'observe' | 'aggregate' | 'pool' | 'value' | 'stages'>): Score {
   return (view, ops) => {
     if (!view.queries) throw new TypeError('a policy with observers was scored without their queries');
     const { heads, headDim, rowType, queries, count, recent } = view;

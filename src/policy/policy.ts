@@ -1,15 +1,18 @@
 // What an eviction policy is: a record that says who looks at the cache, what a look is worth, and what is kept whatever the score.
 // It knows rows, queries and numbers; no model, no conversation, no budget.
-import type { Backend } from '../backend/backend.ts';
+import type { Angles, Backend } from '../backend/backend.ts';
 import type { RowType } from '../backend/dtype.ts';
 import type { Address, HeadRows, Scores, Tensor, Weight } from '../backend/tensor.ts';
 import { attentionScore } from './attention.ts';
 
-/** Whose queries rate the rows: nobody's, the block's last `count`, all of the block's, or a patched prompt's (algorithms, section 2). */
+/**
+ * Whose queries rate the rows: nobody's, the block's last `count`, all of the block's (with `ahead`: and how to turn them to the mean of that many
+ * coming positions), or a patched prompt's (algorithms, section 2).
+ */
 export type Observer =
   | { readonly queries: 'none' }
   | { readonly queries: 'last'; readonly count: number }
-  | { readonly queries: 'block' }
+  | { readonly queries: 'block'; readonly ahead?: number }
   | { readonly queries: 'patched'; readonly prompt: 'repeat' | 'summary' | 'episode' };
 
 /** One layer's rows while they are rated. */
@@ -20,9 +23,11 @@ export interface LayerView {
   readonly rowType: RowType;
   /** Tokens of the conversation so far; a row's token number is below it. */
   readonly tokens: number;
-  /** The observers' queries [count, Hq * d], those of the newest `count` tokens unless patched. */
+  /** The observers' queries [count, Hq * d], those of the newest `count` tokens unless patched. Nobody needs them afterwards: they may be changed. */
   readonly queries?: Tensor;
   readonly count: number;
+  /** Rotations of the `count` queries to the mean over coming positions, where the observer asks for them. */
+  readonly ahead?: Angles;
   /** Rows at the end of each head that are kept whatever the score. */
   readonly recent: number;
   /** Rows the layer keeps per kv head, sinks not counted. */
@@ -68,11 +73,14 @@ export interface Policy {
   /** True where scoring changes the rows' state, so that it must run on every block, full or not. */
   readonly accumulates: boolean;
   readonly score: Score;
+  /** Whether `score` follows from the axes above; false where it is a formula of its own. */
+  readonly composed: boolean;
 }
 
 export type PolicyDefinition = Pick<Policy, 'name' | 'summary'> & Partial<Omit<Policy, 'protect'>> & { readonly protect?: Partial<Policy['protect']> };
 
-export type Aggregate = 'mean' | 'max' | 'defensive';
+export const aggregates = ['mean', 'max', 'defensive'] as const;
+export type Aggregate = (typeof aggregates)[number];
 
 /**
  * 'uniform': equal layers; 'sensitivity': by the model's profile; 'pyramid': falling linearly with depth; 'global': the best rows of all layers and
@@ -97,5 +105,5 @@ export function definePolicy(definition: PolicyDefinition): Policy {
     ...definition,
     protect: { recent: 0, sinks: 0, ...definition.protect },
   } as const;
-  return { ...policy, score: definition.score ?? attentionScore(policy) };
+  return { ...policy, score: definition.score ?? attentionScore(policy), composed: definition.score === undefined };
 }

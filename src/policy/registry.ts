@@ -5,6 +5,7 @@ import { criticalkv } from './criticalkv.ts';
 import { defensivekv } from './defensivekv.ts';
 import { epicache } from './epicache.ts';
 import { epicacheDefensive } from './epicache-defensive.ts';
+import { expectedAttention } from './expected-attention.ts';
 import { full } from './full.ts';
 import { h2o } from './h2o.ts';
 import { infinipot } from './infinipot.ts';
@@ -33,6 +34,7 @@ export const policies: readonly Policy[] = [
   criticalkv,
   defensivekv,
   layerDefensivekv,
+  expectedAttention,
   infinipot,
   kvzip,
   epicache,

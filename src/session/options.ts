@@ -7,14 +7,15 @@ import type { EpisodeOptions } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { type LayerSharing, layerSharings, type Policy } from '../policy/policy.ts';
+import { type Axes, composePolicy } from '../policy/compose.ts';
 import { findPolicy } from '../policy/registry.ts';
 
-export interface ConversationOptions {
+export interface ConversationOptions extends Axes {
   /** Bytes for all that the conversation holds ('64MB': cache at its fullest, scratch, stored episodes), or tokens kept per kv head (512). */
   readonly budget: number | string;
   /** Tokens forwarded, and evicted after, at a time. Default 256. */
   readonly blockSize?: number;
-  /** What is kept: a name of the registry, or a policy of your own (definePolicy). Default 'keydiff'. */
+  /** What is kept: a name of the registry, or a policy of your own (definePolicy). Default 'keydiff'. Its axes may be changed one by one (Axes). */
   readonly policy?: string | Policy;
   /** 'uniform': each head keeps as many rows; 'adaptive': a layer's best rows, whatever their head. Default: the policy's, mostly uniform. */
   readonly heads?: 'uniform' | 'adaptive';
@@ -103,6 +104,12 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
     'instructions',
     'episodes',
     'seed',
+    'observe',
+    'window',
+    'aggregate',
+    'pool',
+    'value',
+    'stages',
   ]);
   for (const key of Object.keys(options)) if (!known.has(key)) throw new OptionError(`no option '${key}'; there are ${[...known].join(', ')}`);
   if (options.budget === undefined) throw new OptionError("budget is missing: give bytes such as '64MB', or tokens such as 512");
@@ -120,7 +127,9 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
     return value;
   };
   const { contextLength, layers } = model.config;
-  const policy = typeof options.policy === 'object' ? options.policy : findPolicy(options.policy ?? 'keydiff');
+  const { observe: observer, window, aggregate, pool, value, stages } = options;
+  const base = typeof options.policy === 'object' ? options.policy : findPolicy(options.policy ?? 'keydiff');
+  const policy = composePolicy(base, { observe: observer, window, aggregate, pool, value, stages });
   const budget: Budget = parseBudget(options.budget);
   const blockSize = whole('blockSize', options.blockSize ?? Math.min(DEFAULT_BLOCK, contextLength >> 1), 1, MAX_BLOCK);
   if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);

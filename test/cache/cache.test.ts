@@ -47,7 +47,7 @@ function check(cache: Cache, model: Model): void {
           );
       }
       if (rowType === 'f16' && head.length > 0) {
-        const norms = backend.keyNorms(backend.arena.allocate(head.length * 4), [head], d, 'f16');
+        const norms = backend.rowNorms(backend.arena.allocate(head.length * 4), [head], 'keys', d, 'f16');
         [...backend.floats(norms.address, head.length)].forEach((n, i) =>
           assert.ok(Math.abs(n / Math.sqrt(d) - mark(layer, h, model[layer][h][i])) < 0.02 * (1 + n)),
         );

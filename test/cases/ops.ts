@@ -273,11 +273,26 @@ function rowCases(type: RowType): OpCase[] {
           .set(Array.from({ length: rotated }, (_, j) => (j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)))));
         b.backend.ropeShift(head.keys, angles, n, d, type);
         const back = b.empty(1, Math.max(1, n));
-        return b.scores(b.backend.keyNorms(back.address, [head], d, type)).concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
+        return b.scores(b.backend.rowNorms(back.address, [head], 'keys', d, type)).concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
       },
     })),
-    ...(['keyNorms', 'keyCosines'] as const).map((op): OpCase => ({
-      op: `${op} ${type}`,
+    {
+      op: `expectedAttention ${type}`,
+      sizes: [
+        [1, 1, 1, 1],
+        [3, 2, 7, 4, 9],
+        [5, 3, 64, 65, 1, 64],
+        [64, 1, 32, 130],
+      ],
+      tolerance: 2e-5,
+      run(b, [P, group, d, ...lengths]) {
+        const q = b.tensor(P, lengths.length * group * d);
+        const n = lengths.reduce((x, y) => x + y, 0);
+        return b.scores(b.backend.expectedAttention(b.room(n * 4), b.room(n * 4), b.heads(lengths, d, type), d, type, q, P));
+      },
+    },
+    ...(['keys', 'values', 'keyCosines'] as const).map((of): OpCase => ({
+      op: of === 'keyCosines' ? `${of} ${type}` : `rowNorms of ${of} ${type}`,
       sizes: [
         [1, 1],
         [4, 7, 3],
@@ -287,7 +302,8 @@ function rowCases(type: RowType): OpCase[] {
       tolerance: 3e-6,
       run(b, [d, ...l]) {
         const heads = b.heads(l, d, type);
-        return b.scores(b.backend[op](b.room(4 * l.reduce((x, y) => x + y, 0)), heads, d, type));
+        const out = b.room(4 * l.reduce((x, y) => x + y, 0));
+        return b.scores(of === 'keyCosines' ? b.backend.keyCosines(out, heads, d, type) : b.backend.rowNorms(out, heads, of, d, type));
       },
     })),
   ];

@@ -188,7 +188,15 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       });
       return { address: out, counts };
     },
-    keyNorms: (out, heads, d, type) => scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head.keys, scratch.address, n, d, rowTypes[type].code)),
+    expectedAttention(out, spare, heads, d, type, queries, count) {
+      const group = queries.columns / d / heads.length;
+      return scoreHeads(out, heads, 0, (head, to, n, h) => {
+        const drawn = queries.address + h * group * d * 4;
+        kernels.expect(to, spare, drawn, head.keys, scratch.address, count, group, n, d, queries.columns, rowTypes[type].code);
+      });
+    },
+    rowNorms: (out, heads, of, d, type) =>
+      scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head[of], scratch.address, n, d, rowTypes[type].code)),
     keyCosines: (out, heads, d, type) =>
       scoreHeads(out, heads, 0, (head, to, n) => {
         const direction = scratch.address;
@@ -225,6 +233,7 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
         kernels.attention_scratch(tokens, group, headDim),
         kernels.observe_scratch(tokens, group, headDim),
         kernels.defensive_scratch(tokens, group, headDim),
+        kernels.expect_scratch(tokens, group, headDim),
         kernels.abs_sums_scratch() + VALUE_ROWS * headDim * 4,
         kernels.rows_scratch(headDim) + headDim * 4,
         kernels.top_k_scratch(),

@@ -5,7 +5,8 @@ import { type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.
 import { resultTable } from '../../eval/table.ts';
 import { OptionError } from '../../errors.ts';
 import type { Model } from '../../model/model.ts';
-import { layerSharings } from '../../policy/policy.ts';
+import { observerNames } from '../../policy/compose.ts';
+import { aggregates, layerSharings } from '../../policy/policy.ts';
 import { policies } from '../../policy/registry.ts';
 import type { ConversationOptions } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
@@ -38,6 +39,12 @@ export const evalCommand: Command = {
     safeguard: { type: 'string' },
     'cache-type': { type: 'string' },
     'prompt-tokens': { type: 'string' },
+    observe: { type: 'string' },
+    window: { type: 'string' },
+    aggregate: { type: 'string' },
+    pool: { type: 'string' },
+    value: { type: 'string' },
+    stages: { type: 'string' },
   },
   help: `
 usage: recollect eval MODEL --data FILE.jsonl --policy NAME [--policy NAME ...] --budget TOKENS [--block 256] ...
@@ -61,7 +68,13 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   --sinks S          first tokens always kept (4)      --positions P original, compact or auto
   --cache-type T     f16 (default) or f32              --seed N      for clustering and the random policy (0)
   --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
-  --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts`,
+  --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts
+
+axes of a policy, changed one by one (not where it scores by a formula of its own, as keydiff):
+  --observe WHO      last, block, or a patched prompt: repeat, summary, episode
+  --window N         newest tokens that are kept, and look under 'last'
+  --aggregate HOW    mean, max or defensive            --pool N      neighbouring rows that looks are averaged over (odd)
+  --value TERM       none or projected                 --stages N    1 or 2 (most of the attention first)`,
   async run([input], values, terminal) {
     if (typeof values.data !== 'string') throw new UsageError('--data FILE.jsonl is missing');
     const names = ((values.policy as string[] | undefined) ?? [])
@@ -129,6 +142,12 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
     safeguard: anyNumber('safeguard', values.safeguard),
     promptTokens: wholeNumber('prompt-tokens', values['prompt-tokens'], 1),
     instructions: values.instructions as boolean | undefined,
+    observe: oneOf('observe', values.observe, observerNames),
+    window: wholeNumber('window', values.window, 0),
+    aggregate: oneOf('aggregate', values.aggregate, aggregates),
+    pool: wholeNumber('pool', values.pool, 1),
+    value: oneOf('value', values.value, ['none', 'projected'] as const),
+    stages: wholeNumber('stages', values.stages, 1) as 1 | 2 | undefined,
     episodes: {
       count: wholeNumber('episodes', values.episodes, 1),
       medoids: wholeNumber('medoids', values.medoids, 1),
