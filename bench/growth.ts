@@ -1,7 +1,7 @@
 // A conversation of 16 times the budget: cached bytes and time per block stay flat.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { readDialogues } from '../src/eval/dataset.ts';
+import { readDialogues } from '../src/eval/datasets/registry.ts';
 import { planRun } from '../src/engine/plan.ts';
 import { Run } from '../src/engine/run.ts';
 import { loadModel } from '../src/model/model.ts';

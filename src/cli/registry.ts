@@ -2,9 +2,10 @@
 import type { Command } from './command.ts';
 import { chat } from './commands/chat.ts';
 import { demo } from './commands/demo.ts';
+import { episodes } from './commands/episodes.ts';
 import { evalCommand } from './commands/eval.ts';
 import { logits } from './commands/logits.ts';
 import { profile } from './commands/profile.ts';
 import { score } from './commands/score.ts';
 
-export const commands: readonly Command[] = [demo, chat, evalCommand, logits, profile, score];
+export const commands: readonly Command[] = [demo, chat, evalCommand, episodes, logits, profile, score];

@@ -68,7 +68,7 @@ export class Episodes {
    */
   async focus(question: string, history: History, options: PrefillOptions): Promise<number> {
     await this.#refresh(history);
-    const e = this.episodes.length === 1 ? 0 : matchEpisodes((await this.#embedder.embed([question]))[0], this.clusters.centroids)[0];
+    const e = this.episodes.length === 1 ? 0 : await this.#match(question);
     await this.#reside(e, history, options);
     return e;
   }
@@ -119,6 +119,11 @@ export class Episodes {
     this.#prompts = prompts;
     this.#covered = episodes.map(() => 0);
     this.#clusteredTokens = history.tokens.length;
+  }
+
+  async #match(question: string): Promise<number> {
+    const [vector] = await this.#embedder.embed([question]);
+    return matchEpisodes({ text: question, vector }, this.clusters, this.#embedder)[0];
   }
 
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {

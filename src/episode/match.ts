@@ -1,9 +1,35 @@
-// Which episode a question is about.
-import { cosine } from './embed.ts';
+// Which episode a question is about, and which segments.
+import type { Clusters } from './cluster.ts';
+import { cosine, type Embedder } from './embed.ts';
 
-/** Episodes by cos(question, centroid), best first, the lower on ties. */
-export function matchEpisodes(question: Float32Array, centroids: readonly Float32Array[]): number[] {
-  const lengths = centroids.map((c) => Math.sqrt(cosine(c, c)) || 1);
-  const likeness = centroids.map((c, e) => cosine(question, c) / lengths[e]);
-  return likeness.map((_, e) => e).sort((a, b) => likeness[b] - likeness[a] || a - b);
+/** A question as an embedder sees it. */
+export interface Asked {
+  readonly text: string;
+  readonly vector: Float32Array;
+}
+
+/**
+ * Episodes, best first, the lower on ties. Where the embedder tells how much each segment has to say, segments vote for their episode with the fourth
+ * power of that, so that the few that answer decide; else by cos(question, centroid), as the paper does.
+ */
+export function matchEpisodes(question: Asked, { labels, centroids }: Clusters, embedder: Embedder): number[] {
+  const likeness = embedder.likeness?.(question.text);
+  if (!likeness) {
+    const lengths = centroids.map((c) => Math.sqrt(cosine(c, c)) || 1);
+    return descending(centroids.map((c, e) => cosine(question.vector, c) / lengths[e]));
+  }
+  const votes = new Array<number>(centroids.length).fill(0);
+  labels.forEach((e, i) => {
+    votes[e] += Math.max(0, likeness[i]) ** 4;
+  });
+  return descending(votes);
+}
+
+/** Segments by likeness to a question, best first, the earlier on ties: by the embedder's own measure where it has one, else by cosine. */
+export function rankSegments(question: Asked, segments: readonly Float32Array[], embedder: Embedder): number[] {
+  return descending(embedder.likeness?.(question.text) ?? segments.map((s) => cosine(question.vector, s)));
+}
+
+function descending(numbers: readonly number[]): number[] {
+  return numbers.map((_, i) => i).sort((a, b) => numbers[b] - numbers[a] || a - b);
 }

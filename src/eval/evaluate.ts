@@ -3,7 +3,7 @@ import type { OnKept } from '../engine/run.ts';
 import type { Model } from '../model/model.ts';
 import { type AddProgress, openConversation } from '../session/conversation.ts';
 import type { ConversationOptions } from '../session/options.ts';
-import type { Dialogue } from './dataset.ts';
+import type { Dialogue } from './datasets/dataset.ts';
 import { exactMatch, tokenF1 } from './metrics.ts';
 
 /** A budget of an evaluation: tokens, or a share of each conversation's length such as 1/8. */

@@ -4,7 +4,7 @@ import { type Plan, planRun } from '../engine/plan.ts';
 import { prefill } from '../engine/prefill.ts';
 import { type OnKept, Run } from '../engine/run.ts';
 import { createSampler, type SampleOptions } from '../engine/sample.ts';
-import { createEmbedder } from '../episode/embed.ts';
+import { createEmbedder } from '../episode/embedders.ts';
 import { Episodes } from '../episode/episodes.ts';
 import type { Utterance } from '../episode/segment.ts';
 import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';

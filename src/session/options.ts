@@ -2,7 +2,7 @@
 import { type Budget, parseBudget } from '../cache/budget.ts';
 import type { RowType } from '../backend/dtype.ts';
 import type { PlanOptions } from '../engine/plan.ts';
-import type { EmbedderOption } from '../episode/embed.ts';
+import type { EmbedderOption } from '../episode/embedders.ts';
 import type { EpisodeOptions } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import type { Model } from '../model/model.ts';

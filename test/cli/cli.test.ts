@@ -57,6 +57,22 @@ test('logits prints the format of the fixtures', async () => {
   });
 });
 
+test('episodes prints topics and measures, one object for one conversation', async () => {
+  const args = ['episodes', '--data', bundled('conv-2k.jsonl'), '--limit', '1'];
+  const json = await run([...args, '--json', '--seed', '3']);
+  assert.is(json.code, 0, json.err);
+  const report = JSON.parse(json.out);
+  for (const key of ['segments', 'sizes', 'match', 'match2', 'recall', 'chance', 'questions']) assert.ok(key in report, key);
+  assert.equal([report.sizes.length, report.sizes.reduce((a: number, b: number) => a + b, 0), report.questions], [4, report.segments, 40]);
+  assert.ok(report.match > 2 * report.chance && report.match2 >= report.match && report.recall['16'] >= report.recall['4']);
+  assert.is((await run([...args, '--json', '--seed', '3'])).out, json.out);
+  const embedded = await run([...args, '--embedder', 'model', '--model', bundled('recollect-tiny.gguf'), '--json']);
+  assert.ok(JSON.parse(embedded.out).match > 0);
+  const table = await run(args);
+  assert.match(table.out, /episode 4 +\d+ segments {2}\w+, \w+/);
+  assert.is((await run(['episodes', '--data', bundled('conv-2k.jsonl'), '--embedder', 'model'])).code, 2);
+});
+
 test('eval prints a table and writes every result', async ({ folder }) => {
   const json = join(folder, 'new', 'out.json');
   const args = [

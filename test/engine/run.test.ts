@@ -12,7 +12,7 @@ import type { Model } from '../../src/model/model.ts';
 import { findPolicy, policies } from '../../src/policy/registry.ts';
 import { bundled, tinyModel } from '../fixtures.ts';
 import { planOptions } from '../plan-options.ts';
-import { readDialogues } from '../../src/eval/dataset.ts';
+import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { readFileSync } from 'node:fs';
 
 const test = suite('run');

@@ -4,8 +4,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { cluster } from '../../src/episode/cluster.ts';
-import { cosine, lexicalEmbedder, modelEmbedder, wordsOf } from '../../src/episode/embed.ts';
-import { matchEpisodes } from '../../src/episode/match.ts';
+import { cosine, type Embedder } from '../../src/episode/embed.ts';
+import { modelEmbedder } from '../../src/episode/embedders.ts';
+import { lexicalEmbedder } from '../../src/episode/lexical.ts';
+import { wordsOf } from '../../src/episode/words.ts';
+import { matchEpisodes, rankSegments } from '../../src/episode/match.ts';
 import { medoidText, typicalSegments } from '../../src/episode/medoid.ts';
 import { segmentsOf, sentencesOf } from '../../src/episode/segment.ts';
 import { createRandom } from '../../src/math/rng.ts';
@@ -180,7 +183,16 @@ medoids('the most typical segments, in the order they were said', () => {
 });
 medoids('a question goes to the centroid it is most like, the lower on ties', () => {
   const centroids = [Float32Array.of(2, 0), Float32Array.of(0, 0.1), Float32Array.of(1, 0)];
-  assert.equal(matchEpisodes(Float32Array.of(0.1, 0.9), centroids), [1, 0, 2]);
-  assert.equal(matchEpisodes(Float32Array.of(0, 0), centroids), [0, 1, 2]);
+  const clusters = { labels: [0, 1, 1, 2], centroids, inertia: 0 };
+  const plain: Embedder = { name: 'plain', embed: async () => [] };
+  assert.equal(matchEpisodes({ text: 'x', vector: Float32Array.of(0.1, 0.9) }, clusters, plain), [1, 0, 2]);
+  assert.equal(matchEpisodes({ text: 'x', vector: Float32Array.of(0, 0) }, clusters, plain), [0, 1, 2]);
+  // segments vote where the embedder knows how much each has to say: two that say something outvote one, one that says much outvotes both
+  const telling = (likeness: number[]): Embedder => ({ ...plain, likeness: () => likeness });
+  const asked = { text: 'x', vector: Float32Array.of(1, 0) };
+  assert.equal(matchEpisodes(asked, clusters, telling([0.5, 0.5, 0.5, 0])), [1, 0, 2]);
+  assert.equal(matchEpisodes(asked, clusters, telling([0.1, 0.5, 0.5, 0.9])), [2, 1, 0]);
+  assert.equal(rankSegments(asked, [], telling([0.1, 0.5, 0.5, 0.9])), [3, 1, 2, 0]);
+  assert.equal(rankSegments(asked, [Float32Array.of(0, 1), Float32Array.of(1, 0)], plain), [1, 0]);
 });
 medoids.run();

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readDialogues } from '../../src/eval/dataset.ts';
+import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { evaluate } from '../../src/eval/evaluate.ts';
 import { exactMatch, tokenF1 } from '../../src/eval/metrics.ts';
 import { renderReport } from '../../src/eval/report.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readDialogues } from '../../src/eval/dataset.ts';
+import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { definePolicy } from '../../src/policy/policy.ts';
 import { policies } from '../../src/policy/registry.ts';

@@ -2,7 +2,7 @@
 import { cpus } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runtime } from '#runtime';
-import { readDialogues } from '../../eval/dataset.ts';
+import { readDialogues } from '../../eval/datasets/registry.ts';
 import { dialogueTokens, type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
 import { type CacheTrace, type ReportData, renderFigures, renderReport } from '../../eval/report.ts';
 import { resultTable } from '../../eval/table.ts';

@@ -1,6 +1,7 @@
 // recollect eval: policies measured on conversations with questions.
 import { runtime } from '#runtime';
-import { type Dialogue, readDialogues } from '../../eval/dataset.ts';
+import type { Dialogue } from '../../eval/datasets/dataset.ts';
+import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
 import { type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
 import { resultTable } from '../../eval/table.ts';
 import { OptionError } from '../../errors.ts';
@@ -13,12 +14,15 @@ import { profileOf } from '../../session/profile.ts';
 import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber } from '../command.ts';
 import { loadWithProgress, readText } from '../load.ts';
 
+const formats = datasetFormats.map((f) => f.name);
+
 export const evalCommand: Command = {
   name: 'eval',
   summary: 'accuracy, memory and speed of policies on conversations',
   operands: ['MODEL'],
   options: {
     data: { type: 'string' },
+    format: { type: 'string' },
     policy: { type: 'string', multiple: true },
     budget: { type: 'string' },
     block: { type: 'string' },
@@ -54,7 +58,8 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   {"model", "data", "results": [{"policy", "budget", "block", "heads", "layers", "questions", "accuracy", "f1", "peakCacheBytes",
    "promisedBytes", "prefillMs", "decodeTokensPerSecond", "answers": [...], ...}]}
 
-  --data FILE        one conversation a line: {"turns": [{"line"}], "questions": [{"question", "answer"}]}
+  --data FILE        one conversation a line: {"turns": [{"line"}], "questions": [{"question", "answer"}]}; or LoCoMo, REALTALK, LongMemEval
+  --format NAME      the file's format: ${formats.join(', ')} (default: recognised by its shape)
   --policy NAME      ${policies.map((p) => p.name).join(', ')}, or all; may be repeated or listed with commas
   --budget B         tokens kept per kv head, or a share of each conversation such as 1/8; 'full' keeps everything
   --block N          tokens forwarded, and evicted after, at a time (256)
@@ -88,7 +93,7 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
     const budget = readBudget(values.budget, chosen);
     const limit = wholeNumber('limit', values.limit, 1);
     const base = readConversationOptions(values);
-    const dialogues = readDialogues(await readText(values.data), values.data).slice(0, limit);
+    const dialogues = readDialogues(await readText(values.data), values.data, oneOf('format', values.format, formats)).slice(0, limit);
 
     const model = await loadWithProgress(input, terminal);
     try {
