@@ -15,6 +15,7 @@ export function planOptions(policy: string, change: Partial<PlanOptions> & Pick<
     rowType: 'f16',
     positions: 'auto',
     promptTokens: patched ? change.blockSize : 0,
+    recallRows: 0,
     storedCaches: 0,
     seed: 1,
     ...change,

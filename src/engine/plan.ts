@@ -23,15 +23,17 @@ export interface PlanOptions {
   readonly positions: 'original' | 'compact' | 'auto';
   /** Longest patched prompt, in tokens; 0 where the policy has none. */
   readonly promptTokens: number;
+  /** Rows per kv head, out of the budget, that are kept free for what a question recalls (episode/recall.ts); 0 = none. */
+  readonly recallRows: number;
   /** Snapshots kept in memory beside the resident cache. */
   readonly storedCaches: number;
   readonly seed: number;
 }
 
 export interface Plan extends PlanOptions {
-  /** M: rows kept per kv head, sinks not counted, averaged over layers and heads. */
+  /** M: rows kept per kv head, sinks not counted, averaged over layers and heads; those for recall are part of it. */
   readonly rows: number;
-  /** M_l, summing to layers * M. */
+  /** M_l, summing to layers * (M - recallRows). */
   readonly layerRows: readonly number[];
   /** What M_l shrinks to once positions are compact: S + M_l + B + P within the model's context length. */
   readonly compactRows: readonly number[];
@@ -62,12 +64,14 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     if (options.layers === 'sensitivity' && options.sensitivity) return layerBudgets(rows, options.sensitivity, options.alpha);
     return new Array<number>(layers).fill(rows);
   };
+  // recall never takes more than half of the budget: what is recalled needs what it is about
+  const recallOf = (rows: number) => (policy.evicts ? Math.min(options.recallRows, rows >> 1) : 0);
   const shapeOf = (rows: number): CacheShape => ({
     kvHeads,
     headDim,
     rowType,
-    keptRows: share(rows).map((m) => m + S),
-    room: B + P,
+    keptRows: share(rows - recallOf(rows)).map((m) => m + S),
+    room: B + P + recallOf(rows),
     pooled: options.layers === 'global',
   });
   const capacityOf = (shape: CacheShape) => (shape.pooled ? cacheRows(shape) : Math.max(...shape.keptRows.map((kept) => kvHeads * (kept + shape.room))));
@@ -78,20 +82,22 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     const shape = shapeOf(rows);
     return cacheRows(shape) * rowBytes + fixedBytes(shape) + options.storedCaches * snapshotBytes(layers, kvHeads, layers * kvHeads * (rows + S), rowBytes);
   };
-  const within = contextLength - S - B - P;
+  const within = contextLength - S - B - P - options.recallRows;
   if (within < 1) {
     throw new BudgetError(
-      `blocks of ${B} with patched prompts of up to ${P} tokens leave no room in a context of ${contextLength}: lower blockSize or promptTokens`,
+      `blocks of ${B} with patched prompts of up to ${P} tokens leave no room in a context of ${contextLength}: lower blockSize, promptTokens or recall`,
     );
   }
   // bytes may hold more rows than a context ever has: no use in reserving them
   const most = policy.evicts ? contextLength : Number.POSITIVE_INFINITY;
   const rows = 'bytes' in options.budget ? Math.min(budgetRows(options.budget, promised), most) : budgetRows(options.budget, promised);
-  const layerRows = share(rows);
+  const recallRows = recallOf(rows);
+  const layerRows = share(rows - recallRows);
   const shape = shapeOf(rows);
   return {
     ...options,
     rows,
+    recallRows,
     layerRows,
     compactRows: layerRows.map((m) => Math.min(m, within)),
     compactBase: Math.min(within + S, Math.max(...layerRows) * (shape.pooled ? kvHeads * layers : options.heads === 'adaptive' ? kvHeads : 1) + S),

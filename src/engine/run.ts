@@ -15,6 +15,13 @@ import { fullError, type Plan, ROW_BUFFERS, SHIFT_SLOTS } from './plan.ts';
 /** What a layer kept after a block, for those who draw it. Token numbers of each head's rows, ascending. */
 export type OnKept = (layer: number, tokens: readonly Int32Array[]) => void;
 
+/** A place to come back to. */
+export interface Mark {
+  readonly token: number;
+  readonly evictions: number;
+  readonly tail: readonly number[];
+}
+
 const ORIGINAL = -1;
 
 export class Run {
@@ -99,18 +106,30 @@ export class Run {
   hasRoom(count: number): boolean {
     if (this.position + count > this.#positionLimit) return false;
     const rows = count + this.plan.promptTokens;
+    // (rows reserved for recall are room like any other while nothing is recalled)
     for (let layer = 0; layer < this.cache.layers; layer++) {
       for (let h = 0; h < this.plan.shape.kvHeads; h++) if (this.cache.roomOf(layer, h) < rows) return false;
     }
     return true;
   }
 
-  /** Takes back all tokens from number `token` on. They must not have been part of a step. */
-  rewind(token: number): void {
+  /** Makes sure that `count` tokens can be appended: where they do not fit, the newest go through a step once more. */
+  makeRoom(count: number): void {
+    this.#fit(count, 0);
+  }
+
+  /** Where the run stands, to come back to by rewind(). */
+  mark(): Mark {
+    return { token: this.token, evictions: this.evictions, tail: [...this.#tail] };
+  }
+
+  /** Takes back all tokens since the mark; false, and nothing is done, where some were evicted since, so that they can no longer be told apart. */
+  rewind({ token, evictions, tail }: Mark): boolean {
+    if (evictions !== this.evictions) return false;
     this.cache.truncateFrom(token);
-    const taken = this.token - token;
-    this.#tail.length = Math.max(0, this.#tail.length - taken);
+    this.#tail = [...tail];
     this.token = token;
+    return true;
   }
 
   /** Log-odds [V] after the last token of the last step or extension: a view, valid until the next operation. */
@@ -191,7 +210,9 @@ export class Run {
     }
     const again = this.#tail;
     if (again.length === 0) throw new ContextError(`${count} tokens do not fit into an empty conversation: give fewer at a time`);
-    this.rewind(this.token - again.length);
+    this.token -= again.length;
+    this.cache.truncateFrom(this.token);
+    this.#tail = [];
     this.#block(again, beyond || this.#base !== ORIGINAL);
   }
 

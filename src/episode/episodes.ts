@@ -3,25 +3,19 @@
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
 import { type Clusters, cluster } from './cluster.ts';
-import type { Embedder } from './embed.ts';
+import type { History } from './history.ts';
 import { matchEpisodes } from './match.ts';
 import { medoidText, typicalSegments } from './medoid.ts';
-import { type Segment, segmentsOf, type Utterance } from './segment.ts';
+import type { Segment } from './segment.ts';
+import type { SegmentIndex } from './segment-index.ts';
 import type { EpisodeStore } from './store.ts';
 
 export interface EpisodeOptions {
   /** E: clusters at most. */
   readonly count: number;
   readonly medoids: number;
-  readonly segmentTurns: number;
   readonly restarts: number;
   readonly seed: number;
-}
-
-/** What a conversation consists of, held so that its caches can be made again. */
-export interface History {
-  readonly utterances: readonly Utterance[];
-  readonly tokens: readonly number[];
 }
 
 /** The conversation is clustered anew when it is this much longer than when it was clustered. */
@@ -35,11 +29,10 @@ export interface Episode {
 
 export class Episodes {
   readonly #run: Run;
-  readonly #embedder: Embedder;
+  readonly #index: SegmentIndex;
   readonly #store: EpisodeStore;
   readonly #options: EpisodeOptions;
   readonly #promptOf: (text: string) => number[];
-  segments: Segment[] = [];
   clusters: Clusters = { labels: [], centroids: [], inertia: 0 };
   episodes: Episode[] = [];
   /** Episode whose cache is in the run, -1 before the first question. */
@@ -49,17 +42,21 @@ export class Episodes {
   #clusteredTokens = 0;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
-  constructor(run: Run, embedder: Embedder, store: EpisodeStore, options: EpisodeOptions, promptOf: (text: string) => number[]) {
+  constructor(run: Run, index: SegmentIndex, store: EpisodeStore, options: EpisodeOptions, promptOf: (text: string) => number[]) {
     this.#run = run;
-    this.#embedder = embedder;
+    this.#index = index;
     this.#store = store;
     this.#options = options;
     this.#promptOf = promptOf;
   }
 
-  /** Bytes of the episodes' centroids. */
-  get vectorBytes(): number {
-    return this.clusters.centroids.reduce((sum, v) => sum + v.byteLength, 0);
+  get segments(): readonly Segment[] {
+    return this.#index.segments;
+  }
+
+  /** Bytes of the vectors of segments and episodes. */
+  get indexBytes(): number {
+    return this.#index.bytes + this.clusters.centroids.reduce((sum, v) => sum + v.byteLength, 0);
   }
 
   /**
@@ -76,23 +73,21 @@ export class Episodes {
   /** Prepares every episode's cache, so that no question has to wait for it. */
   async prepare(history: History, options: PrefillOptions): Promise<void> {
     await this.#refresh(history);
-    for (let e = 0; e < this.episodes.length; e++) if (this.#covered[e] < history.tokens.length) await this.#reside(e, history, options);
+    for (let e = 0; e < this.episodes.length; e++) if (this.#covered[e] < history.length) await this.#reside(e, history, options);
   }
 
   /** Clusters where that was not done yet, or the conversation has outgrown it. */
   async #refresh(history: History): Promise<void> {
-    if (this.episodes.length === 0 || history.tokens.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
+    if (this.episodes.length === 0 || history.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
   }
 
   async #cluster(history: History): Promise<void> {
-    const { count, medoids, segmentTurns, restarts, seed } = this.#options;
+    const { count, medoids, restarts, seed } = this.#options;
     const run = this.#run;
-    const segments = segmentsOf(history.utterances, segmentTurns);
-    const texts = segments.map((s) => s.text);
-    this.#embedder.fit?.(texts);
-    const vectors = await this.#embedder.embed(texts);
+    await this.#index.rebuild(history);
+    const { segments, vectors } = this.#index;
     // where nothing is ever evicted all episodes' caches would be the same
-    const E = history.tokens.length <= Math.min(...run.plan.layerRows) ? 1 : count;
+    const E = history.length <= Math.min(...run.plan.layerRows) ? 1 : count;
     const clusters = cluster(vectors, { count: E, restarts, seed }, run.transformer.backend);
     const episodes: Episode[] = [];
     const prompts: number[][] = [];
@@ -112,33 +107,31 @@ export class Episodes {
       episodes.push({ segments: typical, medoids: chosen, promptTokens: prompt.length });
     }
     await this.#store.clear();
-    this.segments = segments;
     this.clusters = clusters;
     this.episodes = episodes;
     this.#resident = -1;
     this.#prompts = prompts;
     this.#covered = episodes.map(() => 0);
-    this.#clusteredTokens = history.tokens.length;
+    this.#clusteredTokens = history.length;
   }
 
   async #match(question: string): Promise<number> {
-    const [vector] = await this.#embedder.embed([question]);
-    return matchEpisodes({ text: question, vector }, this.clusters, this.#embedder)[0];
+    return matchEpisodes(await this.#index.ask(question), this.clusters, this.#index.embedder)[0];
   }
 
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
     const covered = this.#covered[e];
-    if (this.#resident === e && run.token === covered && covered === history.tokens.length) return;
+    if (this.#resident === e && run.token === covered && covered === history.length) return;
     this.#resident = -1;
     if (covered === 0) run.clear();
-    else run.restore(await this.#store.get(String(e)), `episode ${e}`, history.tokens.slice(Math.max(0, covered - run.plan.blockSize), covered));
-    if (covered < history.tokens.length) {
+    else run.restore(await this.#store.get(String(e)), `episode ${e}`, history.tokens(covered - run.plan.blockSize, covered));
+    if (covered < history.length) {
       // what was said since the clusters were made belongs to every episode until they are made anew: it looks for itself too
       run.prompt = (block) => (run.token < this.#clusteredTokens ? this.#prompts[e] : [...block, ...this.#prompts[e]]);
-      await prefill(run, history.tokens.slice(covered), options);
+      await prefill(run, history.tokens(covered), options);
       await this.#store.put(String(e), run.save());
-      this.#covered[e] = history.tokens.length;
+      this.#covered[e] = history.length;
     }
     this.#resident = e;
   }

@@ -6,7 +6,9 @@ import { type OnKept, Run } from '../engine/run.ts';
 import { createSampler, type SampleOptions } from '../engine/sample.ts';
 import { createEmbedder } from '../episode/embedders.ts';
 import { Episodes } from '../episode/episodes.ts';
-import type { Utterance } from '../episode/segment.ts';
+import { History } from '../episode/history.ts';
+import { recall } from '../episode/recall.ts';
+import { SegmentIndex } from '../episode/segment-index.ts';
 import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';
 import { ContextError, OptionError } from '../errors.ts';
 import type { Message } from '../model/chat-template.ts';
@@ -51,7 +53,7 @@ export interface MemoryReport {
   readonly cacheBytes: number;
   /** Bytes of stored episodes in memory now (part of the promise). */
   readonly storedBytes: number;
-  /** Bytes of what was said, kept by policies with episodes to make their caches again: text, 4 bytes a token, vectors. Grows. */
+  /** Bytes of what was said, kept for episodes (to make their caches again) and for recall: text, 4 bytes a token, vectors. Grows. */
   readonly historyBytes: number;
 }
 
@@ -74,6 +76,9 @@ export interface Statistics {
   /** Episode that answered last, and how many there are; undefined without episodes. */
   readonly episode?: number;
   readonly episodes?: number;
+  /** Rows reserved for recall, and the tokens that the last question recalled. */
+  readonly recallRows: number;
+  readonly recalledTokens: number;
 }
 
 /** A reply: iterate over its pieces of text as they come, or await text(). */
@@ -85,7 +90,6 @@ export interface Reply extends AsyncIterable<string> {
 }
 
 const DEFAULT_REPLY_TOKENS = 256;
-const BYTES_PER_TOKEN = 4;
 
 /**
  * Opens a conversation with a model. Everything it will ever hold is reserved now.
@@ -107,10 +111,9 @@ export class Conversation {
   readonly #instructions: Instructions;
   readonly #episodes: Episodes | undefined;
   readonly #store: EpisodeStore;
-  #pending: number[] = []; // tokens that wait for their block to fill
-  #utterances: Utterance[] = []; // of policies with episodes
-  #history: number[] = [];
-  #textBytes = 0;
+  #pending: number[] = []; // tokens that wait for their block to fill; with episodes all is in the history alone
+  readonly #history: History | undefined; // where there are episodes, or recall
+  readonly #turns: SegmentIndex | undefined; // what recall chooses from: single turns, so that much fits into few rows
   #framed = false; // plain text was added and its frame (the template's system message) is still open
   #begun = false;
   #busy = false;
@@ -118,6 +121,7 @@ export class Conversation {
   #peakStored = 0;
   #counts = { prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0, firstTokenMs: 0, blocks: 0 };
   #lastEpisode: number | undefined;
+  #recalledTokens = 0;
 
   constructor(model: Model, options: ConversationOptions) {
     const settings = readOptions(options, model);
@@ -126,11 +130,16 @@ export class Conversation {
     this.#instructions = settings.instructions;
     this.#store = settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
     const { observe } = this.plan.policy;
-    const embedder = createEmbedder(settings.episodes.embedder, model);
+    const indexOf = (turns: number) => new SegmentIndex(createEmbedder(settings.episodes.embedder, model), turns);
+    const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
+    if (episodic || this.plan.recallRows > 0) this.#history = new History();
+    if (this.plan.recallRows > 0) this.#turns = indexOf(1);
     this.#run = new Run(model.transformer, this.plan);
     if (observe.queries === 'patched') {
       if (observe.prompt === 'episode')
-        this.#episodes = new Episodes(this.#run, embedder, this.#store, settings.episodes, (text) => this.#patch('episode', text));
+        this.#episodes = new Episodes(this.#run, indexOf(settings.episodes.segmentTurns), this.#store, settings.episodes, (text) =>
+          this.#patch('episode', text),
+        );
       else if (observe.prompt === 'summary') {
         const summary = this.#patch('summary', '');
         this.#run.prompt = () => summary;
@@ -157,13 +166,13 @@ export class Conversation {
       peakCacheBytes: run.cache.peakBytes,
       cacheBytes: run.cache.usedBytes,
       storedBytes: this.#store.memoryBytes,
-      historyBytes: this.#history.length * BYTES_PER_TOKEN + this.#textBytes + (this.#episodes?.vectorBytes ?? 0),
+      historyBytes: (this.#history?.bytes ?? 0) + (this.#turns?.bytes ?? 0) + (this.#episodes?.indexBytes ?? 0),
     };
   }
 
   get statistics(): Statistics {
     return {
-      tokens: (this.#episodes ? this.#history.length : this.#run.token) + this.#pending.length,
+      tokens: this.#episodes ? this.#history!.length : this.#run.token + this.#pending.length,
       budgetRows: this.plan.rows,
       budgetLayers: this.plan.layerRows,
       policy: this.plan.policy.name,
@@ -171,6 +180,8 @@ export class Conversation {
       ...this.#counts,
       episode: this.#lastEpisode,
       episodes: this.#episodes?.episodes.length,
+      recallRows: this.plan.recallRows,
+      recalledTokens: this.#recalledTokens,
     };
   }
 
@@ -187,15 +198,8 @@ export class Conversation {
   async add(input: string | readonly string[] | Message | readonly Message[], options: AddOptions = {}): Promise<void> {
     await this.#alone(options, async () => {
       const utterances = this.#read(input);
-      const tokens = utterances.map((text) => this.#model.tokenizer.encode(text));
       this.#begin();
-      this.#textBytes += this.#episodes ? utterances.reduce((sum, text) => sum + 2 * text.length, 0) : 0;
-      this.#pending.push(...tokens.flat());
-      if (this.#episodes) {
-        this.#utterances.push(...utterances.map((text) => ({ text })));
-        this.#history.push(...this.#pending.splice(0));
-        return;
-      }
+      for (const { text, plain } of utterances) this.#take(this.#model.tokenizer.encode(text), text, plain);
       const { blockSize } = this.plan;
       await this.#prefill(this.#pending.splice(0, Math.floor(this.#pending.length / blockSize) * blockSize), options);
     });
@@ -204,7 +208,7 @@ export class Conversation {
   /** Forwards what still waits for its block to fill (and makes the caches of all episodes), so that the next question does not have to. */
   async flush(options: AddOptions = {}): Promise<void> {
     await this.#alone(options, async () => {
-      if (this.#episodes) await this.#timed(() => this.#episodes!.prepare({ utterances: this.#utterances, tokens: this.#history }, this.#watch(options)));
+      if (this.#episodes) await this.#timed(() => this.#episodes!.prepare(this.#history!, this.#watch(options)));
       else await this.#prefill(this.#pending.splice(0), options);
     });
   }
@@ -280,28 +284,40 @@ export class Conversation {
           `the question has ${asked.length} tokens, a block holds ${this.plan.blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
         );
       }
-      if (this.#episodes) {
-        this.#history.push(...this.#pending.splice(0));
-        const history = { utterances: this.#utterances, tokens: this.#history };
-        this.#lastEpisode = await this.#timed(() => this.#episodes!.focus(message.content, history, this.#watch(options)));
-      } else await this.#prefill(this.#pending.splice(0), options);
+      if (this.#episodes) this.#lastEpisode = await this.#timed(() => this.#episodes!.focus(message.content, this.#history!, this.#watch(options)));
+      else await this.#prefill(this.#pending.splice(0), options);
 
       const run = this.#run;
-      const before = { token: run.token, evictions: run.evictions };
+      run.makeRoom(this.plan.recallRows + asked.length);
+      const before = run.mark();
       const replied: number[] = [];
       const stream = tokenizer.stream();
       const begin = performance.now();
       let firstToken = begin;
       let kept = false;
       try {
-        const tokens = decode(run, asked, { sample, maxTokens, endTokens: tokenizer.endTokens, evict: keep, signal: options.signal });
+        await this.#recall(message.content);
+        const how = { sample, endTokens: tokenizer.endTokens, signal: options.signal };
+        const recalled = this.#recalledTokens > 0;
+        let tokens = decode(run, asked, { ...how, maxTokens, evict: keep && !recalled });
         let step = await tokens.next();
         firstToken = performance.now();
         this.#counts.firstTokenMs = firstToken - begin;
-        while (!step.done) {
-          replied.push(step.value);
-          const piece = stream.push(step.value);
-          if (piece !== '') yield piece;
+        for (;;) {
+          while (!step.done) {
+            replied.push(step.value);
+            const piece = stream.push(step.value);
+            if (piece !== '') yield piece;
+            step = await tokens.next();
+          }
+          if (step.value === 'end' || replied.length === maxTokens || !keep || this.#recalledTokens === 0) break;
+          // the reply outgrew its room: what was recalled makes way, and the reply goes on behind the question and what it said so far
+          run.rewind(before);
+          this.#recalledTokens = 0;
+          const said = [...asked, ...replied];
+          const last = said.splice(Math.floor((said.length - 1) / this.plan.blockSize) * this.plan.blockSize);
+          await prefill(run, said, { signal: options.signal });
+          tokens = decode(run, last, { ...how, maxTokens: maxTokens - replied.length, evict: true });
           step = await tokens.next();
         }
         const rest = stream.end();
@@ -311,47 +327,65 @@ export class Conversation {
       } finally {
         // each reply token but one that ends by length was forwarded after the first had come
         this.#counts.decodeMs += performance.now() - firstToken;
-        this.#counts.decodeTokens += Math.max(0, run.token - before.token - asked.length);
-        // a reply that was broken off is no part of the conversation, unless its rows can no longer be told apart
-        if (!kept && run.evictions === before.evictions) run.rewind(before.token);
-        else this.#keep(message.content, text, asked, replied, template, before.token);
+        this.#counts.decodeTokens += Math.max(0, run.token - before.token - asked.length - this.#recalledTokens);
+        // A reply that was broken off is no part of the conversation, unless its rows can no longer be told apart. One behind recalled text is
+        // taken back too, and waits to be read again without it.
+        const rewound = (!kept || this.#recalledTokens > 0) && run.rewind(before);
+        if (kept || !rewound) this.#keep(message, text, asked, replied, template, before.token);
       }
     } finally {
       this.#busy = false;
     }
   }
 
-  /** Makes question and reply part of the conversation: the reply's last token and what the template puts behind it are still to go in. */
-  #keep(question: string, text: string, asked: readonly number[], replied: readonly number[], template: boolean, from: number): void {
-    const run = this.#run;
+  /** Forwards again what a question needs and the cache has lost, into the rows reserved for it. */
+  async #recall(question: string): Promise<void> {
+    this.#recalledTokens = 0;
+    const { recallRows, blockSize } = this.plan;
+    if (recallRows === 0) return;
     const { tokenizer, chatTemplate } = this.#model;
-    const missing = [...asked, ...replied].slice(run.token - from);
+    const [opening, closing] = chatTemplate.around;
+    const encode = (text: string, plain: boolean) => tokenizer.encode(plain ? opening + text + closing : text);
+    const { tokens } = await recall(question, recallRows, this.#turns!, this.#history!, this.#run.cache, encode);
+    for (let at = 0; at < tokens.length; at += blockSize) this.#run.extend(tokens.slice(at, at + blockSize));
+    this.#recalledTokens = tokens.length;
+  }
+
+  /** Makes question and reply part of the conversation: the reply's last token and what the template puts behind it are still to go in. */
+  #keep(question: Message, text: string, asked: readonly number[], replied: readonly number[], template: boolean, from: number): void {
+    const { tokenizer, chatTemplate } = this.#model;
+    const forwarded = Math.max(0, this.#run.token - from);
     const closing = template ? tokenizer.encode(chatTemplate.closing) : [];
-    if (this.#episodes) {
-      const reply = tokenizer.decode(replied);
-      this.#utterances.push({ text: `${question}\n` }, { text: `${reply}\n` });
-      this.#history.push(...asked, ...replied, ...closing);
-      this.#textBytes += 2 * (text.length + reply.length);
-    } else this.#pending.push(...missing, ...closing);
+    this.#take([...asked], `${template ? question.content : text}\n`, false);
+    this.#take([...replied, ...closing], `${tokenizer.decode(replied)}\n`, false);
+    // what the cache has seen of it does not wait
+    this.#pending.splice(this.#pending.length - asked.length - replied.length - closing.length, forwarded);
+  }
+
+  /** Takes tokens in: an utterance's where there is text, else a frame's. */
+  #take(tokens: readonly number[], text?: string, plain = false): void {
+    if (!this.#episodes) this.#pending.push(...tokens);
+    if (text === undefined) this.#history?.addTokens(tokens);
+    else this.#history?.add(text, tokens, plain);
   }
 
   /** Text as utterances, exactly as the model will read them. */
-  #read(input: string | readonly string[] | Message | readonly Message[]): string[] {
+  #read(input: string | readonly string[] | Message | readonly Message[]): { text: string; plain: boolean }[] {
     const items = Array.isArray(input) ? (input as readonly (string | Message)[]) : [input as string | Message];
     if (items.length === 0 || items.every((item) => (typeof item === 'string' ? item : item?.content) === ''))
       throw new OptionError('there is nothing to add: pass text, utterances or messages');
     const { chatTemplate } = this.#model;
-    return items.flatMap((item) => {
+    return items.flatMap((item, i): { text: string; plain: boolean }[] => {
       if (typeof item === 'string') {
         const opening = this.#framed ? '' : chatTemplate.around[0];
         this.#framed = true;
         const lines = Array.isArray(input) ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);
-        return opening === '' ? lines : [opening, ...lines];
+        return (opening === '' ? lines : [opening, ...lines]).map((text) => ({ text, plain: true }));
       }
       if (typeof item?.role !== 'string' || typeof item.content !== 'string')
         throw new OptionError(`a message is { role, content }, found ${JSON.stringify(item)?.slice(0, 80)}`);
       this.#closeFrame();
-      return [chatTemplate.append(item, !this.#begun && this.#pending.length === 0)];
+      return [{ text: chatTemplate.append(item, !this.#begun && i === 0), plain: false }];
     });
   }
 
@@ -359,7 +393,7 @@ export class Conversation {
   #closeFrame(): void {
     if (!this.#framed) return;
     this.#framed = false;
-    this.#pending.push(...this.#model.tokenizer.encode(this.#model.chatTemplate.around[1]));
+    this.#take(this.#model.tokenizer.encode(this.#model.chatTemplate.around[1]));
   }
 
   /** Puts the BOS token in front of the first thing said, where the model wants one and its template has not written it. */
@@ -367,7 +401,7 @@ export class Conversation {
     if (this.#begun) return;
     this.#begun = true;
     const { addBos, bosToken, bosText } = this.#model.tokenizer;
-    if (addBos && bosToken !== undefined && !this.#model.chatTemplate.writesBos(bosText)) this.#pending.unshift(bosToken);
+    if (addBos && bosToken !== undefined && !this.#model.chatTemplate.writesBos(bosText)) this.#take([bosToken]);
   }
 
   /** The tokens of a patched prompt: instruction and assistant turn where there is an instruction, then the text. */

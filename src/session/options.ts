@@ -51,6 +51,11 @@ export interface ConversationOptions extends Axes {
     /** Folder for the caches that are not resident. Default: memory, counted in the budget. */
     readonly store?: string;
   };
+  /**
+   * Rows per kv head, out of the budget (at most half of it), into which the text that a question needs is forwarded again where its rows were
+   * evicted. The session then keeps its token ids and text. Default 0: off.
+   */
+  readonly recall?: number;
   /** For clustering and the random policy. Default 0. */
   readonly seed?: number;
 }
@@ -80,7 +85,7 @@ const MAX_BLOCK = 1 << 16;
 
 export interface Settings {
   readonly plan: PlanOptions;
-  readonly episodes: EpisodeOptions & { readonly embedder: EmbedderOption; readonly store?: string };
+  readonly episodes: EpisodeOptions & { readonly embedder: EmbedderOption; readonly segmentTurns: number; readonly store?: string };
   readonly instructions: Instructions;
 }
 
@@ -103,6 +108,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
     'promptTokens',
     'instructions',
     'episodes',
+    'recall',
     'seed',
     'observe',
     'window',
@@ -166,6 +172,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       rowType: oneOf('cacheType', options.cacheType ?? 'f16', ['f16', 'f32']),
       positions: oneOf('positions', options.positions ?? 'auto', ['auto', 'original', 'compact']),
       promptTokens,
+      recallRows: whole('recall', options.recall ?? 0, 0, MAX_BLOCK),
       storedCaches: episodic && store === undefined ? count : 0,
       seed: whole('seed', options.seed ?? 0, -(2 ** 31), 2 ** 32),
     },

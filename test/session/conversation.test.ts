@@ -110,6 +110,64 @@ test('a conversation grows: adding and asking in turns, with and without episode
   }
 });
 
+test('recall: what was evicted answers again, in no more bytes, and leaves nothing behind', async () => {
+  const promised: number[] = [];
+  for (const recall of [0, 64]) {
+    await withConversation({ budget: 128, policy: 'streaming-llm', recall, blockSize: 128 }, async (c) => {
+      promised.push(c.memory.promisedCacheBytes);
+      await c.add(rex);
+      await c.add(lines);
+      await c.flush();
+      const { tokens } = c.statistics;
+      const answers = [await c.ask(question, { keep: false }).text(), await c.ask(question, { keep: false }).text()].map((a) => a.trim());
+      assert.is(answers[0] === 'Rex', recall > 0, answers[0]);
+      assert.is(answers[1], answers[0]);
+      assert.is(c.statistics.tokens, tokens);
+      assert.is(c.statistics.recalledTokens > 0, recall > 0);
+      assert.ok(c.statistics.recalledTokens <= recall);
+      // kept, question and reply count once and what was recalled does not
+      await c.ask(question).text();
+      const turn = c.statistics.tokens - tokens;
+      assert.ok(turn > 8 && turn < 24, String(turn));
+      for (const q of dialogue.questions.slice(0, 12)) await c.ask(q.question).text();
+      assert.is((await c.ask(question).text()).trim() === 'Rex', recall > 0);
+    });
+  }
+  assert.is(promised[1], promised[0]);
+});
+
+test('recall works with every policy that evicts, and takes at most half of the budget', async () => {
+  for (const policy of policies.filter((p) => p.evicts).map((p) => p.name)) {
+    await withConversation({ budget: 120, policy, recall: 1000, blockSize: 128, episodes: { count: 2 } }, async (c) => {
+      assert.is(c.statistics.recallRows, 60);
+      await c.add(rex);
+      await c.add(lines);
+      assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex', policy);
+    });
+  }
+});
+
+test('a reply that outgrows its room goes on without what was recalled', async () => {
+  await withConversation({ budget: 128, policy: 'keydiff', recall: 64, blockSize: 64 }, async (c) => {
+    await c.add(rex);
+    await c.add(lines);
+    await c.flush();
+    // drawn at random, few replies end by themselves
+    let [reason, said] = ['', 0];
+    for (let seed = 0; reason !== 'length' && seed < 20; seed++) {
+      const { tokens } = c.statistics;
+      const reply = c.ask(question, { maxTokens: 300, temperature: 20, seed });
+      await reply.text();
+      reason = reply.finishReason!;
+      said = c.statistics.tokens - tokens;
+    }
+    assert.is(reason, 'length');
+    assert.ok(said > 300, String(said));
+    assert.is(c.statistics.recalledTokens, 0);
+    assert.is((await c.ask(question).text()).trim(), 'Rex');
+  });
+});
+
 test('messages go through the chat template', async () => {
   await withConversation({ budget: 300 }, async (c) => {
     await c.add([

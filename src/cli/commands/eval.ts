@@ -43,6 +43,7 @@ export const evalCommand: Command = {
     safeguard: { type: 'string' },
     'cache-type': { type: 'string' },
     'prompt-tokens': { type: 'string' },
+    recall: { type: 'string' },
     observe: { type: 'string' },
     window: { type: 'string' },
     aggregate: { type: 'string' },
@@ -73,6 +74,7 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   --sinks S          first tokens always kept (4)      --positions P original, compact or auto
   --cache-type T     f16 (default) or f32              --seed N      for clustering and the random policy (0)
   --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
+  --recall R         rows, out of the budget (at most half), into which text that a question needs is forwarded again (0)
   --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts
 
 axes of a policy, changed one by one (not where it scores by a formula of its own, as keydiff):
@@ -142,6 +144,7 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
     positions: oneOf('positions', values.positions, ['auto', 'original', 'compact']),
     cacheType: oneOf('cache-type', values['cache-type'], ['f16', 'f32']),
     sinks: wholeNumber('sinks', values.sinks, 0),
+    recall: wholeNumber('recall', values.recall, 0),
     seed: anyNumber('seed', values.seed),
     alpha: anyNumber('alpha', values.alpha),
     safeguard: anyNumber('safeguard', values.safeguard),

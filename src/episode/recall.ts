@@ -1,0 +1,71 @@
+// Recall: what was evicted is not lost. The text of the segments that a question is like, where most of their rows are gone, is forwarded again into
+// rows that are reserved for it, before the question; after the answer it is taken back. (No paper has it; retrieval is BM25's or the embedder's.)
+import type { Cache } from '../cache/cache.ts';
+import type { History } from './history.ts';
+import type { SegmentIndex } from './segment-index.ts';
+
+/** A segment of whose rows a larger share is still held needs no recalling. */
+const HELD = 0.5;
+/** Most segments looked at: those behind are hardly more alike than chance. */
+const MOST_SEGMENTS = 256;
+
+export interface Recalled {
+  /** Segments, in the order they were said. */
+  readonly segments: readonly number[];
+  readonly tokens: readonly number[];
+}
+
+/**
+ * Chooses segments for a question, the most alike first, until `rows` tokens are used up. `encode` makes the tokens of consecutive segments' text
+ * as the conversation has them, frame included. A cache may hold rows of nothing (a conversation that fits): then nothing is recalled.
+ */
+export async function recall(
+  question: string,
+  rows: number,
+  index: SegmentIndex,
+  history: History,
+  cache: Cache,
+  encode: (text: string, plain: boolean) => number[],
+): Promise<Recalled> {
+  await index.extend(history);
+  const ranked = index.rank(await index.ask(question));
+  const chosen = new Map<number, number[]>();
+  let used = 0;
+  for (const i of ranked.slice(0, MOST_SEGMENTS)) {
+    const said = index.saidIn(i, history);
+    if (heldShare(cache, said[0].begin, said[said.length - 1].end) > HELD) continue;
+    const tokens = encode(index.segments[i].text, said[0].plain);
+    if (used + tokens.length > rows) {
+      // the best of all is cut rather than left out
+      if (chosen.size > 0) continue;
+      tokens.length = rows;
+    }
+    chosen.set(i, tokens);
+    used += tokens.length;
+  }
+  const segments = [...chosen.keys()].sort((a, b) => a - b);
+  return { segments, tokens: segments.flatMap((i) => chosen.get(i)!) };
+}
+
+/** Share of the rows of tokens [begin, end) that the cache holds, over all layers and heads. */
+function heldShare(cache: Cache, begin: number, end: number): number {
+  let held = 0;
+  for (const heads of cache.heads) {
+    for (const { positions, length } of heads) {
+      const tokens = cache.backend.ints(positions, length);
+      held += lowerBound(tokens, end) - lowerBound(tokens, begin);
+    }
+  }
+  return held / (Math.max(1, end - begin) * cache.layers * cache.shape.kvHeads);
+}
+
+/** How many of ascending numbers are below a limit. */
+function lowerBound(numbers: Int32Array, limit: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

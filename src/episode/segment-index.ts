@@ -1,0 +1,70 @@
+// The segments of a growing conversation, embedded as they come: what episodes are made of, and what questions are compared with.
+import type { Embedder } from './embed.ts';
+import type { History, Said } from './history.ts';
+import { type Asked, rankSegments } from './match.ts';
+import { type Segment, segmentsOf } from './segment.ts';
+
+/** The embedder learns anew of everything once there are this many times the segments it last learned of: what is common has changed. */
+const RELEARN = 2;
+
+export class SegmentIndex {
+  readonly embedder: Embedder;
+  readonly #segmentTurns: number;
+  segments: Segment[] = [];
+  vectors: Float32Array[] = [];
+  #utterances = 0; // that segments cover
+  #learned = 0;
+
+  constructor(embedder: Embedder, segmentTurns: number) {
+    this.embedder = embedder;
+    this.#segmentTurns = segmentTurns;
+  }
+
+  get bytes(): number {
+    return this.vectors.reduce((sum, v) => sum + v.byteLength, 0);
+  }
+
+  /** Cuts and embeds everything anew, the last segment being shorter where turns are left over. */
+  async rebuild(history: History): Promise<void> {
+    const segments = segmentsOf(history.utterances, this.#segmentTurns);
+    const texts = segments.map((s) => s.text);
+    this.embedder.fit?.(texts);
+    this.vectors = await this.embedder.embed(texts);
+    this.segments = segments;
+    this.#utterances = history.utterances.length;
+    this.#learned = segments.length;
+  }
+
+  /** Adds the segments that have become whole since; returns how many. Rebuilds where the embedder has to learn anew, unless `keep`. */
+  async extend(history: History, keep = false): Promise<number> {
+    const whole = history.utterances.length - ((history.utterances.length - this.#utterances) % this.#segmentTurns);
+    if (whole <= this.#utterances) return 0;
+    const before = this.segments.length;
+    const segments = segmentsOf(history.utterances.slice(this.#utterances, whole), this.#segmentTurns);
+    if (!keep && before + segments.length > RELEARN * this.#learned) {
+      await this.rebuild(history);
+      return this.segments.length - before;
+    }
+    const texts = segments.map((s) => s.text);
+    this.embedder.extend?.(texts);
+    this.vectors.push(...(await this.embedder.embed(texts)));
+    this.segments.push(...segments.map((s) => ({ ...s, first: s.first + this.#utterances, end: s.end + this.#utterances })));
+    this.#utterances = whole;
+    return segments.length;
+  }
+
+  async ask(text: string): Promise<Asked> {
+    const [vector] = await this.embedder.embed([text]);
+    return { text, vector };
+  }
+
+  /** Segments by likeness to a question, best first. */
+  rank(question: Asked): number[] {
+    return rankSegments(question, this.vectors, this.embedder);
+  }
+
+  /** The utterances of a segment. */
+  saidIn(i: number, history: History): readonly Said[] {
+    return history.utterances.slice(this.segments[i].first, this.segments[i].end);
+  }
+}
