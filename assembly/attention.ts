@@ -2,7 +2,8 @@
 // Tiles begin at row 0 whatever the block, so that a query's output has the same bits however its context was cut into blocks.
 import { tileRows } from './dense';
 import { exp1, exp4 } from './math';
-import { rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
+import { rotateRow, rows_unrotate } from './quant';
+import { isRotated, rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
 import { maxLanes, sumLanes } from './simd';
 
 const MINUS_INFINITY: f32 = -Infinity;
@@ -13,12 +14,13 @@ function padded(d: i32): i32 {
   return (d + 7) & ~7;
 }
 
-/** Queries [T, G, d] ldq of one kv head, scaled by 1 / sqrt(d), as rows t * G + g of f32 [T * G, d]. */
+/** Queries [T, G, d] ldq of one kv head, scaled by 1 / sqrt(d), rotated where the rows they meet are, as rows t * G + g of f32 [T * G, d]. */
 @inline
-export function gatherQueries(dst: usize, q: usize, T: i32, G: i32, d: i32, ldq: i32): void {
+export function gatherQueries(dst: usize, q: usize, T: i32, G: i32, d: i32, ldq: i32, type: i32): void {
   const scale = <f32>1 / sqrt<f32>(<f32>d);
   for (let t = 0; t < T; t++, q += (<usize>ldq) << 2) {
     for (let j: usize = 0; j < (<usize>(G * d)) << 2; j += 4) store<f32>(dst + j, load<f32>(q + j) * scale);
+    if (isRotated(type)) for (let g = 0; g < G; g++) rotateRow(dst + ((<usize>(g * d)) << 2), d);
     dst += (<usize>(G * d)) << 2;
   }
 }
@@ -114,7 +116,7 @@ export function attention(
   const values = wide + ((<usize>(TILE * d)) << 2);
   const s = values + ((<usize>(TILE * dp)) << 2);
 
-  gatherQueries(queries, q, T, G, d, ldq);
+  gatherQueries(queries, q, T, G, d, ldq, type);
   memory.fill(sums, 0, (<usize>(R * dp)) << 2);
   memory.fill(masses, 0, (<usize>R) << 2);
   for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), MINUS_INFINITY);
@@ -172,6 +174,7 @@ export function attention(
       const to = out + ((<usize>(t * ldo + g * d)) << 2);
       const by = <f32>1 / load<f32>(masses + ((<usize>r) << 2));
       for (let j: usize = 0; j < (<usize>d) << 2; j += 4) store<f32>(to + j, load<f32>(from + j) * by);
+      if (isRotated(type)) rows_unrotate(to, 1, d, d);
     }
   }
 }

@@ -48,7 +48,7 @@ export function observe_defensive(
   const edge = s + ((<usize>(4 * TILE)) << 2);
 
   memory.fill(out, 0, (<usize>scored) << 2);
-  gatherQueries(queries, q, P, G, d, ldq);
+  gatherQueries(queries, q, P, G, d, ldq, type);
   memory.fill(masses, 0, (<usize>(2 * R)) << 2);
   for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
 

@@ -44,7 +44,7 @@ export function expect(
   const wide = panels + ((<usize>(d * dp)) << 2);
   const products = wide + <usize>TILE * bytes;
 
-  gatherQueries(queries, q, P, G, d, ldq);
+  gatherQueries(queries, q, P, G, d, ldq, type);
   memory.fill(out, 0, (<usize>n) << 2);
   for (let g = 0; g < G; g++) {
     moments(mean, covariance, apart, queries + <usize>g * bytes, P, d, <usize>G * bytes);

@@ -16,6 +16,7 @@ export { rms_norm } from './norm';
 export { add_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms, rows_load, rows_scratch, rows_store } from './rows';
+export { rows_unrotate } from './quant';
 export { attention, attention_scratch } from './attention';
 export { average_pool, observe, observe_scratch } from './score';
 export { defensive_scratch, observe_defensive } from './defensive';

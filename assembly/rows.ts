@@ -1,6 +1,7 @@
-// Cache rows: n rows of d numbers, one after the other, f32 or f16. Kernels that compute on rows take them in tiles of TILE rows;
-// f32 rows are used where they lie, other types are widened into scratch first.
-import { loadHalf, loadHalves, madd, storeHalves, sumLanes } from './simd';
+// Cache rows: n rows of d numbers, one after the other, f32, f16 or of few bits. Kernels that compute on rows take them in tiles of TILE rows;
+// f32 rows are used where they lie, other types are widened into scratch first. Rows of few bits are rotated (quant.ts), and what meets them is too.
+import { dequantizeRow, quantBytes, quantizeRow, rotateRow } from './quant';
+import { loadHalf, loadHalves, madd, storeHalf, storeHalves, sumLanes } from './simd';
 
 /** Rows a kernel handles at a time: 64 rows of 128 f32 are 32 KiB of keys, within L1 and L2 reach of the queries beside them. */
 export const TILE: i32 = 64;
@@ -8,19 +9,32 @@ export const TILE: i32 = 64;
 /** Row types, as in the table of src/backend/dtype.ts. */
 export const ROWS_F32: i32 = 0;
 export const ROWS_F16: i32 = 1;
+/** From here on a type is the number of bits of a code. */
+const ROWS_QUANTIZED: i32 = 3;
+
+/** Whether rows of a type are kept rotated. */
+@inline
+export function isRotated(type: i32): bool {
+  return type >= ROWS_QUANTIZED;
+}
 
 /** Bytes of a row of d numbers. */
 @inline
 export function rowBytes(d: i32, type: i32): usize {
+  if (isRotated(type)) return quantBytes(d, type);
   return (<usize>d) << (type == ROWS_F16 ? 1 : 2);
 }
 
-/** Widens n rows to f32: dst f32 [n, d] ldd | src rows [n, d] */
+/** Widens n rows to f32, as they are kept: dst f32 [n, d] ldd | src rows [n, d] */
 export function rows_load(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type: i32): void {
   const bytes = rowBytes(d, type);
   for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2) {
     if (type == ROWS_F32) {
       memory.copy(dst, src, bytes);
+      continue;
+    }
+    if (isRotated(type)) {
+      dequantizeRow(dst, src, d, type);
       continue;
     }
     let j: usize = 0;
@@ -29,25 +43,23 @@ export function rows_load(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type
   }
 }
 
-/** Appends n rows: dst rows [n, d] | src f32 [n, d] lds */
-export function rows_store(dst: usize, src: usize, n: i32, d: i32, lds: i32, type: i32): void {
+/** Appends n rows: dst rows [n, d] | src f32 [n, d] lds | scratch f32 [d] */
+export function rows_store(dst: usize, src: usize, scratch: usize, n: i32, d: i32, lds: i32, type: i32): void {
   const bytes = rowBytes(d, type);
   for (let i = 0; i < n; i++, dst += bytes, src += (<usize>lds) << 2) {
     if (type == ROWS_F32) {
       memory.copy(dst, src, bytes);
       continue;
     }
+    if (isRotated(type)) {
+      if (scratch != src) memory.copy(scratch, src, (<usize>d) << 2);
+      rotateRow(scratch, d);
+      quantizeRow(dst, scratch, d, type);
+      continue;
+    }
     let j: usize = 0;
     for (; j + 4 <= <usize>d; j += 4) storeHalves(dst + (j << 1), v128.load(src + (j << 2)));
-    for (; j < <usize>d; j++) {
-      // one number: its four copies would overrun the row, so only the first is stored
-      const one = v128.load32_splat(src + (j << 2));
-      const kept = load<u64>(dst + (j << 1));
-      storeHalves(dst + (j << 1), one);
-      const half = load<u16>(dst + (j << 1));
-      store<u64>(dst + (j << 1), kept);
-      store<u16>(dst + (j << 1), half);
-    }
+    for (; j < <usize>d; j++) storeHalf(dst + (j << 1), load<f32>(src + (j << 2)));
   }
 }
 

@@ -44,7 +44,7 @@ export function observe(
   const s = wide + ((<usize>(TILE * d)) << 2);
 
   memory.fill(out, 0, (<usize>scored) << 2);
-  gatherQueries(queries, q, P, G, d, ldq);
+  gatherQueries(queries, q, P, G, d, ldq, type);
   memory.fill(masses, 0, (<usize>R) << 2);
   for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
 

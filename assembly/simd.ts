@@ -57,11 +57,11 @@ export function loadHalf(p: usize): f32 {
 }
 
 /**
- * Four f32 as four f16 in the low 8 bytes of p, round to nearest even, saturated to +-65504.
+ * Four f32 as four f16 in the low 8 bytes, round to nearest even, saturated to +-65504.
  * Adding a number whose ulp is the target's makes the f32 adder do the rounding (normals and subnormals alike).
  */
 @inline
-export function storeHalves(p: usize, v: v128): void {
+function toHalves(v: v128): v128 {
   const sign = v128.and(v, i32x4.splat(0x80000000));
   const magnitude = f32x4.pmin(f32x4.splat(65504), v128.andnot(v, i32x4.splat(0x80000000)));
   const exponent = v128.and(magnitude, i32x4.splat(0x7f800000));
@@ -70,7 +70,19 @@ export function storeHalves(p: usize, v: v128): void {
   const rounded = f32x4.sub(f32x4.add(magnitude, magic), magic);
   const scaled = f32x4.mul(rounded, f32x4.splat(1.925929944387236e-34)); // 2^-112
   const half = v128.or(i32x4.shr_u(scaled, 13), i32x4.shr_u(sign, 16));
-  v128.store64_lane(p, i8x16.shuffle(half, half, 0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13), 0);
+  return i8x16.shuffle(half, half, 0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13);
+}
+
+/** Four f32 as four f16 at p. */
+@inline
+export function storeHalves(p: usize, v: v128): void {
+  v128.store64_lane(p, toHalves(v), 0);
+}
+
+/** One f32 as f16 at p. */
+@inline
+export function storeHalf(p: usize, x: f32): void {
+  v128.store16_lane(p, toHalves(f32x4.splat(x)), 0);
 }
 
 /** 1 in the build with relaxed SIMD, 0 in the others: so that a test can ask which one it got. */

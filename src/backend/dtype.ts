@@ -33,6 +33,32 @@ export function weightRowBytes(type: WeightType, k: number): number {
   return (k / type.elements) * (2 * type.head + 4 * type.words + 2 * type.tail);
 }
 
-/** Types of cached rows, with the number kernels know them by. */
-export const rowTypes = { f32: { code: 0, bytes: 4 }, f16: { code: 1, bytes: 2 } } as const;
+/**
+ * Types of cached rows, with the number kernels know them by: of those with few bits that is the bits. They are rotated before rounding
+ * (assembly/quant.ts) and carry a scale of their own.
+ */
+export const rowTypes = {
+  f32: { code: 0, bits: 32 },
+  f16: { code: 1, bits: 16 },
+  int8: { code: 8, bits: 8 },
+  int4: { code: 4, bits: 4 },
+  int3: { code: 3, bits: 3 },
+} as const;
 export type RowType = keyof typeof rowTypes;
+export const rowTypeNames = Object.keys(rowTypes) as RowType[];
+
+/** Whether rows of a type are rounded to few bits. */
+export function isQuantized(type: RowType): boolean {
+  return rowTypes[type].bits < 16;
+}
+
+/** Head dimensions that rows of few bits can have are multiples of this. */
+export const QUANTIZED_MULTIPLE = 8;
+/** Step and lowest value, f16 each. */
+const SCALE_BYTES = 4;
+
+/** Bytes of a row of d numbers. */
+export function rowBytes(type: RowType, d: number): number {
+  const codes = (d * rowTypes[type].bits) / 8;
+  return isQuantized(type) ? Math.ceil((codes + SCALE_BYTES) / 4) * 4 : codes;
+}

@@ -3,9 +3,9 @@
 import { createArena } from './arena.ts';
 import type { Backend, Observation } from './backend.ts';
 import { dequantize } from './dequantize.ts';
-import type { RowType } from './dtype.ts';
+import { type RowType, rowBytes } from './dtype.ts';
+import { decodeRow, encodeRow } from './row-codec.ts';
 import { DeviceError } from '../errors.ts';
-import { floatToHalf, halfToFloat } from '../math/half.ts';
 import type { Address, HeadRows, Scores, Tensor } from './tensor.ts';
 
 const DEFAULT_BYTES = 64 << 20;
@@ -19,15 +19,12 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
   const i32 = (address: Address, count: number) => new Int32Array(memory, address, count);
   const row = (x: Tensor, i: number, columns = x.columns) => f32(x.address + i * x.columns * 4, columns);
 
-  /** Number j of cached row i. */
-  function cell(rows: Address, i: number, j: number, d: number, type: RowType): number {
-    return type === 'f32' ? f32(rows, (i + 1) * d)[i * d + j] : halfToFloat(new Uint16Array(memory, rows, (i + 1) * d)[i * d + j]);
-  }
-  function setCell(rows: Address, i: number, j: number, d: number, type: RowType, value: number): void {
-    if (type === 'f32') f32(rows, (i + 1) * d)[i * d + j] = value;
-    else new Uint16Array(memory, rows, (i + 1) * d)[i * d + j] = floatToHalf(value);
-  }
-  const keyOf = (head: HeadRows, i: number, d: number, type: RowType) => Array.from({ length: d }, (_, j) => cell(head.keys, i, j, d, type));
+  const rowAt = (rows: Address, i: number, d: number, type: RowType) => new Uint8Array(memory, rows + i * rowBytes(type, d), rowBytes(type, d));
+  /** Cached row i, and all of a head's. */
+  const readRow = (rows: Address, i: number, d: number, type: RowType) => decodeRow(rowAt(rows, i, d, type), d, type);
+  const writeRow = (rows: Address, i: number, d: number, type: RowType, values: ArrayLike<number>) => rowAt(rows, i, d, type).set(encodeRow(values, type));
+  const rowsOf = (head: HeadRows, of: 'keys' | 'values', n: number, d: number, type: RowType) =>
+    Array.from({ length: n }, (_, i) => readRow(head[of], i, d, type));
   const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
     let sum = 0;
     for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
@@ -35,9 +32,9 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
   };
   const norm = (a: ArrayLike<number>) => Math.sqrt(dot(a, a));
 
-  /** softmax over the first `visible` keys of a head of one query. */
-  function attend(q: ArrayLike<number>, head: HeadRows, visible: number, d: number, type: RowType): number[] {
-    const scores = Array.from({ length: visible }, (_, i) => dot(q, keyOf(head, i, d, type)) / Math.sqrt(d));
+  /** softmax over keys of one query. */
+  function attend(q: ArrayLike<number>, keys: readonly ArrayLike<number>[], d: number): number[] {
+    const scores = keys.map((key) => dot(q, key) / Math.sqrt(d));
     const peak = Math.max(...scores);
     const weights = scores.map((s) => Math.exp(s - peak));
     const mass = weights.reduce((a, b) => a + b, 0);
@@ -47,10 +44,11 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
   /** The looks of all queries of a kv head, [count * G][rows seen]. */
   function looksAt(head: HeadRows, h: number, heads: number, d: number, type: RowType, { queries, count, causal }: Omit<Observation, 'aggregate'>): number[][] {
     const group = queries.columns / d / heads;
+    const keys = rowsOf(head, 'keys', head.length, d, type);
     return Array.from({ length: count * group }, (_, look) => {
       const [p, g] = [Math.floor(look / group), look % group];
       const q = row(queries, p).subarray((h * group + g) * d, (h * group + g + 1) * d);
-      return attend(q, head, causal ? head.length - count + p + 1 : head.length, d, type);
+      return attend(q, causal ? keys.slice(0, head.length - count + p + 1) : keys, d);
     });
   }
 
@@ -135,21 +133,26 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
     },
     ropeShift(keys, angles, n, d, type) {
       const table = f32(angles.address, angles.rotated);
-      for (let i = 0; i < n; i++)
-        rotate({ get: (j) => cell(keys, i, j, d, type), set: (j, v) => setCell(keys, i, j, d, type, v) }, table, angles.rotated, angles.style);
+      for (let i = 0; i < n; i++) {
+        const key = readRow(keys, i, d, type);
+        rotate({ get: (j) => key[j], set: (j, v) => void (key[j] = v) }, table, angles.rotated, angles.style);
+        writeRow(keys, i, d, type, key);
+      }
     },
     storeRows(rows, x, head, n, d, type) {
-      for (let i = 0; i < n; i++) for (let j = 0; j < d; j++) setCell(rows, i, j, d, type, row(x, i)[head * d + j]);
+      for (let i = 0; i < n; i++) writeRow(rows, i, d, type, row(x, i).subarray(head * d, (head + 1) * d));
     },
     attention(out, q, heads, T, d, type) {
       const group = q.columns / d / heads.length;
-      for (let t = 0; t < T; t++) {
-        for (let hq = 0; hq < heads.length * group; hq++) {
-          const head = heads[Math.floor(hq / group)];
-          const weights = attend(row(q, t).subarray(hq * d, (hq + 1) * d), head, head.length - T + t + 1, d, type);
-          for (let j = 0; j < d; j++) row(out, t)[hq * d + j] = weights.reduce((sum, w, i) => sum + w * cell(head.values, i, j, d, type), 0);
+      heads.forEach((head, h) => {
+        const [keys, values] = (['keys', 'values'] as const).map((of) => rowsOf(head, of, head.length, d, type));
+        for (let t = 0; t < T; t++) {
+          for (let hq = h * group; hq < (h + 1) * group; hq++) {
+            const weights = attend(row(q, t).subarray(hq * d, (hq + 1) * d), keys.slice(0, head.length - T + t + 1), d);
+            for (let j = 0; j < d; j++) row(out, t)[hq * d + j] = weights.reduce((sum, w, i) => sum + w * values[i][j], 0);
+          }
         }
-      }
+      });
     },
 
     observe(out, heads, d, type, o: Observation) {
@@ -179,11 +182,12 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
       const counts = heads.map((head, h) => {
         const count = Math.max(0, head.length - from[h]);
         for (let i = 0; i < count; i++) {
+          const value = readRow(head.values, from[h] + i, d, type);
           let sum = 0;
           for (let g = 0; g < group; g++) {
             for (let m = 0; m < wo.rows; m++) {
               let y = 0;
-              for (let j = 0; j < d; j++) y += cell(head.values, from[h] + i, j, d, type) * row(wo, m)[(h * group + g) * d + j];
+              for (let j = 0; j < d; j++) y += value[j] * row(wo, m)[(h * group + g) * d + j];
               sum += Math.abs(y);
             }
           }
@@ -204,7 +208,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
           );
           const mean = Array.from({ length: d }, (__, j) => drawn.reduce((sum, q) => sum + q[j], 0) / count);
           const expected = Array.from({ length: n }, (__, i) => {
-            const key = keyOf(head, i, d, type);
+            const key = readRow(head.keys, i, d, type);
             // k C k = the variance of q . k
             const variance = drawn.reduce((sum, q) => sum + q.reduce((s, x, j) => s + (x - mean[j]) * key[j], 0) ** 2, 0) / count;
             return dot(mean, key) + variance / 2;
@@ -218,11 +222,10 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
         return sums;
       });
     },
-    rowNorms: (out, heads, of, d, type) =>
-      perHead(out, heads, 0, (head, _, n) => Array.from({ length: n }, (__, i) => norm(Array.from({ length: d }, (___, j) => cell(head[of], i, j, d, type))))),
+    rowNorms: (out, heads, of, d, type) => perHead(out, heads, 0, (head, _, n) => rowsOf(head, of, n, d, type).map(norm)),
     keyCosines: (out, heads, d, type) =>
       perHead(out, heads, 0, (head, _, n) => {
-        const keys = Array.from({ length: n }, (__, i) => keyOf(head, i, d, type));
+        const keys = rowsOf(head, 'keys', n, d, type);
         const direction = Array.from({ length: d }, (__, j) => keys.reduce((sum, k) => sum + (norm(k) > 0 ? k[j] / norm(k) : 0), 0) / n);
         return keys.map((k) => (norm(k) * norm(direction) > 0 ? dot(k, direction) / (norm(k) * norm(direction)) : 0));
       }),

@@ -10,7 +10,7 @@
 // After a compaction the heads of a range are moved together again so that each has `room` rows behind it, whatever its length.
 // Where layers compete for the budget (`pooled`) there is one range, of all layers' heads.
 import type { Backend } from '../backend/backend.ts';
-import { type RowType, rowTypes } from '../backend/dtype.ts';
+import { type RowType, rowBytes } from '../backend/dtype.ts';
 import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
 
 export interface CacheShape {
@@ -33,7 +33,7 @@ export interface Kept {
 
 /** Bytes a row takes: key, value, token number, accumulated state. */
 export function cacheRowBytes(headDim: number, type: RowType): number {
-  return 2 * headDim * rowTypes[type].bytes + 4 + 4;
+  return 2 * rowBytes(type, headDim) + 4 + 4;
 }
 
 /** Rows of all layers and heads at the fullest. */
@@ -64,7 +64,7 @@ export class Cache {
     const rows = cacheRows(shape);
     this.shape = shape;
     this.backend = backend;
-    this.#rowBytes = shape.headDim * rowTypes[shape.rowType].bytes;
+    this.#rowBytes = rowBytes(shape.rowType, shape.headDim);
     this.bytes = rows * cacheRowBytes(shape.headDim, shape.rowType);
     this.#region = backend.arena.allocate(this.bytes);
     this.#keys = this.#region;

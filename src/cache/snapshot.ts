@@ -1,9 +1,9 @@
 // A cache's rows as bytes, to be stored and read back. Little-endian:
 //
-//   'RCS1' | layers | kvHeads | headDim | bytes of a number | token | position base | tokens since | checksum | lengths [layers][kvHeads]   i32 each
+//   'RCS1' | layers | kvHeads | headDim | bits of a number | token | position base | tokens since | checksum | lengths [layers][kvHeads]   i32 each
 //   then for each layer and head: keys | values | tokens i32 | state f32
 import { StoreError } from '../errors.ts';
-import { rowTypes } from '../backend/dtype.ts';
+import { rowBytes, rowTypes } from '../backend/dtype.ts';
 import { type Cache, cacheRowBytes } from './cache.ts';
 
 const MAGIC = 0x31534352; // 'RCS1'
@@ -26,7 +26,7 @@ export function snapshotBytes(layers: number, kvHeads: number, rows: number, row
 /** Copies all rows out. */
 export function takeSnapshot(cache: Cache, standing: Standing): Uint8Array<ArrayBuffer> {
   const { kvHeads, headDim, rowType } = cache.shape;
-  const size = rowTypes[rowType].bytes;
+  const size = rowTypes[rowType].bits;
   const out = new Uint8Array(snapshotBytes(cache.layers, kvHeads, cache.rows, cacheRowBytes(headDim, rowType)));
   const ints = new Int32Array(out.buffer, 0, HEADER_INTS + cache.layers * kvHeads);
   ints.set([MAGIC, cache.layers, kvHeads, headDim, size, standing.token, standing.base, standing.rebasedAt]);
@@ -53,7 +53,7 @@ export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): 
   const headerBytes = (HEADER_INTS + cache.layers * kvHeads) * 4;
   if (copy.length < headerBytes) refuse(`${copy.length} bytes, a header alone has ${headerBytes}`);
   const ints = new Int32Array(copy.buffer, copy.byteOffset, HEADER_INTS + cache.layers * kvHeads);
-  const expected = [MAGIC, cache.layers, kvHeads, headDim, rowTypes[rowType].bytes];
+  const expected = [MAGIC, cache.layers, kvHeads, headDim, rowTypes[rowType].bits];
   if (expected.some((n, i) => ints[i] !== n)) refuse('it is no snapshot of this model and row type');
   const lengths = [...ints.subarray(HEADER_INTS)];
   if (lengths.some((n) => n < 0)) refuse('it has heads of negative length');
@@ -74,11 +74,11 @@ export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): 
 }
 
 function* parts(cache: Cache): Generator<{ address: number; bytes: number; length: number; begins: boolean }> {
-  const rowBytes = cache.shape.headDim * rowTypes[cache.shape.rowType].bytes;
+  const size = rowBytes(cache.shape.rowType, cache.shape.headDim);
   for (const heads of cache.heads) {
     for (const { keys, values, positions, state, length } of heads) {
-      yield { address: keys, bytes: length * rowBytes, length, begins: true };
-      yield { address: values, bytes: length * rowBytes, length, begins: false };
+      yield { address: keys, bytes: length * size, length, begins: true };
+      yield { address: values, bytes: length * size, length, begins: false };
       yield { address: positions, bytes: length * 4, length, begins: false };
       yield { address: state, bytes: length * 4, length, begins: false };
     }

@@ -1,7 +1,7 @@
 // One conversation's state in the engine: its cache, its working memory, where it stands. It takes tokens in blocks and keeps within its
 // plan; it knows no text. `prefill.ts` and `decode.ts` are what is done with it.
 import type { Angles } from '../backend/backend.ts';
-import { rowTypes } from '../backend/dtype.ts';
+import { rowBytes } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
 import { restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
@@ -344,7 +344,7 @@ export class Run {
   #rotate(layer: number, kept: readonly Kept[], end: number): void {
     const { cache, plan } = this;
     const { backend } = this.transformer;
-    const keyBytes = plan.shape.headDim * rowTypes[plan.shape.rowType].bytes;
+    const keyBytes = rowBytes(plan.shape.rowType, plan.shape.headDim);
     cache.heads[layer].forEach((head, h) => {
       const { count } = kept[h];
       const rows = backend.ints(kept[h].rows, count).slice();

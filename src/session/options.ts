@@ -1,6 +1,6 @@
 // A conversation's options: read, checked and defaulted here and nowhere else.
 import { type Budget, parseBudget } from '../cache/budget.ts';
-import type { RowType } from '../backend/dtype.ts';
+import { isQuantized, QUANTIZED_MULTIPLE, type RowType, rowTypeNames } from '../backend/dtype.ts';
 import type { PlanOptions } from '../engine/plan.ts';
 import type { EmbedderOption } from '../episode/embedders.ts';
 import type { EpisodeOptions } from '../episode/episodes.ts';
@@ -29,7 +29,10 @@ export interface ConversationOptions extends Axes {
   readonly sinks?: number;
   /** Share of its uniform budget that each head keeps under 'adaptive'. Default: the policy's, mostly 0.2. */
   readonly safeguard?: number;
-  /** Type of cached rows: 'f16' (default) or 'f32'. */
+  /**
+   * Type of cached rows, resident and stored: 'f16' (default), 'f32', or of few bits: 'int8', 'int4', 'int3', which hold 1.8 to 4.6 times the rows
+   * of f16 in the same bytes. Those need head dimensions that are multiples of 8.
+   */
   readonly cacheType?: RowType;
   /** 'original', 'compact' (kept keys re-rotated to be contiguous), or 'auto' (default): compact once the context length is reached. */
   readonly positions?: 'original' | 'compact' | 'auto';
@@ -169,7 +172,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       alpha: within('alpha', options.alpha ?? 1.1, 0, 100),
       sinks: Math.max(policy.protect.sinks, whole('sinks', options.sinks ?? DEFAULT_SINKS, 0, MAX_BLOCK)),
       safeguard: within('safeguard', options.safeguard ?? policy.safeguard, 0, 1),
-      rowType: oneOf('cacheType', options.cacheType ?? 'f16', ['f16', 'f32']),
+      rowType: readRowType(oneOf('cacheType', options.cacheType ?? 'f16', rowTypeNames), model),
       positions: oneOf('positions', options.positions ?? 'auto', ['auto', 'original', 'compact']),
       promptTokens,
       recallRows: whole('recall', options.recall ?? 0, 0, MAX_BLOCK),
@@ -187,6 +190,12 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
     },
     instructions,
   };
+}
+
+function readRowType(type: RowType, { config }: Model): RowType {
+  if (isQuantized(type) && config.headDim % QUANTIZED_MULTIPLE !== 0)
+    throw new OptionError(`cacheType '${type}' needs a head dimension that is a multiple of ${QUANTIZED_MULTIPLE}, this model's is ${config.headDim}: use f16`);
+  return type;
 }
 
 function readInstructions(option: ConversationOptions['instructions'], model: Model): Instructions {

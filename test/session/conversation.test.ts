@@ -110,6 +110,29 @@ test('a conversation grows: adding and asking in turns, with and without episode
   }
 });
 
+test('rows of few bits: the same bytes hold more of them, and they answer', async () => {
+  const kept: number[] = [];
+  for (const cacheType of ['f32', 'f16', 'int8', 'int4', 'int3'] as const) {
+    await withConversation({ budget: '3.2MB', policy: 'keydiff', cacheType, blockSize: 64 }, async (c) => {
+      kept.push(c.statistics.budgetRows);
+      await c.add(rex);
+      await c.add(lines);
+      assert.is((await c.ask(question).text()).trim(), 'Rex', cacheType);
+    });
+  }
+  const more = kept.map((rows) => rows / kept[0]);
+  assert.ok(
+    more.every((m, i) => i === 0 || m > 1.1 * more[i - 1]),
+    String(more),
+  );
+  for (const policy of ['epicache', 'h2o', 'defensivekv', 'expected-attention']) {
+    await withConversation({ budget: 265, policy, cacheType: 'int4', episodes: thorough, blockSize: 128 }, async (c) => {
+      await c.add([...lines, rex]);
+      assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex', policy);
+    });
+  }
+});
+
 test('recall: what was evicted answers again, in no more bytes, and leaves nothing behind', async () => {
   const promised: number[] = [];
   for (const recall of [0, 64]) {

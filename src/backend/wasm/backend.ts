@@ -1,7 +1,7 @@
 // The WebAssembly backend: each operation of backend.ts as calls of kernels. It lays out scratch and loops over heads; no numbers here.
 import { createArena } from '../arena.ts';
 import type { Backend, Observation, ScratchShape } from '../backend.ts';
-import { type RowType, rowTypes, type WeightName, weightRowBytes } from '../dtype.ts';
+import { isQuantized, type RowType, rowBytes, rowTypes, type WeightName, weightRowBytes } from '../dtype.ts';
 import type { HeadRows, Scores } from '../tensor.ts';
 import { type Build, createCore, type Kernels } from './core.ts';
 
@@ -142,7 +142,7 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       kernels.rope_shift(keys, angles.address, scratch.address, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowTypes[type].code);
     },
     storeRows(rows, x, head, n, d, type) {
-      kernels.rows_store(rows, x.address + head * d * 4, n, d, x.columns, rowTypes[type].code);
+      kernels.rows_store(rows, x.address + head * d * 4, scratch.address, n, d, x.columns, rowTypes[type].code);
     },
     attention(out, q, heads, T, d, type) {
       const group = q.columns / d / heads.length;
@@ -172,14 +172,15 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       const group = wo.columns / d / heads.length;
       const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
       const rows = scratch.address + kernels.abs_sums_scratch();
-      const rowBytes = d * rowTypes[type].bytes;
+      const bytes = rowBytes(type, d);
       let to = out;
       const counts = heads.map((head, h) => {
         const count = Math.max(0, head.length - from[h]);
         const norms = backend.floats(to, count).fill(0);
         for (let i = 0; i < count; i += VALUE_ROWS) {
           const n = Math.min(VALUE_ROWS, count - i);
-          kernels.rows_load(rows, head.values + (from[h] + i) * rowBytes, n, d, d, rowTypes[type].code);
+          kernels.rows_load(rows, head.values + (from[h] + i) * bytes, n, d, d, rowTypes[type].code);
+          if (isQuantized(type)) kernels.rows_unrotate(rows, n, d, d);
           for (let g = 0; g < group; g++) absSums(to + i * 4, rows, wo.address, scratch.address, n, wo.rows, wo.columns, (h * group + g) * d, d);
         }
         for (let i = 0; i < count; i++) norms[i] /= group;

@@ -1,4 +1,5 @@
 // recollect chat: an interactive conversation that goes on past its budget.
+import { rowTypeNames } from '../../backend/dtype.ts';
 import { createInterface } from 'node:readline';
 import { ContextError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
@@ -37,7 +38,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
   --block N          tokens forwarded, and evicted after, at a time (256)
   --context FILE     text to take in before the first question
   --independent      forget each question and reply before the next
-  --cache-type T     f16 or f32
+  --cache-type T     f16, f32, int8, int4 or int3
   --max-tokens N     longest reply (256)
   --temperature T    0 = greedy (0)
   --top-k K --top-p P --min-p P --seed N`,
@@ -59,7 +60,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
         policy: values.policy as string | undefined,
         blockSize: wholeNumber('block', values.block, 1),
         heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
-        cacheType: oneOf('cache-type', values['cache-type'], ['f16', 'f32']),
+        cacheType: oneOf('cache-type', values['cache-type'], rowTypeNames),
       });
       try {
         await converse(conversation, context, sampling, terminal);

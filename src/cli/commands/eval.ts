@@ -9,6 +9,7 @@ import type { Model } from '../../model/model.ts';
 import { observerNames } from '../../policy/compose.ts';
 import { aggregates, layerSharings } from '../../policy/policy.ts';
 import { policies } from '../../policy/registry.ts';
+import { rowTypeNames } from '../../backend/dtype.ts';
 import type { ConversationOptions } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
 import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber } from '../command.ts';
@@ -72,7 +73,8 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   --store DIR        folder for episodes that are not resident (default: memory)
   --limit N          only the first N conversations    --json OUT    write results as JSON
   --sinks S          first tokens always kept (4)      --positions P original, compact or auto
-  --cache-type T     f16 (default) or f32              --seed N      for clustering and the random policy (0)
+  --cache-type T     f16 (default), f32, int8, int4 or int3
+  --seed N           for clustering and the random policy (0)
   --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
   --recall R         rows, out of the budget (at most half), into which text that a question needs is forwarded again (0)
   --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts
@@ -142,7 +144,7 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
     heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
     layers: oneOf('layers', values.layers, layerSharings),
     positions: oneOf('positions', values.positions, ['auto', 'original', 'compact']),
-    cacheType: oneOf('cache-type', values['cache-type'], ['f16', 'f32']),
+    cacheType: oneOf('cache-type', values['cache-type'], rowTypeNames),
     sinks: wholeNumber('sinks', values.sinks, 0),
     recall: wholeNumber('recall', values.recall, 0),
     seed: anyNumber('seed', values.seed),

@@ -1,0 +1,179 @@
+// Rows of few bits: each is rotated, so that no channel stands out, and rounded on a scale of its own. Self-contained: a row can be moved anywhere.
+//
+//   x [d] -> H diag(s) x -> code = round((y - lo) / step), step = (max - min) / (2^bits - 1)
+//   row:  [codes, bits * d / 8 bytes | step f16 | lo f16 | up to 3 bytes of padding to a multiple of 4]
+//   int8  byte j is code j
+//   int4  byte i < d / 2 holds code i low, code d / 2 + i high
+//   int3  two planes: byte i < d / 4 holds the low two bits of codes i, d / 4 + i, d / 2 + i, 3 d / 4 + i, lowest first;
+//         byte i < d / 8 behind them holds the third bit of codes i, d / 8 + i, ..., lowest first
+//
+// H is the Walsh-Hadamard transform of the largest power of two that divides d, block by block, orthonormal and so its own inverse; s are fixed signs,
+// without which what all channels have in common would meet in one. Rotating queries too leaves q . k as it is, and values are rotated back once an
+// output. d % 8 == 0.
+import { loadHalf, storeHalf } from './simd';
+
+/** Sign of channel j: the parity of a multiplicative hash. */
+@inline
+function negative(j: u32): bool {
+  return (popcnt<u32>(j * 0x9e3779b1) & 1) != 0;
+}
+
+
+@inline
+function flip(x: usize, d: i32): void {
+  for (let j: u32 = 0; j < <u32>d; j++) {
+    const p = x + ((<usize>j) << 2);
+    if (negative(j)) store<f32>(p, -load<f32>(p));
+  }
+}
+
+/** x = H x, block by block. x f32 [d] in place */
+function transform(x: usize, d: i32): void {
+  const width = d & -d;
+  const scale = <f32>1 / sqrt<f32>(<f32>width);
+  const end = x + ((<usize>d) << 2);
+  for (let h: usize = 4; h < (<usize>width) << 2; h <<= 1) {
+    for (let block = x; block < end; block += h << 1) {
+      let p = block;
+      if (h >= 16) {
+        for (; p < block + h; p += 16) {
+          const a = v128.load(p);
+          const b = v128.load(p + h);
+          v128.store(p, f32x4.add(a, b));
+          v128.store(p + h, f32x4.sub(a, b));
+        }
+      }
+      for (; p < block + h; p += 4) {
+        const a = load<f32>(p);
+        const b = load<f32>(p + h);
+        store<f32>(p, a + b);
+        store<f32>(p + h, a - b);
+      }
+    }
+  }
+  for (let p = x; p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), f32x4.splat(scale)));
+}
+
+/** x = H diag(s) x. x f32 [d] in place */
+export function rotateRow(x: usize, d: i32): void {
+  flip(x, d);
+  transform(x, d);
+}
+
+/** Takes the rotation of n rows back: x = diag(s) H x. x f32 [n, d] ldx in place */
+export function rows_unrotate(x: usize, n: i32, d: i32, ldx: i32): void {
+  for (let i = 0; i < n; i++, x += (<usize>ldx) << 2) {
+    transform(x, d);
+    flip(x, d);
+  }
+}
+
+/** Bytes of a row. */
+@inline
+export function quantBytes(d: i32, bits: i32): usize {
+  return (<usize>(d * bits) / 8 + 4 + 3) & ~3;
+}
+
+/** Stores one rotated row: dst row | y f32 [d] */
+export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
+  let least = v128.load(y);
+  let most = least;
+  for (let j: usize = 16; j < (<usize>d) << 2; j += 16) {
+    least = f32x4.pmin(least, v128.load(y + j));
+    most = f32x4.pmax(most, v128.load(y + j));
+  }
+  const levels = <f32>((1 << bits) - 1);
+  const lo = min(
+    min(f32x4.extract_lane(least, 0), f32x4.extract_lane(least, 1)),
+    min(f32x4.extract_lane(least, 2), f32x4.extract_lane(least, 3)),
+  );
+  const hi = max(
+    max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
+    max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
+  );
+  const at = dst + <usize>(d * bits) / 8;
+  memory.fill(dst, 0, quantBytes(d, bits));
+  storeHalf(at, (hi - lo) / levels);
+  storeHalf(at + 2, lo);
+  const step = loadHalf(at);
+  const zero = loadHalf(at + 2);
+  const by: f32 = step > 0 ? <f32>1 / step : 0;
+  for (let j = 0; j < d; j++) {
+    const q = min(levels, max(0, nearest<f32>((load<f32>(y + ((<usize>j) << 2)) - zero) * by)));
+    put(dst, j, d, bits, <u32>q);
+  }
+}
+
+/** Puts code j into a row of zeros. */
+@inline
+function put(dst: usize, j: i32, d: i32, bits: i32, q: u32): void {
+  if (bits == 8) {
+    store<u8>(dst + <usize>j, q);
+  } else if (bits == 4) {
+    const half = d >> 1;
+    add(dst + <usize>(j < half ? j : j - half), j < half ? q : q << 4);
+  } else {
+    const quarter = d >> 2;
+    const eighth = d >> 3;
+    add(dst + <usize>(j % quarter), (q & 3) << (2 * <u32>(j / quarter)));
+    add(dst + <usize>(quarter + (j % eighth)), (q >> 2) << (<u32>(j / eighth)));
+  }
+}
+
+
+@inline
+function add(p: usize, bits: u32): void {
+  store<u8>(p, load<u8>(p) | (<u8>bits));
+}
+
+/** Four bytes at p as u32 lanes. */
+@inline
+function loadBytes(p: usize): v128 {
+  return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(p)));
+}
+
+
+@inline
+function place(to: usize, codes: v128, step: v128, lo: v128): void {
+  v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_u(codes), step), lo));
+}
+
+/** Widens one row, as it was rotated: dst f32 [d] | src row */
+export function dequantizeRow(dst: usize, src: usize, d: i32, bits: i32): void {
+  const at = src + <usize>(d * bits) / 8;
+  const step = f32x4.splat(loadHalf(at));
+  const lo = f32x4.splat(loadHalf(at + 2));
+  if (bits == 8) {
+    for (let j: usize = 0; j < <usize>d; j += 4) place(dst + (j << 2), loadBytes(src + j), step, lo);
+    return;
+  }
+  if (bits == 4) {
+    const half = (<usize>d) >> 1;
+    for (let i: usize = 0; i < half; i += 4) {
+      const bytes = loadBytes(src + i);
+      place(dst + (i << 2), v128.and(bytes, i32x4.splat(15)), step, lo);
+      place(dst + ((half + i) << 2), i32x4.shr_u(bytes, 4), step, lo);
+    }
+    return;
+  }
+  const quarter = (<usize>d) >> 2;
+  const eighth = quarter >> 1;
+  const high = src + quarter;
+  if ((eighth & 3) != 0) {
+    for (let j: usize = 0; j < <usize>d; j++) {
+      const two = ((<u32>load<u8>(src + (j % quarter))) >> (2 * <u32>(j / quarter))) & 3;
+      const third = ((<u32>load<u8>(high + (j % eighth))) >> (<u32>(j / eighth))) & 1;
+      store<f32>(dst + (j << 2), <f32>(two | (third << 2)) * f32x4.extract_lane(step, 0) + f32x4.extract_lane(lo, 0));
+    }
+    return;
+  }
+  for (let e: u32 = 0; e < 8; e++) {
+    const first = <usize>e * eighth;
+    const low = src + (first % quarter);
+    for (let i: usize = 0; i < eighth; i += 4) {
+      const two = v128.and(i32x4.shr_u(loadBytes(low + i), 2 * (e >> 1)), i32x4.splat(3));
+      const third = v128.and(i32x4.shr_u(loadBytes(high + i), e), i32x4.splat(1));
+      place(dst + ((first + i) << 2), v128.or(two, i32x4.shl(third, 2)), step, lo);
+    }
+  }
+}
