@@ -26,6 +26,8 @@ export interface HeadRows {
   positions: Address;
   /** f32 [length]: what a policy accumulates over blocks; 0 where it accumulates nothing. */
   state: Address;
+  /** i32 [length]: the rotary position that each key was stored with; only where rows are of few bits (cache.ts), else 0. */
+  places?: Address;
   length: number;
 }
 

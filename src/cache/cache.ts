@@ -1,7 +1,7 @@
 // Cached keys and values of every layer and kv head, in one region that never grows. Rows are appended, taken back and compacted in
 // place; their order never changes. It knows no policy: it is told which rows to keep.
 //
-//   one pool of rows, four arrays of it:   keys [R, d] | values [R, d] | tokens i32 [R] | state f32 [R]
+//   one pool of rows, arrays of it:   keys [R, d] | values [R, d] | tokens i32 [R] | state f32 [R] | places i32 [R] (rows of few bits only)
 //   a layer owns a range of the pool, its heads follow one another inside, each with the same room behind it:
 //
 //   |<---------------------------- layer l: Hkv * (kept_l + room) rows ---------------------------->|
@@ -10,7 +10,7 @@
 // After a compaction the heads of a range are moved together again so that each has `room` rows behind it, whatever its length.
 // Where layers compete for the budget (`pooled`) there is one range, of all layers' heads.
 import type { Backend } from '../backend/backend.ts';
-import { type RowType, rowBytes } from '../backend/dtype.ts';
+import { isQuantized, type RowType, rowBytes } from '../backend/dtype.ts';
 import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
 
 export interface CacheShape {
@@ -31,9 +31,18 @@ export interface Kept {
   readonly count: number;
 }
 
-/** Bytes a row takes: key, value, token number, accumulated state. */
+/**
+ * The arrays of a pool and the bytes of a row in each: key, value, token number, accumulated state. Keys of few bits also keep the rotary position that
+ * they were stored with: turning one rounds it again, so they are turned rarely, and then from where they are.
+ */
+export function cacheColumns(headDim: number, type: RowType): [keyof Omit<HeadRows, 'length'>, number][] {
+  const size = rowBytes(type, headDim);
+  return [['keys', size], ['values', size], ['positions', 4], ['state', 4], ...(isQuantized(type) ? ([['places', 4]] as ['places', number][]) : [])];
+}
+
+/** Bytes a row takes. */
 export function cacheRowBytes(headDim: number, type: RowType): number {
-  return 2 * rowBytes(type, headDim) + 4 + 4;
+  return cacheColumns(headDim, type).reduce((sum, [, bytes]) => sum + bytes, 0);
 }
 
 /** Rows of all layers and heads at the fullest. */
@@ -49,10 +58,7 @@ export class Cache {
   /** Bytes reserved. */
   readonly bytes: number;
   #region: Address;
-  #keys: Address;
-  #values: Address;
-  #tokens: Address;
-  #state: Address;
+  readonly columns: ReadonlyArray<{ readonly name: keyof Omit<HeadRows, 'length'>; readonly bytes: number; readonly address: Address }>;
   #ranges: Range[];
   #rowBytes: number; // of a key, and of a value
   #used = 0;
@@ -67,10 +73,12 @@ export class Cache {
     this.#rowBytes = rowBytes(shape.rowType, shape.headDim);
     this.bytes = rows * cacheRowBytes(shape.headDim, shape.rowType);
     this.#region = backend.arena.allocate(this.bytes);
-    this.#keys = this.#region;
-    this.#values = this.#keys + rows * this.#rowBytes;
-    this.#tokens = this.#values + rows * this.#rowBytes;
-    this.#state = this.#tokens + rows * 4;
+    let address = this.#region;
+    this.columns = cacheColumns(shape.headDim, shape.rowType).map(([name, bytes]) => {
+      const column = { name, bytes, address };
+      address += rows * bytes;
+      return column;
+    });
     this.heads = keptRows.map(() => Array.from({ length: kvHeads }, () => ({ ...this.#at(0), length: 0 })));
     let first = 0;
     const rangeOf = (heads: HeadRows[], kept: number): Range => {
@@ -104,12 +112,7 @@ export class Cache {
   }
 
   #at(row: number): Omit<HeadRows, 'length'> {
-    return {
-      keys: this.#keys + row * this.#rowBytes,
-      values: this.#values + row * this.#rowBytes,
-      positions: this.#tokens + row * 4,
-      state: this.#state + row * 4,
-    };
+    return Object.fromEntries(this.columns.map(({ name, bytes, address }) => [name, address + row * bytes])) as unknown as Omit<HeadRows, 'length'>;
   }
 
   #count(rows: number): void {
@@ -130,8 +133,11 @@ export class Cache {
     return (i + 1 < heads.length ? starts[i + 1] : end) - starts[i] - heads[i].length;
   }
 
-  /** Appends k and v [T, Hkv * d] of tokens number `token` .. to every head of a layer. Throws RangeError past the room. */
-  append(layer: number, k: Tensor, v: Tensor, T: number, token: number): void {
+  /**
+   * Appends k and v [T, Hkv * d] of tokens number `token` .., k rotated to positions `position` .., to every head of a layer. Throws RangeError past
+   * the room.
+   */
+  append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
     const { headDim: d, rowType } = this.shape;
     for (let h = 0; h < this.shape.kvHeads; h++) {
       const head = this.heads[layer][h];
@@ -140,6 +146,7 @@ export class Cache {
       this.backend.storeRows(head.values + head.length * this.#rowBytes, v, h, T, d, rowType);
       const tokens = this.backend.ints(head.positions + head.length * 4, T);
       for (let i = 0; i < T; i++) tokens[i] = token + i;
+      if (head.places) this.backend.ints(head.places + head.length * 4, T).set(tokens.map((t) => t - token + position));
       this.backend.floats(head.state + head.length * 4, T).fill(0);
       head.length += T;
     }
@@ -188,10 +195,7 @@ export class Cache {
       const { rows, count } = kept[h];
       this.#count(count - head.length);
       if (count === head.length) return;
-      this.backend.compactRows(head.keys, rows, count, this.#rowBytes);
-      this.backend.compactRows(head.values, rows, count, this.#rowBytes);
-      this.backend.compactRows(head.positions, rows, count, 4);
-      this.backend.compactRows(head.state, rows, count, 4);
+      for (const { name, bytes } of this.columns) this.backend.compactRows(head[name]!, rows, count, bytes);
       head.length = count;
     });
     this.#moveHeads(range, spread(range, counts));
@@ -206,10 +210,7 @@ export class Cache {
     const move = (i: number) => {
       const head = heads[i];
       const to = this.#at(next[i]);
-      this.#move(to.keys, head.keys, head.length * this.#rowBytes);
-      this.#move(to.values, head.values, head.length * this.#rowBytes);
-      this.#move(to.positions, head.positions, head.length * 4);
-      this.#move(to.state, head.state, head.length * 4);
+      for (const { name, bytes } of this.columns) this.#move(to[name]!, head[name]!, head.length * bytes);
       Object.assign(head, to);
     };
     for (let i = starts.length - 1; i >= 0; i--) if (next[i] > starts[i]) move(i);

@@ -1,9 +1,9 @@
 // A cache's rows as bytes, to be stored and read back. Little-endian:
 //
 //   'RCS1' | layers | kvHeads | headDim | bits of a number | token | position base | tokens since | checksum | lengths [layers][kvHeads]   i32 each
-//   then for each layer and head: keys | values | tokens i32 | state f32
+//   then for each layer and head its columns (cache.ts): keys | values | tokens i32 | state f32 | places i32 of rows of few bits
 import { StoreError } from '../errors.ts';
-import { rowBytes, rowTypes } from '../backend/dtype.ts';
+import { rowTypes } from '../backend/dtype.ts';
 import { type Cache, cacheRowBytes } from './cache.ts';
 
 const MAGIC = 0x31534352; // 'RCS1'
@@ -74,14 +74,9 @@ export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): 
 }
 
 function* parts(cache: Cache): Generator<{ address: number; bytes: number; length: number; begins: boolean }> {
-  const size = rowBytes(cache.shape.rowType, cache.shape.headDim);
-  for (const heads of cache.heads) {
-    for (const { keys, values, positions, state, length } of heads) {
-      yield { address: keys, bytes: length * size, length, begins: true };
-      yield { address: values, bytes: length * size, length, begins: false };
-      yield { address: positions, bytes: length * 4, length, begins: false };
-      yield { address: state, bytes: length * 4, length, begins: false };
-    }
+  for (const head of cache.heads.flat()) {
+    for (const [i, { name, bytes }] of cache.columns.entries())
+      yield { address: head[name]!, bytes: head.length * bytes, length: head.length, begins: i === 0 };
   }
 }
 

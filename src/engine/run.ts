@@ -1,7 +1,7 @@
 // One conversation's state in the engine: its cache, its working memory, where it stands. It takes tokens in blocks and keeps within its
 // plan; it knows no text. `prefill.ts` and `decode.ts` are what is done with it.
 import type { Angles } from '../backend/backend.ts';
-import { rowBytes } from '../backend/dtype.ts';
+import { isQuantized, rowBytes } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
 import { restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
@@ -91,7 +91,7 @@ export class Run {
     if (over && !this.plan.policy.evicts) throw fullError(this.plan, this.token + block.length);
     const patched = over && this.plan.policy.observe.queries === 'patched';
     this.#fit(block.length, patched ? this.plan.promptTokens : 0);
-    this.#block(block, this.#base !== ORIGINAL);
+    this.#block(block, this.#recompacts);
   }
 
   /** Appends tokens (at most blockSize) without rating or evicting, and leaves log-odds of the next to be read. */
@@ -173,6 +173,14 @@ export class Run {
     return this.#buffers + i * this.#extent;
   }
 
+  /**
+   * Whether every eviction makes positions contiguous again: since the context length was first reached, but not where turning a key rounds it again.
+   * Those rows wait until it is reached once more.
+   */
+  get #recompacts(): boolean {
+    return this.#base !== ORIGINAL && !isQuantized(this.plan.shape.rowType);
+  }
+
   #remember(tokens: readonly number[]): void {
     this.#tail.push(...tokens);
     if (this.#tail.length > this.plan.blockSize) this.#tail = this.#tail.slice(-this.plan.blockSize);
@@ -213,7 +221,7 @@ export class Run {
     this.token -= again.length;
     this.cache.truncateFrom(this.token);
     this.#tail = [];
-    this.#block(again, beyond || this.#base !== ORIGINAL);
+    this.#block(again, beyond || this.#recompacts);
   }
 
   /** The step itself. `compact`: rows are rotated to end at plan.compactBase. */
@@ -349,8 +357,9 @@ export class Run {
       const { count } = kept[h];
       const rows = backend.ints(kept[h].rows, count).slice();
       const tokens = backend.ints(head.positions, head.length).slice();
+      const places = head.places && backend.ints(head.places, head.length).slice();
       const shiftOf = (i: number) => {
-        const before = this.#base === ORIGINAL ? tokens[rows[i]] : end - head.length + rows[i];
+        const before = places ? places[rows[i]] : this.#base === ORIGINAL ? tokens[rows[i]] : end - head.length + rows[i];
         return plan.compactBase - count + i - before;
       };
       for (let i = 0; i < rows.length;) {
@@ -363,6 +372,7 @@ export class Run {
         }
         i += run;
       }
+      if (head.places) for (let i = 0; i < count; i++) backend.ints(head.places + rows[i] * 4, 1)[0] = plan.compactBase - count + i;
     });
   }
 

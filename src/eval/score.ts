@@ -48,7 +48,7 @@ const PARTS_ALONE = 'defensive-aggregation';
 /** A policy by name, its window that of the file; also the parts that the fixtures name. Throws OptionError for a name we don't have. */
 function scoredPolicy(name: string, window: number): Policy {
   if (name === 'patched-max') return findPolicy('kvzip');
-  if (name === 'patched-mean') return definePolicy({ ...findPolicy('kvzip'), score: undefined, aggregate: 'mean' });
+  if (name === 'patched-mean') return definePolicy({ ...findPolicy('kvzip'), aggregate: 'mean' });
   const policy =
     name === PARTS_ALONE
       ? definePolicy({
@@ -62,7 +62,7 @@ function scoredPolicy(name: string, window: number): Policy {
       : findPolicy(name);
   if (looksAhead(policy)) throw new OptionError(`policy '${name}' needs queries before RoPE, the file has them after it: score another one`);
   if (policy.observe.queries !== 'last' || policy.observe.count === 1) return policy;
-  return definePolicy({ ...policy, score: undefined, observe: { queries: 'last', count: window }, protect: { recent: window } });
+  return definePolicy({ ...policy, observe: { queries: 'last', count: window }, protect: { recent: window } });
 }
 
 /** Whether a policy turns queries to other positions: the file does not say where its own stand. */

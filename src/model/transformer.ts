@@ -154,7 +154,7 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
         if (w.kNorm) backend.rmsNorm(s.k, s.k, w.kNorm, T * kvHeads, normEps);
         backend.rope(s.q, angles, T, queryHeads, d);
         backend.rope(s.k, angles, T, kvHeads, d);
-        cache.append(l, s.k, s.v, T, pass.token + from);
+        cache.append(l, s.k, s.v, T, pass.token + from, pass.position + from);
         const last = pass.queriesOnly && l === layers - 1;
         if (!last) backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType);
         pass.onLayer?.(l, s.q, T, from + T);

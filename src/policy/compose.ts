@@ -50,7 +50,6 @@ export function composePolicy(base: Policy, axes: Axes): Policy {
   const recent = window ?? (observer.queries === base.observe.queries ? base.protect.recent : observer.queries === 'last' ? observer.count : 0);
   return definePolicy({
     ...base,
-    score: undefined,
     name: `${base.name}(${given.map(([name, v]) => `${name} ${v}`).join(', ')})`,
     observe: looking,
     aggregate: aggregate ?? base.aggregate,

@@ -5,7 +5,6 @@ import { definePolicy } from './policy.ts';
 
 export const layerDefensivekv = definePolicy({
   ...defensivekv,
-  score: undefined,
   name: 'layer-defensivekv',
   summary: "defensivekv's worst case, the best rows whatever their layer and head",
   layers: 'global',

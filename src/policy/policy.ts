@@ -89,7 +89,10 @@ export type Aggregate = (typeof aggregates)[number];
 export const layerSharings = ['uniform', 'sensitivity', 'pyramid', 'global'] as const;
 export type LayerSharing = (typeof layerSharings)[number];
 
-/** Completes a definition: what is left out is neutral, and a policy with observers is scored by their attention. */
+/**
+ * Completes a definition: what is left out is neutral, and a policy with observers is scored by their attention. A definition that begins with another
+ * policy's (`...snapkv`) is composed where that one is.
+ */
 export function definePolicy(definition: PolicyDefinition): Policy {
   const policy = {
     observe: { queries: 'none' },
@@ -105,5 +108,6 @@ export function definePolicy(definition: PolicyDefinition): Policy {
     ...definition,
     protect: { recent: 0, sinks: 0, ...definition.protect },
   } as const;
-  return { ...policy, score: definition.score ?? attentionScore(policy), composed: definition.score === undefined };
+  const composed = definition.composed ?? definition.score === undefined;
+  return { ...policy, score: composed ? attentionScore(policy) : definition.score!, composed };
 }

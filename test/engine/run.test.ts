@@ -180,8 +180,12 @@ test('a conversation 20 times the context length: flat, within the promise, and 
   const filler = model.tokenizer.encode(text);
   const fact = model.tokenizer.encode("Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n");
   const question = model.tokenizer.encode("<|user|> What is Ana's dog called?<|assistant|>");
-  for (const positions of ['auto', 'compact'] as const) {
-    await withRun(model, optionsOf('streaming-llm', { budget: { tokens: 200 }, blockSize: 256, positions }), async (run) => {
+  for (const [positions, rowType] of [
+    ['auto', 'f16'],
+    ['compact', 'f16'],
+    ['auto', 'int4'],
+  ] as const) {
+    await withRun(model, optionsOf('streaming-llm', { budget: { tokens: 200 }, blockSize: 256, positions, rowType }), async (run) => {
       const bytes: number[] = [];
       await prefill(run, filler, { onBlock: (p) => bytes.push(p.cacheBytes) });
       assert.ok(run.token >= 20 * model.config.contextLength, String(run.token));
@@ -189,6 +193,25 @@ test('a conversation 20 times the context length: flat, within the promise, and 
       assert.is(new Set(bytes.slice(1)).size, 1, 'flat');
       await prefill(run, fact);
       assert.is(model.tokenizer.decode(await reply(run, question, 1)).trim(), 'Rex');
+    });
+  }
+});
+
+test('rows of few bits are turned rarely: each keeps the position that it stands at, and answers as rows of f16 do', async () => {
+  const model = await tinyModel();
+  const text = dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line)));
+  for (const rowType of ['f16', 'int8'] as const) {
+    await withRun(model, optionsOf('keydiff', { budget: { tokens: 300 }, blockSize: 256, rowType }), async (run) => {
+      await prefill(run, text.slice(0, 9000));
+      if (rowType === 'int8') {
+        for (const head of run.cache.heads.flat()) {
+          const places = [...model.backend.ints(head.places!, head.length)];
+          assert.ok(places.every((p, i) => i === 0 || p > places[i - 1]));
+          assert.is(places[places.length - 1], run.position - 1);
+        }
+      }
+      await prefill(run, model.tokenizer.encode("Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n"));
+      assert.is(model.tokenizer.decode(await reply(run, model.tokenizer.encode("<|user|> What is Ana's dog called?<|assistant|>"), 1)).trim(), 'Rex');
     });
   }
 });
@@ -279,8 +302,12 @@ test('a saved run goes on as the one it was saved from', async () => {
   const model = await tinyModel();
   const tokens = tokensOf(model, 600);
   const question = model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>');
-  for (const layers of ['uniform', 'global'] as const) {
-    await withRun(model, optionsOf('keydiff', { heads: 'adaptive', layers }), async (run) => {
+  for (const [layers, rowType] of [
+    ['uniform', 'f16'],
+    ['global', 'f16'],
+    ['uniform', 'int8'],
+  ] as const) {
+    await withRun(model, optionsOf('keydiff', { heads: 'adaptive', layers, rowType }), async (run) => {
       await prefill(run, tokens);
       const bytes = run.save();
       const first = await reply(run, question, 8);
