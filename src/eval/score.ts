@@ -160,13 +160,13 @@ export function scoreTensors(file: TensorFile, names: readonly string[], backend
   }
 }
 
-/** Each head's scores; rows that are kept whatever their score, and those behind them that got none, carry the best of the layer. */
+/** Each head's scores, the rows behind them that got none carrying the best of the layer. */
 function completeScores(scores: Scores, n: number, backend: Backend): number[][] {
   const all = [...backend.floats(scores.address, total(scores))];
-  const best = Math.max(...all.filter(Number.isFinite));
+  const best = Math.max(...all);
   let at = 0;
   return scores.counts.map((count) => {
-    const own = all.slice(at, at + count).map((s) => (s === Number.POSITIVE_INFINITY ? best : s));
+    const own = all.slice(at, at + count);
     at += count;
     return [...own, ...new Array<number>(Math.max(0, n - count)).fill(best)];
   });

@@ -76,11 +76,13 @@ function weighByValue(scores: Scores, view: LayerView, ops: Backend): void {
 
 /**
  * The first stage: in each head the rows with the most mean attention, in order, until their share of it reaches 0.9 - b or (budget - window) rows
- * are kept, get the best score there is. b: mean over heads of the mean attention on the `recent` rows before the window (section 5.2).
+ * are kept, get the layer's best score. b: mean over heads of the mean attention on the `recent` rows before the window (section 5.2).
  */
 function keepMost(scores: Scores, mean: Scores, view: LayerView, ops: Backend): void {
   const all = ops.floats(scores.address, total(scores));
   const looks = ops.floats(mean.address, total(mean));
+  let best = 0;
+  for (const s of all) if (s > best) best = s;
   let [bias, at] = [0, 0];
   for (const n of mean.counts) {
     for (let i = Math.max(0, n - view.recent); i < n; i++) bias += looks[at + i];
@@ -98,7 +100,7 @@ function keepMost(scores: Scores, mean: Scores, view: LayerView, ops: Backend): 
     for (const i of indices.slice().sort((x, y) => a[y] - a[x] || x - y)) {
       if (mass >= wanted || sum === 0) break;
       mass += a[i] / sum;
-      all[at + i] = Number.POSITIVE_INFINITY;
+      all[at + i] = best;
     }
     at += n;
   }
