@@ -31,5 +31,5 @@ export {
   type Reply,
   type Statistics,
 } from './session/conversation.ts';
-export type { ConversationOptions, Instructions } from './session/options.ts';
+export type { ConversationOptions, EpisodeSettings, Instructions } from './session/options.ts';
 export { profileOf, readProfile, type StoredProfile } from './session/profile.ts';

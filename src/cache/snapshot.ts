@@ -4,11 +4,13 @@
 //   then for each layer and head its columns (cache.ts): keys | values | tokens i32 | state f32 | places i32 of rows of few bits
 import { StoreError } from '../errors.ts';
 import { rowTypes } from '../backend/dtype.ts';
-import { type Cache, cacheRowBytes } from './cache.ts';
+import { type Cache, cacheColumns, cacheRowBytes, type CacheShape } from './cache.ts';
 
 const MAGIC = 0x31534352; // 'RCS1'
 const HEADER_INTS = 9;
 const CHECKSUM_AT = 8;
+/** Tokens seen, and the position base. */
+const BASE_AT = [5, 6];
 
 /** Where a conversation stands: the number of its next token, and (in compact positions) the position that rows end at, else -1. */
 export interface Standing {
@@ -71,6 +73,55 @@ export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): 
     at += part.bytes;
   }
   return { token: ints[5], base: ints[6], rebasedAt: ints[7] };
+}
+
+/**
+ * A snapshot with the rows of two, as many in each head as the first has: the ones with the best state (the score that a policy left there), every token
+ * once, the first `sinks` tokens and those from number `recent` on for certain. Undefined where they cannot be put together: other lengths of
+ * conversation, or positions that were made compact, each in its own way.
+ */
+export function joinSnapshots(first: Uint8Array, second: Uint8Array, shape: CacheShape, sinks: number, recent: number): Uint8Array<ArrayBuffer> | undefined {
+  const columns = cacheColumns(shape.headDim, shape.rowType);
+  const heads = shape.kvHeads * shape.keptRows.length;
+  const headerBytes = (HEADER_INTS + heads) * 4;
+  const [a, b] = [first, second].map((bytes) => new Int32Array(bytes.slice(0, headerBytes).buffer));
+  if (BASE_AT.some((i) => a[i] !== b[i]) || a[BASE_AT[1]] >= 0) return undefined;
+  const out = first.slice();
+  const starts = [headerBytes, headerBytes];
+  const columnBytes = (name: string) => columns.find(([n]) => n === name)![1];
+  for (let head = 0; head < heads; head++) {
+    const lengths = [a, b].map((ints) => ints[HEADER_INTS + head]);
+    const sources = [first, second].map((bytes, s) => {
+      let at = starts[s];
+      const places = new Map<string, number>();
+      for (const [name, size] of columns) {
+        places.set(name, at);
+        at += lengths[s] * size;
+      }
+      starts[s] = at;
+      const numbers = (name: string) => bytes.slice(places.get(name)!, places.get(name)! + lengths[s] * columnBytes(name)).buffer;
+      return { bytes, places, tokens: new Int32Array(numbers('positions')), state: new Float32Array(numbers('state')) };
+    });
+    const rows = new Map<number, { source: number; row: number; score: number }>();
+    sources.forEach(({ tokens, state }, source) =>
+      tokens.forEach((token, row) => {
+        const score = token < sinks || token >= recent ? Number.POSITIVE_INFINITY : state[row];
+        const known = rows.get(token);
+        if (!known) rows.set(token, { source, row, score });
+        else known.score = Math.max(known.score, score);
+      }),
+    );
+    const best = [...rows].sort(([t, x], [u, y]) => (y.score === x.score ? t - u : y.score > x.score ? 1 : -1)).slice(0, lengths[0]);
+    best.sort(([t], [u]) => t - u);
+    best.forEach(([, { source, row }], i) => {
+      for (const [name, size] of columns) {
+        const from = sources[source].places.get(name)! + row * size;
+        out.set(sources[source].bytes.subarray(from, from + size), sources[0].places.get(name)! + i * size);
+      }
+    });
+  }
+  new Int32Array(out.buffer, 0, HEADER_INTS)[CHECKSUM_AT] = checksum(out);
+  return out;
 }
 
 function* parts(cache: Cache): Generator<{ address: number; bytes: number; length: number; begins: boolean }> {

@@ -4,7 +4,7 @@ import type { Angles } from '../backend/backend.ts';
 import { isQuantized, rowBytes } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
-import { restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
+import { joinSnapshots, restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
 import { ContextError } from '../errors.ts';
 import type { Transformer, Workspace } from '../model/transformer.ts';
 import type { LayerView } from '../policy/policy.ts';
@@ -157,6 +157,16 @@ export class Run {
     this.#base = base;
     this.#rebasedAt = rebasedAt;
     this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
+  }
+
+  /**
+   * Puts the union of two saved states back, as many rows in each head as the first has. False, with nothing changed, where they cannot be put together
+   * (compact positions).
+   */
+  restoreUnion(first: Uint8Array, second: Uint8Array, name: string, newest: readonly number[]): boolean {
+    const joined = joinSnapshots(first, second, this.plan.shape, this.plan.sinks, this.token - this.plan.policy.protect.recent);
+    if (joined) this.restore(joined, name, newest);
+    return joined !== undefined;
   }
 
   dispose(): void {
@@ -326,6 +336,7 @@ export class Run {
     const layerRows = compact ? plan.compactRows : plan.layerRows;
     const before = pooled ? cache.heads.slice(0, layer).reduce((sum, heads) => sum + heads.reduce((n, h) => n + h.length, 0), 0) : 0;
     const rated = protectRows(this.#view(layer, T, this.#buffer(0), undefined, 0), scores, plan.sinks, this.#buffer(2) + before * 4, backend);
+    this.#keepScores(layer, rated);
     const share = { rows: layerRows[layer], sinks: plan.sinks, safeguard: plan.safeguard };
     if (!pooled) {
       const kept = select(cache.heads[layer], rated, { ...share, heads: plan.heads }, this.#buffer(3), backend);
@@ -345,6 +356,18 @@ export class Run {
         l,
         cache.heads[l].map((h) => backend.ints(h.positions, h.length).slice()),
       );
+    }
+  }
+
+  /** Leaves a patched prompt's scores with the rows, as their state, so that two episodes' rows can be compared; not where a policy needs the state. */
+  #keepScores(layer: number, rated: Scores): void {
+    const { observe, value, accumulates } = this.plan.policy;
+    if (observe.queries !== 'patched' || value !== 'none' || accumulates) return;
+    const { backend } = this.transformer;
+    let at = rated.address;
+    for (const { state, length } of this.cache.heads[layer]) {
+      backend.moveBytes(state, at, length * 4);
+      at += length * 4;
     }
   }
 

@@ -76,6 +76,37 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
   }
 }
 
+/** Fewer segments than this to an episode make none. */
+const LEAST_MEMBERS = 4;
+
+/**
+ * Clusters into as many as fit best, from 1 to `most`: those with the largest mean silhouette by centroids, (b - a) / max(a, b) with a the distance to
+ * the own centroid and b to the next one. One cluster where no division has a silhouette of its own: conversations of few segments.
+ */
+export function clusterAuto(vectors: readonly Float32Array[], options: Omit<ClusterOptions, 'count'> & { readonly most: number }, backend: Backend): Clusters {
+  const most = Math.min(options.most, Math.floor(vectors.length / LEAST_MEMBERS));
+  let best = cluster(vectors, { ...options, count: 1 }, backend);
+  let bestSilhouette = 0;
+  for (let count = 2; count <= most; count++) {
+    const clusters = cluster(vectors, { ...options, count }, backend);
+    const silhouette = silhouetteOf(vectors, clusters);
+    if (silhouette > bestSilhouette) [best, bestSilhouette] = [clusters, silhouette];
+  }
+  return best;
+}
+
+/** Mean silhouette by centroids. */
+export function silhouetteOf(vectors: readonly Float32Array[], { labels, centroids }: Clusters): number {
+  let sum = 0;
+  vectors.forEach((v, i) => {
+    const far = centroids.map((c) => Math.sqrt(squaredDistance(v, c)));
+    const own = far[labels[i]];
+    const next = Math.min(...far.filter((_, e) => e !== labels[i]));
+    sum += (next - own) / Math.max(next, own, Number.MIN_VALUE);
+  });
+  return sum / vectors.length;
+}
+
 /** A cluster without members takes the point that lies farthest from its centroid (of a cluster that has others). */
 function reseedEmpty(labels: Int32Array, distances: Float32Array, E: number): void {
   const members = new Array<number>(E).fill(0);

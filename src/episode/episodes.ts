@@ -1,8 +1,10 @@
-// Episodes of a growing conversation: clustered when it is first asked, one cache a cluster, one of them resident; brought up to date
-// with what was said since, and clustered anew once the conversation has grown by a share.
+// Episodes of a growing conversation: clustered when it is first asked, one cache an episode, one of them resident. What is said later joins the
+// nearest episode; a cache that is asked for is brought up to date with what was said since. Where too much fits no episode, or the conversation has
+// become much longer, it is clustered anew.
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
-import { type Clusters, cluster } from './cluster.ts';
+import { type Clusters, cluster, clusterAuto } from './cluster.ts';
+import { cosine } from './embed.ts';
 import type { History } from './history.ts';
 import { matchEpisodes } from './match.ts';
 import { medoidText, typicalSegments } from './medoid.ts';
@@ -11,20 +13,41 @@ import type { SegmentIndex } from './segment-index.ts';
 import type { EpisodeStore } from './store.ts';
 
 export interface EpisodeOptions {
-  /** E: clusters at most. */
-  readonly count: number;
+  /** E: clusters at most; 'auto' chooses. */
+  readonly count: number | 'auto';
   readonly medoids: number;
   readonly restarts: number;
   readonly seed: number;
+  /** How many episodes a question is answered from; 'auto': two where the second best is nearly as good. */
+  readonly answerFrom: 1 | 2 | 'auto';
 }
 
+/** The most episodes that 'auto' makes. */
+export const MOST_AUTO_EPISODES = 8;
 /** The conversation is clustered anew when it is this much longer than when it was clustered. */
-const REGROW = 1.25;
+const REGROW = 1.5;
+/** A segment fits its episode if it is as near to its centroid as this share of the segments that made it. */
+const FITTING_SHARE = 0.9;
+/** Segments that fit none, as a share of all, that make a new clustering worth its price. */
+const MISFITS = 0.1;
+/** Second best episodes with this share of the best one's votes are answered from as well. */
+const NEARLY_AS_GOOD = 0.8;
 
 export interface Episode {
   readonly segments: readonly number[];
   readonly medoids: readonly number[];
   readonly promptTokens: number;
+}
+
+/** An episode's part in a conversation that grows: its patched prompt, what its cache has seen, who belongs to it. */
+interface Part {
+  readonly members: number[];
+  readonly medoids: readonly number[];
+  readonly prompt: readonly number[];
+  /** Tokens of the history that its cache has seen. */
+  covered: number;
+  /** Cosine to the centroid below which a segment does not fit. */
+  readonly fit: number;
 }
 
 export class Episodes {
@@ -33,13 +56,15 @@ export class Episodes {
   readonly #store: EpisodeStore;
   readonly #options: EpisodeOptions;
   readonly #promptOf: (text: string) => number[];
-  clusters: Clusters = { labels: [], centroids: [], inertia: 0 };
-  episodes: Episode[] = [];
-  /** Episode whose cache is in the run, -1 before the first question. */
+  #labels: number[] = []; // of the index's segments
+  #centroids: Float32Array[] = [];
+  #parts: Part[] = [];
+  /** Episode whose cache is in the run, -1 before the first question and where two were joined. */
   #resident = -1;
-  #prompts: number[][] = [];
-  #covered: number[] = []; // tokens of the history that each episode's cache has seen
   #clusteredTokens = 0;
+  #misfits = 0;
+  /** Times the conversation was clustered, for those who measure. */
+  clusterings = 0;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
   constructor(run: Run, index: SegmentIndex, store: EpisodeStore, options: EpisodeOptions, promptOf: (text: string) => number[]) {
@@ -54,31 +79,75 @@ export class Episodes {
     return this.#index.segments;
   }
 
+  get episodes(): readonly Episode[] {
+    return this.#parts.map(({ members, medoids, prompt }) => ({ segments: members, medoids, promptTokens: prompt.length }));
+  }
+
   /** Bytes of the vectors of segments and episodes. */
   get indexBytes(): number {
-    return this.#index.bytes + this.clusters.centroids.reduce((sum, v) => sum + v.byteLength, 0);
+    return this.#index.bytes + this.#centroids.reduce((sum, v) => sum + v.byteLength, 0);
   }
 
   /**
-   * Makes the cache of the episode that a question is about resident, covering the whole history. Returns the episode.
-   * An abort leaves the episodes that were finished; the rest is made at the next question.
+   * Makes the cache of the episode that a question is about resident (or the union of two, under the same budget), covering the whole history. Returns
+   * the episodes, best first. An abort leaves the episodes that were finished; the rest is made at the next question.
    */
-  async focus(question: string, history: History, options: PrefillOptions): Promise<number> {
+  async focus(question: string, history: History, options: PrefillOptions): Promise<number[]> {
     await this.#refresh(history);
-    const e = this.episodes.length === 1 ? 0 : await this.#match(question);
-    await this.#reside(e, history, options);
-    return e;
+    const chosen = await this.#match(question);
+    // the best one last, so that it is the one that lies in the run
+    for (const e of [...chosen].reverse()) await this.#reside(e, history, options);
+    const [first, second] = chosen;
+    if (second !== undefined) {
+      const [a, b] = [await this.#store.get(String(first)), await this.#store.get(String(second))];
+      this.#resident = -1;
+      if (!this.#run.restoreUnion(a, b, `episodes ${first} and ${second}`, this.#newest(history, history.length))) {
+        await this.#reside(first, history, options);
+        return [first];
+      }
+    }
+    return chosen;
   }
 
   /** Prepares every episode's cache, so that no question has to wait for it. */
   async prepare(history: History, options: PrefillOptions): Promise<void> {
     await this.#refresh(history);
-    for (let e = 0; e < this.episodes.length; e++) if (this.#covered[e] < history.length) await this.#reside(e, history, options);
+    for (const [e, part] of this.#parts.entries()) if (part.covered < history.length) await this.#reside(e, history, options);
   }
 
-  /** Clusters where that was not done yet, or the conversation has outgrown it. */
+  async #match(question: string): Promise<number[]> {
+    if (this.#parts.length === 1) return [0];
+    const { answerFrom } = this.#options;
+    const ranked = matchEpisodes(await this.#index.ask(question), this.#clusters, this.#index.embedder);
+    const two = answerFrom === 2 || (answerFrom === 'auto' && ranked[1].likeness >= NEARLY_AS_GOOD * ranked[0].likeness);
+    return ranked.slice(0, two ? 2 : 1).map((r) => r.episode);
+  }
+
+  get #clusters(): Pick<Clusters, 'labels' | 'centroids'> {
+    return { labels: this.#labels, centroids: this.#centroids };
+  }
+
+  /** Lets new segments join; clusters where that was not done yet, or the conversation has outgrown it. */
   async #refresh(history: History): Promise<void> {
-    if (this.episodes.length === 0 || history.length > REGROW * this.#clusteredTokens) await this.#cluster(history);
+    if (this.#parts.length > 0 && history.length <= REGROW * this.#clusteredTokens) {
+      const before = this.segments.length;
+      await this.#index.extend(history, true);
+      for (let i = before; i < this.segments.length; i++) this.#join(i);
+      if (this.#misfits <= MISFITS * this.segments.length) return;
+    }
+    await this.#cluster(history);
+  }
+
+  /** A new segment joins the nearest episode, whose centroid moves towards it. */
+  #join(i: number): void {
+    const vector = this.#index.vectors[i];
+    const near = this.#centroids.map((c) => cosineOf(vector, c));
+    const e = near.indexOf(Math.max(...near));
+    if (near[e] < this.#parts[e].fit) this.#misfits++;
+    const { members } = this.#parts[e];
+    this.#centroids[e] = this.#centroids[e].map((c, j) => (c * members.length + vector[j]) / (members.length + 1));
+    members.push(i);
+    this.#labels.push(e);
   }
 
   async #cluster(history: History): Promise<void> {
@@ -86,11 +155,14 @@ export class Episodes {
     const run = this.#run;
     await this.#index.rebuild(history);
     const { segments, vectors } = this.#index;
+    const { backend } = run.transformer;
     // where nothing is ever evicted all episodes' caches would be the same
-    const E = history.length <= Math.min(...run.plan.layerRows) ? 1 : count;
-    const clusters = cluster(vectors, { count: E, restarts, seed }, run.transformer.backend);
-    const episodes: Episode[] = [];
-    const prompts: number[][] = [];
+    const fits = history.length <= Math.min(...run.plan.layerRows);
+    const clusters =
+      count === 'auto' && !fits
+        ? clusterAuto(vectors, { most: MOST_AUTO_EPISODES, restarts, seed }, backend)
+        : cluster(vectors, { count: fits || count === 'auto' ? 1 : count, restarts, seed }, backend);
+    const parts: Part[] = [];
     for (let e = 0; e < Math.max(1, clusters.centroids.length); e++) {
       const typical = clusters.centroids.length === 0 ? [] : typicalSegments(e, vectors, clusters);
       // the best medoids whose text fits
@@ -103,36 +175,59 @@ export class Episodes {
         prompt = longer;
       }
       if (chosen.length === 0 && typical.length > 0) prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
-      prompts.push(prompt);
-      episodes.push({ segments: typical, medoids: chosen, promptTokens: prompt.length });
+      const last = typical[Math.ceil(FITTING_SHARE * typical.length) - 1];
+      const fit = last === undefined ? -1 : cosineOf(vectors[last], clusters.centroids[e]);
+      parts.push({ members: typical, medoids: chosen, prompt, covered: 0, fit });
     }
     await this.#store.clear();
-    this.clusters = clusters;
-    this.episodes = episodes;
+    this.#labels = [...clusters.labels];
+    this.#centroids = [...clusters.centroids];
+    this.#parts = parts;
     this.#resident = -1;
-    this.#prompts = prompts;
-    this.#covered = episodes.map(() => 0);
     this.#clusteredTokens = history.length;
+    this.#misfits = 0;
+    this.clusterings++;
   }
 
-  async #match(question: string): Promise<number> {
-    return matchEpisodes(await this.#index.ask(question), this.clusters, this.#index.embedder)[0];
+  #newest(history: History, end: number): number[] {
+    return history.tokens(end - this.#run.plan.blockSize, end);
   }
 
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
-    const covered = this.#covered[e];
+    const part = this.#parts[e];
+    const { covered } = part;
     if (this.#resident === e && run.token === covered && covered === history.length) return;
     this.#resident = -1;
     if (covered === 0) run.clear();
-    else run.restore(await this.#store.get(String(e)), `episode ${e}`, history.tokens(covered - run.plan.blockSize, covered));
+    else run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
     if (covered < history.length) {
-      // what was said since the clusters were made belongs to every episode until they are made anew: it looks for itself too
-      run.prompt = (block) => (run.token < this.#clusteredTokens ? this.#prompts[e] : [...block, ...this.#prompts[e]]);
+      run.prompt = (block) => (this.#speaksOf(e, run.token, block.length, history) ? [...block, ...part.prompt] : part.prompt);
       await prefill(run, history.tokens(covered), options);
       await this.#store.put(String(e), run.save());
-      this.#covered[e] = history.length;
+      part.covered = history.length;
     }
     this.#resident = e;
   }
+
+  /**
+   * Whether a block of what was said since the clusters were made is an episode's own: then it looks for itself too, as no medoid speaks of it. What is
+   * in no segment yet belongs to every episode.
+   */
+  #speaksOf(e: number, begin: number, count: number, history: History): boolean {
+    if (begin < this.#clusteredTokens) return false;
+    for (let i = this.segments.length - 1; i >= 0; i--) {
+      const said = this.#index.saidIn(i, history);
+      const end = said[said.length - 1].end;
+      if (i === this.segments.length - 1 && begin + count > end) return true;
+      if (end <= begin) return false;
+      if (said[0].begin < begin + count && this.#labels[i] === e) return true;
+    }
+    return true;
+  }
+}
+
+/** Cosine of a unit vector and one of any length. */
+function cosineOf(unit: Float32Array, other: Float32Array): number {
+  return cosine(unit, other) / (Math.sqrt(cosine(other, other)) || 1);
 }

@@ -8,21 +8,25 @@ export interface Asked {
   readonly vector: Float32Array;
 }
 
+export interface Match {
+  readonly episode: number;
+  readonly likeness: number;
+}
+
 /**
  * Episodes, best first, the lower on ties. Where the embedder tells how much each segment has to say, segments vote for their episode with the fourth
  * power of that, so that the few that answer decide; else by cos(question, centroid), as the paper does.
  */
-export function matchEpisodes(question: Asked, { labels, centroids }: Clusters, embedder: Embedder): number[] {
+export function matchEpisodes(question: Asked, { labels, centroids }: Pick<Clusters, 'labels' | 'centroids'>, embedder: Embedder): Match[] {
   const likeness = embedder.likeness?.(question.text);
-  if (!likeness) {
-    const lengths = centroids.map((c) => Math.sqrt(cosine(c, c)) || 1);
-    return descending(centroids.map((c, e) => cosine(question.vector, c) / lengths[e]));
-  }
-  const votes = new Array<number>(centroids.length).fill(0);
-  labels.forEach((e, i) => {
-    votes[e] += Math.max(0, likeness[i]) ** 4;
-  });
-  return descending(votes);
+  let of: number[];
+  if (likeness) {
+    of = new Array<number>(centroids.length).fill(0);
+    labels.forEach((e, i) => {
+      of[e] += Math.max(0, likeness[i]) ** 4;
+    });
+  } else of = centroids.map((c) => cosine(question.vector, c) / (Math.sqrt(cosine(c, c)) || 1));
+  return descending(of).map((episode) => ({ episode, likeness: of[episode] }));
 }
 
 /** Segments by likeness to a question, best first, the earlier on ties: by the embedder's own measure where it has one, else by cosine. */

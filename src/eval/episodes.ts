@@ -1,6 +1,7 @@
 // How well a conversation's episodes and segments find the evidence of its questions, without a language model (data sets' usual measures).
 import type { Backend } from '../backend/backend.ts';
-import { cluster } from '../episode/cluster.ts';
+import { cluster, clusterAuto } from '../episode/cluster.ts';
+import { MOST_AUTO_EPISODES } from '../episode/episodes.ts';
 import type { Embedder } from '../episode/embed.ts';
 import { matchEpisodes, rankSegments } from '../episode/match.ts';
 import { tellingWords } from '../episode/words.ts';
@@ -26,8 +27,8 @@ export interface EpisodeReport {
 }
 
 export interface EpisodeSettings {
-  /** E: clusters at most. */
-  readonly count: number;
+  /** E: clusters at most; 'auto' chooses. */
+  readonly count: number | 'auto';
   readonly segmentTurns: number;
   readonly restarts: number;
   readonly seed: number;
@@ -44,7 +45,9 @@ export async function measureEpisodes(dialogue: Dialogue, embedder: Embedder, se
   const texts = segments.map((s) => s.text);
   embedder.fit?.(texts);
   const vectors = await embedder.embed(texts);
-  const clusters = cluster(vectors, settings, backend);
+  const { count } = settings;
+  const clusters =
+    count === 'auto' ? clusterAuto(vectors, { ...settings, most: MOST_AUTO_EPISODES }, backend) : cluster(vectors, { ...settings, count }, backend);
   const { labels } = clusters;
   const E = Math.max(1, clusters.centroids.length);
   const asked = dialogue.questions.filter((q) => q.evidence.length > 0);
@@ -56,7 +59,7 @@ export async function measureEpisodes(dialogue: Dialogue, embedder: Embedder, se
     const places = evidence.map(segmentsOfTurn);
     const share = (found: (segment: number) => boolean) => places.filter((own) => own.some(found)).length / places.length;
     const about = { text: question, vector: questions[q] };
-    const episodes = matchEpisodes(about, clusters, embedder);
+    const episodes = matchEpisodes(about, clusters, embedder).map((m) => m.episode);
     sums.match += share((i) => labels[i] === episodes[0]);
     sums.match2 += share((i) => episodes.slice(0, 2).includes(labels[i]));
     const ranked = rankSegments(about, vectors, embedder);

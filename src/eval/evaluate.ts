@@ -13,6 +13,8 @@ export interface EvalSetup {
   readonly policy: string;
   readonly budget: EvalBudget;
   readonly options: Omit<ConversationOptions, 'budget' | 'policy'>;
+  /** The conversation is added in this many parts, with a question that doesn't count after each, so that what is made early has to follow. Default 1. */
+  readonly parts?: number;
 }
 
 export interface Answer {
@@ -81,10 +83,13 @@ export async function evaluate(model: Model, dialogues: readonly Dialogue[], set
       hooks.onConversation?.(index, conversation.memory);
       if (hooks.onKept) conversation.onKept = hooks.onKept(index);
       const watch = { signal: hooks.signal, onProgress: (p: AddProgress) => hooks.onBlock?.(index, p.seenTokens, p.cacheBytes) };
-      await conversation.add(
-        dialogue.turns.map((t) => t.line),
-        watch,
-      );
+      const lines = dialogue.turns.map((t) => t.line);
+      const part = Math.ceil(lines.length / (setup.parts ?? 1));
+      for (let at = 0; at < lines.length; at += part) {
+        await conversation.add(lines.slice(at, at + part), watch);
+        const early = dialogue.questions.find((q) => q.evidence.every((e) => e < at + part));
+        if (at + part < lines.length && early) await conversation.ask(early.question, { keep: false, maxTokens: REPLY_TOKENS, signal: hooks.signal }).text();
+      }
       await conversation.flush(watch);
       for (const { question, answer: expected, topic } of dialogue.questions) {
         const answer = await conversation.ask(question, { keep: false, maxTokens: REPLY_TOKENS, signal: hooks.signal }).text();

@@ -76,6 +76,8 @@ export interface Statistics {
   /** Episode that answered last, and how many there are; undefined without episodes. */
   readonly episode?: number;
   readonly episodes?: number;
+  /** All episodes that answered last: one, or two. */
+  readonly answeredFrom: readonly number[];
   /** Rows reserved for recall, and the tokens that the last question recalled. */
   readonly recallRows: number;
   readonly recalledTokens: number;
@@ -120,7 +122,7 @@ export class Conversation {
   #disposed = false;
   #peakStored = 0;
   #counts = { prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0, firstTokenMs: 0, blocks: 0 };
-  #lastEpisode: number | undefined;
+  #answering: number[] = []; // episodes, the best first
   #recalledTokens = 0;
 
   constructor(model: Model, options: ConversationOptions) {
@@ -178,7 +180,8 @@ export class Conversation {
       policy: this.plan.policy.name,
       build: this.#model.backend.build,
       ...this.#counts,
-      episode: this.#lastEpisode,
+      episode: this.#answering[0],
+      answeredFrom: this.#answering,
       episodes: this.#episodes?.episodes.length,
       recallRows: this.plan.recallRows,
       recalledTokens: this.#recalledTokens,
@@ -186,8 +189,8 @@ export class Conversation {
   }
 
   /** The episodes as they are now: their segments and medoids; empty without episodes or before the first question. */
-  get episodes(): Pick<Episodes, 'segments' | 'episodes'> {
-    return this.#episodes ?? { segments: [], episodes: [] };
+  get episodes(): Pick<Episodes, 'segments' | 'episodes' | 'clusterings'> {
+    return this.#episodes ?? { segments: [], episodes: [], clusterings: 0 };
   }
 
   /**
@@ -284,7 +287,7 @@ export class Conversation {
           `the question has ${asked.length} tokens, a block holds ${this.plan.blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
         );
       }
-      if (this.#episodes) this.#lastEpisode = await this.#timed(() => this.#episodes!.focus(message.content, this.#history!, this.#watch(options)));
+      if (this.#episodes) this.#answering = await this.#timed(() => this.#episodes!.focus(message.content, this.#history!, this.#watch(options)));
       else await this.#prefill(this.#pending.splice(0), options);
 
       const run = this.#run;

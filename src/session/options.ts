@@ -3,7 +3,7 @@ import { type Budget, parseBudget } from '../cache/budget.ts';
 import { isQuantized, QUANTIZED_MULTIPLE, type RowType, rowTypeNames } from '../backend/dtype.ts';
 import type { PlanOptions } from '../engine/plan.ts';
 import type { EmbedderOption } from '../episode/embedders.ts';
-import type { EpisodeOptions } from '../episode/episodes.ts';
+import { type EpisodeOptions, MOST_AUTO_EPISODES } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { type LayerSharing, layerSharings, type Policy } from '../policy/policy.ts';
@@ -40,20 +40,8 @@ export interface ConversationOptions extends Axes {
   readonly promptTokens?: number;
   /** Instructions of patched prompts; true = the papers' texts, false = none. Default: none for models too small to follow any. */
   readonly instructions?: boolean | Partial<Instructions>;
-  readonly episodes?: {
-    /** Clusters. Default 4. */
-    readonly count?: number;
-    /** Segments whose text stands for an episode. Default 4. */
-    readonly medoids?: number;
-    /** Utterances to a segment. Default 4. */
-    readonly segmentTurns?: number;
-    /** Runs of k-means, the best of which counts. Default 10. */
-    readonly restarts?: number;
-    /** 'lexical' (default), 'model', or a function from texts to vectors. */
-    readonly embedder?: EmbedderOption;
-    /** Folder for the caches that are not resident. Default: memory, counted in the budget. */
-    readonly store?: string;
-  };
+  /** A number of clusters, 'auto', or all about them. */
+  readonly episodes?: number | 'auto' | EpisodeSettings;
   /**
    * Rows per kv head, out of the budget (at most half of it), into which the text that a question needs is forwarded again where its rows were
    * evicted. The session then keeps its token ids and text. Default 0: off.
@@ -61,6 +49,23 @@ export interface ConversationOptions extends Axes {
   readonly recall?: number;
   /** For clustering and the random policy. Default 0. */
   readonly seed?: number;
+}
+
+export interface EpisodeSettings {
+  /** Clusters; 'auto' chooses how many, up to 8. Default 4. */
+  readonly count?: number | 'auto';
+  /** Segments whose text stands for an episode. Default 4. */
+  readonly medoids?: number;
+  /** Utterances to a segment. Default 4. */
+  readonly segmentTurns?: number;
+  /** Runs of k-means, the best of which counts. Default 10. */
+  readonly restarts?: number;
+  /** 'lexical' (default), 'model', or a function from texts to vectors. */
+  readonly embedder?: EmbedderOption;
+  /** Folder for the caches that are not resident. Default: memory, counted in the budget. */
+  readonly store?: string;
+  /** How many episodes a question is answered from, under the same budget; 'auto' (default): two where the second best is nearly as good. */
+  readonly answerFrom?: 1 | 2 | 'auto';
 }
 
 export interface Instructions {
@@ -127,7 +132,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       throw new OptionError(`${name} is ${value}, expected a whole number from ${least} to ${most}`);
     return value;
   };
-  const oneOf = <T extends string>(name: string, value: T, allowed: readonly T[]): T => {
+  const oneOf = <T extends string | number>(name: string, value: T, allowed: readonly T[]): T => {
     if (!allowed.includes(value)) throw new OptionError(`${name} is '${value}', expected ${allowed.join(' or ')}`);
     return value;
   };
@@ -158,8 +163,9 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
     episode: Math.min(DEFAULT_EPISODE_PROMPT, Math.max(blockSize, (contextLength >> 1) - blockSize)),
   };
   const promptTokens = observe.queries === 'patched' ? whole('promptTokens', options.promptTokens ?? prompts[observe.prompt], 1, MAX_BLOCK) : 0;
-  const store = options.episodes?.store;
-  const count = whole('episodes.count', options.episodes?.count ?? 4, 1, 1024);
+  const episodes: EpisodeSettings = typeof options.episodes === 'object' ? options.episodes : { count: options.episodes };
+  const { store } = episodes;
+  const count = episodes.count === 'auto' ? 'auto' : whole('episodes.count', episodes.count ?? 4, 1, 1024);
   const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
   return {
     plan: {
@@ -176,16 +182,18 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       positions: oneOf('positions', options.positions ?? 'auto', ['auto', 'original', 'compact']),
       promptTokens,
       recallRows: whole('recall', options.recall ?? 0, 0, MAX_BLOCK),
-      storedCaches: episodic && store === undefined ? count : 0,
+      // two that are joined are a third for a moment
+      storedCaches: episodic && store === undefined ? (count === 'auto' ? MOST_AUTO_EPISODES : count) + (episodes.answerFrom === 1 ? 0 : 1) : 0,
       seed: whole('seed', options.seed ?? 0, -(2 ** 31), 2 ** 32),
     },
     episodes: {
       count,
-      medoids: whole('episodes.medoids', options.episodes?.medoids ?? 4, 1, 1024),
-      segmentTurns: whole('episodes.segmentTurns', options.episodes?.segmentTurns ?? 4, 1, 1024),
-      restarts: whole('episodes.restarts', options.episodes?.restarts ?? 10, 1, 1000),
+      medoids: whole('episodes.medoids', episodes.medoids ?? 4, 1, 1024),
+      segmentTurns: whole('episodes.segmentTurns', episodes.segmentTurns ?? 4, 1, 1024),
+      restarts: whole('episodes.restarts', episodes.restarts ?? 10, 1, 1000),
       seed: options.seed ?? 0,
-      embedder: options.episodes?.embedder ?? 'lexical',
+      answerFrom: oneOf('episodes.answerFrom', episodes.answerFrom ?? 'auto', [1, 2, 'auto']),
+      embedder: episodes.embedder ?? 'lexical',
       store,
     },
     instructions,

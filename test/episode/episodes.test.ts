@@ -185,13 +185,14 @@ medoids('a question goes to the centroid it is most like, the lower on ties', ()
   const centroids = [Float32Array.of(2, 0), Float32Array.of(0, 0.1), Float32Array.of(1, 0)];
   const clusters = { labels: [0, 1, 1, 2], centroids, inertia: 0 };
   const plain: Embedder = { name: 'plain', embed: async () => [] };
-  assert.equal(matchEpisodes({ text: 'x', vector: Float32Array.of(0.1, 0.9) }, clusters, plain), [1, 0, 2]);
-  assert.equal(matchEpisodes({ text: 'x', vector: Float32Array.of(0, 0) }, clusters, plain), [0, 1, 2]);
+  const matched = (...args: Parameters<typeof matchEpisodes>) => matchEpisodes(...args).map((m) => m.episode);
+  assert.equal(matched({ text: 'x', vector: Float32Array.of(0.1, 0.9) }, clusters, plain), [1, 0, 2]);
+  assert.equal(matched({ text: 'x', vector: Float32Array.of(0, 0) }, clusters, plain), [0, 1, 2]);
   // segments vote where the embedder knows how much each has to say: two that say something outvote one, one that says much outvotes both
   const telling = (likeness: number[]): Embedder => ({ ...plain, likeness: () => likeness });
   const asked = { text: 'x', vector: Float32Array.of(1, 0) };
-  assert.equal(matchEpisodes(asked, clusters, telling([0.5, 0.5, 0.5, 0])), [1, 0, 2]);
-  assert.equal(matchEpisodes(asked, clusters, telling([0.1, 0.5, 0.5, 0.9])), [2, 1, 0]);
+  assert.equal(matched(asked, clusters, telling([0.5, 0.5, 0.5, 0])), [1, 0, 2]);
+  assert.equal(matched(asked, clusters, telling([0.1, 0.5, 0.5, 0.9])), [2, 1, 0]);
   assert.equal(rankSegments(asked, [], telling([0.1, 0.5, 0.5, 0.9])), [3, 1, 2, 0]);
   assert.equal(rankSegments(asked, [Float32Array.of(0, 1), Float32Array.of(1, 0)], plain), [1, 0]);
 });

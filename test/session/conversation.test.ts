@@ -9,7 +9,7 @@ import { loadModel } from '../../src/model/model.ts';
 import { definePolicy } from '../../src/policy/policy.ts';
 import { policies } from '../../src/policy/registry.ts';
 import { type Conversation, openConversation } from '../../src/session/conversation.ts';
-import type { ConversationOptions } from '../../src/session/options.ts';
+import type { ConversationOptions, EpisodeSettings } from '../../src/session/options.ts';
 import { profileOf } from '../../src/session/profile.ts';
 import { bundled, tinyModel } from '../fixtures.ts';
 import { smallLlama, writeGguf } from '../gguf-writer.ts';
@@ -240,7 +240,7 @@ test('an abort while episodes are being made leaves a conversation that can stil
 });
 
 test('an embedder of the user is used, and checked', async () => {
-  const options = (embedder: NonNullable<ConversationOptions['episodes']>['embedder']) => ({
+  const options = (embedder: EpisodeSettings['embedder']) => ({
     budget: 265,
     policy: 'epicache',
     episodes: { count: 2, embedder },

@@ -38,7 +38,7 @@ questions whose evidence is known:
   --data FILE        conversations: a JSON array, one object, or one object a line
   --format NAME      the file's format (default: recognised by its shape)
   --embedder KIND    lexical (default), or model: the mean of a model's input embeddings, given with --model FILE.gguf
-  --episodes E       clusters (4)                     --segment TURNS   turns to a segment (4)
+  --episodes E       clusters, or auto (4)            --segment TURNS   turns to a segment (4)
   --restarts N       runs of k-means (10)             --seed N          for their beginnings (0)
   --limit N          only the first N conversations
   --json             {"id", "segments", "sizes", "words", "match", "match2", "recall": {"1", "4", "16"}, "chance", "questions",
@@ -49,7 +49,7 @@ questions whose evidence is known:
     const kind = oneOf('embedder', values.embedder, ['lexical', 'model'] as const) ?? 'lexical';
     if (kind === 'model' && typeof values.model !== 'string') throw new UsageError('--embedder model needs --model FILE.gguf');
     const settings = {
-      count: wholeNumber('episodes', values.episodes, 1) ?? 4,
+      count: values.episodes === 'auto' ? ('auto' as const) : (wholeNumber('episodes', values.episodes, 1) ?? 4),
       segmentTurns: wholeNumber('segment', values.segment, 1) ?? 4,
       restarts: wholeNumber('restarts', values.restarts, 1) ?? 10,
       seed: anyNumber('seed', values.seed) ?? 0,

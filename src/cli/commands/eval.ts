@@ -33,9 +33,11 @@ export const evalCommand: Command = {
     medoids: { type: 'string' },
     segment: { type: 'string' },
     embedder: { type: 'string' },
+    'answer-from': { type: 'string' },
     store: { type: 'string' },
     json: { type: 'string' },
     limit: { type: 'string' },
+    parts: { type: 'string' },
     seed: { type: 'string' },
     sinks: { type: 'string' },
     positions: { type: 'string' },
@@ -68,13 +70,15 @@ and compares the answers (equal after trimming; and F1 over words). Prints a tab
   --heads KIND       uniform, or adaptive: a layer's best rows, whatever their head (default: the policy's)
   --layers KIND      uniform, pyramid (falling with depth), global (the best rows of all layers and heads), or sensitivity: by the profile kept
                      beside the model, computed on the data where there is none (default: the policy's)
-  --episodes E       clusters of epicache (4)          --medoids N   segments that stand for an episode (4)
+  --episodes E       clusters of epicache, or auto (4) --medoids N   segments that stand for an episode (4)
   --segment TURNS    turns to a segment (4)            --embedder K  lexical (default) or model
+  --answer-from N    episodes that answer: 1, 2, or auto (default): two where the second best is nearly as good
   --store DIR        folder for episodes that are not resident (default: memory)
   --limit N          only the first N conversations    --json OUT    write results as JSON
   --sinks S          first tokens always kept (4)      --positions P original, compact or auto
   --cache-type T     f16 (default), f32, int8, int4 or int3
   --seed N           for clustering and the random policy (0)
+  --parts N          add each conversation in N parts, asking in between: what was made early has to follow (1)
   --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
   --recall R         rows, out of the budget (at most half), into which text that a question needs is forwarded again (0)
   --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts
@@ -104,7 +108,7 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
       const options = base.layers === 'sensitivity' ? { ...base, sensitivity: await sensitivityOf(model, dialogues, terminal) } : base;
       const results: EvalResult[] = [];
       for (const [i, policy] of chosen.entries()) {
-        const setup = { policy, budget, options };
+        const setup = { policy, budget, options, parts: wholeNumber('parts', values.parts, 1) };
         results.push(
           await evaluate(model, dialogues, setup, {
             signal: terminal.signal,
@@ -159,7 +163,9 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
     value: oneOf('value', values.value, ['none', 'projected'] as const),
     stages: wholeNumber('stages', values.stages, 1) as 1 | 2 | undefined,
     episodes: {
-      count: wholeNumber('episodes', values.episodes, 1),
+      count: values.episodes === 'auto' ? 'auto' : wholeNumber('episodes', values.episodes, 1),
+      answerFrom:
+        values['answer-from'] === undefined || values['answer-from'] === 'auto' ? 'auto' : (wholeNumber('answer-from', values['answer-from'], 1) as 1 | 2),
       medoids: wholeNumber('medoids', values.medoids, 1),
       segmentTurns: wholeNumber('segment', values.segment, 1),
       embedder: oneOf('embedder', values.embedder, ['lexical', 'model'] as const),
