@@ -1,5 +1,6 @@
 // k-means on unit vectors (algorithms, section 3.1): k-means++ seeding, restarts, the best inertia; the arithmetic is the backend's.
 import type { Backend } from '../backend/backend.ts';
+import { cosine } from './embed.ts';
 import { createRandom } from '../math/rng.ts';
 
 export interface Clusters {
@@ -78,33 +79,51 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
 
 /** Fewer segments than this to an episode make none. */
 const LEAST_MEMBERS = 4;
+/** Neighbours that should stay together, and segments that are asked about theirs. */
+const NEIGHBOURS = 4;
+const MOST_PROBES = 256;
+/** Share of the best agreement that is enough: more episodes serve better as long as questions still find theirs. */
+const ENOUGH = 0.9;
 
 /**
- * Clusters into as many as fit best, from 1 to `most`: those with the largest mean silhouette by centroids, (b - a) / max(a, b) with a the distance to
- * the own centroid and b to the next one. One cluster where no division has a silhouette of its own: conversations of few segments.
+ * Clusters into as many as the vectors allow, up to `most`: the largest number whose clusters leave the four nearest neighbours of a vector together
+ * nearly as often, beyond chance, as the best number does. (The silhouette of sparse text grows with nearly every division; this falls where topics are
+ * divided, and it is what a question needs to find its episode: docs/log.md.)
  */
 export function clusterAuto(vectors: readonly Float32Array[], options: Omit<ClusterOptions, 'count'> & { readonly most: number }, backend: Backend): Clusters {
   const most = Math.min(options.most, Math.floor(vectors.length / LEAST_MEMBERS));
-  let best = cluster(vectors, { ...options, count: 1 }, backend);
-  let bestSilhouette = 0;
+  const whole = cluster(vectors, { ...options, count: 1 }, backend);
+  const near = neighboursOf(vectors);
+  const tried: { clusters: Clusters; agreement: number }[] = [];
   for (let count = 2; count <= most; count++) {
     const clusters = cluster(vectors, { ...options, count }, backend);
-    const silhouette = silhouetteOf(vectors, clusters);
-    if (silhouette > bestSilhouette) [best, bestSilhouette] = [clusters, silhouette];
+    tried.push({ clusters, agreement: agreementOf(clusters, near) });
   }
-  return best;
+  const enough = ENOUGH * Math.max(0, ...tried.map((t) => t.agreement));
+  return tried.findLast((t) => t.agreement > 0 && t.agreement >= enough)?.clusters ?? whole;
 }
 
-/** Mean silhouette by centroids. */
-export function silhouetteOf(vectors: readonly Float32Array[], { labels, centroids }: Clusters): number {
-  let sum = 0;
-  vectors.forEach((v, i) => {
-    const far = centroids.map((c) => Math.sqrt(squaredDistance(v, c)));
-    const own = far[labels[i]];
-    const next = Math.min(...far.filter((_, e) => e !== labels[i]));
-    sum += (next - own) / Math.max(next, own, Number.MIN_VALUE);
-  });
-  return sum / vectors.length;
+/** The nearest vectors of some, evenly spaced. */
+function neighboursOf(vectors: readonly Float32Array[]): Map<number, number[]> {
+  const step = Math.max(1, Math.ceil(vectors.length / MOST_PROBES));
+  const near = new Map<number, number[]>();
+  for (let i = 0; i < vectors.length; i += step) {
+    const alike = vectors.map((v) => cosine(v, vectors[i]));
+    const others = [...alike.keys()].filter((j) => j !== i);
+    near.set(i, others.sort((a, b) => alike[b] - alike[a] || a - b).slice(0, NEIGHBOURS));
+  }
+  return near;
+}
+
+/** How often neighbours share a cluster, 0 as often as chance, 1 always. */
+function agreementOf({ labels, centroids }: Clusters, near: ReadonlyMap<number, readonly number[]>): number {
+  let [together, all] = [0, 0];
+  for (const [i, others] of near) {
+    all += others.length;
+    together += others.filter((j) => labels[j] === labels[i]).length;
+  }
+  const chance = centroids.reduce((sum, _, e) => sum + (labels.filter((l) => l === e).length / labels.length) ** 2, 0);
+  return chance < 1 ? (together / all - chance) / (1 - chance) : 0;
 }
 
 /** A cluster without members takes the point that lies farthest from its centroid (of a cluster that has others). */

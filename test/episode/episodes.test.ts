@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { cluster } from '../../src/episode/cluster.ts';
+import { cluster, clusterAuto } from '../../src/episode/cluster.ts';
 import { cosine, type Embedder } from '../../src/episode/embed.ts';
 import { modelEmbedder } from '../../src/episode/embedders.ts';
 import { lexicalEmbedder } from '../../src/episode/lexical.ts';
@@ -108,6 +108,16 @@ clustering('clear groups are found, whatever the seed', () => {
     const pairs = new Set(labels.map((e, i) => `${e} ${group[i]}`));
     assert.is(pairs.size, 5, `seed ${seed}`);
   }
+});
+clustering("'auto' finds about how many groups there are, and makes one of what has none", () => {
+  for (const groups of [2, 3, 5, 7]) {
+    const { vectors } = blobs(groups, 10, 16, 0.3);
+    const found = clusterAuto(vectors, { most: 8, restarts: 10, seed: 1 }, backend).centroids.length;
+    // a tenth of the agreement may go for one more
+    assert.ok(found === groups || found === groups + 1, `${found} for ${groups}`);
+  }
+  assert.is(clusterAuto(blobs(1, 3, 8, 0.3).vectors, { most: 8, restarts: 10, seed: 1 }, backend).centroids.length, 1);
+  assert.equal(clusterAuto([], { most: 8, restarts: 1, seed: 1 }, backend).labels, []);
 });
 clustering('the same seed gives the same clusters; centroids are means; more restarts are never worse', () => {
   const { vectors } = blobs(4, 15, 8, 2);
