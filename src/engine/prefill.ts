@@ -8,6 +8,8 @@ export interface PrefillProgress {
   readonly blockMs: number;
   /** Bytes of cached rows after the block. */
   readonly cacheBytes: number;
+  /** Which episode's cache is being made, where there are episodes. */
+  readonly episode?: number;
 }
 
 export interface PrefillOptions {

@@ -203,7 +203,7 @@ export class Episodes {
     else run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
     if (covered < history.length) {
       run.prompt = (block) => (this.#speaksOf(e, run.token, block.length, history) ? [...block, ...part.prompt] : part.prompt);
-      await prefill(run, history.tokens(covered), options);
+      await prefill(run, history.tokens(covered), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
       await this.#store.put(String(e), run.save());
       part.covered = history.length;
     }

@@ -3,7 +3,9 @@ import type { OnKept } from '../engine/run.ts';
 import type { Model } from '../model/model.ts';
 import { type AddProgress, openConversation } from '../session/conversation.ts';
 import type { ConversationOptions } from '../session/options.ts';
+import { bootstrapMean, type Interval } from './bootstrap.ts';
 import type { Dialogue } from './datasets/dataset.ts';
+import { EvidenceTrace, type Explanation, type Span } from './explain.ts';
 import { exactMatch, tokenF1 } from './metrics.ts';
 
 /** A budget of an evaluation: tokens, or a share of each conversation's length such as 1/8. */
@@ -25,7 +27,33 @@ export interface Answer {
   readonly correct: boolean;
   readonly f1: number;
   readonly topic?: string;
+  /** Tokens between the end of the evidence and the end of the conversation, as a share of it. */
+  readonly distance?: number;
+  readonly firstTokenMs: number;
   readonly episode?: number;
+  readonly recalledTokens: number;
+  /** Where the evidence was kept and lost; undefined where nothing was evicted. */
+  readonly evidence?: Explanation;
+}
+
+/** One conversation under one setup. */
+export interface DialogueResult {
+  readonly policy: string;
+  readonly budget: number;
+  readonly block: number;
+  readonly heads: string;
+  readonly layers: string;
+  readonly cacheType: string;
+  readonly recall: number;
+  readonly tokens: number;
+  readonly peakCacheBytes: number;
+  readonly promisedBytes: number;
+  readonly peakBytes: number;
+  readonly prefillMs: number;
+  readonly prefillTokens: number;
+  readonly decodeMs: number;
+  readonly decodeTokens: number;
+  readonly answers: readonly Answer[];
 }
 
 export interface EvalResult {
@@ -35,9 +63,13 @@ export interface EvalResult {
   readonly block: number;
   readonly heads: string;
   readonly layers: string;
+  readonly cacheType: string;
+  /** Rows of the budget that are reserved for recall. */
+  readonly recall: number;
   readonly questions: number;
   /** Share of answers that equal the expected one after trimming. */
   readonly accuracy: number;
+  readonly interval: Interval;
   readonly f1: number;
   readonly tokens: number;
   readonly peakCacheBytes: number;
@@ -46,7 +78,17 @@ export interface EvalResult {
   readonly prefillMs: number;
   readonly prefillTokensPerSecond: number;
   readonly decodeTokensPerSecond: number;
+  /** Median over questions. */
+  readonly firstTokenMs: number;
+  /** Accuracy by topic, and by the distance of the evidence in quarters of the conversation (0: the newest). */
+  readonly byTopic: Readonly<Record<string, Share>>;
+  readonly byDistance: Readonly<Record<string, Share>>;
   readonly answers: readonly Answer[];
+}
+
+export interface Share {
+  readonly questions: number;
+  readonly accuracy: number;
 }
 
 export interface EvalHooks {
@@ -61,81 +103,160 @@ export interface EvalHooks {
 
 /** Answers in this format are a few words. */
 const REPLY_TOKENS = 32;
+const QUARTERS = 4;
 
 /** Tokens of a dialogue's lines. */
 export function dialogueTokens(model: Model, dialogue: Dialogue): number {
-  return dialogue.turns.reduce((sum, turn) => sum + model.tokenizer.encode(turn.line).length, 0);
+  return lineTokens(model, dialogue).reduce((a, b) => a + b, 0);
 }
 
+function lineTokens(model: Model, dialogue: Dialogue): number[] {
+  return dialogue.turns.map((turn) => model.tokenizer.encode(turn.line).length);
+}
+
+/** Measures one setup on conversations. Rejects with the signal's reason when aborted, and with what openConversation() throws. */
 export async function evaluate(model: Model, dialogues: readonly Dialogue[], setup: EvalSetup, hooks: EvalHooks = {}): Promise<EvalResult> {
-  const answers: Answer[] = [];
+  const results: DialogueResult[] = [];
   const total = dialogues.reduce((sum, d) => sum + d.questions.length, 0);
-  const sums = { budget: 0, tokens: 0, prefillMs: 0, prefillTokens: 0, decodeMs: 0, decodeTokens: 0 };
-  const most = { peakCacheBytes: 0, promisedBytes: 0, peakBytes: 0 };
-  let block = 0;
-  let policy = setup.policy;
-  let sharing = { heads: 'uniform', layers: 'uniform' };
+  let before = 0;
   for (const [index, dialogue] of dialogues.entries()) {
-    const tokens = dialogueTokens(model, dialogue);
-    const budget = setup.policy === 'full' ? tokens : 'tokens' in setup.budget ? setup.budget.tokens : Math.max(1, Math.floor(tokens * setup.budget.share));
-    const conversation = openConversation(model, { ...setup.options, policy: setup.policy, budget });
-    try {
-      hooks.onConversation?.(index, conversation.memory);
-      if (hooks.onKept) conversation.onKept = hooks.onKept(index);
-      const watch = { signal: hooks.signal, onProgress: (p: AddProgress) => hooks.onBlock?.(index, p.seenTokens, p.cacheBytes) };
-      const lines = dialogue.turns.map((t) => t.line);
-      const part = Math.ceil(lines.length / (setup.parts ?? 1));
-      for (let at = 0; at < lines.length; at += part) {
-        await conversation.add(lines.slice(at, at + part), watch);
-        const early = dialogue.questions.find((q) => q.evidence.every((e) => e < at + part));
-        if (at + part < lines.length && early) await conversation.ask(early.question, { keep: false, maxTokens: REPLY_TOKENS, signal: hooks.signal }).text();
-      }
-      await conversation.flush(watch);
-      for (const { question, answer: expected, topic } of dialogue.questions) {
-        const answer = await conversation.ask(question, { keep: false, maxTokens: REPLY_TOKENS, signal: hooks.signal }).text();
-        answers.push({
-          conversation: dialogue.id,
-          question,
-          expected,
-          answer: answer.trim(),
-          correct: exactMatch(answer, expected),
-          f1: tokenF1(answer, expected),
-          topic,
-          episode: conversation.statistics.episode,
-        });
-        hooks.onProgress?.(answers.length, total);
-      }
-      const { statistics, memory, plan } = conversation;
-      block = plan.blockSize;
-      sharing = { heads: plan.heads, layers: plan.layers };
-      policy = plan.policy.name;
-      sums.budget += plan.rows;
-      sums.tokens += tokens;
-      sums.prefillMs += statistics.prefillMs;
-      sums.prefillTokens += statistics.prefillTokens;
-      sums.decodeMs += statistics.decodeMs;
-      sums.decodeTokens += statistics.decodeTokens;
-      most.peakCacheBytes = Math.max(most.peakCacheBytes, memory.peakCacheBytes);
-      most.promisedBytes = Math.max(most.promisedBytes, memory.promisedBytes);
-      most.peakBytes = Math.max(most.peakBytes, memory.peakBytes);
-    } finally {
-      conversation.dispose();
-    }
+    results.push(await evaluateDialogue(model, dialogue, setup, { ...hooks, onProgress: (done) => hooks.onProgress?.(before + done, total) }, index));
+    before += dialogue.questions.length;
   }
-  const mean = (of: (a: Answer) => number) => answers.reduce((sum, a) => sum + of(a), 0) / answers.length;
+  return summarise(results);
+}
+
+/** Measures one setup on one conversation. */
+export async function evaluateDialogue(model: Model, dialogue: Dialogue, setup: EvalSetup, hooks: EvalHooks = {}, index = 0): Promise<DialogueResult> {
+  const lengths = lineTokens(model, dialogue);
+  const tokens = lengths.reduce((a, b) => a + b, 0);
+  const budget = setup.policy === 'full' ? tokens : 'tokens' in setup.budget ? setup.budget.tokens : Math.max(1, Math.floor(tokens * setup.budget.share));
+  const conversation = openConversation(model, { ...setup.options, policy: setup.policy, budget });
+  try {
+    hooks.onConversation?.(index, conversation.memory);
+    const lines = dialogue.turns.map((t) => t.line);
+    const turns = turnSpans(lengths, model.tokenizer.encode(model.chatTemplate.around[0]).length);
+    const trace = new EvidenceTrace(dialogue.questions.map(({ evidence }) => evidence.map((e) => turns[e])));
+    const listen = hooks.onKept?.(index);
+    conversation.onKept = (layer, kept) => {
+      trace.onKept(layer, kept);
+      listen?.(layer, kept);
+    };
+    const watch = {
+      signal: hooks.signal,
+      onProgress: (p: AddProgress) => {
+        trace.onBlock(p.seenTokens, p.episode);
+        hooks.onBlock?.(index, p.seenTokens, p.cacheBytes);
+      },
+    };
+    const part = Math.ceil(lines.length / (setup.parts ?? 1));
+    const ask = (question: string) => conversation.ask(question, { ...watch, keep: false, maxTokens: REPLY_TOKENS }).text();
+    for (let at = 0; at < lines.length; at += part) {
+      await conversation.add(lines.slice(at, at + part), watch);
+      const early = dialogue.questions.find((q) => q.evidence.every((e) => e < at + part));
+      if (at + part < lines.length && early) await ask(early.question);
+    }
+    await conversation.flush(watch);
+    const answers: Answer[] = [];
+    for (const [q, { question, answer: expected, topic, evidence }] of dialogue.questions.entries()) {
+      const answer = await ask(question);
+      const { episode, firstTokenMs, recalledTokens } = conversation.statistics;
+      const last = Math.max(...evidence.map((e) => turns[e][1]));
+      answers.push({
+        conversation: dialogue.id,
+        question,
+        expected,
+        answer: answer.trim(),
+        correct: exactMatch(answer, expected),
+        f1: tokenF1(answer, expected),
+        topic,
+        ...(evidence.length > 0 && { distance: Math.max(0, 1 - last / turns[turns.length - 1][1]) }),
+        firstTokenMs,
+        episode,
+        recalledTokens,
+        evidence: trace.explain(q, episode ?? 0),
+      });
+      hooks.onProgress?.(answers.length, dialogue.questions.length);
+    }
+    const { statistics, memory, plan } = conversation;
+    return {
+      policy: plan.policy.name,
+      budget: plan.rows,
+      block: plan.blockSize,
+      heads: plan.heads,
+      layers: plan.layers,
+      cacheType: plan.rowType,
+      recall: plan.recallRows,
+      tokens,
+      peakCacheBytes: memory.peakCacheBytes,
+      promisedBytes: memory.promisedBytes,
+      peakBytes: memory.peakBytes,
+      prefillMs: statistics.prefillMs,
+      prefillTokens: statistics.prefillTokens,
+      decodeMs: statistics.decodeMs,
+      decodeTokens: statistics.decodeTokens,
+      answers,
+    };
+  } finally {
+    conversation.dispose();
+  }
+}
+
+/** Where each turn's tokens lie, behind the frame's opening. */
+function turnSpans(lengths: readonly number[], opening: number): Span[] {
+  let at = opening;
+  return lengths.map((length) => [at, (at += length)]);
+}
+
+/** One result of the conversations of a setup. */
+export function summarise(results: readonly DialogueResult[]): EvalResult {
+  const answers = results.flatMap((r) => r.answers);
+  const sum = (of: (r: DialogueResult) => number) => results.reduce((s, r) => s + of(r), 0);
+  const most = (of: (r: DialogueResult) => number) => Math.max(...results.map(of));
+  const rate = (tokens: number, ms: number) => (ms > 0 ? tokens / (ms / 1000) : 0);
+  const right = answers.map((a) => (a.correct ? 1 : 0));
+  const { policy, block, heads, layers, cacheType } = results[0];
+  const times = answers.map((a) => a.firstTokenMs).sort((a, b) => a - b);
   return {
     policy,
-    budget: Math.round(sums.budget / dialogues.length),
+    budget: Math.round(sum((r) => r.budget) / results.length),
     block,
-    ...sharing,
+    heads,
+    layers,
+    cacheType,
+    recall: most((r) => r.recall),
     questions: answers.length,
-    accuracy: mean((a) => (a.correct ? 1 : 0)),
-    f1: mean((a) => a.f1),
-    tokens: sums.tokens,
-    ...most,
-    prefillMs: sums.prefillMs,
-    prefillTokensPerSecond: sums.prefillMs > 0 ? sums.prefillTokens / (sums.prefillMs / 1000) : 0,
-    decodeTokensPerSecond: sums.decodeMs > 0 ? sums.decodeTokens / (sums.decodeMs / 1000) : 0,
+    accuracy: right.reduce((a: number, b) => a + b, 0) / answers.length,
+    interval: bootstrapMean(right),
+    f1: answers.reduce((s, a) => s + a.f1, 0) / answers.length,
+    tokens: sum((r) => r.tokens),
+    peakCacheBytes: most((r) => r.peakCacheBytes),
+    promisedBytes: most((r) => r.promisedBytes),
+    peakBytes: most((r) => r.peakBytes),
+    prefillMs: sum((r) => r.prefillMs),
+    prefillTokensPerSecond: rate(
+      sum((r) => r.prefillTokens),
+      sum((r) => r.prefillMs),
+    ),
+    decodeTokensPerSecond: rate(
+      sum((r) => r.decodeTokens),
+      sum((r) => r.decodeMs),
+    ),
+    firstTokenMs: times[times.length >> 1],
+    byTopic: shares(answers, (a) => a.topic),
+    byDistance: shares(answers, (a) => (a.distance === undefined ? undefined : String(Math.min(QUARTERS - 1, Math.floor(a.distance * QUARTERS))))),
     answers,
   };
+}
+
+function shares(answers: readonly Answer[], of: (a: Answer) => string | undefined): Record<string, Share> {
+  const groups = new Map<string, Answer[]>();
+  for (const answer of answers) {
+    const key = of(answer);
+    if (key === undefined) continue;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key)!.push(answer);
+  }
+  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(sorted.map(([key, own]) => [key, { questions: own.length, accuracy: own.filter((a) => a.correct).length / own.length }]));
 }

@@ -2,6 +2,7 @@
 import { formatBytes } from '../math/format.ts';
 import { type Axis, escapeHtml, lineChart, type Series, type Strip, stripChart } from './chart.ts';
 import type { EvalResult } from './evaluate.ts';
+import { htmlTable, PALETTE, page, percent } from './page.ts';
 
 /** One policy's cache over one conversation. */
 export interface CacheTrace {
@@ -28,16 +29,11 @@ export interface ReportData {
   readonly traceTokens: number;
 }
 
-/** Colours that keep apart for most kinds of sight (after Okabe and Ito), legible on light and dark. */
-const PALETTE = ['#7a7f87', '#0072b2', '#d55e00', '#009e73', '#b8860b', '#56a3d9', '#c2559b', '#8c6d3f', '#5b5bd6', '#d14545', '#3f9f9f'];
-
 /** A policy keeps its colour through all plots of a report. */
 function colorsOf(data: ReportData): (policy: string) => string {
   const names = [...new Set(data.results.map((r) => r.policy))];
   return (policy) => PALETTE[Math.max(0, names.indexOf(policy)) % PALETTE.length];
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 
 function accuracyPlot(data: ReportData, color: (p: string) => string): string {
   const shares = [...new Set(data.sweep.flatMap((s) => s.points.map(([x]) => x)))].sort((a, b) => a - b);
@@ -88,20 +84,18 @@ function keptPlot(data: ReportData, color: (p: string) => string): string {
 }
 
 function table(data: ReportData): string {
-  const rows = data.results.map((r) => {
-    const cells = [
-      r.policy === 'full' ? 'all' : String(r.budget),
-      percent(r.accuracy),
-      r.f1.toFixed(3),
-      formatBytes(r.peakCacheBytes),
-      formatBytes(r.promisedBytes),
-      `${(r.prefillMs / 1000).toFixed(1)} s`,
-      r.decodeTokensPerSecond.toFixed(0),
-    ];
-    return `<tr><th scope="row">${escapeHtml(r.policy)}</th>${cells.map((c) => `<td>${c}</td>`).join('')}</tr>`;
-  });
   const heads = ['policy', 'tokens kept', 'accuracy', 'F1', 'cache at peak', 'promised', 'prefill', 'tokens/s'];
-  return `<div class="scroll"><table><thead><tr>${heads.map((h) => `<th scope="col">${h}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+  const rows = data.results.map((r) => [
+    r.policy,
+    r.policy === 'full' ? 'all' : String(r.budget),
+    percent(r.accuracy),
+    r.f1.toFixed(3),
+    formatBytes(r.peakCacheBytes),
+    formatBytes(r.promisedBytes),
+    `${(r.prefillMs / 1000).toFixed(1)} s`,
+    r.decodeTokensPerSecond.toFixed(0),
+  ]);
+  return htmlTable(heads, rows);
 }
 
 /** Styles that a plot needs outside the report, on a plate of its own so that it reads on any page. */
@@ -118,19 +112,9 @@ export function renderFigures(data: ReportData): Record<'accuracy' | 'memory', s
 export function renderReport(data: ReportData): string {
   const color = colorsOf(data);
   const questions = data.results[0]?.questions ?? 0;
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(data.title)}</title>
-<style>
-:root { color-scheme: light dark; --ink: #1d2126; --dim: #5d6670; --line: #dfe3e8; --plate: #f4f6f8; --page: #ffffff; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --dim: #9aa4af; --line: #2e353d; --plate: #1c2127; --page: #13171b; } }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 860px; margin: 0 auto; padding: 32px 20px 64px; }
-h1 { font-size: 1.6rem; margin: 0 0 4px; } h2 { font-size: 1.15rem; margin: 40px 0 6px; } p { margin: 6px 0 12px; } .dim { color: var(--dim); font-size: .92rem; }
-svg { width: 100%; height: auto; display: block; } .grid { stroke: var(--line); } .tick, .axis { fill: var(--dim); font-size: 12px; } .name { font-size: 12.5px; font-weight: 600; } .plate { fill: var(--plate); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem; } th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child { text-align: left; } thead th { color: var(--dim); font-weight: 600; } code { background: var(--plate); padding: 1px 5px; border-radius: 4px; }
-</style></head><body>
-<h1>${escapeHtml(data.title)}</h1>
-<p class="dim">${escapeHtml(data.model)} on ${escapeHtml(data.machine)}. Made by <code>${escapeHtml(data.command)}</code>.</p>
+  return page(
+    data.title,
+    `<p class="dim">${escapeHtml(data.model)} on ${escapeHtml(data.machine)}. Made by <code>${escapeHtml(data.command)}</code>.</p>
 <h2>Results at ${escapeHtml(data.budgetText)} of the conversation</h2>
 <p>${questions} questions, each asked on its own after the whole conversation was taken in, block by block. Right = the answer equals the expected one.</p>
 ${table(data)}
@@ -143,6 +127,6 @@ ${memoryPlot(data, color)}
 <h2>Which tokens each policy kept</h2>
 <p>At the end of that conversation. For epicache it is the cache of one episode: the others keep other parts.</p>
 ${keptPlot(data, color)}
-</body></html>
-`;
+`,
+  );
 }

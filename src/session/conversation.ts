@@ -1,7 +1,7 @@
 // What a user holds: a conversation of any length with a model, inside a budget that is reserved when it opens.
 import { decode, type FinishReason } from '../engine/decode.ts';
 import { type Plan, planRun } from '../engine/plan.ts';
-import { prefill } from '../engine/prefill.ts';
+import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import { type OnKept, Run } from '../engine/run.ts';
 import { createSampler, type SampleOptions } from '../engine/sample.ts';
 import { createEmbedder } from '../episode/embedders.ts';
@@ -421,16 +421,16 @@ export class Conversation {
     if (tokens.length > 0) await this.#timed(() => prefill(this.#run, tokens, this.#watch(options)));
   }
 
-  #watch(options: AddOptions) {
-    const episodes = this.#episodes;
-    let episode = -1;
+  #watch(options: AddOptions): PrefillOptions {
+    let before = 0;
     return {
       signal: options.signal,
-      onBlock: (progress: { doneTokens: number; totalTokens: number; blockMs: number; cacheBytes: number }) => {
+      onBlock: (progress) => {
         this.#counts.blocks++;
-        this.#counts.prefillTokens += Math.min(this.plan.blockSize, progress.doneTokens);
-        if (progress.doneTokens <= this.plan.blockSize) episode++;
-        options.onProgress?.({ ...progress, seenTokens: this.#run.token, episode: Math.max(0, episode), episodes: episodes?.episodes.length ?? 1 });
+        // a prefill that begins counts from nothing again
+        this.#counts.prefillTokens += progress.doneTokens - (progress.doneTokens > before ? before : 0);
+        before = progress.doneTokens;
+        options.onProgress?.({ ...progress, seenTokens: this.#run.token, episode: progress.episode ?? 0, episodes: this.#episodes?.episodes.length ?? 1 });
       },
     };
   }

@@ -1,6 +1,6 @@
 // The command line as a user runs it: other processes, real files, exit codes.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,46 @@ test('logits prints the format of the fixtures', async () => {
     assert.is(step.length, 5);
     assert.ok(Math.abs(step[0][1] - expected.top[i][0][1]) < 0.01);
   });
+});
+
+test('a sweep measures every combination, shared by processes or not, and goes on where it was interrupted', async ({ folder }) => {
+  const args = ['eval', bundled('recollect-tiny.gguf'), '--data', bundled('conv-2k.jsonl'), '--limit', '2', '--policy', 'full,streaming-llm,keydiff'];
+  const sweep = [...args, '--budget', '1/8,128', '--cache-type', 'f16,int4', '--recall', '0,32'];
+  const answersOf = (file: string) =>
+    JSON.parse(readFileSync(join(folder, file), 'utf8')).results.map((r: { policy: string; answers: { answer: string }[] }) => [
+      r.policy,
+      r.answers.map((a) => a.answer),
+    ]);
+  const whole = await run([...sweep, '--json', join(folder, 'whole.json'), '--html', join(folder, 'whole.html'), '--processes', '2']);
+  assert.is(whole.code, 0, whole.err);
+  const report = JSON.parse(readFileSync(join(folder, 'whole.json'), 'utf8'));
+  assert.is(report.results.length, 2 + 2 * 2 * 2 * 2);
+  for (const r of report.results) {
+    assert.ok(r.interval.low <= r.accuracy && r.accuracy <= r.interval.high && r.questions === 80, r.policy);
+    assert.is(
+      Object.values(r.byTopic as Record<string, { questions: number }>).reduce((n, t) => n + t.questions, 0),
+      80,
+    );
+    assert.ok(r.policy === 'full' || r.answers.every((a: { evidence: { kept: number[][] } }) => a.evidence.kept.length === 4));
+  }
+  assert.ok(report.comparisons.length > 0);
+  const html = readFileSync(join(folder, 'whole.html'), 'utf8');
+  assert.ok(
+    html.includes('Accuracy over bytes') && html.includes('Where questions were lost') && !/https?:\/\//.test(html.replaceAll('http://www.w3.org', '')),
+  );
+
+  const out = join(folder, 'part.json');
+  const cut = await run([...sweep, '--json', out], { interruptAfterMs: 4000 });
+  assert.is(cut.code, 130, cut.err);
+  assert.not(existsSync(out));
+  const kept = readFileSync(`${out}.partial`, 'utf8').trim().split('\n').length;
+  assert.ok(kept > 0 && kept < 36, String(kept));
+  writeFileSync(`${out}.partial`, `${readFileSync(`${out}.partial`, 'utf8')}{"sweep": "cut o`); // as a full disk leaves it
+  const rest = await run([...sweep, '--json', out]);
+  assert.is(rest.code, 0, rest.err);
+  assert.match(rest.err, new RegExp(`going on with ${kept} of 36`));
+  assert.not(existsSync(`${out}.partial`));
+  assert.equal(answersOf('part.json'), answersOf('whole.json'));
 });
 
 test('episodes prints topics and measures, one object for one conversation', async () => {

@@ -1,8 +1,12 @@
 // recollect eval: policies measured on conversations with questions.
+import { access } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { runtime } from '#runtime';
 import type { Dialogue } from '../../eval/datasets/dataset.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
-import { type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
+import type { EvalBudget, EvalResult, EvalSetup } from '../../eval/evaluate.ts';
+import { compare, runSweep, sweepKey } from '../../eval/sweep.ts';
+import { renderSweep } from '../../eval/sweep-report.ts';
 import { resultTable } from '../../eval/table.ts';
 import { OptionError } from '../../errors.ts';
 import type { Model } from '../../model/model.ts';
@@ -13,6 +17,7 @@ import { rowTypeNames } from '../../backend/dtype.ts';
 import type { ConversationOptions } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
 import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber } from '../command.ts';
+import { hereWorkers, processWorkers } from '../eval-workers.ts';
 import { loadWithProgress, readText } from '../load.ts';
 
 const formats = datasetFormats.map((f) => f.name);
@@ -25,10 +30,10 @@ export const evalCommand: Command = {
     data: { type: 'string' },
     format: { type: 'string' },
     policy: { type: 'string', multiple: true },
-    budget: { type: 'string' },
+    budget: { type: 'string', multiple: true },
     block: { type: 'string' },
-    heads: { type: 'string' },
-    layers: { type: 'string' },
+    heads: { type: 'string', multiple: true },
+    layers: { type: 'string', multiple: true },
     episodes: { type: 'string' },
     medoids: { type: 'string' },
     segment: { type: 'string' },
@@ -36,6 +41,8 @@ export const evalCommand: Command = {
     'answer-from': { type: 'string' },
     store: { type: 'string' },
     json: { type: 'string' },
+    html: { type: 'string' },
+    processes: { type: 'string' },
     limit: { type: 'string' },
     parts: { type: 'string' },
     seed: { type: 'string' },
@@ -44,9 +51,9 @@ export const evalCommand: Command = {
     instructions: { type: 'boolean' },
     alpha: { type: 'string' },
     safeguard: { type: 'string' },
-    'cache-type': { type: 'string' },
+    'cache-type': { type: 'string', multiple: true },
     'prompt-tokens': { type: 'string' },
-    recall: { type: 'string' },
+    recall: { type: 'string', multiple: true },
     observe: { type: 'string' },
     window: { type: 'string' },
     aggregate: { type: 'string' },
@@ -57,30 +64,34 @@ export const evalCommand: Command = {
   help: `
 usage: recollect eval MODEL --data FILE.jsonl --policy NAME [--policy NAME ...] --budget TOKENS [--block 256] ...
 
-Takes each conversation of FILE in, block by block, under each policy, asks its questions independently of one another, greedily,
-and compares the answers (equal after trimming; and F1 over words). Prints a table, or with --json writes
-  {"model", "data", "results": [{"policy", "budget", "block", "heads", "layers", "questions", "accuracy", "f1", "peakCacheBytes",
-   "promisedBytes", "prefillMs", "decodeTokensPerSecond", "answers": [...], ...}]}
+Takes each conversation of FILE in, block by block, under each policy, asks its questions independently of one another, greedily, and compares
+the answers (equal after trimming; and F1 over words). Options marked * may be lists (--budget 1/8,1/12): all combinations are measured.
+Prints a table; --json writes
+  {"model", "data", "results": [{"policy", "budget", "block", "heads", "layers", "cacheType", "recall", "questions", "accuracy", "interval",
+   "f1", "peakCacheBytes", "promisedBytes", "prefillMs", "decodeTokensPerSecond", "firstTokenMs", "byTopic", "byDistance", "answers": [...]}],
+   "comparisons": [{"a", "b", "difference": {"mean", "low", "high"}}]}
+and keeps what is finished in OUT.partial until then: the same command goes on where it was interrupted. Same seed, same answers.
 
   --data FILE        one conversation a line: {"turns": [{"line"}], "questions": [{"question", "answer"}]}; or LoCoMo, REALTALK, LongMemEval
   --format NAME      the file's format: ${formats.join(', ')} (default: recognised by its shape)
-  --policy NAME      ${policies.map((p) => p.name).join(', ')}, or all; may be repeated or listed with commas
-  --budget B         tokens kept per kv head, or a share of each conversation such as 1/8; 'full' keeps everything
+* --policy NAME      ${policies.map((p) => p.name).join(', ')}, or all; may be repeated or listed with commas
+* --budget B         tokens kept per kv head, or a share of each conversation such as 1/8; 'full' keeps everything
   --block N          tokens forwarded, and evicted after, at a time (256)
-  --heads KIND       uniform, or adaptive: a layer's best rows, whatever their head (default: the policy's)
-  --layers KIND      uniform, pyramid (falling with depth), global (the best rows of all layers and heads), or sensitivity: by the profile kept
+* --heads KIND       uniform, or adaptive: a layer's best rows, whatever their head (default: the policy's)
+* --layers KIND      uniform, pyramid (falling with depth), global (the best rows of all layers and heads), or sensitivity: by the profile kept
                      beside the model, computed on the data where there is none (default: the policy's)
   --episodes E       clusters of epicache, or auto (4) --medoids N   segments that stand for an episode (4)
   --segment TURNS    turns to a segment (4)            --embedder K  lexical (default) or model
   --answer-from N    episodes that answer: 1, 2, or auto (default): two where the second best is nearly as good
   --store DIR        folder for episodes that are not resident (default: memory)
-  --limit N          only the first N conversations    --json OUT    write results as JSON
+  --limit N          only the first N conversations    --processes N that share the work, each with the model (1)
+  --json OUT         write results as JSON             --html OUT    write a report with plots, intervals and explanations
   --sinks S          first tokens always kept (4)      --positions P original, compact or auto
-  --cache-type T     f16 (default), f32, int8, int4 or int3
+* --cache-type T     f16 (default), f32, int8, int4 or int3
   --seed N           for clustering and the random policy (0)
   --parts N          add each conversation in N parts, asking in between: what was made early has to follow (1)
   --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
-  --recall R         rows, out of the budget (at most half), into which text that a question needs is forwarded again (0)
+* --recall R         rows, out of the budget (at most half), into which text that a question needs is forwarded again (0)
   --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts
 
 axes of a policy, changed one by one (not where it scores by a formula of its own, as keydiff):
@@ -90,37 +101,62 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
   --value TERM       none or projected                 --stages N    1 or 2 (most of the attention first)`,
   async run([input], values, terminal) {
     if (typeof values.data !== 'string') throw new UsageError('--data FILE.jsonl is missing');
-    const names = ((values.policy as string[] | undefined) ?? [])
-      .flatMap((p) => p.split(','))
-      .map((p) => p.trim())
-      .filter((p) => p !== '');
+    const names = listOf(values.policy);
     const chosen = names.includes('all') ? policies.map((p) => p.name) : names;
     if (chosen.length === 0) throw new UsageError('--policy NAME is missing');
     const unknown = chosen.find((name) => !policies.some((p) => p.name === name));
     if (unknown !== undefined) throw new UsageError(`no policy '${unknown}'; there are ${policies.map((p) => p.name).join(', ')}`);
-    const budget = readBudget(values.budget, chosen);
-    const limit = wholeNumber('limit', values.limit, 1);
+    const budgets = listOf(values.budget);
     const base = readConversationOptions(values);
-    const dialogues = readDialogues(await readText(values.data), values.data, oneOf('format', values.format, formats)).slice(0, limit);
+    const sharing = {
+      heads: listOf(values.heads).map((v) => oneOf('heads', v, ['uniform', 'adaptive'] as const)),
+      layers: listOf(values.layers).map((v) => oneOf('layers', v, layerSharings)),
+      cacheType: listOf(values['cache-type']).map((v) => oneOf('cache-type', v, rowTypeNames)),
+      recall: listOf(values.recall).map((v) => wholeNumber('recall', v, 0)),
+    };
+    const format = oneOf('format', values.format, formats);
+    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(0, wholeNumber('limit', values.limit, 1));
+    const processes = wholeNumber('processes', values.processes, 1) ?? 1;
+    const out = typeof values.json === 'string' ? values.json : undefined;
 
     const model = await loadWithProgress(input, terminal);
     try {
-      const options = base.layers === 'sensitivity' ? { ...base, sensitivity: await sensitivityOf(model, dialogues, terminal) } : base;
-      const results: EvalResult[] = [];
-      for (const [i, policy] of chosen.entries()) {
-        const setup = { policy, budget, options, parts: wholeNumber('parts', values.parts, 1) };
-        results.push(
-          await evaluate(model, dialogues, setup, {
-            signal: terminal.signal,
-            onProgress: (done, total) => terminal.progress(`${policy} (${i + 1} of ${chosen.length}): ${done} of ${total} questions`),
-          }),
-        );
-        terminal.progress('');
+      const sensitivity = sharing.layers.includes('sensitivity') ? await sensitivityOf(model, dialogues, terminal) : undefined;
+      const setups = chosen.flatMap((policy) => setupsOf(policy, budgets, sharing, { ...base, sensitivity }, wholeNumber('parts', values.parts, 1)));
+      const key = sweepKey({ model: [input, model.bytes, model.backend.build], data: dialogues, setups });
+      const journal = out && `${out}.partial`;
+      // begun now, so that a place that cannot be written is found out before the work
+      if (journal && !(await exists(journal))) await writeResult(journal, '');
+      const workers =
+        processes > 1
+          ? processWorkers(processes, { model: input, data: values.data, format, setups }, terminal.signal)
+          : hereWorkers(model, dialogues, setups, terminal.signal, ({ setup, dialogue }, done) =>
+              terminal.progress(`${setups[setup].policy}, setup ${setup + 1} of ${setups.length}, conversation ${dialogue + 1}: ${done} questions`),
+            );
+      let results: EvalResult[];
+      try {
+        results = await runSweep(key, setups, dialogues.length, workers, journal, (done, total, resumed) => {
+          if (done === resumed && resumed > 0) terminal.note(`going on with ${resumed} of ${total} conversations from ${journal}`);
+          terminal.progress(`${done} of ${total} conversations`);
+        });
+      } catch (error) {
+        if (journal && terminal.signal.aborted) terminal.note(`interrupted: the same command goes on from ${journal}`);
+        throw error;
+      } finally {
+        workers.stop?.();
       }
-      const report = { model: input, data: values.data, build: model.backend.build, results };
-      if (typeof values.json === 'string') {
-        await writeResult(values.json, `${JSON.stringify(report, null, 1)}\n`);
-        terminal.note(`written to ${values.json}`);
+      terminal.progress('');
+      const report = { model: input, data: values.data, build: model.backend.build, results, comparisons: compare(results) };
+      if (out) {
+        await writeResult(out, `${JSON.stringify(report, null, 1)}\n`);
+        await runtime.removeFile(journal!).catch(() => {}); // there is none where nothing had to be done
+        terminal.note(`written to ${out}`);
+      }
+      if (typeof values.html === 'string') {
+        const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, ${model.backend.build} kernels`;
+        const command = `recollect ${process.argv.slice(2).join(' ')}`;
+        await writeResult(values.html, renderSweep({ ...report, machine, command }));
+        terminal.note(`written to ${values.html}`);
       }
       terminal.print(resultTable(results));
     } finally {
@@ -129,11 +165,44 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
   },
 };
 
-function readBudget(value: unknown, policies: readonly string[]): EvalBudget {
-  if (value === undefined) {
-    if (policies.every((p) => p === 'full')) return { tokens: 1 };
-    throw new UsageError('--budget is missing: tokens such as 256, or a share such as 1/8');
-  }
+/** Values of an option that may be given several times, or as a list with commas. */
+function listOf(value: Values[string]): string[] {
+  const given = value === undefined ? [] : Array.isArray(value) ? value : [value];
+  return given
+    .flatMap((v) => String(v).split(','))
+    .map((v) => v.trim())
+    .filter((v) => v !== '');
+}
+
+type Sharing = { readonly [K in 'heads' | 'layers' | 'cacheType' | 'recall']: readonly ConversationOptions[K][] };
+
+/** All combinations of a policy with what the sweep varies. `full` knows no budget and no sharing: it runs once for each type of rows. */
+function setupsOf(
+  policy: string,
+  budgets: readonly string[],
+  sharing: Sharing,
+  { observe, window, aggregate, pool, value, stages, ...options }: EvalSetup['options'],
+  parts: number | undefined,
+): EvalSetup[] {
+  const each = <T>(values: readonly T[]): readonly (T | undefined)[] => (values.length > 0 ? values : [undefined]);
+  if (policy === 'full') return each(sharing.cacheType).map((cacheType) => ({ policy, budget: { tokens: 1 }, parts, options: { ...options, cacheType } }));
+  if (budgets.length === 0) throw new UsageError('--budget is missing: tokens such as 256, or a share such as 1/8');
+  const axes = { observe, window, aggregate, pool, value, stages };
+  return budgets.flatMap((budget) =>
+    each(sharing.heads).flatMap((heads) =>
+      each(sharing.layers).flatMap((layers) =>
+        each(sharing.cacheType).flatMap((cacheType) =>
+          each(sharing.recall).map((recall) => {
+            const sensitivity = layers === 'sensitivity' ? options.sensitivity : undefined;
+            return { policy, budget: readBudget(budget), parts, options: { ...options, ...axes, sensitivity, heads, layers, cacheType, recall } };
+          }),
+        ),
+      ),
+    ),
+  );
+}
+
+function readBudget(value: string): EvalBudget {
   const share = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(String(value));
   if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2])) return { share: Number(share[1]) / Number(share[2]) };
   const tokens = Number(value);
@@ -145,12 +214,8 @@ function readBudget(value: unknown, policies: readonly string[]): EvalBudget {
 function readConversationOptions(values: Values): Omit<ConversationOptions, 'budget' | 'policy'> {
   return {
     blockSize: wholeNumber('block', values.block, 1),
-    heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
-    layers: oneOf('layers', values.layers, layerSharings),
     positions: oneOf('positions', values.positions, ['auto', 'original', 'compact']),
-    cacheType: oneOf('cache-type', values['cache-type'], rowTypeNames),
     sinks: wholeNumber('sinks', values.sinks, 0),
-    recall: wholeNumber('recall', values.recall, 0),
     seed: anyNumber('seed', values.seed),
     alpha: anyNumber('alpha', values.alpha),
     safeguard: anyNumber('safeguard', values.safeguard),
@@ -183,6 +248,13 @@ async function sensitivityOf(model: Model, dialogues: readonly Dialogue[], termi
   terminal.progress('');
   if (stored) terminal.note(`layer sensitivities: ${stored}`);
   return profile.similarity;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function writeResult(path: string, text: string): Promise<void> {

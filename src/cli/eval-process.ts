@@ -1,0 +1,25 @@
+// A process of an evaluation: loads the model once, then does units that its parent sends, one after the other.
+import { readDialogues } from '../eval/datasets/registry.ts';
+import { type EvalSetup, evaluateDialogue } from '../eval/evaluate.ts';
+import type { Unit } from '../eval/sweep.ts';
+import { loadModel } from '../model/model.ts';
+import { readText } from './load.ts';
+
+export interface Job {
+  readonly model: string;
+  readonly data: string;
+  readonly format?: string;
+  readonly setups: readonly EvalSetup[];
+}
+
+const job = JSON.parse(process.argv[2]) as Job;
+const model = await loadModel(job.model);
+const dialogues = readDialogues(await readText(job.data), job.data, job.format);
+process.on('message', ({ setup, dialogue }: Unit) => {
+  evaluateDialogue(model, dialogues[dialogue], job.setups[setup]).then(
+    (result) => process.send?.({ result }),
+    (error: Error) => process.send?.({ error: { name: error.name, message: error.message } }),
+  );
+});
+process.on('disconnect', () => process.exit());
+process.send?.({ ready: true });
