@@ -6,8 +6,9 @@ import { engine } from './engine.ts';
 import { growth } from './growth.ts';
 import { kernels } from './kernels.ts';
 import { measureLimits } from './limit.ts';
+import { policies } from './policies.ts';
 
-const groups: readonly BenchGroup[] = [kernels, engine, growth];
+const groups: readonly BenchGroup[] = [kernels, engine, policies, growth];
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => !groups.some((g) => g.name === name));
 if (unknown !== undefined) {
