@@ -26,8 +26,8 @@ export interface EpisodeOptions {
 export const MOST_AUTO_EPISODES = 8;
 /** The conversation is clustered anew when it is this much longer than when it was clustered. */
 const REGROW = 1.5;
-/** A segment fits its episode if it is as near to its centroid as this share of the segments that made it. */
-const FITTING_SHARE = 0.9;
+/** A segment fits its episode if its cosine to the centroid is at least this share of the least typical member's (which the centroid was made from). */
+const FITTING_SHARE = 0.5;
 /** Segments that fit none, as a share of all, that make a new clustering worth its price. */
 const MISFITS = 0.1;
 /** Second best episodes with this share of the best one's votes are answered from as well. */
@@ -175,8 +175,8 @@ export class Episodes {
         prompt = longer;
       }
       if (chosen.length === 0 && typical.length > 0) prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
-      const last = typical[Math.ceil(FITTING_SHARE * typical.length) - 1];
-      const fit = last === undefined ? -1 : cosineOf(vectors[last], clusters.centroids[e]);
+      const last = typical.at(-1);
+      const fit = last === undefined ? -1 : FITTING_SHARE * cosineOf(vectors[last], clusters.centroids[e]);
       parts.push({ members: typical, medoids: chosen, prompt, covered: 0, fit });
     }
     await this.#store.clear();

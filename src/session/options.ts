@@ -64,7 +64,7 @@ export interface EpisodeSettings {
   readonly embedder?: EmbedderOption;
   /** Folder for the caches that are not resident. Default: memory, counted in the budget. */
   readonly store?: string;
-  /** How many episodes a question is answered from, under the same budget; 'auto' (default): two where the second best is nearly as good. */
+  /** How many episodes a question is answered from, under the same budget. Default 2; 'auto': two where the second best is nearly as good. */
   readonly answerFrom?: 1 | 2 | 'auto';
 }
 
@@ -192,7 +192,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       segmentTurns: whole('episodes.segmentTurns', episodes.segmentTurns ?? 4, 1, 1024),
       restarts: whole('episodes.restarts', episodes.restarts ?? 10, 1, 1000),
       seed: options.seed ?? 0,
-      answerFrom: oneOf('episodes.answerFrom', episodes.answerFrom ?? 'auto', [1, 2, 'auto']),
+      answerFrom: oneOf('episodes.answerFrom', episodes.answerFrom ?? 2, [1, 2, 'auto']),
       embedder: episodes.embedder ?? 'lexical',
       store,
     },

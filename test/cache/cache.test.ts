@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { Cache, cacheRowBytes, cacheRows, type Kept } from '../../src/cache/cache.ts';
-import { restoreSnapshot, takeSnapshot } from '../../src/cache/snapshot.ts';
+import { joinSnapshots, restoreSnapshot, takeSnapshot } from '../../src/cache/snapshot.ts';
 
 const test = suite('cache');
 const d = 6;
@@ -163,5 +163,34 @@ test('a snapshot restores rows and standing; a damaged or foreign one is refused
   );
   const other = setup(2, 1, [4, 5], 6, 'f16').cache;
   assert.throws(() => restoreSnapshot(other, bytes, 'x'), /no snapshot of this model/);
+});
+test('two snapshots join to as many rows as the first has: the best scores, every token once, sinks and the newest for certain', () => {
+  const { backend, cache } = setup(1, 2, [5, 5], 8, 'f32');
+  const fill = (tokens: number[], scores: number[], sign: number): Uint8Array => {
+    cache.clear();
+    for (const token of tokens) append(cache, [[[], []]], 0, 1, token);
+    cache.heads[0].forEach((head) => {
+      backend.floats(head.state, head.length).set(scores);
+      backend.floats(head.keys, head.length * d).forEach((_, i, keys) => {
+        keys[i] = sign * tokens[Math.floor(i / d)];
+      });
+    });
+    return takeSnapshot(cache, { token: 20, base: -1, rebasedAt: 0 });
+  };
+  const first = fill([0, 3, 5, 9, 19], [0, 0.2, 0.9, 0.1, 0], 1);
+  const second = fill([0, 4, 5, 12, 19], [0, 0.8, 0.3, 0.05, 0], -1);
+  const joined = joinSnapshots(first, second, cache.shape, 1, 19)!;
+  assert.equal(restoreSnapshot(cache, joined, 'x'), { token: 20, base: -1, rebasedAt: 0 });
+  for (const head of cache.heads[0]) {
+    assert.equal([...backend.ints(head.positions, head.length)], [0, 3, 4, 5, 19]);
+    // a row that both have is the first's
+    assert.equal(
+      Array.from({ length: 5 }, (_, i) => backend.floats(head.keys, 5 * d)[i * d]),
+      [0, 3, -4, 5, 19],
+    );
+  }
+  const later = fill([0, 1, 2, 3, 4], [0, 0, 0, 0, 0], 1);
+  new Int32Array(later.buffer)[5] = 21;
+  assert.is(joinSnapshots(first, later, cache.shape, 1, 19), undefined, 'other lengths');
 });
 test.run();

@@ -133,6 +133,45 @@ test('rows of few bits: the same bytes hold more of them, and they answer', asyn
   }
 });
 
+test('episodes follow a conversation that grows: segments join, caches catch up, clusters are made anew when it has outgrown them', async () => {
+  await withConversation({ budget: 200, policy: 'epicache', blockSize: 128, episodes: thorough }, async (c) => {
+    await c.add(rex);
+    await c.add(lines.slice(0, 160));
+    await c.ask(question, { keep: false }).text();
+    const { clusterings, segments } = c.episodes;
+    assert.is(clusterings, 1);
+    const before = segments.length;
+    await c.add(lines.slice(160, 200));
+    assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex');
+    assert.is(c.episodes.clusterings, 1, 'what was added joined');
+    assert.ok(c.episodes.segments.length >= before + 4);
+    const members = c.episodes.episodes.flatMap((e) => e.segments).sort((a, b) => a - b);
+    assert.equal(members, [...members.keys()], 'every segment belongs to one episode');
+    assert.is(members.length, c.episodes.segments.length);
+    for (let i = 0; i < 3; i++) await c.add(dialogues[1].turns.map((t) => t.line));
+    await c.ask(question, { keep: false }).text();
+    assert.is(c.episodes.clusterings, 2, 'three times as long');
+  });
+});
+
+test('a question is answered from two episodes, or from one, in the same bytes of cache', async () => {
+  for (const answerFrom of [1, 2] as const) {
+    await withConversation({ budget: 200, policy: 'epicache', blockSize: 128, episodes: { ...thorough, answerFrom } }, async (c) => {
+      await c.add([rex, ...lines]);
+      for (const keep of [false, true]) {
+        assert.is((await c.ask(question, { keep }).text()).trim(), 'Rex');
+        assert.is(c.statistics.answeredFrom.length, answerFrom);
+      }
+      assert.ok(c.memory.cacheBytes <= c.memory.promisedCacheBytes);
+    });
+  }
+  await withConversation({ budget: 200, policy: 'epicache', episodes: 'auto' }, async (c) => {
+    await c.add([rex, ...lines]);
+    await c.flush();
+    assert.ok(c.statistics.episodes! >= 2 && c.statistics.episodes! <= 8);
+  });
+});
+
 test('recall: what was evicted answers again, in no more bytes, and leaves nothing behind', async () => {
   const promised: number[] = [];
   for (const recall of [0, 64]) {

@@ -82,7 +82,7 @@ and keeps what is finished in OUT.partial until then: the same command goes on w
                      beside the model, computed on the data where there is none (default: the policy's)
   --episodes E       clusters of epicache, or auto (4) --medoids N   segments that stand for an episode (4)
   --segment TURNS    turns to a segment (4)            --embedder K  lexical (default) or model
-  --answer-from N    episodes that answer: 1, 2, or auto (default): two where the second best is nearly as good
+  --answer-from N    episodes that answer: 1, 2 (default), or auto: two where the second best is nearly as good
   --store DIR        folder for episodes that are not resident (default: memory)
   --limit N          only the first N conversations    --processes N that share the work, each with the model (1)
   --json OUT         write results as JSON             --html OUT    write a report with plots, intervals and explanations
@@ -202,6 +202,11 @@ function setupsOf(
   );
 }
 
+function answerFromOf(value: unknown): 1 | 2 | 'auto' | undefined {
+  const from = oneOf('answer-from', value, ['1', '2', 'auto'] as const);
+  return from === '1' ? 1 : from === '2' ? 2 : from;
+}
+
 function readBudget(value: string): EvalBudget {
   const share = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(String(value));
   if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2])) return { share: Number(share[1]) / Number(share[2]) };
@@ -229,8 +234,7 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
     stages: wholeNumber('stages', values.stages, 1) as 1 | 2 | undefined,
     episodes: {
       count: values.episodes === 'auto' ? 'auto' : wholeNumber('episodes', values.episodes, 1),
-      answerFrom:
-        values['answer-from'] === undefined || values['answer-from'] === 'auto' ? 'auto' : (wholeNumber('answer-from', values['answer-from'], 1) as 1 | 2),
+      answerFrom: answerFromOf(values['answer-from']),
       medoids: wholeNumber('medoids', values.medoids, 1),
       segmentTurns: wholeNumber('segment', values.segment, 1),
       embedder: oneOf('embedder', values.embedder, ['lexical', 'model'] as const),
