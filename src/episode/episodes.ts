@@ -42,8 +42,8 @@ export interface Episode {
 /** An episode's part in a conversation that grows: its patched prompt, what its cache has seen, who belongs to it. */
 interface Part {
   readonly members: number[];
-  readonly medoids: readonly number[];
-  readonly prompt: readonly number[];
+  readonly medoids: number[];
+  prompt: readonly number[];
   /** Tokens of the history that its cache has seen. */
   covered: number;
   /** Cosine to the centroid below which a segment does not fit. */
@@ -138,16 +138,20 @@ export class Episodes {
     await this.#cluster(history);
   }
 
-  /** A new segment joins the nearest episode, whose centroid moves towards it. */
+  /** A new segment joins the nearest episode: its centroid moves towards it, and its prompt speaks of it where there is room. */
   #join(i: number): void {
     const vector = this.#index.vectors[i];
     const near = this.#centroids.map((c) => cosineOf(vector, c));
     const e = near.indexOf(Math.max(...near));
     if (near[e] < this.#parts[e].fit) this.#misfits++;
-    const { members } = this.#parts[e];
+    const { members, medoids } = this.#parts[e];
     this.#centroids[e] = this.#centroids[e].map((c, j) => (c * members.length + vector[j]) / (members.length + 1));
     members.push(i);
     this.#labels.push(e);
+    const longer = this.#promptOf(medoidText([...medoids, i], this.segments));
+    if (longer.length > this.#run.plan.promptTokens) return;
+    medoids.push(i);
+    this.#parts[e].prompt = longer;
   }
 
   async #cluster(history: History): Promise<void> {
@@ -202,7 +206,9 @@ export class Episodes {
     if (covered === 0) run.clear();
     else run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
     if (covered < history.length) {
-      run.prompt = (block) => (this.#speaksOf(e, run.token, block.length, history) ? [...block, ...part.prompt] : part.prompt);
+      // what is in no segment yet no prompt speaks of: it looks for itself
+      const indexed = this.#indexedTokens(history);
+      run.prompt = (block) => (run.token + block.length > indexed ? [...block, ...part.prompt] : part.prompt);
       await prefill(run, history.tokens(covered), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
       await this.#store.put(String(e), run.save());
       part.covered = history.length;
@@ -210,20 +216,11 @@ export class Episodes {
     this.#resident = e;
   }
 
-  /**
-   * Whether a block of what was said since the clusters were made is an episode's own: then it looks for itself too, as no medoid speaks of it. What is
-   * in no segment yet belongs to every episode.
-   */
-  #speaksOf(e: number, begin: number, count: number, history: History): boolean {
-    if (begin < this.#clusteredTokens) return false;
-    for (let i = this.segments.length - 1; i >= 0; i--) {
-      const said = this.#index.saidIn(i, history);
-      const end = said[said.length - 1].end;
-      if (i === this.segments.length - 1 && begin + count > end) return true;
-      if (end <= begin) return false;
-      if (said[0].begin < begin + count && this.#labels[i] === e) return true;
-    }
-    return true;
+  /** Tokens of the history up to the end of the last segment; all of them where nothing was said since. */
+  #indexedTokens(history: History): number {
+    const last = this.segments.at(-1);
+    if (!last) return 0;
+    return last.end === history.utterances.length ? history.length : history.utterances[last.end - 1].end;
   }
 }
 

@@ -13,7 +13,7 @@ import { loadWithProgress, readText } from '../load.ts';
 const home = new URL('../../../../../', import.meta.url);
 const pathOf = (name: string) => fileURLToPath(new URL(name, home));
 
-const shown = ['full', 'streaming-llm', 'snapkv', 'keydiff', 'infinipot', 'kvzip', 'epicache'];
+const shown = ['full', 'streaming-llm', 'snapkv', 'kvzip', 'keydiff', 'expected-attention', 'epicache'];
 const SHARE = 8;
 const SWEEP = [4, 16];
 const BLOCK = 256;
