@@ -15,9 +15,12 @@ export interface Recalled {
   readonly tokens: readonly number[];
 }
 
+/** The tokens before and behind plain text: a message of the model's template. */
+export type Frame = readonly [opening: readonly number[], closing: readonly number[]];
+
 /**
- * Chooses segments for a question, the most alike first, until `rows` tokens are used up. `encode` makes the tokens of consecutive segments' text
- * as the conversation has them, frame included. A cache may hold rows of nothing (a conversation that fits): then nothing is recalled.
+ * Chooses segments for a question, the most alike first, until `rows` tokens are used up, frames included: plain text gets one around each run of it,
+ * messages bring their own. A cache may hold rows of nothing (a conversation that fits): then nothing is recalled.
  */
 export async function recall(
   question: string,
@@ -25,26 +28,35 @@ export async function recall(
   index: SegmentIndex,
   history: History,
   cache: Cache,
-  encode: (text: string, plain: boolean) => number[],
+  encode: (text: string) => number[],
+  frame: Frame,
 ): Promise<Recalled> {
   await index.extend(history);
   const ranked = index.rank(await index.ask(question));
-  const chosen = new Map<number, number[]>();
-  let used = 0;
+  const texts = new Map<number, { tokens: number[]; plain: boolean }>();
+  let chosen: Recalled = { segments: [], tokens: [] };
   for (const i of ranked.slice(0, MOST_SEGMENTS)) {
     const said = index.saidIn(i, history);
     if (heldShare(cache, said[0].begin, said[said.length - 1].end) > HELD) continue;
-    const tokens = encode(index.segments[i].text, said[0].plain);
-    if (used + tokens.length > rows) {
-      // the best of all is cut rather than left out
-      if (chosen.size > 0) continue;
-      tokens.length = rows;
-    }
-    chosen.set(i, tokens);
-    used += tokens.length;
+    texts.set(i, { tokens: encode(index.segments[i].text), plain: said[0].plain });
+    const segments = [...chosen.segments, i].sort((a, b) => a - b);
+    const tokens = framed(
+      segments.map((s) => texts.get(s)!),
+      frame,
+    );
+    if (tokens.length <= rows) chosen = { segments, tokens };
+    // the best of all is cut rather than left out
+    else if (chosen.segments.length === 0) return { segments, tokens: tokens.slice(0, rows) };
   }
-  const segments = [...chosen.keys()].sort((a, b) => a - b);
-  return { segments, tokens: segments.flatMap((i) => chosen.get(i)!) };
+  return chosen;
+}
+
+function framed(texts: readonly { readonly tokens: readonly number[]; readonly plain: boolean }[], [opening, closing]: Frame): number[] {
+  return texts.flatMap(({ tokens, plain }, i) => {
+    const begins = plain && !texts[i - 1]?.plain;
+    const ends = plain && !texts[i + 1]?.plain;
+    return [...(begins ? opening : []), ...tokens, ...(ends ? closing : [])];
+  });
 }
 
 /** Share of the rows of tokens [begin, end) that the cache holds, over all layers and heads. */

@@ -347,9 +347,11 @@ export class Conversation {
     const { recallRows, blockSize } = this.plan;
     if (recallRows === 0) return;
     const { tokenizer, chatTemplate } = this.#model;
-    const [opening, closing] = chatTemplate.around;
-    const encode = (text: string, plain: boolean) => tokenizer.encode(plain ? opening + text + closing : text);
-    const { tokens } = await recall(question, recallRows, this.#turns!, this.#history!, this.#run.cache, encode);
+    const encode = (text: string) => tokenizer.encode(text);
+    const [opening, closing] = chatTemplate.around.map(encode);
+    // the conversation has begun already
+    const frame = [opening[0] === tokenizer.bosToken ? opening.slice(1) : opening, closing] as const;
+    const { tokens } = await recall(question, recallRows, this.#turns!, this.#history!, this.#run.cache, encode, frame);
     for (let at = 0; at < tokens.length; at += blockSize) this.#run.extend(tokens.slice(at, at + blockSize));
     this.#recalledTokens = tokens.length;
   }

@@ -6,6 +6,10 @@ import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { cluster, clusterAuto } from '../../src/episode/cluster.ts';
 import { cosine, type Embedder } from '../../src/episode/embed.ts';
 import { modelEmbedder } from '../../src/episode/embedders.ts';
+import { Cache } from '../../src/cache/cache.ts';
+import { History } from '../../src/episode/history.ts';
+import { recall } from '../../src/episode/recall.ts';
+import { SegmentIndex } from '../../src/episode/segment-index.ts';
 import { lexicalEmbedder } from '../../src/episode/lexical.ts';
 import { wordsOf } from '../../src/episode/words.ts';
 import { matchEpisodes, rankSegments } from '../../src/episode/match.ts';
@@ -207,3 +211,26 @@ medoids('a question goes to the centroid it is most like, the lower on ties', ()
   assert.equal(rankSegments(asked, [Float32Array.of(0, 1), Float32Array.of(1, 0)], plain), [1, 0]);
 });
 medoids.run();
+
+const recalling = suite('recall');
+recalling('chooses what a question is like and the cache has lost, in order, framed once a run, within its rows', async () => {
+  const texts = ['Rex is the dog of Ana', 'It rained all day', 'Ana walks the dog at noon', 'The train was late', 'A cat sleeps'];
+  const history = new History();
+  // a token a letter; the last one is a message of its own
+  const encode = (text: string) => [...text].map((c) => c.charCodeAt(0));
+  texts.forEach((text, i) => history.add(text, encode(text), i < 4));
+  const cache = new Cache(backend, { kvHeads: 1, headDim: 8, rowType: 'f32', keptRows: [200], room: 200 });
+  const index = new SegmentIndex(lexicalEmbedder(), 1);
+  const ask = (question: string, rows: number) => recall(question, rows, index, history, cache, encode, [[1], [2]]);
+  const read = (tokens: readonly number[]) => String.fromCharCode(...tokens.map((t) => (t === 1 ? 60 : t === 2 ? 62 : t)));
+  assert.equal((await ask('What is the dog of Ana called?', 50)).segments, [0, 2]);
+  assert.is(read((await ask('What is the dog of Ana called?', 50)).tokens), '<Rex is the dog of AnaAna walks the dog at noon>');
+  assert.is(read((await ask('Where is the cat?', 12)).tokens), 'A cat sleeps');
+  assert.is(read((await ask('What is the dog of Ana called?', 8)).tokens), '<Rex is ', 'the best is cut rather than left out');
+  // held rows need no recalling
+  const rows = { address: backend.arena.allocate(texts[0].length * 8 * 4), columns: 8 };
+  backend.reserveScratch({ tokens: 8, queryHeads: 1, kvHeads: 1, headDim: 8, width: 64 });
+  cache.append(0, rows, rows, texts[0].length, 0);
+  assert.is(read((await ask('What is the dog of Ana called?', 27)).tokens), '<Ana walks the dog at noon>');
+});
+recalling.run();
