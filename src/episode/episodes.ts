@@ -132,15 +132,14 @@ export class Episodes {
     if (this.#parts.length > 0 && history.length <= REGROW * this.#clusteredTokens) {
       const before = this.segments.length;
       await this.#index.extend(history, true);
-      for (let i = before; i < this.segments.length; i++) this.#join(i);
+      for (const [i, vector] of (await this.#index.vectors(before)).entries()) this.#join(before + i, vector);
       if (this.#misfits <= MISFITS * this.segments.length) return;
     }
     await this.#cluster(history);
   }
 
   /** A new segment joins the nearest episode: its centroid moves towards it, and its prompt speaks of it where there is room. */
-  #join(i: number): void {
-    const vector = this.#index.vectors[i];
+  #join(i: number, vector: Float32Array): void {
     const near = this.#centroids.map((c) => cosineOf(vector, c));
     const e = near.indexOf(Math.max(...near));
     if (near[e] < this.#parts[e].fit) this.#misfits++;
@@ -158,7 +157,8 @@ export class Episodes {
     const { count, medoids, restarts, seed } = this.#options;
     const run = this.#run;
     await this.#index.rebuild(history);
-    const { segments, vectors } = this.#index;
+    const { segments } = this.#index;
+    const vectors = await this.#index.vectors();
     const { backend } = run.transformer;
     // where nothing is ever evicted all episodes' caches would be the same
     const fits = history.length <= Math.min(...run.plan.layerRows);

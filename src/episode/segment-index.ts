@@ -11,7 +11,8 @@ export class SegmentIndex {
   readonly embedder: Embedder;
   readonly #segmentTurns: number;
   segments: Segment[] = [];
-  vectors: Float32Array[] = [];
+  /** Of the segments, kept only for an embedder that ranks by them. */
+  #vectors: Float32Array[] = [];
   #utterances = 0; // that segments cover
   #learned = 0;
 
@@ -21,7 +22,7 @@ export class SegmentIndex {
   }
 
   get bytes(): number {
-    return this.vectors.reduce((sum, v) => sum + v.byteLength, 0);
+    return this.#vectors.reduce((sum, v) => sum + v.byteLength, 0);
   }
 
   /** Cuts and embeds everything anew, the last segment being shorter where turns are left over. */
@@ -29,7 +30,7 @@ export class SegmentIndex {
     const segments = segmentsOf(history.utterances, this.#segmentTurns);
     const texts = segments.map((s) => s.text);
     this.embedder.fit?.(texts);
-    this.vectors = await this.embedder.embed(texts);
+    this.#vectors = await this.#rankingVectors(texts);
     this.segments = segments;
     this.#utterances = history.utterances.length;
     this.#learned = segments.length;
@@ -47,10 +48,19 @@ export class SegmentIndex {
     }
     const texts = segments.map((s) => s.text);
     this.embedder.extend?.(texts);
-    this.vectors.push(...(await this.embedder.embed(texts)));
+    this.#vectors.push(...(await this.#rankingVectors(texts)));
     this.segments.push(...segments.map((s) => ({ ...s, first: s.first + this.#utterances, end: s.end + this.#utterances })));
     this.#utterances = whole;
     return segments.length;
+  }
+
+  async #rankingVectors(texts: readonly string[]): Promise<Float32Array[]> {
+    return this.embedder.likeness ? [] : this.embedder.embed(texts);
+  }
+
+  /** Vectors of the segments from number `first` on. */
+  async vectors(first = 0): Promise<readonly Float32Array[]> {
+    return this.embedder.likeness ? this.embedder.embed(this.segments.slice(first).map((s) => s.text)) : this.#vectors.slice(first);
   }
 
   async ask(text: string): Promise<Asked> {
@@ -60,7 +70,7 @@ export class SegmentIndex {
 
   /** Segments by likeness to a question, best first. */
   rank(question: Asked): number[] {
-    return rankSegments(question, this.vectors, this.embedder);
+    return rankSegments(question, this.#vectors, this.embedder);
   }
 
   /** The utterances of a segment. */

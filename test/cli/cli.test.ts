@@ -24,7 +24,7 @@ interface Ended {
   out: string;
   err: string;
 }
-function run(args: string[], options: { input?: string; interruptAfterMs?: number } = {}): Promise<Ended> {
+function run(args: string[], options: { input?: string; interruptAfterMs?: number; interruptWhen?: () => boolean } = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];
@@ -39,6 +39,15 @@ function run(args: string[], options: { input?: string; interruptAfterMs?: numbe
     child.stdin.end(options.input ?? '');
     const limit = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_MS);
     child.on('close', () => clearTimeout(limit));
+    const { interruptWhen } = options;
+    if (interruptWhen) {
+      const watch = setInterval(() => {
+        if (!interruptWhen()) return;
+        clearInterval(watch);
+        child.kill('SIGINT');
+      }, 50);
+      child.on('close', () => clearInterval(watch));
+    }
     if (options.interruptAfterMs) setTimeout(() => child.kill('SIGINT'), options.interruptAfterMs).unref();
   });
 }
@@ -84,7 +93,8 @@ test('a sweep measures every combination, shared by processes or not, and goes o
   );
 
   const out = join(folder, 'part.json');
-  const cut = await run([...sweep, '--json', out], { interruptAfterMs: 4000 });
+  const begun = () => existsSync(`${out}.partial`) && readFileSync(`${out}.partial`, 'utf8').includes('\n');
+  const cut = await run([...sweep, '--json', out], { interruptWhen: begun });
   assert.is(cut.code, 130, cut.err);
   assert.not(existsSync(out));
   const kept = readFileSync(`${out}.partial`, 'utf8').trim().split('\n').length;

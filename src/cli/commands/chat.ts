@@ -25,6 +25,8 @@ export const chat: Command = {
     'max-tokens': { type: 'string' },
     independent: { type: 'boolean' },
     'cache-type': { type: 'string' },
+    recall: { type: 'string' },
+    episodes: { type: 'string' },
   },
   help: `
 usage: recollect chat MODEL [--budget 64MB] [--policy keydiff] [--context FILE] ...
@@ -39,6 +41,8 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
   --context FILE     text to take in before the first question
   --independent      forget each question and reply before the next
   --cache-type T     f16, f32, int8, int4 or int3
+  --recall R         rows, out of the budget, into which what a question needs is forwarded again (0)
+  --episodes E       clusters of epicache, or auto (4)
   --max-tokens N     longest reply (256)
   --temperature T    0 = greedy (0)
   --top-k K --top-p P --min-p P --seed N`,
@@ -61,6 +65,8 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
         blockSize: wholeNumber('block', values.block, 1),
         heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
         cacheType: oneOf('cache-type', values['cache-type'], rowTypeNames),
+        recall: wholeNumber('recall', values.recall, 0),
+        episodes: values.episodes === 'auto' ? 'auto' : wholeNumber('episodes', values.episodes, 1),
       });
       try {
         await converse(conversation, context, sampling, terminal);
