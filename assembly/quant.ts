@@ -115,8 +115,10 @@ function put(dst: usize, j: i32, d: i32, bits: i32, q: u32): void {
   } else {
     const quarter = d >> 2;
     const eighth = d >> 3;
-    add(dst + <usize>(j % quarter), (q & 3) << (2 * <u32>(j / quarter)));
-    add(dst + <usize>(quarter + (j % eighth)), (q >> 2) << (<u32>(j / eighth)));
+    const two = <usize>(j % quarter);
+    const third = <usize>(quarter + (j % eighth));
+    add(dst + two, (q & 3) << (2 * (j / quarter)));
+    add(dst + third, (q >> 2) << (j / eighth));
   }
 }
 
