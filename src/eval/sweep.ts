@@ -1,6 +1,5 @@
 // Many setups on many conversations: units of work that finished ones are kept of, so that a sweep goes on where it was interrupted, and that
 // several processes can share. A unit's result depends on its seed alone, not on who did it or when (but for its times).
-import { appendFile, readFile } from 'node:fs/promises';
 import { hashText } from '../math/rng.ts';
 import { bootstrapDifference, type Interval } from './bootstrap.ts';
 import { type DialogueResult, type EvalResult, type EvalSetup, summarise } from './evaluate.ts';
@@ -17,6 +16,12 @@ export interface Workers {
   work(unit: Unit): Promise<DialogueResult>;
   /** Ends what was started for it. */
   stop?(): void;
+}
+
+/** Where finished units are kept: text that is only added to. */
+export interface Journal {
+  read(): Promise<string>;
+  append(text: string): Promise<void>;
 }
 
 export interface Comparison {
@@ -38,7 +43,7 @@ export function sweepKey(parts: unknown): string {
 }
 
 /**
- * Runs all units and sums them up, a result a setup. Finished units are appended to `journal` (a file of JSON lines), and those that it already
+ * Runs all units and sums them up, a result a setup. Finished units are appended to `journal` as JSON lines, and those that it already
  * holds of this sweep are not done again; a line that was cut off is. Rejects with the first unit's error; what was finished stays in the journal.
  */
 export async function runSweep(
@@ -46,12 +51,12 @@ export async function runSweep(
   setups: readonly EvalSetup[],
   dialogues: number,
   workers: Workers,
-  journal: string | undefined,
+  journal: Journal | undefined,
   onProgress: (done: number, total: number, resumed: number) => void = () => {},
 ): Promise<EvalResult[]> {
   const done = new Map<string, DialogueResult>();
   const nameOf = ({ setup, dialogue }: Unit) => `${setup} ${dialogue}`;
-  for (const line of journal === undefined ? [] : await readJournal(journal)) if (line.sweep === key) done.set(nameOf(line), line.result);
+  for (const line of journal ? linesOf(await journal.read()) : []) if (line.sweep === key) done.set(nameOf(line), line.result);
   const resumed = done.size;
   const units = setups.flatMap((_, setup) => Array.from({ length: dialogues }, (__, dialogue): Unit => ({ setup, dialogue })));
   const waiting = units.filter((unit) => !done.has(nameOf(unit)));
@@ -60,7 +65,7 @@ export async function runSweep(
     for (let unit = waiting.shift(); unit; unit = waiting.shift()) {
       const result = await workers.work(unit);
       done.set(nameOf(unit), result);
-      if (journal !== undefined) await appendFile(journal, `${JSON.stringify({ sweep: key, ...unit, result } satisfies Line)}\n`);
+      await journal?.append(`${JSON.stringify({ sweep: key, ...unit, result } satisfies Line)}\n`);
       onProgress(done.size, units.length, resumed);
     }
   };
@@ -70,13 +75,7 @@ export async function runSweep(
   return setups.map((_, setup) => summarise(Array.from({ length: dialogues }, (__, dialogue) => done.get(nameOf({ setup, dialogue }))!)));
 }
 
-async function readJournal(path: string): Promise<Line[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    return []; // none yet
-  }
+function linesOf(text: string): Line[] {
   return text.split('\n').flatMap((line) => {
     try {
       return line === '' ? [] : [JSON.parse(line) as Line];

@@ -1,11 +1,11 @@
 // recollect eval: policies measured on conversations with questions.
-import { access } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { runtime } from '#runtime';
 import type { Dialogue } from '../../eval/datasets/dataset.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
 import type { EvalBudget, EvalResult, EvalSetup } from '../../eval/evaluate.ts';
-import { compare, runSweep, sweepKey } from '../../eval/sweep.ts';
+import { compare, type Journal, runSweep, sweepKey } from '../../eval/sweep.ts';
 import { renderSweep } from '../../eval/sweep-report.ts';
 import { resultTable } from '../../eval/table.ts';
 import { OptionError } from '../../errors.ts';
@@ -124,9 +124,8 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
       const sensitivity = sharing.layers.includes('sensitivity') ? await sensitivityOf(model, dialogues, terminal) : undefined;
       const setups = chosen.flatMap((policy) => setupsOf(policy, budgets, sharing, { ...base, sensitivity }, wholeNumber('parts', values.parts, 1)));
       const key = sweepKey({ model: [input, model.bytes, model.backend.build], data: dialogues, setups });
-      const journal = out && `${out}.partial`;
-      // begun now, so that a place that cannot be written is found out before the work
-      if (journal && !(await exists(journal))) await writeResult(journal, '');
+      const partial = out && `${out}.partial`;
+      const journal = partial === undefined ? undefined : await openJournal(partial);
       const workers =
         processes > 1
           ? processWorkers(processes, { model: input, data: values.data, format, setups }, terminal.signal)
@@ -136,11 +135,11 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
       let results: EvalResult[];
       try {
         results = await runSweep(key, setups, dialogues.length, workers, journal, (done, total, resumed) => {
-          if (done === resumed && resumed > 0) terminal.note(`going on with ${resumed} of ${total} conversations from ${journal}`);
+          if (done === resumed && resumed > 0) terminal.note(`going on with ${resumed} of ${total} conversations from ${partial}`);
           terminal.progress(`${done} of ${total} conversations`);
         });
       } catch (error) {
-        if (journal && terminal.signal.aborted) terminal.note(`interrupted: the same command goes on from ${journal}`);
+        if (partial && terminal.signal.aborted) terminal.note(`interrupted: the same command goes on from ${partial}`);
         throw error;
       } finally {
         workers.stop?.();
@@ -149,7 +148,7 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
       const report = { model: input, data: values.data, build: model.backend.build, results, comparisons: compare(results) };
       if (out) {
         await writeResult(out, `${JSON.stringify(report, null, 1)}\n`);
-        await runtime.removeFile(journal!).catch(() => {}); // there is none where nothing had to be done
+        await runtime.removeFile(partial!).catch(() => {}); // there is none where nothing had to be done
         terminal.note(`written to ${out}`);
       }
       if (typeof values.html === 'string') {
@@ -254,11 +253,11 @@ async function sensitivityOf(model: Model, dialogues: readonly Dialogue[], termi
   return profile.similarity;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+/** A file that is begun now where there is none, so that a place that cannot be written is found out before the work. */
+async function openJournal(path: string): Promise<Journal> {
+  const read = () => readFile(path, 'utf8');
+  await read().catch(() => writeResult(path, ''));
+  return { read, append: (text) => appendFile(path, text) };
 }
 
 async function writeResult(path: string, text: string): Promise<void> {
