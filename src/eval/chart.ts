@@ -16,7 +16,9 @@ export interface Axis {
 const WIDTH = 720;
 const HEIGHT = 340;
 const LEFT = 64;
-const RIGHT = 176;
+const LEAST_RIGHT = 176;
+/** About what a letter of a name takes. */
+const LETTER = 7.4;
 const TOP = 16;
 const BOTTOM = 46;
 /** Names at the right keep this distance. */
@@ -26,6 +28,7 @@ export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c)
 
 /** Lines over two axes, each named at its end. The ticks' ends are the axes' ends. */
 export function lineChart(title: string, x: Axis, y: Axis, series: readonly Series[], options: { markers?: boolean } = {}): string {
+  const RIGHT = Math.max(LEAST_RIGHT, 24 + LETTER * Math.max(0, ...series.map((s) => s.name.length)));
   const place = (axis: Axis, from: number, to: number) => {
     const scale = axis.scale === 'log' ? Math.log : (v: number) => v;
     const low = scale(axis.ticks[0][0]);

@@ -16,6 +16,7 @@ export interface SweepReport {
 
 /** Questions explained of each result. */
 const EXPLAINED = 3;
+const MOST_TICKS = 8;
 
 /** A line's name: everything of a result but its budget. */
 function lineOf(r: EvalResult): string {
@@ -27,10 +28,12 @@ function accuracyChart(report: SweepReport, title: string, xLabel: string, x: (r
   if (others.length === 0) return '';
   const names = [...new Set(others.map(lineOf))];
   const values = [...new Set(others.map(x))].sort((a, b) => a - b);
-  // at most eight ticks, the ends among them; a single value gets room on both sides
-  const step = Math.ceil(values.length / 8);
-  const shown = values.filter((_, i) => i % step === 0 || i === values.length - 1);
-  const ticks = (shown.length > 1 ? shown : [shown[0] / 2, shown[0], shown[0] * 2]).map((v): [number, string] => [v, tick(v)]);
+  // ticks that keep apart, the ends among them; a single value gets room on both sides
+  const range = Math.log(values[values.length - 1] / values[0]);
+  const apart = (v: number, w: number) => Math.abs(Math.log(v / w)) > range / MOST_TICKS;
+  const last = values[values.length - 1];
+  const shown = values.reduce((kept: number[], v) => (kept.every((k) => apart(v, k)) && (v === last || apart(v, last)) ? [...kept, v] : kept), []);
+  const ticks = (shown.length > 1 ? shown : [last / 2, last, last * 2]).map((v): [number, string] => [v, tick(v)]);
   const series = names.map((name, i): Series => {
     const points = others.filter((r) => lineOf(r) === name).map((r): [number, number] => [x(r), r.accuracy]);
     return { name, color: PALETTE[(i + 1) % PALETTE.length], points: points.sort((a, b) => a[0] - b[0]) };
@@ -86,7 +89,7 @@ function groups(report: SweepReport, of: (r: EvalResult) => EvalResult['byTopic'
 
 const WIDTH = 720;
 const NAME = 96;
-const ROW = 9;
+const ROW = 13;
 
 /** A line a layer and head, from where the evidence was said to where most of its rows were gone, or to the end where they were kept. */
 function lostChart({ evidence, distance = 0 }: Answer, tokens: number): string {
@@ -100,7 +103,7 @@ function lostChart({ evidence, distance = 0 }: Answer, tokens: number): string {
       const kept = evidence.kept[layer][h];
       const end = lost < 0 ? tokens : lost;
       const shade = lost < 0 ? '#009e73' : '#d55e00';
-      parts.push(`<text class="tick" x="${NAME - 6}" y="${y + 7}" text-anchor="end">${layer}.${h}: ${percent(kept)}</text>`);
+      parts.push(`<text class="tick" x="${NAME - 6}" y="${y + 9}" text-anchor="end">${layer}.${h}: ${percent(kept)}</text>`);
       parts.push(`<rect class="plate" x="${NAME}" y="${y}" width="${WIDTH - NAME}" height="${ROW - 2}"/>`);
       parts.push(
         `<rect x="${scale(said).toFixed(1)}" y="${y}" width="${Math.max(2, scale(end) - scale(said)).toFixed(1)}" height="${ROW - 2}" fill="${shade}"/>`,
