@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
+import { bootstrapDifference, bootstrapMean } from '../../src/eval/bootstrap.ts';
 import { evaluate } from '../../src/eval/evaluate.ts';
+import { EvidenceTrace } from '../../src/eval/explain.ts';
 import { exactMatch, tokenF1 } from '../../src/eval/metrics.ts';
 import { renderReport } from '../../src/eval/report.ts';
 import { bundled, tinyModel } from '../fixtures.ts';
@@ -15,6 +17,39 @@ test('exact match trims and nothing else; F1 counts shared words', () => {
   assert.is(tokenF1('red car', 'red bus'), 0.5);
   assert.is(tokenF1('', 'x'), 0);
   assert.is(tokenF1('a a b', 'a b b').toFixed(3), '0.667'); // articles do not count
+});
+test('intervals: of a known spread, paired differences narrower than their parts, the same seed the same', () => {
+  // 400 tosses of which 300 are right: the standard error is sqrt(0.75 * 0.25 / 400) = 0.0217
+  const right = Array.from({ length: 400 }, (_, i) => (i % 4 === 0 ? 0 : 1));
+  const one = bootstrapMean(right);
+  assert.is(one.mean, 0.75);
+  assert.ok(Math.abs(one.low - (0.75 - 1.96 * 0.0217)) < 0.008 && Math.abs(one.high - (0.75 + 1.96 * 0.0217)) < 0.008, JSON.stringify(one));
+  assert.equal(bootstrapMean(right), one);
+  const other = right.map((r, i) => (i % 40 === 1 ? 0 : r)); // wrong where the first was right, ten times
+  const difference = bootstrapDifference(right, other);
+  assert.is(difference.mean, 0.025);
+  assert.ok(difference.low > 0 && difference.high - difference.low < (one.high - one.low) / 2, JSON.stringify(difference));
+  assert.equal(bootstrapDifference(right, right), { mean: 0, low: 0, high: 0 });
+  assert.throws(() => bootstrapDifference(right, [1]), /cannot be paired/);
+});
+test('evidence is followed through the blocks: what each head holds of it, and when most of it was gone', () => {
+  const trace = new EvidenceTrace([[[4, 8]], [[20, 22]], []]);
+  const block = (seen: number, episode: number, ...heads: number[][]) => {
+    trace.onKept(
+      0,
+      heads.map((h) => Int32Array.from(h)),
+    );
+    trace.onBlock(seen, episode);
+  };
+  block(10, 0, [0, 4, 5, 6, 7], [4, 5]);
+  block(20, 0, [0, 4, 5], [1, 9]);
+  block(30, 0, [4, 5, 20, 21], [21]);
+  assert.equal(trace.explain(0, 0), { tokens: 4, kept: [[0.5, 0]], lost: [[-1, 20]] });
+  assert.equal(trace.explain(1, 0), { tokens: 2, kept: [[1, 0.5]], lost: [[-1, -1]] });
+  assert.is(trace.explain(2, 0), undefined);
+  assert.is(trace.explain(0, 1), undefined, 'another cache knows nothing of it');
+  block(10, 0, [4, 5, 6, 7], [0]); // the cache is made again
+  assert.equal(trace.explain(0, 0), { tokens: 4, kept: [[1, 0]], lost: [[-1, 10]] });
 });
 test('bundled conversations are read whole', () => {
   for (const [file, conversations, questions] of [
