@@ -16,7 +16,7 @@ import type { Model } from '../model/model.ts';
 import { type ConversationOptions, type Instructions, readOptions } from './options.ts';
 
 export interface AddOptions {
-  /** Stops between two blocks: the blocks before stay in, the rest of what was to be added does not go in. */
+  /** Stops between two blocks: what was not forwarded yet waits for the next call, nothing that was added is lost. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: AddProgress) => void;
 }
@@ -419,8 +419,16 @@ export class Conversation {
     return tokens.length > 0 ? tokens : text === '' && kind !== 'summary' ? [] : tokenizer.encode('\n');
   }
 
+  /** Forwards tokens; where that is broken off, those that were not forwarded wait again, before what waits already. */
   async #prefill(tokens: readonly number[], options: AddOptions): Promise<void> {
-    if (tokens.length > 0) await this.#timed(() => prefill(this.#run, tokens, this.#watch(options)));
+    if (tokens.length === 0) return;
+    const before = this.#run.token;
+    try {
+      await this.#timed(() => prefill(this.#run, tokens, this.#watch(options)));
+    } catch (error) {
+      this.#pending = [...tokens.slice(this.#run.token - before), ...this.#pending];
+      throw error;
+    }
   }
 
   #watch(options: AddOptions): PrefillOptions {

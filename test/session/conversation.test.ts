@@ -267,6 +267,26 @@ test('an aborted reply rejects with the reason, and the conversation is as it wa
   });
 });
 
+test('an abort between blocks loses nothing: what was not forwarded waits, and is answered about', async () => {
+  for (const recall of [0, 64]) {
+    await withConversation({ budget: 265, policy: 'keydiff', blockSize: 128, recall }, async (c) => {
+      const abort = new AbortController();
+      await rejects(
+        c.add([...lines, rex], { signal: abort.signal, onProgress: ({ doneTokens }) => void (doneTokens >= 256 && abort.abort()) }),
+        'AbortError',
+        /./,
+      );
+      const tokens = c.statistics.tokens;
+      assert.ok(tokens > 2000, String(tokens));
+      const again = new AbortController();
+      await rejects(c.ask(question, { signal: again.signal, onProgress: () => again.abort() }).text(), 'AbortError', /./);
+      assert.is(c.statistics.tokens, tokens);
+      assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex');
+      assert.is(c.statistics.tokens, tokens);
+    });
+  }
+});
+
 test('an abort while episodes are being made leaves a conversation that can still be asked', async () => {
   await withConversation({ budget: 265, policy: 'epicache', episodes: thorough }, async (c) => {
     await c.add(lines);
