@@ -32,7 +32,8 @@ function accuracyChart(report: SweepReport, title: string, xLabel: string, x: (r
   const range = Math.log(values[values.length - 1] / values[0]);
   const apart = (v: number, w: number) => Math.abs(Math.log(v / w)) > range / MOST_TICKS;
   const last = values[values.length - 1];
-  const shown = values.reduce((kept: number[], v) => (kept.every((k) => apart(v, k)) && (v === last || apart(v, last)) ? [...kept, v] : kept), []);
+  const shown: number[] = [];
+  for (const v of values) if (shown.every((k) => apart(v, k)) && (v === last || apart(v, last))) shown.push(v);
   const ticks = (shown.length > 1 ? shown : [last / 2, last, last * 2]).map((v): [number, string] => [v, tick(v)]);
   const series = names.map((name, i): Series => {
     const points = others.filter((r) => lineOf(r) === name).map((r): [number, number] => [x(r), r.accuracy]);
