@@ -10,7 +10,7 @@ const MINUS_INFINITY: f32 = -Infinity;
 
 /** Rounded up to the 8 columns of a register tile. */
 @inline
-function padded(d: i32): i32 {
+export function padded(d: i32): i32 {
   return (d + 7) & ~7;
 }
 

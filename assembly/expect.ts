@@ -1,16 +1,10 @@
 // Attention that future queries can be expected to pay, if they are drawn like the queries at hand (Expected Attention of kvpress): the
 // mean of exp(q . k) over a normal distribution is exp(mean . k + k C k / 2). Mean and covariance are of one query head.
-import { gatherQueries, packKeys } from './attention';
+import { gatherQueries, packKeys, padded } from './attention';
 import { tileRows } from './dense';
 import { exp1 } from './math';
 import { dot, rowBytes, TILE, tileOf } from './rows';
 import { madd } from './simd';
-
-
-@inline
-function padded(d: i32): i32 {
-  return (d + 7) & ~7;
-}
 
 /** Bytes of scratch for expect() with P queries of G heads. */
 export function expect_scratch(P: i32, G: i32, d: i32): i32 {

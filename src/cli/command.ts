@@ -40,6 +40,11 @@ export function wholeNumber(name: string, value: unknown, least: number): number
   return number;
 }
 
+/** A whole number of at least `least`, or 'auto'. */
+export function wholeOrAuto(name: string, value: unknown, least: number): number | 'auto' | undefined {
+  return value === 'auto' ? value : wholeNumber(name, value, least);
+}
+
 /** A finite number. */
 export function anyNumber(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;

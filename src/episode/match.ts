@@ -5,6 +5,7 @@ import { cosine, type Embedder } from './embed.ts';
 /** A question as an embedder sees it. */
 export interface Asked {
   readonly text: string;
+  /** Only looked at where the embedder has no likeness of its own; may be empty where it has. */
   readonly vector: Float32Array;
 }
 

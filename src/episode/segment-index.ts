@@ -7,6 +7,8 @@ import { type Segment, segmentsOf } from './segment.ts';
 /** The embedder learns anew of everything once there are this many times the segments it last learned of: what is common has changed. */
 const RELEARN = 2;
 
+const NO_VECTOR = new Float32Array();
+
 export class SegmentIndex {
   readonly embedder: Embedder;
   readonly #segmentTurns: number;
@@ -64,7 +66,7 @@ export class SegmentIndex {
   }
 
   async ask(text: string): Promise<Asked> {
-    const [vector] = await this.embedder.embed([text]);
+    const [vector = NO_VECTOR] = await this.#rankingVectors([text]);
     return { text, vector };
   }
 

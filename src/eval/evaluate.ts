@@ -36,27 +36,8 @@ export interface Answer {
   readonly evidence?: Explanation;
 }
 
-/** One conversation under one setup. */
-export interface DialogueResult {
-  readonly policy: string;
-  readonly budget: number;
-  readonly block: number;
-  readonly heads: string;
-  readonly layers: string;
-  readonly cacheType: string;
-  readonly recall: number;
-  readonly tokens: number;
-  readonly peakCacheBytes: number;
-  readonly promisedBytes: number;
-  readonly peakBytes: number;
-  readonly prefillMs: number;
-  readonly prefillTokens: number;
-  readonly decodeMs: number;
-  readonly decodeTokens: number;
-  readonly answers: readonly Answer[];
-}
-
-export interface EvalResult {
+/** What one conversation under a setup and a setup's whole result both tell. */
+interface Measured {
   readonly policy: string;
   /** Rows kept per kv head; the mean over conversations where the budget is a share. */
   readonly budget: number;
@@ -66,16 +47,27 @@ export interface EvalResult {
   readonly cacheType: string;
   /** Rows of the budget that are reserved for recall. */
   readonly recall: number;
-  readonly questions: number;
-  /** Share of answers that equal the expected one after trimming. */
-  readonly accuracy: number;
-  readonly interval: Interval;
-  readonly f1: number;
   readonly tokens: number;
   readonly peakCacheBytes: number;
   readonly promisedBytes: number;
   readonly peakBytes: number;
   readonly prefillMs: number;
+  readonly answers: readonly Answer[];
+}
+
+/** One conversation under one setup. */
+export interface DialogueResult extends Measured {
+  readonly prefillTokens: number;
+  readonly decodeMs: number;
+  readonly decodeTokens: number;
+}
+
+export interface EvalResult extends Measured {
+  readonly questions: number;
+  /** Share of answers that equal the expected one after trimming. */
+  readonly accuracy: number;
+  readonly interval: Interval;
+  readonly f1: number;
   readonly prefillTokensPerSecond: number;
   readonly decodeTokensPerSecond: number;
   /** Median over questions. */
@@ -83,7 +75,6 @@ export interface EvalResult {
   /** Accuracy by topic, and by the distance of the evidence in quarters of the conversation (0: the newest). */
   readonly byTopic: Readonly<Record<string, Share>>;
   readonly byDistance: Readonly<Record<string, Share>>;
-  readonly answers: readonly Answer[];
 }
 
 export interface Share {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { ContextError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import { type Conversation, openConversation } from '../../session/conversation.ts';
-import { anyNumber, type Command, oneOf, type Terminal, wholeNumber } from '../command.ts';
+import { anyNumber, type Command, oneOf, type Terminal, wholeNumber, wholeOrAuto } from '../command.ts';
 import { loadWithProgress, readText } from '../load.ts';
 
 export const chat: Command = {
@@ -66,7 +66,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
         heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
         cacheType: oneOf('cache-type', values['cache-type'], rowTypeNames),
         recall: wholeNumber('recall', values.recall, 0),
-        episodes: values.episodes === 'auto' ? 'auto' : wholeNumber('episodes', values.episodes, 1),
+        episodes: wholeOrAuto('episodes', values.episodes, 1),
       });
       try {
         await converse(conversation, context, sampling, terminal);

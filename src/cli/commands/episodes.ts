@@ -5,7 +5,7 @@ import { modelEmbedder } from '../../episode/embedders.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
 import { type EpisodeReport, measureEpisodes } from '../../eval/episodes.ts';
 import type { Model } from '../../model/model.ts';
-import { anyNumber, type Command, oneOf, UsageError, wholeNumber } from '../command.ts';
+import { anyNumber, type Command, oneOf, UsageError, wholeNumber, wholeOrAuto } from '../command.ts';
 import { loadWithProgress, readText } from '../load.ts';
 
 const formats = datasetFormats.map((f) => f.name);
@@ -49,7 +49,7 @@ questions whose evidence is known:
     const kind = oneOf('embedder', values.embedder, ['lexical', 'model'] as const) ?? 'lexical';
     if (kind === 'model' && typeof values.model !== 'string') throw new UsageError('--embedder model needs --model FILE.gguf');
     const settings = {
-      count: values.episodes === 'auto' ? ('auto' as const) : (wholeNumber('episodes', values.episodes, 1) ?? 4),
+      count: wholeOrAuto('episodes', values.episodes, 1) ?? 4,
       segmentTurns: wholeNumber('segment', values.segment, 1) ?? 4,
       restarts: wholeNumber('restarts', values.restarts, 1) ?? 10,
       seed: anyNumber('seed', values.seed) ?? 0,

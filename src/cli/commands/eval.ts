@@ -16,7 +16,7 @@ import { policies } from '../../policy/registry.ts';
 import { rowTypeNames } from '../../backend/dtype.ts';
 import type { ConversationOptions } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
-import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber } from '../command.ts';
+import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber, wholeOrAuto } from '../command.ts';
 import { hereWorkers, processWorkers } from '../eval-workers.ts';
 import { loadWithProgress, readText } from '../load.ts';
 
@@ -232,7 +232,7 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
     value: oneOf('value', values.value, ['none', 'projected'] as const),
     stages: wholeNumber('stages', values.stages, 1) as 1 | 2 | undefined,
     episodes: {
-      count: values.episodes === 'auto' ? 'auto' : wholeNumber('episodes', values.episodes, 1),
+      count: wholeOrAuto('episodes', values.episodes, 1),
       answerFrom: answerFromOf(values['answer-from']),
       medoids: wholeNumber('medoids', values.medoids, 1),
       segmentTurns: wholeNumber('segment', values.segment, 1),

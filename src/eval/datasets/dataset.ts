@@ -69,14 +69,19 @@ export function saidIn(turn: Turn): string {
   return turn.line.slice(turn.heading?.length ?? 0);
 }
 
-/** A question of LoCoMo's shape (REALTALK has it too): evidence by turn ids such as 'D4:13', now and then malformed. */
-export function questionOf(
+/** The questions under 'qa' of LoCoMo's shape, which REALTALK has too. */
+export function questionsOf(
   item: Record<string, unknown>,
-  at: string,
   turnIds: ReadonlyMap<string, number>,
-  dropped: { count: number },
   refuse: Refuse,
-): Question {
+): Pick<Dialogue, 'questions' | 'droppedEvidence'> {
+  const dropped = { count: 0 };
+  const questions = objectsOf(item.qa, 'qa', refuse).map((q, i) => questionOf(q, `qa[${i}]`, turnIds, dropped, refuse));
+  return { questions, droppedEvidence: dropped.count };
+}
+
+/** One of them: evidence by turn ids such as 'D4:13', now and then malformed. */
+function questionOf(item: Record<string, unknown>, at: string, turnIds: ReadonlyMap<string, number>, dropped: { count: number }, refuse: Refuse): Question {
   if (typeof item.question !== 'string') refuse(`${at} has no 'question'`);
   const adversarial = item.answer === undefined && item.adversarial_answer !== undefined;
   const { answer } = item;

@@ -1,5 +1,5 @@
 // LoCoMo (arXiv 2402.17753): sessions of two speakers under 'conversation', questions under 'qa'.
-import { type DatasetFormat, objectOf, objectsOf, questionOf, readSessions, sessionsOf, withCaption } from './dataset.ts';
+import { type DatasetFormat, objectOf, questionsOf, readSessions, sessionsOf, withCaption } from './dataset.ts';
 
 export const locomo: DatasetFormat = {
   name: 'locomo',
@@ -11,8 +11,6 @@ export const locomo: DatasetFormat = {
       return typeof date === 'string' ? `Session ${session}, ${date.trim()}\n` : '';
     };
     const { turns, ids } = readSessions(sessionsOf(conversation), dateOf, (turn) => withCaption(turn.text, turn.blip_caption), refuse);
-    const dropped = { count: 0 };
-    const questions = objectsOf(item.qa, 'qa', refuse).map((q, i) => questionOf(q, `qa[${i}]`, ids, dropped, refuse));
-    return { id: String(item.sample_id ?? id), turns, questions, droppedEvidence: dropped.count };
+    return { id: String(item.sample_id ?? id), turns, ...questionsOf(item, ids, refuse) };
   },
 };

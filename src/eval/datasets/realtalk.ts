@@ -1,5 +1,5 @@
 // REALTALK (arXiv 2502.13270): sessions at the top level, questions under 'qa' as in LoCoMo.
-import { type DatasetFormat, objectOf, objectsOf, questionOf, readSessions, sessionsOf, withCaption } from './dataset.ts';
+import { type DatasetFormat, objectOf, questionsOf, readSessions, sessionsOf, withCaption } from './dataset.ts';
 
 export const realtalk: DatasetFormat = {
   name: 'realtalk',
@@ -9,11 +9,9 @@ export const realtalk: DatasetFormat = {
       typeof first.date_time === 'string' ? `Session ${session}, ${first.date_time.trim()}\n` : '';
     const pictured = (turn: Record<string, unknown>) => turn.blip_caption ?? (hasPicture(turn) ? 'a picture' : undefined);
     const { turns, ids } = readSessions(sessionsOf(item), dateOf, (turn) => withCaption(turn.clean_text, pictured(turn)), refuse);
-    const dropped = { count: 0 };
-    const questions = objectsOf(item.qa, 'qa', refuse).map((q, i) => questionOf(q, `qa[${i}]`, ids, dropped, refuse));
     const name = objectOf(item.name);
     const speakers = [name?.speaker_1, name?.speaker_2].filter((s) => typeof s === 'string');
-    return { id: speakers.length > 0 ? speakers.join(' and ') : id, turns, questions, droppedEvidence: dropped.count };
+    return { id: speakers.length > 0 ? speakers.join(' and ') : id, turns, ...questionsOf(item, ids, refuse) };
   },
 };
 
