@@ -1,6 +1,7 @@
 // Attention of a block's queries over the rows of one kv head, tile by tile with a running softmax: the [T, n] scores never exist.
 // Tiles begin at row 0 whatever the block, so that a query's output has the same bits however its context was cut into blocks.
 import { tileRows } from './dense';
+import { valueType } from './kivi';
 import { exp1, exp4 } from './math';
 import { rotateRow, rows_unrotate } from './quant';
 import { isRotated, rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
@@ -105,6 +106,7 @@ export function attention(
   ldq: i32,
   type: i32,
 ): void {
+  const ofValues = valueType(type);
   const R = T * G;
   const dp = padded(d);
   const queries = scratch;
@@ -124,11 +126,10 @@ export function attention(
 
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    const at = <usize>i0 * rowBytes(d, type);
-    packKeys(panels, tileOf(k + at, wide, keys, d, type), keys, d);
-    let tile = v + at;
+    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
+    let tile = v + <usize>i0 * rowBytes(d, ofValues);
     if (type != ROWS_F32 || dp != d) {
-      rows_load(values, tile, keys, d, dp, type);
+      rows_load(values, tile, keys, d, dp, ofValues);
       tile = values;
     }
     for (let r = 0; r < R; r += 4) {

@@ -17,6 +17,7 @@ export { add_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms, rows_load, rows_scratch, rows_store } from './rows';
 export { rows_unrotate } from './quant';
+export { kivi_gather, kivi_group } from './kivi';
 export { attention, attention_scratch } from './attention';
 export { average_pool, observe, observe_scratch } from './score';
 export { defensive_scratch, observe_defensive } from './defensive';

@@ -1,7 +1,7 @@
 // Rows of few bits: each is rotated, so that no channel stands out, and rounded on a scale of its own. Self-contained: a row can be moved anywhere.
 //
 //   x [d] -> H diag(s) x -> code = round((y - lo) / step), step = (max - min) / (2^bits - 1)
-//   row:  [codes, bits * d / 8 bytes | step f16 | lo f16 | up to 3 bytes of padding to a multiple of 4]
+//   row:  [codes, bits * d / 8 bytes | up to 3 bytes of padding to a multiple of 4 | step f16 | lo f16]
 //   int8  byte j is code j
 //   int4  byte i < d / 2 holds code i low, code d / 2 + i high
 //   int3  two planes: byte i < d / 4 holds the low two bits of codes i, d / 4 + i, d / 2 + i, 3 d / 4 + i, lowest first;
@@ -74,7 +74,7 @@ export function quantBytes(d: i32, bits: i32): usize {
   return (<usize>(d * bits) / 8 + 4 + 3) & ~3;
 }
 
-/** Stores one rotated row: dst row | y f32 [d] */
+/** Stores one row as it is (rotated before, where it should be): dst row | y f32 [d] */
 export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
   let least = v128.load(y);
   let most = least;
@@ -91,7 +91,7 @@ export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
     max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
     max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
   );
-  const at = dst + <usize>(d * bits) / 8;
+  const at = dst + quantBytes(d, bits) - 4;
   memory.fill(dst, 0, quantBytes(d, bits));
   storeHalf(at, (hi - lo) / levels);
   storeHalf(at + 2, lo);
@@ -106,7 +106,7 @@ export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
 
 /** Puts code j into a row of zeros. */
 @inline
-function put(dst: usize, j: i32, d: i32, bits: i32, q: u32): void {
+export function put(dst: usize, j: i32, d: i32, bits: i32, q: u32): void {
   if (bits == 8) {
     store<u8>(dst + <usize>j, q);
   } else if (bits == 4) {
@@ -140,11 +140,15 @@ function place(to: usize, codes: v128, step: v128, lo: v128): void {
   v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_u(codes), step), lo));
 }
 
-/** Widens one row, as it was rotated: dst f32 [d] | src row */
+/** Widens one row, as it was stored: dst f32 [d] | src row */
 export function dequantizeRow(dst: usize, src: usize, d: i32, bits: i32): void {
-  const at = src + <usize>(d * bits) / 8;
-  const step = f32x4.splat(loadHalf(at));
-  const lo = f32x4.splat(loadHalf(at + 2));
+  const at = src + quantBytes(d, bits) - 4;
+  unpackCodes(dst, src, d, bits, f32x4.splat(loadHalf(at)), f32x4.splat(loadHalf(at + 2)));
+}
+
+/** dst[j] = code j * step + lo: dst f32 [d] | src codes */
+@inline
+export function unpackCodes(dst: usize, src: usize, d: i32, bits: i32, step: v128, lo: v128): void {
   if (bits == 8) {
     for (let j: usize = 0; j < <usize>d; j += 4) place(dst + (j << 2), loadBytes(src + j), step, lo);
     return;

@@ -1,7 +1,9 @@
 // Cache rows: n rows of d numbers, one after the other, f32, f16 or of few bits. Kernels that compute on rows take them in tiles of TILE rows;
-// f32 rows are used where they lie, other types are widened into scratch first. Rows of few bits are rotated (quant.ts), and what meets them is too.
+// f32 rows are used where they lie, other types are widened into scratch first. Rows of few bits are rotated, and what meets them is too (quant.ts),
+// or they share grids with others (kivi.ts).
+import { isKivi, kiviBytes, widenRow } from './kivi';
 import { dequantizeRow, quantBytes, quantizeRow, rotateRow } from './quant';
-import { loadHalf, loadHalves, madd, storeHalf, storeHalves, sumLanes } from './simd';
+import { madd, storeHalf, storeHalves, sumLanes, widenHalves } from './simd';
 
 /** Rows a kernel handles at a time: 64 rows of 128 f32 are 32 KiB of keys, within L1 and L2 reach of the queries beside them. */
 export const TILE: i32 = 64;
@@ -9,18 +11,19 @@ export const TILE: i32 = 64;
 /** Row types, as in the table of src/backend/dtype.ts. */
 export const ROWS_F32: i32 = 0;
 export const ROWS_F16: i32 = 1;
-/** From here on a type is the number of bits of a code. */
-const ROWS_QUANTIZED: i32 = 3;
+/** From here on, and below those of kivi.ts, a type is the number of bits of a code. */
+const ROWS_ROTATED: i32 = 3;
 
 /** Whether rows of a type are kept rotated. */
 @inline
 export function isRotated(type: i32): bool {
-  return type >= ROWS_QUANTIZED;
+  return type >= ROWS_ROTATED && !isKivi(type);
 }
 
 /** Bytes of a row of d numbers. */
 @inline
 export function rowBytes(d: i32, type: i32): usize {
+  if (isKivi(type)) return kiviBytes(d, type);
   if (isRotated(type)) return quantBytes(d, type);
   return (<usize>d) << (type == ROWS_F16 ? 1 : 2);
 }
@@ -37,13 +40,15 @@ export function rows_load(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type
       dequantizeRow(dst, src, d, type);
       continue;
     }
-    let j: usize = 0;
-    for (; j + 4 <= <usize>d; j += 4) v128.store(dst + (j << 2), loadHalves(src + (j << 1)));
-    for (; j < <usize>d; j++) store<f32>(dst + (j << 2), loadHalf(src + (j << 1)));
+    if (isKivi(type)) {
+      widenRow(dst, src, d, type);
+      continue;
+    }
+    widenHalves(dst, src, d);
   }
 }
 
-/** Appends n rows: dst rows [n, d] | src f32 [n, d] lds | scratch f32 [d] */
+/** Appends n rows (of types that stand alone, not those of kivi.ts): dst rows [n, d] | src f32 [n, d] lds | scratch f32 [d] */
 export function rows_store(dst: usize, src: usize, scratch: usize, n: i32, d: i32, lds: i32, type: i32): void {
   const bytes = rowBytes(d, type);
   for (let i = 0; i < n; i++, dst += bytes, src += (<usize>lds) << 2) {

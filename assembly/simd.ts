@@ -56,6 +56,14 @@ export function loadHalf(p: usize): f32 {
   return reinterpret<f32>(((<i32>load<i16>(p)) << 13) & HALF_MASK) * HALF_SCALE;
 }
 
+/** dst f32 [d] | src f16 [d] */
+@inline
+export function widenHalves(dst: usize, src: usize, d: i32): void {
+  let j: usize = 0;
+  for (; j + 4 <= <usize>d; j += 4) v128.store(dst + (j << 2), loadHalves(src + (j << 1)));
+  for (; j < <usize>d; j++) store<f32>(dst + (j << 2), loadHalf(src + (j << 1)));
+}
+
 /**
  * Four f32 as four f16 in the low 8 bytes, round to nearest even, saturated to +-65504.
  * Adding a number whose ulp is the target's makes the f32 adder do the rounding (normals and subnormals alike).

@@ -4,7 +4,7 @@
 // Letters: T tokens at hand, n rows of a head, d head dimension, Hq and Hkv query and kv heads, G = Hq / Hkv, m and k rows and columns
 // of a weight. Tensors are f32 unless said. `reference.ts` defines every operation as a plain loop.
 import type { Arena } from './arena.ts';
-import type { RowType, WeightType } from './dtype.ts';
+import type { RowSide, RowType, WeightType } from './dtype.ts';
 import type { Address, HeadRows, Scores, Tensor, Weight } from './tensor.ts';
 
 /** Which positions a query may see, and how the looks of many become one number (algorithms, section 2). */
@@ -64,10 +64,17 @@ export interface Backend {
 
   /** Rotates n rows of `heads` heads of d by angle rows 0 .. n - 1. */
   rope(x: Tensor, angles: Angles, n: number, heads: number, d: number): void;
-  /** Rotates n cached keys by one row of angles. */
+  /** Rotates n cached keys, of a type whose rows stand alone, by one row of angles. */
   ropeShift(keys: Address, angles: Angles, n: number, d: number, type: RowType): void;
-  /** Stores head h of x [n, heads * d] as rows of a cache. */
+  /** Stores head h of x [n, heads * d] as rows of a cache, of a type whose rows stand alone. */
   storeRows(rows: Address, x: Tensor, head: number, n: number, d: number, type: RowType): void;
+  /** Widens rows list[0 .. n), list i32, of a type whose keys share grids: f32 [n, d] at out. */
+  gatherRows(out: Address, rows: Address, list: Address, n: number, d: number, type: RowType, side: RowSide): void;
+  /**
+   * Rounds x f32 [n, d] and stores it as rows list[0 .. n), n > 0, of such a type: keys together, on one grid that is written at `grid` (gridBytes, an
+   * even address), values each by itself.
+   */
+  groupRows(rows: Address, list: Address, x: Address, grid: Address, n: number, d: number, type: RowType, side: RowSide): void;
   /** out[T, Hq * d] = causal attention of q [T, Hq * d] over heads, the last T rows of each being the block's own. */
   attention(out: Tensor, q: Tensor, heads: readonly HeadRows[], T: number, d: number, type: RowType): void;
 
@@ -86,7 +93,7 @@ export interface Backend {
    */
   expectedAttention(out: Address, spare: Address, heads: readonly HeadRows[], d: number, type: RowType, queries: Tensor, count: number): Scores;
   /** norm2 of each key, or value. */
-  rowNorms(out: Address, heads: readonly HeadRows[], of: 'keys' | 'values', d: number, type: RowType): Scores;
+  rowNorms(out: Address, heads: readonly HeadRows[], of: RowSide, d: number, type: RowType): Scores;
   /** cos of each key with the mean direction of its head's keys, mean_j k_j / norm(k_j). */
   keyCosines(out: Address, heads: readonly HeadRows[], d: number, type: RowType): Scores;
   /** Each score averaged with its neighbours, `size` (odd) in all, zeros beyond the ends, head by head. `out` lies apart. */

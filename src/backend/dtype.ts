@@ -33,32 +33,73 @@ export function weightRowBytes(type: WeightType, k: number): number {
   return (k / type.elements) * (2 * type.head + 4 * type.words + 2 * type.tail);
 }
 
-/**
- * Types of cached rows, with the number kernels know them by: of those with few bits that is the bits. They are rotated before rounding
- * (assembly/quant.ts) and carry a scale of their own.
- */
+/** Which of the two rows of a token. */
+export type RowSide = 'keys' | 'values';
+
+/** How cached rows are kept: plain numbers, rotated before rounding (assembly/quant.ts), or as KIVI rounds them (assembly/kivi.ts). */
+export interface RowTypeInfo {
+  /** Bits of a number; of a mixed type, of the average channel of keys. */
+  readonly bits: number;
+  readonly scheme: 'plain' | 'rotated' | 'kivi' | 'mixed';
+}
+
+/** Types of cached rows. */
 export const rowTypes = {
-  f32: { code: 0, bits: 32 },
-  f16: { code: 1, bits: 16 },
-  int8: { code: 8, bits: 8 },
-  int4: { code: 4, bits: 4 },
-  int3: { code: 3, bits: 3 },
-} as const;
+  f32: { bits: 32, scheme: 'plain' },
+  f16: { bits: 16, scheme: 'plain' },
+  int8: { bits: 8, scheme: 'rotated' },
+  int4: { bits: 4, scheme: 'rotated' },
+  int3: { bits: 3, scheme: 'rotated' },
+  'kivi-int8': { bits: 8, scheme: 'kivi' },
+  'kivi-int4': { bits: 4, scheme: 'kivi' },
+  'kivi-int3': { bits: 3, scheme: 'kivi' },
+  'kivi-mixed4': { bits: 4, scheme: 'mixed' },
+  'kivi-mixed3.5': { bits: 3.5, scheme: 'mixed' },
+  'kivi-mixed3': { bits: 3, scheme: 'mixed' },
+  'kivi-mixed2.5': { bits: 2.5, scheme: 'mixed' },
+} as const satisfies Record<string, RowTypeInfo>;
 export type RowType = keyof typeof rowTypes;
 export const rowTypeNames = Object.keys(rowTypes) as RowType[];
+
+/** Flags of assembly/kivi.ts. */
+const GROUPED = 32;
+const BY_ROW = 64;
+const MIXED = 128;
+
+/** The number that kernels know a type by. */
+export function rowCode(type: RowType, side: RowSide = 'keys'): number {
+  const { bits, scheme }: RowTypeInfo = rowTypes[type];
+  if (type === 'f32') return 0;
+  if (type === 'f16') return 1;
+  if (scheme === 'rotated') return bits;
+  if (side === 'values') return BY_ROW | Math.ceil(bits);
+  return scheme === 'mixed' ? GROUPED | MIXED | (2 * bits) : GROUPED | bits;
+}
 
 /** Whether rows of a type are rounded to few bits. */
 export function isQuantized(type: RowType): boolean {
   return rowTypes[type].bits < 16;
 }
 
+/** Whether keys of a type share grids, which lie apart from them (cache/groups.ts). */
+export function isGrouped(type: RowType): boolean {
+  const { scheme }: RowTypeInfo = rowTypes[type];
+  return scheme === 'kivi' || scheme === 'mixed';
+}
+
 /** Head dimensions that rows of few bits can have are multiples of this. */
 export const QUANTIZED_MULTIPLE = 8;
-/** Step and lowest value, f16 each. */
-const SCALE_BYTES = 4;
+/** Step and lowest value, f16 each, or where a row's grid lies. */
+const TAIL_BYTES = 4;
 
 /** Bytes of a row of d numbers. */
-export function rowBytes(type: RowType, d: number): number {
-  const codes = (d * rowTypes[type].bits) / 8;
-  return isQuantized(type) ? Math.ceil((codes + SCALE_BYTES) / 4) * 4 : codes;
+export function rowBytes(type: RowType, d: number, side: RowSide = 'keys'): number {
+  const bits = side === 'values' ? Math.ceil(rowTypes[type].bits) : rowTypes[type].bits;
+  return isQuantized(type) ? Math.ceil(Math.ceil((d * bits) / 8) / 4) * 4 + TAIL_BYTES : (d * bits) / 8;
+}
+
+/** Bytes of the grid that a group of keys shares: step and lowest value of each channel, and how many bits it has where that differs. */
+export function gridBytes(type: RowType, d: number): number {
+  const { scheme }: RowTypeInfo = rowTypes[type];
+  return scheme === 'mixed' ? 5 * d : scheme === 'kivi' ? 4 * d : 0;
 }

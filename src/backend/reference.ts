@@ -3,8 +3,8 @@
 import { createArena } from './arena.ts';
 import type { Backend, Observation } from './backend.ts';
 import { dequantize } from './dequantize.ts';
-import { type RowType, rowBytes } from './dtype.ts';
-import { decodeRow, encodeRow } from './row-codec.ts';
+import { type RowSide, type RowType, rowBytes, rowTypes } from './dtype.ts';
+import { decodeRow, encodeGroup, encodeRow, quantize } from './row-codec.ts';
 import { DeviceError } from '../errors.ts';
 import type { Address, HeadRows, Scores, Tensor } from './tensor.ts';
 
@@ -19,12 +19,14 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
   const i32 = (address: Address, count: number) => new Int32Array(memory, address, count);
   const row = (x: Tensor, i: number, columns = x.columns) => f32(x.address + i * x.columns * 4, columns);
 
-  const rowAt = (rows: Address, i: number, d: number, type: RowType) => new Uint8Array(memory, rows + i * rowBytes(type, d), rowBytes(type, d));
+  const rowAt = (rows: Address, i: number, d: number, type: RowType, side: RowSide) =>
+    new Uint8Array(memory, rows + i * rowBytes(type, d, side), rowBytes(type, d, side));
   /** Cached row i, and all of a head's. */
-  const readRow = (rows: Address, i: number, d: number, type: RowType) => decodeRow(rowAt(rows, i, d, type), d, type);
-  const writeRow = (rows: Address, i: number, d: number, type: RowType, values: ArrayLike<number>) => rowAt(rows, i, d, type).set(encodeRow(values, type));
-  const rowsOf = (head: HeadRows, of: 'keys' | 'values', n: number, d: number, type: RowType) =>
-    Array.from({ length: n }, (_, i) => readRow(head[of], i, d, type));
+  const readRow = (rows: Address, i: number, d: number, type: RowType, side: RowSide = 'keys') =>
+    decodeRow(rowAt(rows, i, d, type, side), d, type, side, memory);
+  const writeRow = (rows: Address, i: number, d: number, type: RowType, values: ArrayLike<number>) =>
+    rowAt(rows, i, d, type, 'keys').set(encodeRow(values, type));
+  const rowsOf = (head: HeadRows, of: RowSide, n: number, d: number, type: RowType) => Array.from({ length: n }, (_, i) => readRow(head[of], i, d, type, of));
   const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
     let sum = 0;
     for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
@@ -142,6 +144,16 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
     storeRows(rows, x, head, n, d, type) {
       for (let i = 0; i < n; i++) writeRow(rows, i, d, type, row(x, i).subarray(head * d, (head + 1) * d));
     },
+    gatherRows(out, rows, list, n, d, type, side) {
+      i32(list, n).forEach((row, i) => f32(out + i * d * 4, d).set(readRow(rows, row, d, type, side)));
+    },
+    groupRows(rows, list, x, grid, n, d, type, side) {
+      const numbers = Array.from({ length: n }, (_, i) => [...f32(x + i * d * 4, d)]);
+      const bits = Math.ceil(rowTypes[type].bits) as 3 | 4 | 8;
+      const group = side === 'keys' ? encodeGroup(numbers, type, grid) : { grid: [], rows: numbers.map((row) => quantize(row, bits)) };
+      new Uint8Array(memory).set(group.grid, grid);
+      i32(list, n).forEach((row, i) => rowAt(rows, row, d, type, side).set(group.rows[i]));
+    },
     attention(out, q, heads, T, d, type) {
       const group = q.columns / d / heads.length;
       heads.forEach((head, h) => {
@@ -182,7 +194,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
       const counts = heads.map((head, h) => {
         const count = Math.max(0, head.length - from[h]);
         for (let i = 0; i < count; i++) {
-          const value = readRow(head.values, from[h] + i, d, type);
+          const value = readRow(head.values, from[h] + i, d, type, 'values');
           let sum = 0;
           for (let g = 0; g < group; g++) {
             for (let m = 0; m < wo.rows; m++) {

@@ -1,8 +1,9 @@
-// What the bytes of a cached row stand for, as plainly as can be: the definition of the row types (assembly/quant.ts draws those of few bits).
+// What the bytes of a cached row stand for, as plainly as can be: the definition of the row types (assembly/quant.ts and assembly/kivi.ts draw those of
+// few bits).
 import { floatToHalf, halfToFloat } from '../math/half.ts';
-import { isQuantized, type RowType, rowBytes, rowTypes } from './dtype.ts';
+import { gridBytes, isGrouped, isQuantized, type RowSide, type RowType, type RowTypeInfo, rowBytes, rowTypes } from './dtype.ts';
 
-/** A row's bytes. Throws RangeError for a number of channels that rows of few bits cannot have. */
+/** A row's bytes, of types whose rows stand alone. Throws RangeError for a number of channels that rows of few bits cannot have. */
 export function encodeRow(values: ArrayLike<number>, type: RowType): Uint8Array {
   const d = values.length;
   const bytes = new Uint8Array(rowBytes(type, d));
@@ -22,7 +23,7 @@ export function encodeRow(values: ArrayLike<number>, type: RowType): Uint8Array 
 /** Codes, step and lowest value of numbers as they are. */
 export function quantize(values: readonly number[], bits: 3 | 4 | 8): Uint8Array {
   const d = values.length;
-  const at = (d * bits) / 8;
+  const at = Math.ceil((d * bits) / 32) * 4;
   const bytes = new Uint8Array(at + 4);
   const view = new DataView(bytes.buffer);
   const levels = 2 ** bits - 1;
@@ -37,9 +38,10 @@ export function quantize(values: readonly number[], bits: 3 | 4 | 8): Uint8Array
   return bytes;
 }
 
-/** The numbers of a row, turned back where it was rotated. */
-export function decodeRow(bytes: Uint8Array, d: number, type: RowType): Float64Array {
+/** The numbers of a row, turned back where it was rotated. `memory` is where the rest of it lies, where it does not stand alone. */
+export function decodeRow(bytes: Uint8Array, d: number, type: RowType, side: RowSide = 'keys', memory?: ArrayBuffer): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (isGrouped(type)) return decodeTailed(bytes, d, type, side, memory!);
   if (type === 'f32') return Float64Array.from({ length: d }, (_, j) => view.getFloat32(4 * j, true));
   if (type === 'f16') return Float64Array.from({ length: d }, (_, j) => halfToFloat(view.getUint16(2 * j, true)));
   return unrotateRow(dequantize(bytes, d, rowTypes[type].bits as 3 | 4 | 8));
@@ -48,7 +50,7 @@ export function decodeRow(bytes: Uint8Array, d: number, type: RowType): Float64A
 /** The numbers that codes, step and lowest value stand for. */
 export function dequantize(bytes: Uint8Array, d: number, bits: 3 | 4 | 8): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const at = (d * bits) / 8;
+  const at = Math.ceil((d * bits) / 32) * 4;
   const [step, lo] = [at, at + 2].map((p) => halfToFloat(view.getUint16(p, true)));
   return Float64Array.from({ length: d }, (_, j) => {
     let code = 0;
@@ -59,6 +61,91 @@ export function dequantize(bytes: Uint8Array, d: number, bits: 3 | 4 | 8): Float
     }
     return code * step + lo;
   });
+}
+
+/** A tail with its halves exchanged. */
+const exchange = (tail: number) => ((tail << 16) | (tail >>> 16)) >>> 0;
+
+/** The tail of a row that is not rounded, and of one on a grid: where that lies. Even addresses. */
+export const tailOf = (address: number, rounded: boolean) => exchange((rounded ? 0 : 0x80000000) | (address >>> 1));
+
+/** Where a row of keys, or one that is not rounded, has the rest of it. */
+export function restOf(tail: number): { address: number; rounded: boolean } {
+  const exchanged = exchange(tail);
+  return { address: (exchanged << 1) >>> 0, rounded: exchanged >>> 31 === 0 };
+}
+
+function decodeTailed(bytes: Uint8Array, d: number, type: RowType, side: RowSide, memory: ArrayBuffer): Float64Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { address, rounded } = restOf(view.getUint32(bytes.length - 4, true));
+  if (!rounded) return decodeRow(new Uint8Array(memory, address, 2 * d), d, 'f16');
+  if (side === 'values') return dequantize(bytes, d, Math.ceil(rowTypes[type].bits) as 3 | 4 | 8);
+  const grid = readGrid(new Uint8Array(memory, address, gridBytes(type, d)), d, type);
+  const mixed = (rowTypes[type] as RowTypeInfo).scheme === 'mixed';
+  let bit = 0;
+  return Float64Array.from(grid, ({ step, lo, width }, j) => {
+    let code = 0;
+    if (mixed) for (let b = 0; b < width; b++, bit++) code |= ((bytes[bit >> 3] >> (bit & 7)) & 1) << b;
+    else for (const [k, [byte, shift, part]] of placesOf(j, d, width, 2 ** width - 1).entries()) code |= ((bytes[byte] >> shift) & part) << (2 * k);
+    return code * step + lo;
+  });
+}
+
+function readGrid(bytes: Uint8Array, d: number, type: RowType): { step: number; lo: number; width: number }[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { bits, scheme }: RowTypeInfo = rowTypes[type];
+  return Array.from({ length: d }, (_, j) => ({
+    step: halfToFloat(view.getUint16(2 * j, true)),
+    lo: halfToFloat(view.getUint16(2 * (d + j), true)),
+    width: scheme === 'mixed' ? bytes[4 * d + j] : bits,
+  }));
+}
+
+/** Rounds keys together: the grid that they share, and their bytes, which say that it lies at `address`. */
+export function encodeGroup(keys: readonly ArrayLike<number>[], type: RowType, address: number): { grid: Uint8Array; rows: Uint8Array[] } {
+  const d = keys[0].length;
+  const { bits, scheme }: RowTypeInfo = rowTypes[type];
+  const lows = Array.from({ length: d }, (_, j) => Math.min(...keys.map((key) => key[j])));
+  const ranges = lows.map((lo, j) => Math.fround(Math.max(...keys.map((key) => key[j])) - lo));
+  const widths = scheme === 'mixed' ? shareBits(ranges, d * bits) : ranges.map(() => bits);
+  const grid = new Uint8Array(gridBytes(type, d));
+  const view = new DataView(grid.buffer);
+  widths.forEach((width, j) => {
+    view.setUint16(2 * j, floatToHalf(ranges[j] / (2 ** width - 1)), true);
+    view.setUint16(2 * (d + j), floatToHalf(lows[j]), true);
+    if (scheme === 'mixed') grid[4 * d + j] = width;
+  });
+  const read = readGrid(grid, d, type);
+  const rows = keys.map((key) => {
+    const bytes = new Uint8Array(rowBytes(type, d));
+    let bit = 0;
+    read.forEach(({ step, lo, width }, j) => {
+      const code = step > 0 ? Math.min(2 ** width - 1, Math.max(0, roundHalfEven((key[j] - lo) / step))) : 0;
+      if (scheme === 'mixed') for (let b = 0; b < width; b++, bit++) bytes[bit >> 3] |= ((code >> b) & 1) << (bit & 7);
+      else for (const [byte, shift, part] of placesOf(j, d, width, code)) bytes[byte] |= part << shift;
+    });
+    new DataView(bytes.buffer).setUint32(bytes.length - 4, tailOf(address, true), true);
+    return bytes;
+  });
+  return { grid, rows };
+}
+
+/** Fewest and most bits of a channel where they are mixed. */
+const [LEAST_BITS, MOST_BITS] = [2, 8];
+
+/** Bits of each channel, `total` in all, so that the sum of squared steps is least: one after the other goes where it helps most. */
+export function shareBits(ranges: readonly number[], total: number): number[] {
+  const widths = ranges.map(() => LEAST_BITS);
+  const gain = (j: number) => {
+    if (widths[j] === MOST_BITS) return Number.NEGATIVE_INFINITY;
+    const [now, then] = [widths[j], widths[j] + 1].map((width) => Math.fround(ranges[j] / (2 ** width - 1)));
+    return Math.fround(Math.fround(now * now) - Math.fround(then * then));
+  };
+  for (let left = total - LEAST_BITS * ranges.length; left > 0; left--) {
+    const gains = ranges.map((_, j) => gain(j));
+    widths[gains.indexOf(Math.max(...gains))]++;
+  }
+  return widths;
 }
 
 /** Where code j lies: bytes, how far to shift, and the code's bits there, from the lowest two on. */

@@ -2,18 +2,22 @@
 // from the f64 reference, and how to run it. Used for every backend and build, and by the benches.
 import type { Backend } from '../../src/backend/backend.ts';
 import {
+  gridBytes,
+  isGrouped,
   isQuantized,
   QUANTIZED_MULTIPLE,
+  type RowSide,
   type RowType,
   rowBytes,
   rowTypeNames,
+  rowTypes,
   weightRowBytes,
   weightTypes,
   type WeightType,
 } from '../../src/backend/dtype.ts';
 import type { Address, HeadRows, Scores, Tensor, Weight } from '../../src/backend/tensor.ts';
 import { createRandom } from '../../src/math/rng.ts';
-import { encodeRow } from '../../src/backend/row-codec.ts';
+import { encodeGroup, encodeRow, quantize, tailOf } from '../../src/backend/row-codec.ts';
 import { floatToHalf } from '../../src/math/half.ts';
 
 /** Bytes around every buffer that nobody may touch. */
@@ -84,15 +88,48 @@ export class Bench {
 
   heads(lengths: readonly number[], d: number, type: RowType): HeadRows[] {
     return lengths.map((length) => {
-      const [keys, values] = [0, 1].map(() => {
-        const bytes = rowBytes(type, d);
+      const [keys, values] = (['keys', 'values'] as const).map((side) => {
+        const bytes = rowBytes(type, d, side);
         const at = this.room(length * bytes);
+        if (isGrouped(type)) {
+          this.groupedRows(length, d, type, side).forEach((row, i) => this.backend.write(at + i * bytes, row));
+          return at;
+        }
         // by the definition: a tie that one backend rounds up and another down is storeRows' affair
         for (let i = 0; i < length; i++) this.backend.write(at + i * bytes, encodeRow(this.numbers(d), type));
         return at;
       });
       return { keys, values, positions: this.room(length * 4), state: this.room(length * 4), length };
     });
+  }
+
+  /** Rows of a type whose keys share grids: two groups, of rows turn about, and a last row that is not rounded. */
+  groupedRows(length: number, d: number, type: RowType, side: RowSide): Uint8Array[] {
+    const numbers = Array.from({ length }, () => this.numbers(d));
+    const rows: Uint8Array[] = new Array(length);
+    const rounded = (i: number) => i < length - 1;
+    for (const odd of [0, 1]) {
+      const members = numbers.flatMap((_, i) => (i % 2 === odd && rounded(i) ? [i] : []));
+      if (members.length === 0) continue;
+      const at = this.room(gridBytes(type, d));
+      const group = encodeGroup(
+        members.map((i) => numbers[i]),
+        type,
+        at,
+      );
+      if (side === 'keys') this.backend.write(at, group.grid);
+      members.forEach((i, m) => {
+        rows[i] = side === 'keys' ? group.rows[m] : quantize([...numbers[i]], Math.ceil(rowTypes[type].bits) as 3 | 4 | 8);
+      });
+    }
+    numbers.forEach((row, i) => {
+      if (rounded(i)) return;
+      const at = this.room(2 * d);
+      this.backend.write(at, encodeRow(row, 'f16'));
+      rows[i] = new Uint8Array(rowBytes(type, d, side));
+      new DataView(rows[i].buffer).setUint32(rows[i].length - 4, tailOf(at, false), true);
+    });
+    return rows;
   }
 
   /** Throws where something outside a region was written. */
@@ -203,15 +240,89 @@ function weightCases(): OpCase[] {
   });
 }
 
-function rowCases(type: RowType): OpCase[] {
-  /** A head dimension that the type can have. */
-  const fit = (d: number) => (isQuantized(type) ? Math.ceil(d / QUANTIZED_MULTIPLE) * QUANTIZED_MULTIPLE : d);
+/** A head dimension that a type can have. */
+const fitting = (type: RowType) => (d: number) => (isQuantized(type) ? Math.ceil(d / QUANTIZED_MULTIPLE) * QUANTIZED_MULTIPLE : d);
+
+/** What is only done to rows that stand alone. */
+function aloneCases(type: RowType): OpCase[] {
+  const fit = fitting(type);
   // f16 results may land on the neighbouring half
   const stored = type === 'f16' ? 1e-3 : 1e-6;
+  return [
+    {
+      op: `storeRows ${type}`,
+      sizes: [
+        [0, 4, 1],
+        [1, 1, 1],
+        [5, 7, 2],
+        [3, 64, 3],
+      ],
+      tolerance: 0,
+      run(b, [n, dim, heads]) {
+        const d = fit(dim);
+        const at = b.room(n * rowBytes(type, d));
+        b.backend.storeRows(at, b.tensor(n, heads * d), heads - 1, n, d, type);
+        return [...b.backend.bytes(at, n * rowBytes(type, d))];
+      },
+    },
+    ...(['pairs', 'halves'] as const).map((style): OpCase => ({
+      op: `ropeShift ${style} ${type}`,
+      sizes: [
+        [0, 4, 4],
+        [1, 2, 2],
+        [5, 10, 6],
+        [3, 64, 64],
+      ],
+      tolerance: stored,
+      run(b, [n, dim, rotated]) {
+        const d = fit(dim);
+        const [head] = b.heads([n], d, type);
+        const angles = { address: b.room(rotated * 4), rotated, style };
+        b.backend
+          .floats(angles.address, rotated)
+          .set(Array.from({ length: rotated }, (_, j) => (j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)))));
+        b.backend.ropeShift(head.keys, angles, n, d, type);
+        const back = b.empty(1, Math.max(1, n));
+        return b.scores(b.backend.rowNorms(back.address, [head], 'keys', d, type)).concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
+      },
+    })),
+  ];
+}
+
+/** What is only done to rows whose keys share grids. */
+function groupCases(type: RowType): OpCase[] {
+  return (['keys', 'values'] as const).map((side): OpCase => ({
+    op: `groupRows and gatherRows of ${side} ${type}`,
+    sizes: [
+      [1, 8, 1],
+      [40, 64, 32],
+      [70, 24, 64],
+      [9, 128, 5],
+    ],
+    tolerance: 0,
+    run(b, [n, d, count]) {
+      const size = rowBytes(type, d, side);
+      const at = b.room(n * size);
+      b.groupedRows(n, d, type, side).forEach((row, i) => b.backend.write(at + i * size, row));
+      const list = b.room(count * 4);
+      b.backend.ints(list, count).set(Array.from({ length: count }, (_, i) => (i * 7) % n));
+      const grid = b.room(gridBytes(type, d));
+      b.backend.groupRows(at, list, b.tensor(count, d).address, grid, count, d, type, side);
+      const all = b.room(n * 4);
+      b.backend.ints(all, n).set(Array.from({ length: n }, (_, i) => i));
+      const out = b.empty(n, d);
+      b.backend.gatherRows(out.address, at, all, n, d, type, side);
+      return [...b.read(out, n), ...(side === 'keys' ? b.backend.bytes(grid, gridBytes(type, d)) : [])];
+    },
+  }));
+}
+
+function rowCases(type: RowType): OpCase[] {
+  const fit = fitting(type);
   const lengths = [[1], [3, 5], [64, 65], [130, 7]]; // rows of each kv head
-  const observed = lengths.flatMap((l) =>
-    (isQuantized(type) ? [8, 24, 64, 96] : [4, 7, 64]).flatMap((d) => [1, 3].map((group) => [d, group, Math.min(3, ...l), ...l])),
-  );
+  // rows on shared grids are widened first and then like any others: fewer sizes do
+  const dims = isGrouped(type) ? [24] : isQuantized(type) ? [8, 24, 64, 96] : [4, 7, 64];
+  const observed = lengths.flatMap((l) => dims.flatMap((d) => (isGrouped(type) ? [3] : [1, 3]).map((group) => [d, group, Math.min(3, ...l), ...l])));
   const watch = (causal: boolean, aggregate: 'mean' | 'max', unscored: number): OpCase => ({
     op: `observe ${causal ? 'causal' : 'all'} ${aggregate}${unscored ? ' unscored' : ''} ${type}`,
     sizes: observed,
@@ -260,43 +371,7 @@ function rowCases(type: RowType): OpCase[] {
     watch(true, 'max', 0),
     watch(false, 'max', 0),
     watch(false, 'mean', 0),
-    {
-      op: `storeRows ${type}`,
-      sizes: [
-        [0, 4, 1],
-        [1, 1, 1],
-        [5, 7, 2],
-        [3, 64, 3],
-      ],
-      tolerance: 0,
-      run(b, [n, dim, heads]) {
-        const d = fit(dim);
-        const at = b.room(n * rowBytes(type, d));
-        b.backend.storeRows(at, b.tensor(n, heads * d), heads - 1, n, d, type);
-        return [...b.backend.bytes(at, n * rowBytes(type, d))];
-      },
-    },
-    ...(['pairs', 'halves'] as const).map((style): OpCase => ({
-      op: `ropeShift ${style} ${type}`,
-      sizes: [
-        [0, 4, 4],
-        [1, 2, 2],
-        [5, 10, 6],
-        [3, 64, 64],
-      ],
-      tolerance: stored,
-      run(b, [n, dim, rotated]) {
-        const d = fit(dim);
-        const [head] = b.heads([n], d, type);
-        const angles = { address: b.room(rotated * 4), rotated, style };
-        b.backend
-          .floats(angles.address, rotated)
-          .set(Array.from({ length: rotated }, (_, j) => (j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)))));
-        b.backend.ropeShift(head.keys, angles, n, d, type);
-        const back = b.empty(1, Math.max(1, n));
-        return b.scores(b.backend.rowNorms(back.address, [head], 'keys', d, type)).concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
-      },
-    })),
+    ...(isGrouped(type) ? groupCases(type) : aloneCases(type)),
     {
       op: `expectedAttention ${type}`,
       sizes: [

@@ -1,7 +1,7 @@
 // The WebAssembly backend: each operation of backend.ts as calls of kernels. It lays out scratch and loops over heads; no numbers here.
 import { createArena } from '../arena.ts';
 import type { Backend, Observation, ScratchShape } from '../backend.ts';
-import { isQuantized, type RowType, rowBytes, rowTypes, type WeightName, weightRowBytes } from '../dtype.ts';
+import { isGrouped, isQuantized, type RowType, rowBytes, rowCode, type WeightName, weightRowBytes } from '../dtype.ts';
 import type { HeadRows, Scores } from '../tensor.ts';
 import { type Build, createCore, type Kernels } from './core.ts';
 
@@ -67,7 +67,7 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     const group = queries.columns / d / heads.length;
     return scoreHeads(out, heads, unscored, (head, to, scored, h) => {
       const looking = queries.address + h * group * d * 4;
-      kernel(to, looking, head.keys, scratch.address, count, group, head.length, scored, d, queries.columns, causal ? 1 : 0, how, rowTypes[type].code);
+      kernel(to, looking, head.keys, scratch.address, count, group, head.length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type));
     });
   }
 
@@ -139,30 +139,23 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       kernels.rope(x.address, angles.address, n, heads, d, angles.rotated, angles.style === 'halves' ? 1 : 0);
     },
     ropeShift(keys, angles, n, d, type) {
-      kernels.rope_shift(keys, angles.address, scratch.address, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowTypes[type].code);
+      kernels.rope_shift(keys, angles.address, scratch.address, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowCode(type));
     },
     storeRows(rows, x, head, n, d, type) {
-      kernels.rows_store(rows, x.address + head * d * 4, scratch.address, n, d, x.columns, rowTypes[type].code);
+      kernels.rows_store(rows, x.address + head * d * 4, scratch.address, n, d, x.columns, rowCode(type));
+    },
+    gatherRows(out, rows, list, n, d, type, side) {
+      kernels.kivi_gather(out, rows, list, n, d, rowCode(type, side));
+    },
+    groupRows(rows, list, x, grid, n, d, type, side) {
+      kernels.kivi_group(rows, list, x, grid, scratch.address, n, d, rowCode(type, side));
     },
     attention(out, q, heads, T, d, type) {
       const group = q.columns / d / heads.length;
       for (let h = 0; h < heads.length; h++) {
         const { keys, values, length } = heads[h];
         const offset = h * group * d * 4;
-        kernels.attention(
-          out.address + offset,
-          q.address + offset,
-          keys,
-          values,
-          scratch.address,
-          T,
-          group,
-          length,
-          d,
-          out.columns,
-          q.columns,
-          rowTypes[type].code,
-        );
+        kernels.attention(out.address + offset, q.address + offset, keys, values, scratch.address, T, group, length, d, out.columns, q.columns, rowCode(type));
       }
     },
 
@@ -172,15 +165,15 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       const group = wo.columns / d / heads.length;
       const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
       const rows = scratch.address + kernels.abs_sums_scratch();
-      const bytes = rowBytes(type, d);
+      const bytes = rowBytes(type, d, 'values');
       let to = out;
       const counts = heads.map((head, h) => {
         const count = Math.max(0, head.length - from[h]);
         const norms = backend.floats(to, count).fill(0);
         for (let i = 0; i < count; i += VALUE_ROWS) {
           const n = Math.min(VALUE_ROWS, count - i);
-          kernels.rows_load(rows, head.values + (from[h] + i) * bytes, n, d, d, rowTypes[type].code);
-          if (isQuantized(type)) kernels.rows_unrotate(rows, n, d, d);
+          kernels.rows_load(rows, head.values + (from[h] + i) * bytes, n, d, d, rowCode(type, 'values'));
+          if (isQuantized(type) && !isGrouped(type)) kernels.rows_unrotate(rows, n, d, d);
           for (let g = 0; g < group; g++) absSums(to + i * 4, rows, wo.address, scratch.address, n, wo.rows, wo.columns, (h * group + g) * d, d);
         }
         for (let i = 0; i < count; i++) norms[i] /= group;
@@ -193,17 +186,17 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       const group = queries.columns / d / heads.length;
       return scoreHeads(out, heads, 0, (head, to, n, h) => {
         const drawn = queries.address + h * group * d * 4;
-        kernels.expect(to, spare, drawn, head.keys, scratch.address, count, group, n, d, queries.columns, rowTypes[type].code);
+        kernels.expect(to, spare, drawn, head.keys, scratch.address, count, group, n, d, queries.columns, rowCode(type));
       });
     },
     rowNorms: (out, heads, of, d, type) =>
-      scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head[of], scratch.address, n, d, rowTypes[type].code)),
+      scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head[of], scratch.address, n, d, rowCode(type, of))),
     keyCosines: (out, heads, d, type) =>
       scoreHeads(out, heads, 0, (head, to, n) => {
         const direction = scratch.address;
         const rest = direction + d * 4;
-        kernels.mean_direction(direction, head.keys, rest, n, d, rowTypes[type].code);
-        kernels.row_cosines(to, head.keys, direction, rest, n, d, rowTypes[type].code);
+        kernels.mean_direction(direction, head.keys, rest, n, d, rowCode(type));
+        kernels.row_cosines(to, head.keys, direction, rest, n, d, rowCode(type));
       }),
     averagePool(out, scores, size) {
       let offset = 0;

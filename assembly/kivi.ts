@@ -1,0 +1,164 @@
+// Rows of few bits as KIVI keeps them (arXiv 2402.02750): each channel of keys is rounded on a grid that a group of rows shares, each value row on a
+// grid of its own, and the newest rows are not rounded at all. A row says where the rest of it lies, so that it can be moved like any other:
+//
+//   row:    [codes | up to 3 bytes of padding to a multiple of 4 | tail u32]
+//   tail    halves exchanged (so that its top bit is the sign of a step, which has none): bit 31 set = the row is not rounded, and lies as f16 [d] at
+//           twice the rest; otherwise, of keys: the group lies at twice the tail; of values: step f16 | lo f16, as in quant.ts
+//   group:  [step f16 [d] | lo f16 [d] | only where bits are mixed: bits of each channel u8 [d]]
+//
+// Codes of one width lie as in quant.ts; of mixed widths as a stream of bits, channel after channel, lowest first.
+import { dequantizeRow, put, quantBytes, quantizeRow, unpackCodes } from './quant';
+import { loadHalf, loadHalves, storeHalf, storeHalves, widenHalves } from './simd';
+
+/** Flags of a type; below them lie the bits of a code, or, mixed, twice those of the average code. */
+const GROUPED: i32 = 32;
+const BY_ROW: i32 = 64;
+const MIXED: i32 = 128;
+const WIDTH: i32 = 31;
+
+/** Fewest and most bits of a channel where they are mixed. */
+const LEAST_BITS: i32 = 2;
+const MOST_BITS: i32 = 8;
+
+
+@inline
+export function isKivi(type: i32): bool {
+  return type >= GROUPED;
+}
+
+/** The type of the values that lie beside keys of a type. Values of mixed keys have as many bits as those on average, rounded up. */
+@inline
+export function valueType(type: i32): i32 {
+  if (!isKivi(type)) return type;
+  const width = type & WIDTH;
+  return BY_ROW | ((type & MIXED) != 0 ? (width + 1) >> 1 : width);
+}
+
+/** Bytes of a row. */
+@inline
+export function kiviBytes(d: i32, type: i32): usize {
+  if ((type & MIXED) == 0) return quantBytes(d, type & WIDTH);
+  return <usize>((((d * (type & WIDTH) + 15) >> 4) + 4 + 3) & ~3);
+}
+
+
+@inline
+function exchange(tail: u32): u32 {
+  return rotl<u32>(tail, 16);
+}
+
+/** Widens one row: dst f32 [d] | src row */
+export function widenRow(dst: usize, src: usize, d: i32, type: i32): void {
+  const tail = exchange(load<u32>(src + kiviBytes(d, type) - 4));
+  const at = (<usize>tail) << 1; // the top bit falls out
+  if (tail >> 31 != 0) {
+    widenHalves(dst, at, d);
+    return;
+  }
+  if ((type & BY_ROW) != 0) {
+    dequantizeRow(dst, src, d, type & WIDTH);
+    return;
+  }
+  const lows = at + ((<usize>d) << 1);
+  if ((type & MIXED) != 0) unpackMixed(dst, src, lows + ((<usize>d) << 1), d);
+  else unpackCodes(dst, src, d, type & WIDTH, f32x4.splat(1), f32x4.splat(0));
+  for (let j: usize = 0; j < <usize>d; j += 4) {
+    const p = dst + (j << 2);
+    v128.store(p, f32x4.add(f32x4.mul(v128.load(p), loadHalves(at + (j << 1))), loadHalves(lows + (j << 1))));
+  }
+}
+
+/** dst f32 [d] = codes of `widths` u8 [d] bits each. Reads up to 3 bytes behind the last code. */
+function unpackMixed(dst: usize, src: usize, widths: usize, d: i32): void {
+  let bit: usize = 0;
+  for (let j: usize = 0; j < <usize>d; j++) {
+    const width = <u32>load<u8>(widths + j);
+    const code = (load<u32>(src + (bit >> 3)) >> ((<u32>bit) & 7)) & ((1 << width) - 1);
+    store<f32>(dst + (j << 2), <f32>code);
+    bit += width;
+  }
+}
+
+/** Widens rows list[0 .. n): dst f32 [n, d] | rows | list i32 [n] */
+export function kivi_gather(dst: usize, rows: usize, list: usize, n: i32, d: i32, type: i32): void {
+  const bytes = kiviBytes(d, type);
+  for (let i = 0; i < n; i++, list += 4, dst += (<usize>d) << 2) widenRow(dst, rows + <usize>load<i32>(list) * bytes, d, type);
+}
+
+/**
+ * Rounds x and stores it as rows list[0 .. n): keys as one group, whose grid is written, values each on a grid of its own.
+ * rows | list i32 [n], n > 0 | x f32 [n, d] | group (only of keys; an even address) | scratch f32 [d]
+ */
+export function kivi_group(rows: usize, list: usize, x: usize, group: usize, scratch: usize, n: i32, d: i32, type: i32): void {
+  const bytes = kiviBytes(d, type);
+  const wide = (<usize>d) << 2;
+  if ((type & BY_ROW) != 0) {
+    for (let i = 0; i < n; i++, list += 4, x += wide) quantizeRow(rows + <usize>load<i32>(list) * bytes, x, d, type & WIDTH);
+    return;
+  }
+  const mixed = (type & MIXED) != 0;
+  const lows = group + ((<usize>d) << 1);
+  const widths = lows + ((<usize>d) << 1);
+  for (let j: usize = 0; j < wide; j += 16) {
+    let lo = v128.load(x + j);
+    let hi = lo;
+    for (let i: usize = 1; i < <usize>n; i++) {
+      const v = v128.load(x + i * wide + j);
+      lo = f32x4.pmin(lo, v);
+      hi = f32x4.pmax(hi, v);
+    }
+    storeHalves(lows + (j >> 1), lo);
+    v128.store(scratch + j, f32x4.sub(hi, lo));
+  }
+  if (mixed) share(widths, scratch, d, (d * (type & WIDTH)) >> 1);
+  for (let j: usize = 0; j < <usize>d; j++) {
+    const width = mixed ? <i32>load<u8>(widths + j) : type & WIDTH;
+    storeHalf(group + (j << 1), load<f32>(scratch + (j << 2)) / <f32>((1 << width) - 1));
+  }
+  const tail = exchange(<u32>(group >> 1));
+  for (let i = 0; i < n; i++, list += 4, x += wide) {
+    const row = rows + <usize>load<i32>(list) * bytes;
+    memory.fill(row, 0, bytes - 4);
+    let bit: usize = 0;
+    for (let j = 0; j < d; j++) {
+      const at = (<usize>j) << 1;
+      const width = mixed ? <i32>load<u8>(widths + <usize>j) : type & WIDTH;
+      const step = loadHalf(group + at);
+      const by: f32 = step > 0 ? <f32>1 / step : 0;
+      const q = min(<f32>((1 << width) - 1), max(0, nearest<f32>((load<f32>(x + 2 * at) - loadHalf(lows + at)) * by)));
+      if (!mixed) {
+        put(row, j, d, width, <u32>q);
+        continue;
+      }
+      const word = row + (bit >> 3);
+      store<u32>(word, load<u32>(word) | ((<u32>q) << ((<u32>bit) & 7)));
+      bit += width;
+    }
+    store<u32>(row + bytes - 4, tail);
+  }
+}
+
+/**
+ * Shares `total` bits over channels so that the sum of their squared steps is least: one after the other goes where it helps most.
+ * widths u8 [d] | ranges f32 [d]
+ */
+function share(widths: usize, ranges: usize, d: i32, total: i32): void {
+  memory.fill(widths, <u8>LEAST_BITS, <usize>d);
+  for (let left = total - LEAST_BITS * d; left > 0; left--) {
+    let best: usize = 0;
+    let gain: f32 = -1;
+    for (let j: usize = 0; j < <usize>d; j++) {
+      const width = <i32>load<u8>(widths + j);
+      if (width == MOST_BITS) continue;
+      const range = load<f32>(ranges + (j << 2));
+      const now = range / <f32>((1 << width) - 1);
+      const then = range / <f32>((2 << width) - 1);
+      const less = now * now - then * then;
+      if (less > gain) {
+        gain = less;
+        best = j;
+      }
+    }
+    store<u8>(widths + best, load<u8>(widths + best) + 1);
+  }
+}
