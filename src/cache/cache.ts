@@ -8,10 +8,11 @@
 //   [ head 0: length rows | room ][ head 1: length rows | room ] ...
 //
 // After a compaction the heads of a range are moved together again so that each has `room` rows behind it, whatever its length.
-// Where layers compete for the budget (`pooled`) there is one range, of all layers' heads.
-import type { Backend } from '../backend/backend.ts';
-import { isQuantized, type RowType, rowBytes } from '../backend/dtype.ts';
+// Where layers compete for the budget (`pooled`) there is one range, of all layers' heads. Rows of some types have a part that lies apart (groups.ts).
+import type { Angles, Backend } from '../backend/backend.ts';
+import { isGrouped, isQuantized, type RowType, rowBytes } from '../backend/dtype.ts';
 import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
+import { Groups, rangeBytes, scratchBytes } from './groups.ts';
 
 export interface CacheShape {
   readonly kvHeads: number;
@@ -36,8 +37,8 @@ export interface Kept {
  * they were stored with: turning one rounds it again, so they are turned rarely, and then from where they are.
  */
 export function cacheColumns(headDim: number, type: RowType): [keyof Omit<HeadRows, 'length'>, number][] {
-  const size = rowBytes(type, headDim);
-  return [['keys', size], ['values', size], ['positions', 4], ['state', 4], ...(isQuantized(type) ? ([['places', 4]] as ['places', number][]) : [])];
+  const places: ['places', number][] = isQuantized(type) ? [['places', 4]] : [];
+  return [['keys', rowBytes(type, headDim)], ['values', rowBytes(type, headDim, 'values')], ['positions', 4], ['state', 4], ...places];
 }
 
 /** Bytes a row takes. */
@@ -50,6 +51,29 @@ export function cacheRows(shape: CacheShape): number {
   return shape.keptRows.reduce((sum, kept) => sum + shape.kvHeads * (kept + shape.room), 0);
 }
 
+/** Rows and heads of each range of a cache. */
+export function rangesOf({ keptRows, kvHeads, room, pooled }: CacheShape): { kept: number; rows: number; heads: number }[] {
+  const range = (kept: number, heads: number) => ({ kept: kvHeads * kept, rows: kvHeads * kept + heads * room, heads });
+  return pooled
+    ? [
+        range(
+          keptRows.reduce((a, b) => a + b, 0),
+          kvHeads * keptRows.length,
+        ),
+      ]
+    : keptRows.map((kept) => range(kept, kvHeads));
+}
+
+/** Bytes of what rows have beside their columns. */
+function asideBytes(shape: CacheShape): number {
+  return isGrouped(shape.rowType) ? rangesOf(shape).reduce((sum, { rows, heads }) => sum + rangeBytes(shape, rows, heads), scratchBytes(shape)) : 0;
+}
+
+/** Bytes that a cache reserves. */
+export function cacheBytes(shape: CacheShape): number {
+  return cacheRows(shape) * cacheRowBytes(shape.headDim, shape.rowType) + asideBytes(shape);
+}
+
 export class Cache {
   readonly shape: CacheShape;
   readonly backend: Backend;
@@ -60,18 +84,18 @@ export class Cache {
   #region: Address;
   readonly columns: ReadonlyArray<{ readonly name: keyof Omit<HeadRows, 'length'>; readonly bytes: number; readonly address: Address }>;
   #ranges: Range[];
-  #rowBytes: number; // of a key, and of a value
+  #aside: number; // bytes
   #used = 0;
   #peak = 0;
 
   /** Reserves the region. Throws DeviceError where memory ends. */
   constructor(backend: Backend, shape: CacheShape) {
-    const { kvHeads, keptRows, room } = shape;
+    const { kvHeads, keptRows } = shape;
     const rows = cacheRows(shape);
     this.shape = shape;
     this.backend = backend;
-    this.#rowBytes = rowBytes(shape.rowType, shape.headDim);
-    this.bytes = rows * cacheRowBytes(shape.headDim, shape.rowType);
+    this.bytes = cacheBytes(shape);
+    this.#aside = asideBytes(shape);
     this.#region = backend.arena.allocate(this.bytes);
     let address = this.#region;
     this.columns = cacheColumns(shape.headDim, shape.rowType).map(([name, bytes]) => {
@@ -81,14 +105,16 @@ export class Cache {
     });
     this.heads = keptRows.map(() => Array.from({ length: kvHeads }, () => ({ ...this.#at(0), length: 0 })));
     let first = 0;
-    const rangeOf = (heads: HeadRows[], kept: number): Range => {
-      const range = { heads, first, kept, end: first + kept + heads.length * room, starts: [] };
+    const scratch = address;
+    if (this.#aside > 0) address += scratchBytes(shape);
+    this.#ranges = rangesOf(shape).map(({ kept, rows: own, heads: count }, i) => {
+      const heads = shape.pooled ? this.heads.flat() : this.heads[i];
+      const groups = this.#aside > 0 ? new Groups(backend, shape, heads, own, address, scratch) : undefined;
+      address += groups ? rangeBytes(shape, own, count) : 0;
+      const range = { heads, first, kept, end: first + own, starts: [], groups };
       first = range.end;
       return range;
-    };
-    this.#ranges = shape.pooled
-      ? [rangeOf(this.heads.flat(), kvHeads * keptRows.reduce((a, b) => a + b, 0))]
-      : this.heads.map((heads, layer) => rangeOf(heads, kvHeads * keptRows[layer]));
+    });
     this.clear();
   }
 
@@ -101,14 +127,20 @@ export class Cache {
     return this.#used;
   }
 
-  /** Bytes of the rows held now. */
+  /** Bytes of the rows held now, and of what is reserved beside them. */
   get usedBytes(): number {
-    return this.#used * cacheRowBytes(this.shape.headDim, this.shape.rowType);
+    return this.#used * cacheRowBytes(this.shape.headDim, this.shape.rowType) + this.#aside;
   }
 
-  /** Most bytes of rows ever held at once. */
+  /** The most that this has been. */
   get peakBytes(): number {
-    return this.#peak * cacheRowBytes(this.shape.headDim, this.shape.rowType);
+    return this.#peak * cacheRowBytes(this.shape.headDim, this.shape.rowType) + this.#aside;
+  }
+
+  /** Grids and slots of the range that head h of a layer lies in, and its number there; undefined where rows stand alone. */
+  groupsOf(layer: number, h: number): [groups: Groups, i: number] | undefined {
+    const [{ groups }, place] = this.#rangeOf(layer);
+    return groups && [groups, place + h];
   }
 
   #at(row: number): Omit<HeadRows, 'length'> {
@@ -139,11 +171,16 @@ export class Cache {
    */
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
     const { headDim: d, rowType } = this.shape;
+    const [{ groups }, place] = this.#rangeOf(layer);
     for (let h = 0; h < this.shape.kvHeads; h++) {
       const head = this.heads[layer][h];
       if (this.roomOf(layer, h) < T) throw new RangeError(`layer ${layer}, head ${h}: ${T} rows appended where ${this.roomOf(layer, h)} fit`);
-      this.backend.storeRows(head.keys + head.length * this.#rowBytes, k, h, T, d, rowType);
-      this.backend.storeRows(head.values + head.length * this.#rowBytes, v, h, T, d, rowType);
+      if (groups) groups.append(place + h, k, v, h, T);
+      else {
+        const at = head.length * rowBytes(rowType, d);
+        this.backend.storeRows(head.keys + at, k, h, T, d, rowType);
+        this.backend.storeRows(head.values + at, v, h, T, d, rowType);
+      }
       const tokens = this.backend.ints(head.positions + head.length * 4, T);
       for (let i = 0; i < T; i++) tokens[i] = token + i;
       if (head.places) this.backend.ints(head.places + head.length * 4, T).set(tokens.map((t) => t - token + position));
@@ -199,6 +236,28 @@ export class Cache {
       head.length = count;
     });
     this.#moveHeads(range, spread(range, counts));
+    range.groups?.settle();
+  }
+
+  /** Turns rows of head h of a layer, rows[j] by the angles of shifts[j], to other positions. */
+  turn(layer: number, h: number, rows: ArrayLike<number>, shifts: ArrayLike<number>, angles: (shift: number) => Angles): void {
+    const [{ groups }, place] = this.#rangeOf(layer);
+    if (groups) {
+      groups.turn(place + h, rows, shifts, angles);
+      return;
+    }
+    const { headDim: d, rowType } = this.shape;
+    for (let j = 0; j < rows.length;) {
+      let run = 1;
+      while (j + run < rows.length && rows[j + run] === rows[j] + run && shifts[j + run] === shifts[j]) run++;
+      if (shifts[j] !== 0) this.backend.ropeShift(this.heads[layer][h].keys + rows[j] * rowBytes(rowType, d), angles(shifts[j]), run, d, rowType);
+      j += run;
+    }
+  }
+
+  /** Rounds what may be rounded, where rows wait for that in groups. */
+  settle(): void {
+    for (const { groups } of this.#ranges) groups?.settle();
   }
 
   /**
@@ -259,6 +318,7 @@ interface Range {
   readonly kept: number;
   /** First row of each head. */
   starts: number[];
+  readonly groups?: Groups;
 }
 
 /** First rows that give every head of a range the same room behind its `counts[i]` rows. */

@@ -1,7 +1,7 @@
 // What a run will hold, decided before it begins: rows a layer, room for a block, scratch; and the bytes that are promised.
 import type { RowType } from '../backend/dtype.ts';
 import { type Budget, budgetRows, layerBudgets, pyramidBudgets } from '../cache/budget.ts';
-import { type CacheShape, cacheRowBytes, cacheRows } from '../cache/cache.ts';
+import { cacheBytes, type CacheShape, cacheRows } from '../cache/cache.ts';
 import { snapshotBytes } from '../cache/snapshot.ts';
 import { BudgetError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
@@ -58,7 +58,6 @@ export const SHIFT_SLOTS = 1021;
 export function planRun(transformer: Transformer, options: PlanOptions): Plan {
   const { layers, kvHeads, headDim, contextLength, ropeDims } = transformer.config;
   const { blockSize: B, promptTokens: P, sinks: S, rowType, policy } = options;
-  const rowBytes = cacheRowBytes(headDim, rowType);
   const share = (rows: number): number[] => {
     if (options.layers === 'pyramid') return pyramidBudgets(rows, layers);
     if (options.layers === 'sensitivity' && options.sensitivity) return layerBudgets(rows, options.sensitivity, options.alpha);
@@ -80,7 +79,7 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     transformer.workspaceBytes(Math.max(B, P), B) + capacityOf(shape) * 4 * ROW_BUFFERS + SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
   const promised = (rows: number): number => {
     const shape = shapeOf(rows);
-    return cacheRows(shape) * rowBytes + fixedBytes(shape) + options.storedCaches * snapshotBytes(layers, kvHeads, layers * kvHeads * (rows + S), rowBytes);
+    return cacheBytes(shape) + fixedBytes(shape) + options.storedCaches * snapshotBytes(shape, layers * kvHeads * (rows + S));
   };
   const within = contextLength - S - B - P - options.recallRows;
   if (within < 1) {
@@ -104,7 +103,7 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     shape,
     layerCapacity: capacityOf(shape),
     promisedBytes: promised(rows),
-    promisedCacheBytes: cacheRows(shape) * rowBytes,
+    promisedCacheBytes: cacheBytes(shape),
     promisedFixedBytes: fixedBytes(shape),
   };
 }

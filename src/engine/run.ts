@@ -1,7 +1,7 @@
 // One conversation's state in the engine: its cache, its working memory, where it stands. It takes tokens in blocks and keeps within its
 // plan; it knows no text. `prefill.ts` and `decode.ts` are what is done with it.
 import type { Angles } from '../backend/backend.ts';
-import { isQuantized, rowBytes } from '../backend/dtype.ts';
+import { isQuantized } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
 import { joinSnapshots, restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
@@ -375,26 +375,20 @@ export class Run {
   #rotate(layer: number, kept: readonly Kept[], end: number): void {
     const { cache, plan } = this;
     const { backend } = this.transformer;
-    const keyBytes = rowBytes(plan.shape.rowType, plan.shape.headDim);
     cache.heads[layer].forEach((head, h) => {
       const { count } = kept[h];
       const rows = backend.ints(kept[h].rows, count).slice();
       const tokens = backend.ints(head.positions, head.length).slice();
       const places = head.places && backend.ints(head.places, head.length).slice();
-      const shiftOf = (i: number) => {
-        const before = places ? places[rows[i]] : this.#base === ORIGINAL ? tokens[rows[i]] : end - head.length + rows[i];
+      const shifts = rows.map((row, i) => {
+        const before = places ? places[row] : this.#base === ORIGINAL ? tokens[row] : end - head.length + row;
         return plan.compactBase - count + i - before;
-      };
-      for (let i = 0; i < rows.length;) {
-        const shift = shiftOf(i);
-        let run = 1;
-        while (i + run < rows.length && rows[i + run] === rows[i] + run && shiftOf(i + run) === shift) run++;
-        if (shift !== 0) {
-          const angles = { address: this.#anglesOf(shift), rotated: this.transformer.config.ropeDims, style: this.transformer.config.architecture.rope };
-          backend.ropeShift(head.keys + rows[i] * keyBytes, angles, run, plan.shape.headDim, plan.shape.rowType);
-        }
-        i += run;
-      }
+      });
+      cache.turn(layer, h, rows, shifts, (shift) => ({
+        address: this.#anglesOf(shift),
+        rotated: this.transformer.config.ropeDims,
+        style: this.transformer.config.architecture.rope,
+      }));
       if (head.places) for (let i = 0; i < count; i++) backend.ints(head.places + rows[i] * 4, 1)[0] = plan.compactBase - count + i;
     });
   }
