@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { rowBytes } from '../../src/backend/dtype.ts';
-import { decodeRow, dequantize, encodeRow, quantize, rotateRow, unrotateRow } from '../../src/backend/row-codec.ts';
+import { gridBytes, rowBytes, type RowType } from '../../src/backend/dtype.ts';
+import { decodeRow, dequantize, encodeGroup, encodeRow, quantize, rotateRow, shareBits, unrotateRow } from '../../src/backend/row-codec.ts';
 import { createRandom } from '../../src/math/rng.ts';
 
 const test = suite('rows of few bits');
@@ -14,6 +14,18 @@ const types = [
 ] as const;
 const dimensions = fc.constantFrom(8, 16, 24, 40, 64, 80, 96, 128);
 const norm = (x: ArrayLike<number>) => Math.sqrt(Array.from(x).reduce((sum, v) => sum + v * v, 0));
+
+/** Keys rounded in groups of 32, and back. */
+function grouped(keys: readonly number[][], type: RowType): Float64Array[] {
+  const d = keys[0].length;
+  const memory = new Uint8Array(gridBytes(type, d));
+  return keys.flatMap((_, from) => {
+    if (from % 32 > 0) return [];
+    const { grid, rows } = encodeGroup(keys.slice(from, from + 32), type, 0);
+    memory.set(grid);
+    return rows.map((row) => decodeRow(row, d, type, 'keys', memory.buffer));
+  });
+}
 
 test('rotating keeps lengths, and products of two rows, and can be taken back', () => {
   fc.assert(
@@ -63,7 +75,21 @@ test('keys with outlier channels: attention on rotated 4-bit rows stays right wh
   const exact = attend(keys);
   const off = (rows: readonly ArrayLike<number>[]) => norm(attend(rows).map((w, i) => w - exact[i])) / norm(exact);
   const rotated = off(keys.map((k) => decodeRow(encodeRow(k, 'int4'), d, 'int4')));
+  const perChannel = off(grouped(keys, 'kivi-int4'));
   const asTheyAre = off(keys.map((k) => dequantize(quantize(k, 4), d, 4)));
   assert.ok(rotated < 0.5 * asTheyAre, `rotated ${rotated.toFixed(3)}, as they are ${asTheyAre.toFixed(3)}`);
+  assert.ok(perChannel < 0.5 * asTheyAre, `per channel ${perChannel.toFixed(3)}`);
+});
+test('channels that differ: bits shared among them by need are worth more than as many for each', () => {
+  const [d, n] = [64, 128];
+  const random = createRandom(11);
+  const sizes = Array.from({ length: d }, () => 4 ** (2 * random() - 1));
+  const keys = Array.from({ length: n }, () => sizes.map((size) => size * (2 * random() - 1)));
+  const off = (rows: readonly ArrayLike<number>[]) => rows.reduce((sum, row, i) => sum + norm(keys[i].map((v, j) => v - row[j])) ** 2, 0);
+  const [equal, shared, less] = (['kivi-int4', 'kivi-mixed4', 'kivi-mixed3.5'] as const).map((type) => off(grouped(keys, type)));
+  assert.ok(shared < 0.75 * equal, `${shared}, ${equal}`);
+  assert.ok(less > shared, `${less}, ${shared}`);
+  // 8 times the range is 3 bits more
+  assert.equal(shareBits([1, 1, 8, 8], 18), [3, 3, 6, 6]);
 });
 test.run();

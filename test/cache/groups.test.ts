@@ -119,7 +119,14 @@ class Twin {
 }
 
 const types = ['kivi-int8', 'kivi-int4', 'kivi-int3', 'kivi-mixed4', 'kivi-mixed2.5'] as const;
-const shapeOf = (rowType: RowType, more: Partial<CacheShape> = {}): CacheShape => ({ kvHeads: 2, headDim: d, rowType, keptRows: [240, 100], room: 70, ...more });
+const shapeOf = (rowType: RowType, more: Partial<CacheShape> = {}): CacheShape => ({
+  kvHeads: 2,
+  headDim: d,
+  rowType,
+  keptRows: [240, 100],
+  room: 70,
+  ...more,
+});
 
 test('appended and evicted at random, rows stay what they were up to rounding, the newest exactly, and nothing is reserved beside', () => {
   fc.assert(

@@ -200,10 +200,10 @@ test('a conversation 20 times the context length: flat, within the promise, and 
 test('rows of few bits are turned rarely: each keeps the position that it stands at, and answers as rows of f16 do', async () => {
   const model = await tinyModel();
   const text = dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line)));
-  for (const rowType of ['f16', 'int8'] as const) {
+  for (const rowType of ['f16', 'int8', 'kivi-int4'] as const) {
     await withRun(model, optionsOf('keydiff', { budget: { tokens: 300 }, blockSize: 256, rowType }), async (run) => {
       await prefill(run, text.slice(0, 9000));
-      if (rowType === 'int8') {
+      if (rowType !== 'f16') {
         for (const head of run.cache.heads.flat()) {
           const places = [...model.backend.ints(head.places!, head.length)];
           assert.ok(places.every((p, i) => i === 0 || p > places[i - 1]));
@@ -306,6 +306,8 @@ test('a saved run goes on as the one it was saved from', async () => {
     ['uniform', 'f16'],
     ['global', 'f16'],
     ['uniform', 'int8'],
+    ['global', 'kivi-int8'],
+    ['uniform', 'kivi-mixed3.5'],
   ] as const) {
     await withRun(model, optionsOf('keydiff', { heads: 'adaptive', layers, rowType }), async (run) => {
       await prefill(run, tokens);
@@ -321,8 +323,12 @@ test('a saved run goes on as the one it was saved from', async () => {
 
 test('a plan counts every byte that the arena gives', async () => {
   const model = await tinyModel();
-  for (const policy of policies.map((p) => p.name)) {
-    const plan = planRun(model.transformer, optionsOf(policy));
+  for (const [policy, rowType] of [
+    ...policies.map((p) => [p.name, 'f16'] as const),
+    ['keydiff', 'kivi-int4'] as const,
+    ['layer-defensivekv', 'kivi-mixed3'] as const,
+  ]) {
+    const plan = planRun(model.transformer, optionsOf(policy, { rowType }));
     const before = model.backend.arena.usedBytes;
     const run = new Run(model.transformer, plan);
     const reserved = model.backend.arena.usedBytes - before;

@@ -40,7 +40,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
   --block N          tokens forwarded, and evicted after, at a time (256)
   --context FILE     text to take in before the first question
   --independent      forget each question and reply before the next
-  --cache-type T     f16, f32, int8, int4 or int3
+  --cache-type T     f16, f32, or of few bits: int8, int4, int3, kivi-int8, -int4, -int3, -mixed4, -mixed3.5, -mixed3, -mixed2.5
   --recall R         rows, out of the budget, into which what a question needs is forwarded again (0)
   --episodes E       clusters of epicache, or auto (4)
   --max-tokens N     longest reply (256)

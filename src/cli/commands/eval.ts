@@ -87,7 +87,8 @@ and keeps what is finished in OUT.partial until then: the same command goes on w
   --limit N          only the first N conversations    --processes N that share the work, each with the model (1)
   --json OUT         write results as JSON             --html OUT    write a report with plots, intervals and explanations
   --sinks S          first tokens always kept (4)      --positions P original, compact or auto
-* --cache-type T     f16 (default), f32, int8, int4 or int3
+* --cache-type T     f16 (default), f32, or of few bits: int8, int4, int3 (rotated); kivi-int8, kivi-int4, kivi-int3;
+                     kivi-mixed4, -mixed3.5, -mixed3, -mixed2.5 (bits of the average channel of keys)
   --seed N           for clustering and the random policy (0)
   --parts N          add each conversation in N parts, asking in between: what was made early has to follow (1)
   --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
