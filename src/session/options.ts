@@ -30,8 +30,9 @@ export interface ConversationOptions extends Axes {
   /** Share of its uniform budget that each head keeps under 'adaptive'. Default: the policy's, mostly 0.2. */
   readonly safeguard?: number;
   /**
-   * Type of cached rows, resident and stored: 'f16' (default), 'f32', or of few bits: 'int8', 'int4', 'int3', which hold 1.8 to 4.6 times the rows
-   * of f16 in the same bytes. Those need head dimensions that are multiples of 8.
+   * Type of cached rows, resident and stored: 'f16' (default), 'f32', or of few bits: 'int8', 'int4', 'int3', rotated, which hold 1.8 to 4.6 times the
+   * rows of f16 in the same bytes; 'kivi-int8', 'kivi-int4', 'kivi-int3', rounded by channel in groups of rows; 'kivi-mixed4' .. 'kivi-mixed2.5', with so
+   * many bits on average over channels (docs/memory.md). Rows of few bits need head dimensions that are multiples of 8.
    */
   readonly cacheType?: RowType;
   /** 'original', 'compact' (kept keys re-rotated to be contiguous), or 'auto' (default): compact once the context length is reached. */
