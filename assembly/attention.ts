@@ -91,6 +91,7 @@ export function attention_scratch(T: i32, G: i32, d: i32): i32 {
 /**
  * out[t, g] = sum_i softmax_i(q[t, g] . k[i] / sqrt(d)) v[i], i <= n - T + t: the last T of the n rows are the block's own.
  * out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] | scratch attention_scratch(); n >= T
+ * looks: 0, or f32 [2, T, G], where each query's largest score with rows 0 .. seen is left, and sum_i exp(score - largest) of those; 0 < seen <= n - T
  */
 export function attention(
   out: usize,
@@ -105,6 +106,8 @@ export function attention(
   ldo: i32,
   ldq: i32,
   type: i32,
+  looks: usize,
+  seen: i32,
 ): void {
   const ofValues = valueType(type);
   const R = T * G;
@@ -134,8 +137,8 @@ export function attention(
     }
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
-      const seen = n - T + (r + rows - 1) / G + 1 - i0; // rows of the tile that the last of these queries sees
-      if (seen <= 0) continue;
+      const shown = n - T + (r + rows - 1) / G + 1 - i0; // rows of the tile that the last of these queries sees
+      if (shown <= 0) continue;
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
@@ -156,6 +159,13 @@ export function attention(
           v128.store(row + ((<usize>j) << 2), p);
         }
         const decay = exp1(before - peak);
+        if (looks != 0 && i0 < seen && seen <= i0 + keys) {
+          let part: f32 = 0;
+          for (let j = 0; j < seen - i0; j++) part += load<f32>(row + ((<usize>j) << 2));
+          const look = looks + ((<usize>(r + i)) << 2);
+          store<f32>(look, peak);
+          store<f32>(look + ((<usize>R) << 2), load<f32>(massAt) * decay + part);
+        }
         store<f32>(peakAt, peak);
         store<f32>(massAt, load<f32>(massAt) * decay + sumLanes(mass));
         if (decay != 1) {

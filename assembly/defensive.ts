@@ -20,6 +20,7 @@ function seenBy(r: i32, P: i32, G: i32, n: i32, causal: i32): i32 {
  * out[i] = max over g, p of A'_g[p, i] for the first `scored` of n rows, where A = softmax over the rows that the query sees, and A' = A averaged
  * over `size` neighbouring scored rows (zeros beyond), each look rescaled to its old sum over the scored rows.
  * out f32 [scored] | q f32 [P, G, d] ldq | k rows [n, d] | scratch defensive_scratch(); size odd, 1 to 31; causal: n >= P
+ * looks: 0, or what attention() left of the same queries on the same n rows; then not causal, and scored = n
  */
 export function observe_defensive(
   out: usize,
@@ -35,13 +36,15 @@ export function observe_defensive(
   causal: i32,
   size: i32,
   type: i32,
+  looks: usize,
 ): void {
   const R = P * G;
   const half = size >> 1;
   const queries = scratch;
-  const peaks = queries + ((<usize>(R * d)) << 2);
+  const own = queries + ((<usize>(R * d)) << 2);
+  const peaks = looks != 0 ? looks : own;
   const masses = peaks + ((<usize>R) << 2);
-  const scales = masses + ((<usize>R) << 2);
+  const scales = own + ((<usize>(2 * R)) << 2);
   const panels = scales + ((<usize>R) << 2);
   const wide = panels + ((<usize>(TILE * d)) << 2);
   const s = wide + ((<usize>(TILE * d)) << 2);
@@ -49,11 +52,14 @@ export function observe_defensive(
 
   memory.fill(out, 0, (<usize>scored) << 2);
   gatherQueries(queries, q, P, G, d, ldq, type);
-  memory.fill(masses, 0, (<usize>(2 * R)) << 2);
-  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
+  if (looks != 0) memory.copy(scales, masses, (<usize>R) << 2);
+  else {
+    memory.fill(masses, 0, (<usize>(2 * R)) << 2);
+    for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
+  }
 
   // each look's peak, its mass over all rows, and (in `scales`) over the scored ones
-  for (let i0 = 0; i0 < n; i0 += TILE) {
+  for (let i0 = looks != 0 ? n : 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
     packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
     for (let r = 0; r < R; r += 4) {

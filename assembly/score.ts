@@ -1,5 +1,6 @@
 // Attention of observers (a patched prompt, the last queries of a block) on cached rows, fused with its aggregation over them.
-// Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists.
+// Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists. The first
+// is left out where attention has just seen the same rows and left its sums.
 import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
 import { exp1, exp4 } from './math';
 import { rowBytes, TILE, tileOf } from './rows';
@@ -19,6 +20,7 @@ export function observe_scratch(P: i32, G: i32, d: i32): i32 {
  * out[i] = mean or max over g, p of softmax_i(q[p, g] . k[i] / sqrt(d)), for the first `scored` of n rows.
  * The softmax runs over all n rows, or, `causal`, over rows i <= n - P + p (the queries are those of the last P rows).
  * out f32 [scored] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
+ * looks: 0, or what attention() left of the same queries on the same n rows; then not causal
  */
 export function observe(
   out: usize,
@@ -34,21 +36,25 @@ export function observe(
   causal: i32,
   aggregate: i32,
   type: i32,
+  looks: usize,
 ): void {
   const R = P * G;
   const queries = scratch;
-  const peaks = queries + ((<usize>(R * d)) << 2);
+  const own = queries + ((<usize>(R * d)) << 2);
+  const peaks = looks != 0 ? looks : own;
   const masses = peaks + ((<usize>R) << 2);
-  const panels = masses + ((<usize>R) << 2);
+  const panels = own + ((<usize>(2 * R)) << 2);
   const wide = panels + ((<usize>(TILE * d)) << 2);
   const s = wide + ((<usize>(TILE * d)) << 2);
 
   memory.fill(out, 0, (<usize>scored) << 2);
   gatherQueries(queries, q, P, G, d, ldq, type);
-  memory.fill(masses, 0, (<usize>R) << 2);
-  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
+  if (looks == 0) {
+    memory.fill(masses, 0, (<usize>R) << 2);
+    for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
+  }
 
-  for (let pass = 0; pass < 2; pass++) {
+  for (let pass = looks != 0 ? 1 : 0; pass < 2; pass++) {
     const end = pass == 0 ? n : scored;
     for (let i0 = 0; i0 < end; i0 += TILE) {
       const keys = min(TILE, end - i0);

@@ -15,8 +15,17 @@ export interface Observation {
   /** Causal: the queries belong to the last `count` rows of each head. Otherwise they see all rows they are shown. */
   readonly causal: boolean;
   readonly aggregate: 'mean' | 'max';
-  /** Rows at the end of each head that take part in the softmax but get no score (a patched prompt's own). Default 0. */
+  /** Rows at the end of each head that take part in the softmax but get no score. Default 0. */
   readonly unscored?: number;
+  /** What attention() left of these queries on the same rows; then they see all of them. */
+  readonly looks?: Looks;
+}
+
+/** What attention leaves of its queries for those who score rows: sums over the first rows of each head only, all but the last `unseen`. */
+export interface Looks {
+  /** f32 [Hkv][2][T, G]: largest score, and sum of exp(score - largest). */
+  readonly address: Address;
+  readonly unseen: number;
 }
 
 /** Where angles lie: f32 [*, rotated], row i = [cos of rotated / 2 angles | sin]. */
@@ -76,7 +85,7 @@ export interface Backend {
    */
   groupRows(rows: Address, list: Address, x: Address, grid: Address, n: number, d: number, type: RowType, side: RowSide): void;
   /** out[T, Hq * d] = causal attention of q [T, Hq * d] over heads, the last T rows of each being the block's own. */
-  attention(out: Tensor, q: Tensor, heads: readonly HeadRows[], T: number, d: number, type: RowType): void;
+  attention(out: Tensor, q: Tensor, heads: readonly HeadRows[], T: number, d: number, type: RowType, looks?: Looks): void;
 
   /** scores[h][i] of section 2, over the rows of each head. `out` has room for all of them. */
   observe(out: Address, heads: readonly HeadRows[], d: number, type: RowType, o: Observation): Scores;

@@ -284,23 +284,24 @@ export class Run {
       position: end,
       token: this.token + T,
       queriesOnly: true,
-      onLayer: (layer, queries, count, done) => {
+      looks: true,
+      onLayer: (layer, queries, count, done, looks) => {
         // the prompt's own rows are no keys here (section 2): each head is seen as it was before them
         const heads = cache.heads[layer].map((h) => ({ ...h, length: h.length - done }));
-        const view = { ...this.#view(layer, T, this.#buffer(0), queries, count), heads };
+        const view = { ...this.#view(layer, T, this.#buffer(0), queries, count), heads, looks };
         const scores = plan.policy.score(view, backend);
         const n = total(scores);
         const into = backend.floats(sum, n);
-        const looks = backend.floats(scores.address, n);
+        const own = backend.floats(scores.address, n);
         const first = done === count;
         const mean = plan.policy.aggregate === 'mean';
         const by = mean ? count / P : 1;
         for (let i = 0; i < n; i++) {
-          const look = looks[i] * by;
+          const look = own[i] * by;
           into[i] = first ? look : mean ? into[i] + look : Math.max(into[i], look);
         }
         if (done < P) return;
-        looks.set(into);
+        own.set(into);
         cache.truncate(layer, P);
         evict(layer, scores);
       },

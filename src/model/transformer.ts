@@ -2,7 +2,7 @@
 // It decides nothing about what the cache keeps: after each layer it calls back, and whoever listens may compact that layer.
 //
 // T tokens at hand, D width, Hq and Hkv heads of d, F feed-forward width, V vocabulary. All activations f32.
-import type { Backend, ScratchShape } from '../backend/backend.ts';
+import type { Backend, Looks, ScratchShape } from '../backend/backend.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { ModelConfig } from './config.ts';
@@ -23,6 +23,7 @@ export interface Workspace {
   readonly mixed: Tensor;
   readonly gate: Tensor;
   readonly up: Tensor;
+  readonly looks: Tensor;
   /** f32 [1, V]. */
   readonly logits: Tensor;
   readonly bytes: number;
@@ -40,7 +41,9 @@ export interface Pass {
    * Called in every layer after the attention of each piece, with its queries [T, Hq * d]. With the last piece of a layer (`done` = all
    * tokens) the listener may change that layer's rows.
    */
-  readonly onLayer?: (layer: number, queries: Tensor, T: number, done: number) => void;
+  readonly onLayer?: (layer: number, queries: Tensor, T: number, done: number, looks?: Looks) => void;
+  /** Whether the listener is given what the queries' attention to rows before this pass summed up to (where it was computed). */
+  readonly looks?: boolean;
   /** Stop after the last layer's attention: nobody needs what would come out. */
   readonly queriesOnly?: boolean;
 }
@@ -71,6 +74,7 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
     mixed: queryHeads * d,
     gate: F,
     up: F,
+    looks: 2 * queryHeads,
     ids: 1,
     angles: config.ropeDims,
   } as const;
@@ -156,8 +160,9 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
         backend.rope(s.k, angles, T, kvHeads, d);
         cache.append(l, s.k, s.v, T, pass.token + from, pass.position + from);
         const last = pass.queriesOnly && l === layers - 1;
-        if (!last) backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType);
-        pass.onLayer?.(l, s.q, T, from + T);
+        const looks = pass.looks && !last ? { address: s.looks.address, unseen: from + T } : undefined;
+        if (!last) backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType, looks);
+        pass.onLayer?.(l, s.q, T, from + T, looks);
         if (last) continue;
         linear(s.normed, s.mixed, w.attnOutput, T);
         backend.add(x, s.normed, T);

@@ -11,8 +11,8 @@ const FIRST_STAGE_MASS = 0.9;
 export function attentionScore({ observe, aggregate, pool, value, stages }: Pick<Policy, 'observe' | 'aggregate' | 'pool' | 'value' | 'stages'>): Score {
   return (view, ops) => {
     if (!view.queries) throw new TypeError('a policy with observers was scored without their queries');
-    const { heads, headDim, rowType, queries, count, recent } = view;
-    const observation = { queries, count, causal: observe.queries !== 'patched', unscored: Math.min(recent, ...heads.map((h) => h.length)) };
+    const { heads, headDim, rowType, queries, count, recent, looks: seen } = view;
+    const observation = { queries, count, looks: seen, causal: observe.queries !== 'patched', unscored: Math.min(recent, ...heads.map((h) => h.length)) };
     let scores: Scores;
     if (aggregate === 'defensive') {
       scores = ops.observeDefensive(view.spare, heads, headDim, rowType, observation, pool);

@@ -1,6 +1,6 @@
 // What an eviction policy is: a record that says who looks at the cache, what a look is worth, and what is kept whatever the score.
 // It knows rows, queries and numbers; no model, no conversation, no budget.
-import type { Angles, Backend } from '../backend/backend.ts';
+import type { Angles, Backend, Looks } from '../backend/backend.ts';
 import type { RowType } from '../backend/dtype.ts';
 import type { Address, HeadRows, Scores, Tensor, Weight } from '../backend/tensor.ts';
 import { attentionScore } from './attention.ts';
@@ -26,6 +26,8 @@ export interface LayerView {
   /** The observers' queries [count, Hq * d], those of the newest `count` tokens unless patched. Nobody needs them afterwards: they may be changed. */
   readonly queries?: Tensor;
   readonly count: number;
+  /** What these queries' attention to these rows summed up to, where a patched prompt has just been forwarded and it is known. */
+  readonly looks?: Looks;
   /** Rotations of the `count` queries to the mean over coming positions, where the observer asks for them. */
   readonly ahead?: Angles;
   /** Rows at the end of each head that are kept whatever the score. */

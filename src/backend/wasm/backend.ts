@@ -62,12 +62,13 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     heads: readonly HeadRows[],
     d: number,
     type: RowType,
-    { queries, count, causal, unscored = 0 }: Omit<Observation, 'aggregate'>,
+    { queries, count, causal, unscored = 0, looks }: Omit<Observation, 'aggregate'>,
   ): Scores {
     const group = queries.columns / d / heads.length;
     return scoreHeads(out, heads, unscored, (head, to, scored, h) => {
       const looking = queries.address + h * group * d * 4;
-      kernel(to, looking, head.keys, scratch.address, count, group, head.length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type));
+      const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
+      kernel(to, looking, head.keys, scratch.address, count, group, head.length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type), seen);
     });
   }
 
@@ -150,12 +151,16 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     groupRows(rows, list, x, grid, n, d, type, side) {
       kernels.kivi_group(rows, list, x, grid, scratch.address, n, d, rowCode(type, side));
     },
-    attention(out, q, heads, T, d, type) {
+    attention(out, q, heads, T, d, type, looks) {
       const group = q.columns / d / heads.length;
       for (let h = 0; h < heads.length; h++) {
         const { keys, values, length } = heads[h];
         const offset = h * group * d * 4;
-        kernels.attention(out.address + offset, q.address + offset, keys, values, scratch.address, T, group, length, d, out.columns, q.columns, rowCode(type));
+        // a head without rows before leaves nothing: it gets no scores either
+        const seen = looks ? length - looks.unseen : 0;
+        const left = looks && seen > 0 ? looks.address + h * 2 * T * group * 4 : 0;
+        const [to, from, code] = [out.address + offset, q.address + offset, rowCode(type)];
+        kernels.attention(to, from, keys, values, scratch.address, T, group, length, d, out.columns, q.columns, code, left, seen);
       }
     },
 
