@@ -82,6 +82,22 @@ export function maskedMax(s: usize, visible: i32, keys: i32): f32 {
   return maxLanes(peak);
 }
 
+/** Leaves the largest of all scores so far, `n` of them at s, and the sum of their exp: on their own scale, rows behind may score far higher. */
+function leaveLook(look: usize, apart: usize, s: usize, n: i32, before: f32, mass: f32): void {
+  const lanes = (<usize>(n & ~3)) << 2;
+  const end = (<usize>n) << 2;
+  let largest = f32x4.splat(before);
+  for (let j: usize = 0; j < lanes; j += 16) largest = f32x4.pmax(largest, v128.load(s + j));
+  let peak = maxLanes(largest);
+  for (let j = lanes; j < end; j += 4) peak = max(peak, load<f32>(s + j));
+  let sums = f32x4.splat(0);
+  for (let j: usize = 0; j < lanes; j += 16) sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(s + j), f32x4.splat(peak))));
+  let sum: f32 = mass * exp1(before - peak) + sumLanes(sums);
+  for (let j = lanes; j < end; j += 4) sum += exp1(load<f32>(s + j) - peak);
+  store<f32>(look, peak);
+  store<f32>(look + apart, sum);
+}
+
 /** Bytes of scratch for attention() over T tokens of G heads. */
 export function attention_scratch(T: i32, G: i32, d: i32): i32 {
   const R = T * G;
@@ -91,7 +107,8 @@ export function attention_scratch(T: i32, G: i32, d: i32): i32 {
 /**
  * out[t, g] = sum_i softmax_i(q[t, g] . k[i] / sqrt(d)) v[i], i <= n - T + t: the last T of the n rows are the block's own.
  * out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] | scratch attention_scratch(); n >= T
- * looks: 0, or f32 [2, T, G], where each query's largest score with rows 0 .. seen is left, and sum_i exp(score - largest) of those; 0 < seen <= n - T
+ * looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to the other, where each query's largest score with rows 0 .. seen is left, and
+ * sum_i exp(score - largest) of those; 0 < seen <= n - T
  */
 export function attention(
   out: usize,
@@ -108,6 +125,7 @@ export function attention(
   type: i32,
   looks: usize,
   seen: i32,
+  looks_apart: i32,
 ): void {
   const ofValues = valueType(type);
   const R = T * G;
@@ -150,6 +168,9 @@ export function attention(
         const peakAt = peaks + ((<usize>(r + i)) << 2);
         const massAt = masses + ((<usize>(r + i)) << 2);
         const before = load<f32>(peakAt);
+        if (looks != 0 && i0 < seen && seen <= i0 + keys) {
+          leaveLook(looks + ((<usize>(r + i)) << 2), (<usize>looks_apart) << 2, row, seen - i0, before, load<f32>(massAt));
+        }
         const peak = max(before, maskedMax(row, visible, keys));
         const base = f32x4.splat(peak);
         let mass = f32x4.splat(0);
@@ -159,13 +180,6 @@ export function attention(
           v128.store(row + ((<usize>j) << 2), p);
         }
         const decay = exp1(before - peak);
-        if (looks != 0 && i0 < seen && seen <= i0 + keys) {
-          let part: f32 = 0;
-          for (let j = 0; j < seen - i0; j++) part += load<f32>(row + ((<usize>j) << 2));
-          const look = looks + ((<usize>(r + i)) << 2);
-          store<f32>(look, peak);
-          store<f32>(look + ((<usize>R) << 2), load<f32>(massAt) * decay + part);
-        }
         store<f32>(peakAt, peak);
         store<f32>(massAt, load<f32>(massAt) * decay + sumLanes(mass));
         if (decay != 1) {

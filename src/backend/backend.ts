@@ -41,6 +41,8 @@ export interface Backend {
   readonly name: string;
   /** Which build of the kernels: 'simd', 'relaxed', 'debug'; 'f64' for the reference. */
   readonly build: string;
+  /** How many threads share its work. */
+  readonly threads: number;
   readonly arena: Arena;
 
   /** Copies bytes into memory. */

@@ -79,6 +79,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
   const backend: Backend = {
     name: 'reference',
     build: 'f64',
+    threads: 1,
     arena,
     write: (address, data) => new Uint8Array(memory, address, data.length).set(data),
     moveBytes: (to, from, count) => void new Uint8Array(memory).copyWithin(to, from, from + count),

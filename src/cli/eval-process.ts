@@ -13,7 +13,7 @@ export interface Job {
 }
 
 const job = JSON.parse(process.argv[2]) as Job;
-const model = await loadModel(job.model);
+const model = await loadModel(job.model, { threads: 1 });
 const dialogues = readDialogues(await readText(job.data), job.data, job.format);
 process.on('message', ({ setup, dialogue }: Unit) => {
   evaluateDialogue(model, dialogues[dialogue], job.setups[setup]).then(

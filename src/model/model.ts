@@ -17,6 +17,11 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Which build of the kernels: 'relaxed' needs relaxed SIMD (Node 22+). Default 'auto'. Bytes of a module are for tests. */
   build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
+  /**
+   * Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where memory cannot be shared (pages without cross-origin
+   * isolation). They start with the first work that is worth sharing and stop when the last conversation is closed. The number changes no result.
+   */
+  threads?: number | 'auto';
   /** Another backend, with a memory of its own that the model then owns. Default: WebAssembly. */
   backend?: Backend;
 }
@@ -54,7 +59,7 @@ export async function loadModel(input: ModelInput, options: LoadOptions = {}): P
     const config = readConfig(file.metadata, source.name);
     const tokenizer = createTokenizer(file.metadata, source.name);
     const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
-    backend = options.backend ?? createWasmBackend(options.build);
+    backend = options.backend ?? createWasmBackend({ build: options.build, threads: options.threads });
     const weights = await loadWeights(source, file, config, backend, options);
     const owned = backend;
     let live = true;

@@ -1,5 +1,6 @@
 // Node: files through node:fs.
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import type { Runtime } from './runtime.ts';
 
@@ -7,6 +8,7 @@ let temporaries = 0;
 
 export const runtime: Runtime = {
   name: 'node',
+  cores: availableParallelism(),
   async openFile(path) {
     const handle = await open(path, 'r');
     let buffer = new Uint8Array(0);

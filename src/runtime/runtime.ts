@@ -10,6 +10,8 @@ export interface RandomAccessFile {
 
 export interface Runtime {
   readonly name: string;
+  /** Cores that this process may use. */
+  readonly cores: number;
   /** Opens a file. Throws the platform's error where it cannot, UnsupportedError where there are no files. */
   openFile(path: string): Promise<RandomAccessFile>;
   /** Writes a file so that it is whole or not there: to a temporary name first, then renamed. Makes missing folders. */

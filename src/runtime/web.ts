@@ -6,4 +6,10 @@ const refuse = async (path: string): Promise<never> => {
   throw new UnsupportedError(`'${path}' is a file path, and this runtime has no file system: pass a URL, a Blob or bytes`);
 };
 
-export const runtime: Runtime = { name: 'web', openFile: refuse, writeFile: refuse, removeFile: refuse };
+export const runtime: Runtime = {
+  name: 'web',
+  cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+  openFile: refuse,
+  writeFile: refuse,
+  removeFile: refuse,
+};

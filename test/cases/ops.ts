@@ -354,14 +354,18 @@ function rowCases(type: RowType): OpCase[] {
         return b.read(out, T);
       },
     },
-    {
-      op: `attention and observe by what it left ${type}`,
+    // also where rows that do not count score so high that others vanish beside them
+    ...[1, 40].map((steep): OpCase => ({
+      op: `attention and observe by what it left${steep > 1 ? ', steep' : ''} ${type}`,
       sizes: observed.filter(([, , T, ...l]) => l.every((n) => n > T + 1)),
-      tolerance: 3e-6,
+      tolerance: steep * 3e-6,
       run(b, [dim, group, T, ...l]) {
         const d = fit(dim);
         const heads = b.heads(l, d, type);
         const [queries, out] = [b.tensor(T, l.length * group * d), b.empty(T, l.length * group * d)];
+        b.backend.floats(queries.address, T * queries.columns).forEach((x, i, q) => {
+          q[i] = steep * x;
+        });
         const looks = { address: b.room(2 * T * group * l.length * 4), unseen: T + 1 };
         b.backend.attention(out, queries, heads, T, d, type, looks);
         const before = heads.map((head) => ({ ...head, length: head.length - looks.unseen }));
@@ -370,10 +374,9 @@ function rowCases(type: RowType): OpCase[] {
         );
         const worst = b.room(4 * l.reduce((x, y) => x + y, 0));
         scores.push(...b.scores(b.backend.observeDefensive(worst, before, d, type, { queries, count: T, causal: false, looks }, 5)));
-        // the largest score of a query that was rounded otherwise stands in for another: their sums are compared through the scores
         return [...b.read(out, T), ...scores];
       },
-    },
+    })),
     ...[1, 5, 9].map((size): OpCase => ({
       op: `observeDefensive ${size} ${type}`,
       sizes: observed,

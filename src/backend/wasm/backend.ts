@@ -1,11 +1,15 @@
-// The WebAssembly backend: each operation of backend.ts as calls of kernels. It lays out scratch and loops over heads; no numbers here.
+// The WebAssembly backend: each operation of backend.ts as calls of kernels. It lays out scratch, loops over heads, and cuts operations into calls that
+// threads can share; no numbers here. Cutting changes no result: every sum is made within one call, in the same order.
 import { createArena } from '../arena.ts';
 import type { Backend, Observation, ScratchShape } from '../backend.ts';
 import { isGrouped, isQuantized, type RowType, rowBytes, rowCode, type WeightName, weightRowBytes } from '../dtype.ts';
+import { OptionError } from '../../errors.ts';
+import { runtime } from '#runtime';
 import type { HeadRows, Scores } from '../tensor.ts';
-import { type Build, createCore, type Kernels } from './core.ts';
+import { type Call, MOST_CALLS } from './board.ts';
+import { type Build, canShareMemory, createCore, type Kernels } from './core.ts';
+import { type KernelName, Team } from './team.ts';
 
-type Gemm = Kernels['gemm_f32'];
 type Gather = Kernels['gather_f32'];
 
 /** A weight's rows are padded to whole panels of the gemm. */
@@ -17,15 +21,49 @@ const VALUE_ROWS = 64;
 /** Float weights multiply x as it is; the others want it as quantize_i16 leaves it. */
 const floatWeights: ReadonlySet<WeightName> = new Set(['f32', 'f16', 'bf16']);
 
-/** Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build that cannot run here. */
-export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'auto'): Backend {
-  const core = createCore(build);
+/** Queries that attention takes at a time: enough that unpacking a tile of keys for them costs little, few enough that their state is small. */
+const QUERY_ROWS = 32;
+/** Multiply-adds below which work is not worth sharing: some microseconds. */
+const WORTH_SHARING = 1 << 17;
+/** Calls a thread, where work can be cut freely: so that one that comes late still finds some. */
+const CALLS_PER_THREAD = 4;
+/** Multiply-adds that an element of normalising, rotating and gating counts as. */
+const ELEMENT_WORK = 8;
+const MOST_THREADS = 16;
+/** Cores from which on half of them are taken to be second threads of the other half. */
+const MANY_CORES = 8;
+
+export interface WasmOptions {
+  readonly build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
+  /** Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where memory cannot be shared. */
+  readonly threads?: number | 'auto';
+}
+
+/** How many threads. Throws OptionError for a number that cannot be. */
+export function chooseThreads(threads: number | 'auto' = 'auto'): number {
+  if (threads !== 'auto') {
+    if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
+      throw new OptionError(`threads is ${threads}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`);
+    if (threads > 1 && !canShareMemory())
+      throw new OptionError(`${threads} threads were asked for where memory cannot be shared: serve the page with cross-origin isolation, or use 1 or 'auto'`);
+    return threads;
+  }
+  if (!canShareMemory()) return 1;
+  const { cores } = runtime;
+  return Math.min(MANY_CORES, cores < MANY_CORES ? cores : Math.ceil(cores / 2));
+}
+
+/** Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build or threads that cannot run here. */
+export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = {}): Backend {
+  const { build, threads } = typeof options === 'string' || options instanceof Uint8Array ? { build: options, threads: 1 } : options;
+  const size = chooseThreads(threads);
+  const core = createCore(build, size > 1);
   const { kernels, memory } = core;
   const arena = createArena(core.base, core.limitBytes, core.reserve);
-  const gemm = (type: WeightName) => kernels[`gemm_${type}`] as Gemm;
+  const team = size > 1 ? new Team(core, size) : undefined;
   const gather = (type: WeightName) => kernels[`gather_${type}`] as Gather;
 
-  // One scratch region, as large as the largest live reservation: operations run one after the other.
+  // One scratch region a thread, as large as the largest live reservation: operations run one after the other.
   const reservations = new Set<{ bytes: number }>();
   let scratch = { address: 0, bytes: 0 };
   function fitScratch(): void {
@@ -34,6 +72,27 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     if (scratch.bytes > 0) arena.free(scratch.address);
     scratch = { address: 0, bytes: 0 };
     if (bytes > 0) scratch = { address: arena.allocate(bytes), bytes };
+    team?.setScratch(scratch.address, bytes / size);
+  }
+
+  /**
+   * Makes calls of one kernel, on all threads where they are `work` multiply-adds or more. Argument number `scratchAt` is a scratch, which each thread
+   * replaces by its own.
+   */
+  function share(kernel: KernelName, scratchAt: number, calls: readonly Call[], work: number): void {
+    if (team && calls.length > 1 && work >= WORTH_SHARING) {
+      for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(kernel, scratchAt, calls.slice(i, i + MOST_CALLS));
+      return;
+    }
+    const run = kernels[kernel] as (...args: number[]) => unknown;
+    for (const call of calls) run(...call);
+  }
+
+  /** Cuts 0 .. n into parts of a multiple of `unit`, as many as threads want, and makes a call of each. */
+  function parts(n: number, unit: number, work: number, call: (from: number, count: number) => Call): Call[] {
+    const wanted = team && work >= WORTH_SHARING ? size * CALLS_PER_THREAD : 1;
+    const step = Math.max(unit, Math.ceil(n / wanted / unit) * unit);
+    return Array.from({ length: Math.ceil(n / step) }, (_, i) => call(i * step, Math.min(step, n - i * step)));
   }
 
   /** Calls `each` for every head with the address of its first score. */
@@ -56,7 +115,7 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
 
   /** Runs an observing kernel on every head; `how` is its aggregate or the width of its smoothing. */
   function watchHeads(
-    kernel: Kernels['observe'],
+    kernel: 'observe' | 'observe_defensive',
     how: number,
     out: number,
     heads: readonly HeadRows[],
@@ -65,16 +124,22 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     { queries, count, causal, unscored = 0, looks }: Omit<Observation, 'aggregate'>,
   ): Scores {
     const group = queries.columns / d / heads.length;
-    return scoreHeads(out, heads, unscored, (head, to, scored, h) => {
+    const calls: Call[] = [];
+    let work = 0;
+    const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
       const looking = queries.address + h * group * d * 4;
       const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
-      kernel(to, looking, head.keys, scratch.address, count, group, head.length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type), seen);
+      calls.push([to, looking, keys, scratch.address, count, group, length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type), seen]);
+      work += 2 * count * group * length * d;
     });
+    share(kernel, 3, calls, work);
+    return scores;
   }
 
   const backend: Backend = {
     name: 'wasm',
     build: core.build,
+    threads: size,
     arena,
     write(address, bytes) {
       new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
@@ -109,35 +174,69 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
       gather(table.type.name)(y.address, table.address, ids, scratch.address, n, table.columns);
     },
     rmsNorm(y, x, w, n, eps) {
-      kernels.rms_norm(y.address, x.address, w.address, n, w.columns, eps);
+      const d = w.columns;
+      const work = n * d * ELEMENT_WORK;
+      const call = (i: number, count: number) => [y.address + i * d * 4, x.address + i * d * 4, w.address, count, d, eps];
+      share('rms_norm', -1, parts(n, 1, work, call), work);
     },
     linear(y, x, w, n) {
-      gemm(w.type.name)(y.address, x.address, w.address, scratch.address, n, w.rows, w.columns, y.columns, x.columns);
+      const work = n * w.rows * w.columns;
+      const rowBytes = weightRowBytes(w.type, w.columns);
+      const call = (row: number, count: number) => [
+        y.address + row * 4,
+        x.address,
+        w.address + row * rowBytes,
+        scratch.address,
+        n,
+        count,
+        w.columns,
+        y.columns,
+        x.columns,
+      ];
+      share(`gemm_${w.type.name}`, 3, parts(w.rows, PANEL_ROWS, work, call), work);
     },
     linearOne(y, x, w) {
       const k = w.columns;
       const name = w.type.name;
-      if (floatWeights.has(name)) {
-        (kernels[`gemv_${name}`] as Kernels['gemv_f32'])(y.address, x.address, w.address, w.rows, k);
-        return;
+      const work = w.rows * k;
+      const rowBytes = weightRowBytes(w.type, k);
+      let input = [x.address];
+      if (!floatWeights.has(name)) {
+        const scales = scratch.address + k * 2;
+        const sums = scales + k / 8;
+        kernels.quantize_i16(scratch.address, scales, sums, x.address, k);
+        input = [scratch.address, scales, sums];
       }
-      const scales = scratch.address + k * 2;
-      const sums = scales + k / 8;
-      kernels.quantize_i16(scratch.address, scales, sums, x.address, k);
-      (kernels[`gemv_${name}`] as Kernels['gemv_q8_0'])(y.address, scratch.address, scales, sums, w.address, w.rows, k);
+      const call = (row: number, count: number) => [y.address + row * 4, ...input, w.address + row * rowBytes, count, k];
+      share(`gemv_${name}`, -1, parts(w.rows, GROUP_ROWS, work, call), work);
     },
     add(y, x, n) {
-      kernels.add_rows(y.address, x.address, n, y.columns, y.columns);
+      const c = y.columns;
+      const call = (i: number, count: number) => [y.address + i * c * 4, x.address + i * c * 4, count, c, c];
+      share('add_rows', -1, parts(n, 1, n * c * ELEMENT_WORK, call), n * c * ELEMENT_WORK);
     },
     addBias(y, bias, n) {
       kernels.add_rows(y.address, bias.address, n, y.columns, 0);
     },
     swiglu(y, gate, up, n) {
-      kernels.swiglu(y.address, gate.address, up.address, n * y.columns);
+      const c = y.columns;
+      const call = (i: number, count: number) => [y.address + i * c * 4, gate.address + i * c * 4, up.address + i * c * 4, count * c];
+      share('swiglu', -1, parts(n, 1, n * c * ELEMENT_WORK, call), n * c * ELEMENT_WORK);
     },
 
     rope(x, angles, n, heads, d) {
-      kernels.rope(x.address, angles.address, n, heads, d, angles.rotated, angles.style === 'halves' ? 1 : 0);
+      const { rotated, style } = angles;
+      const work = n * heads * d * ELEMENT_WORK;
+      const call = (i: number, count: number) => [
+        x.address + i * heads * d * 4,
+        angles.address + i * rotated * 4,
+        count,
+        heads,
+        d,
+        rotated,
+        style === 'halves' ? 1 : 0,
+      ];
+      share('rope', -1, parts(n, 1, work, call), work);
     },
     ropeShift(keys, angles, n, d, type) {
       kernels.rope_shift(keys, angles.address, scratch.address, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowCode(type));
@@ -153,19 +252,33 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     },
     attention(out, q, heads, T, d, type, looks) {
       const group = q.columns / d / heads.length;
-      for (let h = 0; h < heads.length; h++) {
-        const { keys, values, length } = heads[h];
-        const offset = h * group * d * 4;
+      const code = rowCode(type);
+      const calls: Call[] = [];
+      let work = 0;
+      // one query: its heads one by one, where the kv heads alone do not give every thread as much to do
+      const single = T === 1 && !looks && team && heads.length % size !== 0;
+      const [pieces, each] = single ? [group, 1] : [1, group];
+      heads.forEach(({ keys, values, length }, h) => {
         // a head without rows before leaves nothing: it gets no scores either
         const seen = looks ? length - looks.unseen : 0;
         const left = looks && seen > 0 ? looks.address + h * 2 * T * group * 4 : 0;
-        const [to, from, code] = [out.address + offset, q.address + offset, rowCode(type)];
-        kernels.attention(to, from, keys, values, scratch.address, T, group, length, d, out.columns, q.columns, code, left, seen);
-      }
+        for (let t = 0; t < T; t += QUERY_ROWS) {
+          const count = Math.min(QUERY_ROWS, T - t);
+          const n = length - T + t + count;
+          for (let g = 0; g < pieces; g++) {
+            const offset = (h * group + g) * d * 4;
+            const [to, from] = [out.address + offset + t * out.columns * 4, q.address + offset + t * q.columns * 4];
+            const look = left === 0 ? 0 : left + t * group * 4;
+            calls.push([to, from, keys, values, scratch.address, count, each, n, d, out.columns, q.columns, code, look, seen, T * group]);
+          }
+          work += 2 * count * group * n * d;
+        }
+      });
+      share('attention', 4, calls, work);
     },
 
-    observe: (out, heads, d, type, o: Observation) => watchHeads(kernels.observe, o.aggregate === 'max' ? 1 : 0, out, heads, d, type, o),
-    observeDefensive: (out, heads, d, type, o, size) => watchHeads(kernels.observe_defensive, size, out, heads, d, type, o),
+    observe: (out, heads, d, type, o: Observation) => watchHeads('observe', o.aggregate === 'max' ? 1 : 0, out, heads, d, type, o),
+    observeDefensive: (out, heads, d, type, o, size) => watchHeads('observe_defensive', size, out, heads, d, type, o),
     valueNorms(out, heads, from, d, type, wo) {
       const group = wo.columns / d / heads.length;
       const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
@@ -226,10 +339,10 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
     scratchBytes(shape: ScratchShape) {
       const { tokens, queryHeads, kvHeads, headDim, width } = shape;
       const group = queryHeads / kvHeads;
-      return Math.max(
+      const bytes = Math.max(
         kernels.gemm_scratch(),
         width * 2 + width / 4 + 64, // i16 activations, scales and sums
-        kernels.attention_scratch(tokens, group, headDim),
+        kernels.attention_scratch(Math.min(tokens, QUERY_ROWS), group, headDim),
         kernels.observe_scratch(tokens, group, headDim),
         kernels.defensive_scratch(tokens, group, headDim),
         kernels.expect_scratch(tokens, group, headDim),
@@ -237,17 +350,21 @@ export function createWasmBackend(build: Build | 'auto' | Uint8Array<ArrayBuffer
         kernels.rows_scratch(headDim) + headDim * 4,
         kernels.top_k_scratch(),
       );
+      return Math.ceil(bytes / 64) * 64 * size;
     },
     reserveScratch(shape) {
       const reservation = { bytes: backend.scratchBytes(shape) };
       reservations.add(reservation);
       fitScratch();
       return () => {
-        if (reservations.delete(reservation)) fitScratch();
+        if (!reservations.delete(reservation)) return;
+        fitScratch();
+        if (reservations.size === 0) team?.stop();
       };
     },
     dispose() {
       reservations.clear();
+      team?.stop();
     },
   };
   return backend;

@@ -37,6 +37,7 @@ const MAXIMUM_PAGES = 65535;
 
 export interface Core {
   readonly build: string;
+  readonly module: WebAssembly.Module;
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly base: number;
@@ -45,18 +46,25 @@ export interface Core {
   reserve(end: number): void;
 }
 
-/** Instantiates a build with a memory of its own. `build` may be a module's bytes (tests). */
-export function createCore(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'auto'): Core {
+/** Whether threads can share a memory here: pages need cross-origin isolation for it, some edge runtimes never do. */
+export function canShareMemory(): boolean {
+  return typeof SharedArrayBuffer === 'function' && (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+}
+
+/** Instantiates a build with a memory of its own, `shared` among threads where wanted. `build` may be a module's bytes (tests). */
+export function createCore(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'auto', shared = false): Core {
   const chosen = build === 'auto' ? detectBuild() : build;
   if (chosen === 'relaxed' && !WebAssembly.validate(RELAXED_PROBE)) {
     throw new OptionError("build 'relaxed' was asked for, but this runtime has no relaxed SIMD: use build 'simd' or 'auto'");
   }
   const bytes = typeof chosen === 'string' ? decodeBase64(chosen === 'relaxed' ? relaxedBytes : simdBytes) : chosen;
-  const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES + 1 });
-  const { exports } = instantiateSync(new WebAssembly.Module(bytes), { env: { memory } });
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES + 1, shared });
+  const module = new WebAssembly.Module(shared ? importShared(bytes) : bytes);
+  const { exports } = instantiateSync(module, { env: { memory } });
   const kernels = exports as unknown as Kernels;
   return {
     build: typeof chosen === 'string' ? chosen : 'debug',
+    module,
     kernels,
     memory,
     base: Number((kernels.heap_base as unknown as WebAssembly.Global).value),
@@ -71,4 +79,40 @@ export function createCore(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'au
       }
     },
   };
+}
+
+const IMPORT_SECTION = 2;
+const MEMORY_KIND = 2;
+const [HAS_MAXIMUM, IS_SHARED] = [1, 2];
+
+/** The same module, importing a shared memory: one flag in its one import. The code is the same, none of it is atomic. */
+function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const out = bytes.slice();
+  let at = 8; // magic and version
+  const number = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = out[at++];
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  while (at < out.length) {
+    const section = out[at++];
+    const end = number() + at;
+    if (section === IMPORT_SECTION) {
+      for (let count = number(); count > 0; count--) {
+        for (const _ of ['module', 'name']) {
+          const length = number();
+          at += length;
+        }
+        if (out[at++] !== MEMORY_KIND) break;
+        if (out[at] !== HAS_MAXIMUM) break;
+        out[at] |= IS_SHARED;
+        return out;
+      }
+    }
+    at = end;
+  }
+  throw new DeviceError('the kernels do not import a memory that could be shared: build them with importMemory and maximumMemory');
 }

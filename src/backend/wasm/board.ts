@@ -1,0 +1,153 @@
+// Threads that work on one memory. Whoever has work writes a list of kernel calls; all threads, the writer too, take calls off it until none is left.
+// A thread that comes late (still starting, or descheduled) is never waited for, only one that has taken a call and not finished it.
+//
+//   control  i32 [16]: claim | done | sleepers | failed | waiting          claim = turn << 11 | calls left; who lowers it by one has taken that call
+//   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as reservations come and go
+//   calls    f64 [MOST_CALLS][CALL]: kernel number | which argument is the thread's scratch, or -1 | arguments
+import { DeviceError } from '../../errors.ts';
+
+const CLAIM = 0;
+const DONE = 1;
+const SLEEPERS = 2;
+const FAILED = 3;
+const WAITING = 4;
+const CONTROL_INTS = 16;
+
+const LEFT_BITS = 11;
+const LEFT_MASK = (1 << LEFT_BITS) - 1;
+/** Most calls of one list. */
+export const MOST_CALLS = LEFT_MASK;
+const MOST_ARGUMENTS = 16;
+const CALL = MOST_ARGUMENTS + 2;
+
+/** Looks at the control before a thread goes to sleep: some tens of microseconds, longer than the serial parts of a step. */
+const SPINS = 20_000;
+/** Milliseconds that a call may take a thread once all others are done. */
+const PATIENCE_MS = 20_000;
+
+/** Arguments of a kernel. */
+export type Call = readonly number[];
+
+/** What a thread is given to begin with. */
+export interface ThreadStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly board: SharedArrayBuffer;
+  /** Its number, from 1. */
+  readonly thread: number;
+}
+
+/** The shared list of calls, as each thread sees it. */
+export class Board {
+  readonly buffer: SharedArrayBuffer;
+  readonly #control: Int32Array;
+  readonly #calls: Float64Array;
+  readonly #scratch: Float64Array;
+  readonly #kernels: ((...args: number[]) => unknown)[];
+  readonly #thread: number;
+  #turn = 0;
+
+  constructor(kernels: object, thread: number, buffer = new SharedArrayBuffer(CONTROL_INTS * 4 + 16 + MOST_CALLS * CALL * 8)) {
+    this.buffer = buffer;
+    this.#control = new Int32Array(buffer, 0, CONTROL_INTS);
+    this.#scratch = new Float64Array(buffer, CONTROL_INTS * 4, 2);
+    this.#calls = new Float64Array(buffer, CONTROL_INTS * 4 + 16);
+    this.#kernels = namesOf(kernels).map((name) => (kernels as Record<string, (...args: number[]) => unknown>)[name]);
+    this.#thread = thread;
+  }
+
+  /** Tells where thread 0 has its scratch, and how far apart the threads' are. */
+  setScratch(address: number, bytes: number): void {
+    this.#scratch.set([address, bytes]);
+  }
+
+  /** Runs calls of one kernel on all threads, and returns when all are done. Throws DeviceError where a thread failed. */
+  run(kernel: number, scratchAt: number, calls: readonly Call[]): void {
+    const control = this.#control;
+    calls.forEach((call, i) => {
+      const at = i * CALL;
+      this.#calls[at] = kernel;
+      this.#calls[at + 1] = scratchAt;
+      this.#calls.set(call, at + 2);
+    });
+    Atomics.store(control, DONE, 0);
+    this.#turn = (this.#turn + 1) & (0x7fffffff >> LEFT_BITS);
+    Atomics.store(control, CLAIM, (this.#turn << LEFT_BITS) | calls.length);
+    if (Atomics.load(control, SLEEPERS) > 0) Atomics.notify(control, CLAIM);
+    while (this.#take()) {}
+    this.#await(calls.length);
+    if (Atomics.load(control, FAILED) !== 0) throw new DeviceError('a thread failed in a kernel: dispose of the model and load it again');
+  }
+
+  /** Takes a call off the list and runs it; false where none is left. */
+  #take(): boolean {
+    const control = this.#control;
+    const claim = Atomics.load(control, CLAIM);
+    const left = claim & LEFT_MASK;
+    if (left === 0) return false;
+    const at = (left - 1) * CALL;
+    const kernel = this.#calls[at];
+    const scratchAt = this.#calls[at + 1];
+    const args = Array.from(this.#calls.subarray(at + 2, at + CALL));
+    // what was read belongs to this claim, or the claim fails
+    if (Atomics.compareExchange(control, CLAIM, claim, claim - 1) !== claim) return true;
+    if (scratchAt >= 0) args[scratchAt] = this.#scratch[0] + this.#thread * this.#scratch[1];
+    try {
+      this.#kernels[kernel](...args);
+    } catch (error) {
+      Atomics.store(control, FAILED, 1);
+      if (this.#thread === 0) throw error;
+    } finally {
+      Atomics.add(control, DONE, 1);
+      if (this.#thread !== 0 && Atomics.load(control, WAITING) !== 0) Atomics.notify(control, DONE);
+    }
+    return true;
+  }
+
+  /** Waits for calls that other threads have taken. */
+  #await(count: number): void {
+    const control = this.#control;
+    let begin = 0;
+    for (let spins = 0; ; spins++) {
+      const done = Atomics.load(control, DONE);
+      if (done === count) return;
+      if (spins < SPINS) continue;
+      spins = 0;
+      const now = performance.now();
+      begin ||= now;
+      if (now - begin > PATIENCE_MS) {
+        throw new DeviceError(`a thread did not finish its call within ${PATIENCE_MS / 1000} s: dispose of the model and load it again`);
+      }
+      if (!mayWait) continue;
+      Atomics.store(control, WAITING, 1);
+      Atomics.wait(control, DONE, done, 1);
+      Atomics.store(control, WAITING, 0);
+    }
+  }
+
+  /** A thread's life: takes calls, looks for more for a while, sleeps until there are. */
+  serve(): never {
+    const control = this.#control;
+    for (;;) {
+      if (this.#take()) continue;
+      const claim = Atomics.load(control, CLAIM);
+      if ((claim & LEFT_MASK) !== 0) continue;
+      let spins = 0;
+      while (spins < SPINS && Atomics.load(control, CLAIM) === claim) spins++;
+      if (spins < SPINS) continue;
+      Atomics.add(control, SLEEPERS, 1);
+      Atomics.wait(control, CLAIM, claim);
+      Atomics.sub(control, SLEEPERS, 1);
+    }
+  }
+}
+
+/** Whether this thread may sleep: a page's own may not. */
+const mayWait = !('document' in globalThis);
+
+/** Kernels by name, in the order of their numbers. */
+export function namesOf(kernels: object): string[] {
+  return Object.keys(kernels)
+    .filter((name) => typeof (kernels as Record<string, unknown>)[name] === 'function')
+    .sort();
+}

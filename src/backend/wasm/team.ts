@@ -1,0 +1,56 @@
+// The threads beside this one that work on a backend's memory: they start with the first work that is worth it, and stop when told.
+import Worker from 'web-worker';
+import { Board, type Call, namesOf, type ThreadStart } from './board.ts';
+import type { Core, Kernels } from './core.ts';
+
+export type KernelName = { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels];
+export class Team {
+  readonly size: number;
+  readonly #core: Core;
+  readonly #board: Board;
+  readonly #numbers: Map<string, number>;
+  #workers: InstanceType<typeof Worker>[] = [];
+
+  constructor(core: Core, size: number) {
+    this.size = size;
+    this.#core = core;
+    this.#board = new Board(core.kernels, 0);
+    this.#numbers = new Map(namesOf(core.kernels).map((name, i) => [name, i]));
+  }
+
+  setScratch(address: number, bytes: number): void {
+    this.#board.setScratch(address, bytes);
+  }
+
+  /** Runs calls of one kernel, at most MOST_CALLS; `scratchAt` is the argument that each thread replaces by its own scratch, or -1. */
+  run(kernel: KernelName, scratchAt: number, calls: readonly Call[]): void {
+    this.#start();
+    this.#board.run(this.#numbers.get(kernel)!, scratchAt, calls);
+  }
+
+  #start(): void {
+    if (this.#workers.length > 0) return;
+    for (let thread = 1; thread < this.size; thread++) {
+      const worker = new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: `recollect ${thread}` });
+      // one that cannot start, or ends, leaves its work to the others
+      worker.onerror = () => {};
+      (worker as { [nodes]?: { unref(): void } })[nodes]?.unref();
+      worker.postMessage({ module: this.#core.module, memory: this.#core.memory, board: this.#board.buffer, thread } satisfies ThreadStart);
+      this.#workers.push(worker);
+    }
+  }
+
+  /** Ends the threads; the next work starts them again. */
+  stop(): void {
+    for (const worker of this.#workers) worker.terminate();
+    this.#workers = [];
+  }
+
+  /** For tests: the threads at work. */
+  get workers(): readonly InstanceType<typeof Worker>[] {
+    return this.#workers;
+  }
+}
+
+/** Where web-worker keeps the Node thread behind a worker. */
+const nodes = Symbol.for('worker');
