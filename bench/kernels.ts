@@ -18,12 +18,12 @@ export const kernels: BenchGroup = {
       const inputs = new Inputs(backend, 1);
       const w = inputs.weight(type, M, K);
       const [x, y] = [inputs.tensor(T, K), inputs.empty(T, M)];
-      const block = await medianMs(() => backend.linear(y, x, w, T));
+      const block = await medianMs(() => backend.linear([[y, w]], x, T));
       const gflops = (2 * T * K * M) / block / 1e6;
       report({ name: `linear ${type.name} ${T}x${K}x${M}`, rate: gflops, unit: 'GFLOP/s', share: gflops / limits.tileGflops, limit: 'register tile' });
       const large = inputs.weight(type, 4096, K);
       const out = inputs.empty(1, 4096);
-      const one = await medianMs(() => backend.linearOne(out, x, large));
+      const one = await medianMs(() => backend.linearOne([[out, large]], x));
       const gbs = (4096 * weightRowBytes(type, K)) / one / 1e6;
       report({ name: `linearOne ${type.name} ${K}x4096`, rate: gbs, unit: 'GB/s', share: gbs / limits.readGbs, limit: 'memory read' });
     }

@@ -24,7 +24,7 @@ export async function measureLimits(): Promise<Limits> {
   const y = { address: backend.arena.allocate(n * m * 4), columns: m };
   backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 64, width: k });
   const tile = await medianMs(() => {
-    for (let i = 0; i < 100; i++) backend.linear(y, x, w, n);
+    for (let i = 0; i < 100; i++) backend.linear([[y, w]], x, n);
   });
   // a one-row product of a weight far larger than any cache reads it once
   const [rows, columns] = [8192, 4096];
@@ -33,6 +33,6 @@ export async function measureLimits(): Promise<Limits> {
     { address: backend.arena.allocate(columns * 4), columns },
     { address: backend.arena.allocate(rows * 4), columns: rows },
   ];
-  const read = await medianMs(() => backend.linearOne(yl, xl, large));
+  const read = await medianMs(() => backend.linearOne([[yl, large]], xl));
   return { tileGflops: (2 * n * m * k * 100) / tile / 1e6, readGbs: (rows * columns * 4) / read / 1e6 };
 }

@@ -36,6 +36,9 @@ export interface Angles {
   readonly style: 'pairs' | 'halves';
 }
 
+/** Where a product goes, and the weight that makes it. */
+export type Product = readonly [y: Tensor, w: Weight];
+
 export interface Backend {
   /** 'wasm' or 'reference'. */
   readonly name: string;
@@ -63,10 +66,10 @@ export interface Backend {
   embed(y: Tensor, table: Weight, ids: Address, n: number): void;
   /** y[i] = x[i] / sqrt(mean(x[i]^2) + eps) * w, for n rows of w.columns; y may be x. */
   rmsNorm(y: Tensor, x: Tensor, w: Tensor, n: number, eps: number): void;
-  /** y[n, m] = x[n, k] W^T. Sums run over k in order, so a row's result does not depend on n. */
-  linear(y: Tensor, x: Tensor, w: Weight, n: number): void;
-  /** The same for one row, by a kernel made for decoding: quantised weights meet x rounded to 16 bits in blocks of 32. */
-  linearOne(y: Tensor, x: Tensor, w: Weight): void;
+  /** y[n, m] = x[n, k] W^T for several outputs and weights. Sums run over k in order, so a row's result does not depend on n. */
+  linear(products: readonly Product[], x: Tensor, n: number): void;
+  /** The same for one row, by kernels made for decoding: quantised weights meet x rounded to 16 bits in blocks of 32. */
+  linearOne(products: readonly Product[], x: Tensor): void;
   /** y[i] += x[i] (matrix), or y[i] += x[0] for every i (bias), n rows of y.columns. */
   add(y: Tensor, x: Tensor, n: number): void;
   addBias(y: Tensor, bias: Tensor, n: number): void;

@@ -103,13 +103,15 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
         f32(y.address + i * d * 4, d).set(from.map((v, j) => v * scale * row(w, 0)[j]));
       }
     },
-    linear(y, x, w, n) {
-      for (let i = 0; i < n; i++) {
-        const from = row(x, i, w.columns);
-        row(y, i, w.rows).set(Array.from({ length: w.rows }, (_, m) => dot(from, row(w, m))));
+    linear(products, x, n) {
+      for (const [y, w] of products) {
+        for (let i = 0; i < n; i++) {
+          const from = row(x, i, w.columns);
+          row(y, i).set(Array.from({ length: w.rows }, (_, m) => dot(from, row(w, m))));
+        }
       }
     },
-    linearOne: (y, x, w) => backend.linear(y, x, w, 1),
+    linearOne: (products, x) => backend.linear(products, x, 1),
     add(y, x, n) {
       const to = f32(y.address, n * y.columns);
       const from = f32(x.address, n * y.columns);

@@ -2,8 +2,8 @@
 // It decides nothing about what the cache keeps: after each layer it calls back, and whoever listens may compact that layer.
 //
 // T tokens at hand, D width, Hq and Hkv heads of d, F feed-forward width, V vocabulary. All activations f32.
-import type { Backend, Looks, ScratchShape } from '../backend/backend.ts';
-import type { Address, Tensor, Weight } from '../backend/tensor.ts';
+import type { Backend, Looks, Product, ScratchShape } from '../backend/backend.ts';
+import type { Address, Tensor } from '../backend/tensor.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { ModelConfig } from './config.ts';
 import type { ModelWeights } from './load.ts';
@@ -78,8 +78,7 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
     ids: 1,
     angles: config.ropeDims,
   } as const;
-  const linearOne = (y: Tensor, x: Tensor, w: Weight) => backend.linearOne(y, x, w);
-  const linearMany = (y: Tensor, x: Tensor, w: Weight, T: number) => backend.linear(y, x, w, T);
+  const linear = (products: readonly Product[], x: Tensor, T: number) => (T === 1 ? backend.linearOne(products, x) : backend.linear(products, x, T));
   const rowsOf = (x: Tensor, first: number): Tensor => ({ address: x.address + first * x.columns * 4, columns: x.columns });
   const scratchShape = (tokens: number): ScratchShape => ({ tokens, queryHeads, kvHeads, headDim: d, width: Math.max(D, F, queryHeads * d) });
   const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
@@ -144,13 +143,15 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
       for (let from = 0; from < all; from += s.piece) {
         const T = Math.min(s.piece, all - from);
         const x = rowsOf(s.x, from);
-        const linear = T === 1 ? linearOne : linearMany;
         if (!onePiece) writeAngles(from, T);
 
         backend.rmsNorm(s.normed, x, w.attnNorm, T, normEps);
-        linear(s.q, s.normed, w.q, T);
-        linear(s.k, s.normed, w.k, T);
-        linear(s.v, s.normed, w.v, T);
+        const inputs: Product[] = [
+          [s.q, w.q],
+          [s.k, w.k],
+          [s.v, w.v],
+        ];
+        linear(inputs, s.normed, T);
         if (w.qBias) backend.addBias(s.q, w.qBias, T);
         if (w.kBias) backend.addBias(s.k, w.kBias, T);
         if (w.vBias) backend.addBias(s.v, w.vBias, T);
@@ -164,14 +165,17 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
         if (!last) backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType, looks);
         pass.onLayer?.(l, s.q, T, from + T, looks);
         if (last) continue;
-        linear(s.normed, s.mixed, w.attnOutput, T);
+        linear([[s.normed, w.attnOutput]], s.mixed, T);
         backend.add(x, s.normed, T);
 
         backend.rmsNorm(s.normed, x, w.ffnNorm, T, normEps);
-        linear(s.gate, s.normed, w.gate, T);
-        linear(s.up, s.normed, w.up, T);
+        const gates: Product[] = [
+          [s.gate, w.gate],
+          [s.up, w.up],
+        ];
+        linear(gates, s.normed, T);
         backend.swiglu(s.gate, s.gate, s.up, T);
-        linear(s.normed, s.gate, w.down, T);
+        linear([[s.normed, w.down]], s.gate, T);
         backend.add(x, s.normed, T);
       }
     }
@@ -187,7 +191,7 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
     forward,
     logits(s, t) {
       backend.rmsNorm(s.normed, rowsOf(s.x, t), weights.outputNorm, 1, normEps);
-      backend.linearOne(s.logits, s.normed, weights.output);
+      backend.linearOne([[s.logits, weights.output]], s.normed);
       return backend.floats(s.logits.address, V);
     },
   };

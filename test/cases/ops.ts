@@ -190,7 +190,7 @@ function weightCases(): OpCase[] {
         tolerance: 1e-5,
         run(b, [n, m, c]) {
           const [w, x, y] = [b.weight(type, m, c), b.tensor(n, c), b.empty(n, m)];
-          b.backend.linear(y, x, w, n);
+          b.backend.linear([[y, w]], x, n);
           return b.read(y, n);
         },
       },
@@ -201,7 +201,7 @@ function weightCases(): OpCase[] {
         tolerance: 1e-3,
         run(b, [m, c]) {
           const [w, x, y] = [b.weight(type, m, c), b.tensor(1, c), b.empty(1, m)];
-          b.backend.linearOne(y, x, w);
+          b.backend.linearOne([[y, w]], x);
           return b.read(y, 1);
         },
       },

@@ -6,11 +6,12 @@ import { isGrouped, isQuantized, type RowType, rowBytes, rowCode, type WeightNam
 import { OptionError } from '../../errors.ts';
 import { runtime } from '#runtime';
 import type { HeadRows, Scores } from '../tensor.ts';
-import { type Call, MOST_CALLS } from './board.ts';
+import { Board, BOARD_BYTES, type Call, MOST_CALLS, namesOf, SCRATCH } from './board.ts';
 import { type Build, canShareMemory, createCore, type Kernels } from './core.ts';
-import { type KernelName, Team } from './team.ts';
+import { Team } from './team.ts';
 
 type Gather = Kernels['gather_f32'];
+type KernelName = { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels];
 
 /** A weight's rows are padded to whole panels of the gemm. */
 const PANEL_ROWS = 8;
@@ -60,7 +61,9 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
   const core = createCore(build, size > 1);
   const { kernels, memory } = core;
   const arena = createArena(core.base, core.limitBytes, core.reserve);
-  const team = size > 1 ? new Team(core, size) : undefined;
+  const board = new Board(kernels, 0, size > 1 ? new SharedArrayBuffer(BOARD_BYTES) : new ArrayBuffer(BOARD_BYTES));
+  const team = size > 1 ? new Team(core, board, size) : undefined;
+  const numbers = Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<KernelName, number>;
   const gather = (type: WeightName) => kernels[`gather_${type}`] as Gather;
 
   // One scratch region a thread, as large as the largest live reservation: operations run one after the other.
@@ -72,25 +75,18 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     if (scratch.bytes > 0) arena.free(scratch.address);
     scratch = { address: 0, bytes: 0 };
     if (bytes > 0) scratch = { address: arena.allocate(bytes), bytes };
-    team?.setScratch(scratch.address, bytes / size);
+    board.setScratch(scratch.address, bytes / size);
   }
 
-  /**
-   * Makes calls of one kernel, on all threads where they are `work` multiply-adds or more. Argument number `scratchAt` is a scratch, which each thread
-   * replaces by its own.
-   */
-  function share(kernel: KernelName, scratchAt: number, calls: readonly Call[], work: number): void {
-    if (team && calls.length > 1 && work >= WORTH_SHARING) {
-      for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(kernel, scratchAt, calls.slice(i, i + MOST_CALLS));
-      return;
-    }
-    const run = kernels[kernel] as (...args: number[]) => unknown;
-    for (const call of calls) run(...call);
+  /** Makes calls, on all threads where they are `work` multiply-adds or more. */
+  function share(calls: readonly Call[], work: number): void {
+    if (team && calls.length > 1 && work >= WORTH_SHARING) for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(calls.slice(i, i + MOST_CALLS));
+    else for (const call of calls) board.call(call);
   }
 
   /** Cuts 0 .. n into parts of a multiple of `unit`, as many as threads want, and makes a call of each. */
   function parts(n: number, unit: number, work: number, call: (from: number, count: number) => Call): Call[] {
-    const wanted = team && work >= WORTH_SHARING ? size * CALLS_PER_THREAD : 1;
+    const wanted = team && work >= WORTH_SHARING ? Math.min(size * CALLS_PER_THREAD, Math.max(size, Math.floor((2 * work) / WORTH_SHARING))) : 1;
     const step = Math.max(unit, Math.ceil(n / wanted / unit) * unit);
     return Array.from({ length: Math.ceil(n / step) }, (_, i) => call(i * step, Math.min(step, n - i * step)));
   }
@@ -124,15 +120,16 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     { queries, count, causal, unscored = 0, looks }: Omit<Observation, 'aggregate'>,
   ): Scores {
     const group = queries.columns / d / heads.length;
+    const number = numbers[kernel];
     const calls: Call[] = [];
     let work = 0;
     const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
       const looking = queries.address + h * group * d * 4;
       const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
-      calls.push([to, looking, keys, scratch.address, count, group, length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type), seen]);
+      calls.push([number, to, looking, keys, SCRATCH, count, group, length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type), seen]);
       work += 2 * count * group * length * d;
     });
-    share(kernel, 3, calls, work);
+    share(calls, work);
     return scores;
   }
 
@@ -176,67 +173,78 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
       const work = n * d * ELEMENT_WORK;
-      const call = (i: number, count: number) => [y.address + i * d * 4, x.address + i * d * 4, w.address, count, d, eps];
-      share('rms_norm', -1, parts(n, 1, work, call), work);
+      const call = (i: number, count: number) => [numbers.rms_norm, y.address + i * d * 4, x.address + i * d * 4, w.address, count, d, eps];
+      share(parts(n, 1, work, call), work);
     },
-    linear(y, x, w, n) {
-      const work = n * w.rows * w.columns;
-      const rowBytes = weightRowBytes(w.type, w.columns);
-      const call = (row: number, count: number) => [
-        y.address + row * 4,
-        x.address,
-        w.address + row * rowBytes,
-        scratch.address,
-        n,
-        count,
-        w.columns,
-        y.columns,
-        x.columns,
-      ];
-      share(`gemm_${w.type.name}`, 3, parts(w.rows, PANEL_ROWS, work, call), work);
+    linear(products, x, n) {
+      const total = products.reduce((sum, [, w]) => sum + n * w.rows * w.columns, 0);
+      const calls = products.flatMap(([y, w]) => {
+        const number = numbers[`gemm_${w.type.name}`];
+        const rowBytes = weightRowBytes(w.type, w.columns);
+        const call = (row: number, count: number) => [
+          number,
+          y.address + row * 4,
+          x.address,
+          w.address + row * rowBytes,
+          SCRATCH,
+          n,
+          count,
+          w.columns,
+          y.columns,
+          x.columns,
+        ];
+        return parts(w.rows, PANEL_ROWS, total, call);
+      });
+      share(calls, total);
     },
-    linearOne(y, x, w) {
-      const k = w.columns;
-      const name = w.type.name;
-      const work = w.rows * k;
-      const rowBytes = weightRowBytes(w.type, k);
-      let input = [x.address];
-      if (!floatWeights.has(name)) {
-        const scales = scratch.address + k * 2;
-        const sums = scales + k / 8;
-        kernels.quantize_i16(scratch.address, scales, sums, x.address, k);
-        input = [scratch.address, scales, sums];
-      }
-      const call = (row: number, count: number) => [y.address + row * 4, ...input, w.address + row * rowBytes, count, k];
-      share(`gemv_${name}`, -1, parts(w.rows, GROUP_ROWS, work, call), work);
+    linearOne(products, x) {
+      const k = x.columns;
+      const total = products.reduce((sum, [, w]) => sum + w.rows * k, 0);
+      const scales = scratch.address + k * 2;
+      const sums = scales + k / 8;
+      if (products.some(([, w]) => !floatWeights.has(w.type.name))) kernels.quantize_i16(scratch.address, scales, sums, x.address, k);
+      const calls = products.flatMap(([y, w]) => {
+        const { name } = w.type;
+        const number = numbers[`gemv_${name}`];
+        const input = floatWeights.has(name) ? [x.address] : [scratch.address, scales, sums];
+        const rowBytes = weightRowBytes(w.type, k);
+        return parts(w.rows, GROUP_ROWS, total, (row, count) => [number, y.address + row * 4, ...input, w.address + row * rowBytes, count, k]);
+      });
+      share(calls, total);
     },
     add(y, x, n) {
       const c = y.columns;
-      const call = (i: number, count: number) => [y.address + i * c * 4, x.address + i * c * 4, count, c, c];
-      share('add_rows', -1, parts(n, 1, n * c * ELEMENT_WORK, call), n * c * ELEMENT_WORK);
+      const work = n * c * ELEMENT_WORK;
+      share(
+        parts(n, 1, work, (i, count) => [numbers.add_rows, y.address + i * c * 4, x.address + i * c * 4, count, c, c]),
+        work,
+      );
     },
     addBias(y, bias, n) {
       kernels.add_rows(y.address, bias.address, n, y.columns, 0);
     },
     swiglu(y, gate, up, n) {
       const c = y.columns;
-      const call = (i: number, count: number) => [y.address + i * c * 4, gate.address + i * c * 4, up.address + i * c * 4, count * c];
-      share('swiglu', -1, parts(n, 1, n * c * ELEMENT_WORK, call), n * c * ELEMENT_WORK);
+      const work = n * c * ELEMENT_WORK;
+      const call = (i: number, count: number) => [numbers.swiglu, y.address + i * c * 4, gate.address + i * c * 4, up.address + i * c * 4, count * c];
+      share(parts(n, 1, work, call), work);
     },
 
     rope(x, angles, n, heads, d) {
       const { rotated, style } = angles;
       const work = n * heads * d * ELEMENT_WORK;
+      const neox = style === 'halves' ? 1 : 0;
       const call = (i: number, count: number) => [
+        numbers.rope,
         x.address + i * heads * d * 4,
         angles.address + i * rotated * 4,
         count,
         heads,
         d,
         rotated,
-        style === 'halves' ? 1 : 0,
+        neox,
       ];
-      share('rope', -1, parts(n, 1, work, call), work);
+      share(parts(n, 1, work, call), work);
     },
     ropeShift(keys, angles, n, d, type) {
       kernels.rope_shift(keys, angles.address, scratch.address, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowCode(type));
@@ -269,12 +277,12 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
             const offset = (h * group + g) * d * 4;
             const [to, from] = [out.address + offset + t * out.columns * 4, q.address + offset + t * q.columns * 4];
             const look = left === 0 ? 0 : left + t * group * 4;
-            calls.push([to, from, keys, values, scratch.address, count, each, n, d, out.columns, q.columns, code, look, seen, T * group]);
+            calls.push([numbers.attention, to, from, keys, values, SCRATCH, count, each, n, d, out.columns, q.columns, code, look, seen, T * group]);
           }
           work += 2 * count * group * n * d;
         }
       });
-      share('attention', 4, calls, work);
+      share(calls, work);
     },
 
     observe: (out, heads, d, type, o: Observation) => watchHeads('observe', o.aggregate === 'max' ? 1 : 0, out, heads, d, type, o),

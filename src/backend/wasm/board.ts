@@ -3,7 +3,7 @@
 //
 //   control  i32 [16]: claim | done | sleepers | failed | waiting          claim = turn << 11 | calls left; who lowers it by one has taken that call
 //   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as reservations come and go
-//   calls    f64 [MOST_CALLS][CALL]: kernel number | which argument is the thread's scratch, or -1 | arguments
+//   calls    f64 [MOST_CALLS][CALL]: kernel number | arguments, NaN where the thread's scratch is to stand
 import { DeviceError } from '../../errors.ts';
 
 const CLAIM = 0;
@@ -18,36 +18,42 @@ const LEFT_MASK = (1 << LEFT_BITS) - 1;
 /** Most calls of one list. */
 export const MOST_CALLS = LEFT_MASK;
 const MOST_ARGUMENTS = 16;
-const CALL = MOST_ARGUMENTS + 2;
+const CALL = MOST_ARGUMENTS + 1;
 
 /** Looks at the control before a thread goes to sleep: some tens of microseconds, longer than the serial parts of a step. */
 const SPINS = 20_000;
 /** Milliseconds that a call may take a thread once all others are done. */
 const PATIENCE_MS = 20_000;
 
-/** Arguments of a kernel. */
+/** A kernel's number, and its arguments. */
 export type Call = readonly number[];
+/** Stands for the scratch of the thread that makes a call. */
+export const SCRATCH = Number.NaN;
 
 /** What a thread is given to begin with. */
 export interface ThreadStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  readonly board: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer | ArrayBuffer;
   /** Its number, from 1. */
   readonly thread: number;
 }
 
+/** Bytes of a board. */
+export const BOARD_BYTES = CONTROL_INTS * 4 + 16 + MOST_CALLS * CALL * 8;
+
 /** The shared list of calls, as each thread sees it. */
 export class Board {
-  readonly buffer: SharedArrayBuffer;
+  readonly buffer: SharedArrayBuffer | ArrayBuffer;
   readonly #control: Int32Array;
   readonly #calls: Float64Array;
   readonly #scratch: Float64Array;
   readonly #kernels: ((...args: number[]) => unknown)[];
   readonly #thread: number;
+  readonly #args = new Float64Array(MOST_ARGUMENTS);
   #turn = 0;
 
-  constructor(kernels: object, thread: number, buffer = new SharedArrayBuffer(CONTROL_INTS * 4 + 16 + MOST_CALLS * CALL * 8)) {
+  constructor(kernels: object, thread: number, buffer: SharedArrayBuffer | ArrayBuffer) {
     this.buffer = buffer;
     this.#control = new Int32Array(buffer, 0, CONTROL_INTS);
     this.#scratch = new Float64Array(buffer, CONTROL_INTS * 4, 2);
@@ -61,15 +67,13 @@ export class Board {
     this.#scratch.set([address, bytes]);
   }
 
-  /** Runs calls of one kernel on all threads, and returns when all are done. Throws DeviceError where a thread failed. */
-  run(kernel: number, scratchAt: number, calls: readonly Call[]): void {
+  /** Makes calls on all threads, and returns when all are done. Throws DeviceError where a thread failed. */
+  run(calls: readonly Call[]): void {
     const control = this.#control;
-    calls.forEach((call, i) => {
-      const at = i * CALL;
-      this.#calls[at] = kernel;
-      this.#calls[at + 1] = scratchAt;
-      this.#calls.set(call, at + 2);
-    });
+    for (let i = 0, at = 0; i < calls.length; i++, at += CALL) {
+      const call = calls[i];
+      for (let j = 0; j < call.length; j++) this.#calls[at + j] = call[j];
+    }
     Atomics.store(control, DONE, 0);
     this.#turn = (this.#turn + 1) & (0x7fffffff >> LEFT_BITS);
     Atomics.store(control, CLAIM, (this.#turn << LEFT_BITS) | calls.length);
@@ -79,21 +83,54 @@ export class Board {
     if (Atomics.load(control, FAILED) !== 0) throw new DeviceError('a thread failed in a kernel: dispose of the model and load it again');
   }
 
-  /** Takes a call off the list and runs it; false where none is left. */
+  /** Makes a call on this thread alone. */
+  call(call: Call): void {
+    const [kernel, ...args] = call;
+    const own = this.#ownScratch();
+    this.#kernels[kernel](...args.map((a) => (Number.isNaN(a) ? own : a)));
+  }
+
+  #ownScratch(): number {
+    return this.#scratch[0] + this.#thread * this.#scratch[1];
+  }
+
+  /** Takes a call off the list and makes it; false where none is left. */
   #take(): boolean {
     const control = this.#control;
     const claim = Atomics.load(control, CLAIM);
     const left = claim & LEFT_MASK;
     if (left === 0) return false;
     const at = (left - 1) * CALL;
-    const kernel = this.#calls[at];
-    const scratchAt = this.#calls[at + 1];
-    const args = Array.from(this.#calls.subarray(at + 2, at + CALL));
+    const c = this.#calls;
+    const own = this.#ownScratch();
+    const kernel = this.#kernels[c[at]];
+    const args = this.#args;
+    for (let j = 0; j < MOST_ARGUMENTS; j++) {
+      const a = c[at + 1 + j];
+      args[j] = Number.isNaN(a) ? own : a;
+    }
     // what was read belongs to this claim, or the claim fails
     if (Atomics.compareExchange(control, CLAIM, claim, claim - 1) !== claim) return true;
-    if (scratchAt >= 0) args[scratchAt] = this.#scratch[0] + this.#thread * this.#scratch[1];
     try {
-      this.#kernels[kernel](...args);
+      // a kernel ignores what is more than it takes
+      kernel(
+        args[0],
+        args[1],
+        args[2],
+        args[3],
+        args[4],
+        args[5],
+        args[6],
+        args[7],
+        args[8],
+        args[9],
+        args[10],
+        args[11],
+        args[12],
+        args[13],
+        args[14],
+        args[15],
+      );
     } catch (error) {
       Atomics.store(control, FAILED, 1);
       if (this.#thread === 0) throw error;

@@ -1,31 +1,25 @@
 // The threads beside this one that work on a backend's memory: they start with the first work that is worth it, and stop when told.
 import Worker from 'web-worker';
-import { Board, type Call, namesOf, type ThreadStart } from './board.ts';
-import type { Core, Kernels } from './core.ts';
+import type { Board, Call, ThreadStart } from './board.ts';
+import type { Core } from './core.ts';
 
-export type KernelName = { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels];
 export class Team {
   readonly size: number;
   readonly #core: Core;
   readonly #board: Board;
-  readonly #numbers: Map<string, number>;
   #workers: InstanceType<typeof Worker>[] = [];
 
-  constructor(core: Core, size: number) {
+  /** `board` is this thread's. */
+  constructor(core: Core, board: Board, size: number) {
     this.size = size;
     this.#core = core;
-    this.#board = new Board(core.kernels, 0);
-    this.#numbers = new Map(namesOf(core.kernels).map((name, i) => [name, i]));
+    this.#board = board;
   }
 
-  setScratch(address: number, bytes: number): void {
-    this.#board.setScratch(address, bytes);
-  }
-
-  /** Runs calls of one kernel, at most MOST_CALLS; `scratchAt` is the argument that each thread replaces by its own scratch, or -1. */
-  run(kernel: KernelName, scratchAt: number, calls: readonly Call[]): void {
+  /** Makes calls, at most MOST_CALLS. */
+  run(calls: readonly Call[]): void {
     this.#start();
-    this.#board.run(this.#numbers.get(kernel)!, scratchAt, calls);
+    this.#board.run(calls);
   }
 
   #start(): void {
