@@ -1,5 +1,6 @@
 // The module's exports, a line a file.
 export { abs_sums_scratch, gemm_scratch } from './dense';
+export { gemm_integer_scratch } from './integer';
 export { pack_group, quantize_i16 } from './pack';
 export { abs_sums_f32, gather_f32, gemm_f32, gemv_f32 } from './weights/f32';
 export { abs_sums_f16, gather_f16, gemm_f16, gemv_f16 } from './weights/f16';

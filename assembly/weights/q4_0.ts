@@ -1,8 +1,9 @@
 // Q4_0 weights, 4.5 bits each. Block of 32: f16 d; 16 bytes, low nibbles k 0..15, high k 16..31; value = d * (q - 8).
 // Group: per block 4 d | 4 x [4 rows][4 bytes]
-import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
+import { absSums, gatherRows, storeGroup } from '../dense';
+import { gemmInteger, PANEL_BLOCK } from '../integer';
 import { foldPairs, loadHalves, madd } from '../simd';
-import { dotHigh, dotLow, highNibbles, lowNibbles, storeQuad } from './unpack';
+import { dotHigh, dotLow, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 
 const BLOCK_BYTES: usize = 18; // of one row; a group's block is four times that
 
@@ -19,9 +20,33 @@ function unpack_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
   }
 }
 
-/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q4_0 [m, k], k % 32 == 0 | scratch gemm_scratch() */
-export function gemm_q4_0(y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32): void {
-  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>(k / 32) * BLOCK_BYTES, unpack_q4_0);
+function codes_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
+  let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
+  const eight = i8x16.splat(8);
+  for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += PANEL_BLOCK) {
+    v128.store(dst, loadHalves(p));
+    for (let j: usize = 0; j < 4; j++) {
+      const v = v128.load(p + 8 + (j << 4));
+      storePairs(dst + 64 + (j << 6), i8x16.sub(lowNibbles(v), eight));
+      storePairs(dst + 320 + (j << 6), i8x16.sub(highNibbles(v), eight));
+    }
+  }
+}
+
+/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w packed q4_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch() */
+export function gemm_q4_0(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  ldy: i32,
+): void {
+  gemmInteger(y, q, scales, sums, w, scratch, n, m, k, ldy, <usize>(k / 32) * BLOCK_BYTES, codes_q4_0, false);
 }
 
 /** y[i] = W[ids[i]]. y f32 [n, k] | w packed q4_0 | ids i32 [n] | scratch gemm_scratch() */

@@ -1,8 +1,9 @@
 // Q4_K weights, 4.5 bits each. Block of 256: f16 d, dmin; 12 bytes of 8 6-bit scales and mins (k-scales.ts); 128 bytes, 64 elements each 32: low nibbles, then high; value = d * scale * q - dmin * min.
 // Group: per block 4 d | 4 dmin | 3 x [4 rows][4 bytes] scales | 32 x [4 rows][4 bytes]
-import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
+import { absSums, gatherRows, storeGroup } from '../dense';
+import { gemmInteger, PANEL_BLOCK } from '../integer';
 import { foldPairs, loadHalves, madd } from '../simd';
-import { byteOfWords, dotHigh, dotLow, highNibbles, lowNibbles, storeQuad } from './unpack';
+import { byteOfWords, dotHigh, dotLow, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 import { minsHigh, minsLow, scalesHigh, scalesLow } from './k-scales';
 
 const BLOCK_BYTES: usize = 144; // of one row; a group's block is four times that
@@ -27,9 +28,41 @@ function unpack_q4_k(dst: usize, src: usize, k0: i32, count: i32): void {
   }
 }
 
-/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q4_k [m, k], k % 256 == 0 | scratch gemm_scratch() */
-export function gemm_q4_k(y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32): void {
-  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>(k / 256) * BLOCK_BYTES, unpack_q4_k);
+function codes_q4_k(dst: usize, src: usize, k0: i32, count: i32): void {
+  let p = src + <usize>(k0 / 256) * (4 * BLOCK_BYTES);
+  for (let i = 0; i < count; i += 256, p += 4 * BLOCK_BYTES) {
+    const d = loadHalves(p);
+    const dmin = f32x4.neg(loadHalves(p + 8));
+    for (let c = 0; c < 4; c++, dst += 2 * PANEL_BLOCK) {
+      const scaleBytes = c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16);
+      const minBytes = c < 2 ? minsLow(p + 16) : minsHigh(p + 16);
+      v128.store(dst, f32x4.mul(d, byteOfWords(scaleBytes, (2 * c) & 3)));
+      v128.store(dst, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c) & 3)), 32);
+      v128.store(dst + PANEL_BLOCK, f32x4.mul(d, byteOfWords(scaleBytes, (2 * c + 1) & 3)));
+      v128.store(dst + PANEL_BLOCK, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c + 1) & 3)), 32);
+      for (let j: usize = 0; j < 8; j++) {
+        const v = v128.load(p + ((<usize>c) << 7) + (j << 4), 64);
+        storePairs(dst + 64 + (j << 6), lowNibbles(v));
+        storePairs(dst + PANEL_BLOCK + 64 + (j << 6), highNibbles(v));
+      }
+    }
+  }
+}
+
+/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w packed q4_k [m, k], k % 256 == 0 | scratch gemm_integer_scratch() */
+export function gemm_q4_k(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  ldy: i32,
+): void {
+  gemmInteger(y, q, scales, sums, w, scratch, n, m, k, ldy, <usize>(k / 256) * BLOCK_BYTES, codes_q4_k, true);
 }
 
 /** y[i] = W[ids[i]]. y f32 [n, k] | w packed q4_k | ids i32 [n] | scratch gemm_scratch() */

@@ -1,8 +1,9 @@
 // Q5_0 weights, 5.5 bits each. Block of 32: f16 d; 32 fifth bits; 16 bytes, low nibbles k 0..15, high k 16..31; value = d * (q - 16).
 // Group: per block 4 d | 4 words of fifth bits | 4 x [4 rows][4 bytes]
-import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
+import { absSums, gatherRows, storeGroup } from '../dense';
+import { gemmInteger, PANEL_BLOCK } from '../integer';
 import { foldPairs, loadHalves, madd } from '../simd';
-import { dotHigh, dotLow, fifthBits, highNibbles, lowNibbles, storeQuad } from './unpack';
+import { dotHigh, dotLow, fifthBits, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 
 const BLOCK_BYTES: usize = 22; // of one row; a group's block is four times that
 
@@ -20,9 +21,34 @@ function unpack_q5_0(dst: usize, src: usize, k0: i32, count: i32): void {
   }
 }
 
-/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q5_0 [m, k], k % 32 == 0 | scratch gemm_scratch() */
-export function gemm_q5_0(y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32): void {
-  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>(k / 32) * BLOCK_BYTES, unpack_q5_0);
+function codes_q5_0(dst: usize, src: usize, k0: i32, count: i32): void {
+  let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
+  const sixteen = i8x16.splat(16);
+  for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += PANEL_BLOCK) {
+    v128.store(dst, loadHalves(p));
+    const fifth = v128.load(p + 8);
+    for (let j: usize = 0; j < 4; j++) {
+      const v = v128.load(p + 24 + (j << 4));
+      storePairs(dst + 64 + (j << 6), i8x16.sub(v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2)), sixteen));
+      storePairs(dst + 320 + (j << 6), i8x16.sub(v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2))), sixteen));
+    }
+  }
+}
+
+/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w packed q5_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch() */
+export function gemm_q5_0(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  ldy: i32,
+): void {
+  gemmInteger(y, q, scales, sums, w, scratch, n, m, k, ldy, <usize>(k / 32) * BLOCK_BYTES, codes_q5_0, false);
 }
 
 /** y[i] = W[ids[i]]. y f32 [n, k] | w packed q5_0 | ids i32 [n] | scratch gemm_scratch() */

@@ -15,6 +15,14 @@ export function storeQuad(dst: usize, q: v128, scale: v128, offset: v128): void 
   v128.store(dst, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), scale), offset), 96);
 }
 
+/** Spreads signed bytes q [4 rows, 4 k] to pairs of k as i16 [2 pairs][4 rows][2], 32 bytes apart. */
+@inline
+export function storePairs(dst: usize, q: v128): void {
+  const t = i8x16.shuffle(q, q, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+  v128.store(dst, i16x8.extend_low_i8x16_s(t));
+  v128.store(dst, i16x8.extend_high_i8x16_s(t), 32);
+}
+
 /** acc + products of bytes of rows 0 and 1 (as [r0 r0 r1 r1]) with four i16 of x at the same k. */
 @inline
 export function dotLow(acc: v128, q: v128, x: v128): v128 {

@@ -5,7 +5,7 @@ import type { Backend, Observation, ScratchShape } from '../backend.ts';
 import { isGrouped, isQuantized, type RowType, rowBytes, rowCode, type WeightName, weightRowBytes } from '../dtype.ts';
 import { OptionError } from '../../errors.ts';
 import { runtime } from '#runtime';
-import type { HeadRows, Scores } from '../tensor.ts';
+import type { HeadRows, Scores, Tensor } from '../tensor.ts';
 import { Board, BOARD_BYTES, type Call, MOST_CALLS, namesOf, SCRATCH } from './board.ts';
 import { type Build, canShareMemory, createCore, type Kernels } from './core.ts';
 import { Team } from './team.ts';
@@ -21,6 +21,8 @@ const VALUE_ROWS = 64;
 
 /** Float weights multiply x as it is; the others want it as quantize_i16 leaves it. */
 const floatWeights: ReadonlySet<WeightName> = new Set(['f32', 'f16', 'bf16']);
+/** Weights whose products of many rows are made in f32: q6_k's scales go by 16 elements. */
+const floatProducts: ReadonlySet<WeightName> = new Set([...floatWeights, 'q6_k']);
 
 /** Queries that attention takes at a time: enough that unpacking a tile of keys for them costs little, few enough that their state is small. */
 const QUERY_ROWS = 32;
@@ -33,6 +35,12 @@ const ELEMENT_WORK = 8;
 const MOST_THREADS = 16;
 /** Cores from which on half of them are taken to be second threads of the other half. */
 const MANY_CORES = 8;
+
+/** Bytes of scratch: common to all threads, and of each. */
+interface Reservation {
+  readonly common: number;
+  readonly own: number;
+}
 
 export interface WasmOptions {
   readonly build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
@@ -66,17 +74,42 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
   const numbers = Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<KernelName, number>;
   const gather = (type: WeightName) => kernels[`gather_${type}`] as Gather;
 
-  // One scratch region a thread, as large as the largest live reservation: operations run one after the other.
-  const reservations = new Set<{ bytes: number }>();
-  let scratch = { address: 0, bytes: 0 };
+  // Scratch as large as the largest live reservation: operations run one after the other. A part is common to all threads, and each has one of its own.
+  const reservations = new Set<Reservation>();
+  let region = 0;
+  let common: Reservation & { address: number } = { address: 0, common: 0, own: 0 };
+  let scratch = { address: 0 };
   function fitScratch(): void {
-    const bytes = Math.max(0, ...[...reservations].map((r) => r.bytes));
-    if (bytes === scratch.bytes) return;
-    if (scratch.bytes > 0) arena.free(scratch.address);
-    scratch = { address: 0, bytes: 0 };
-    if (bytes > 0) scratch = { address: arena.allocate(bytes), bytes };
-    board.setScratch(scratch.address, bytes / size);
+    const most = { common: 0, own: 0 };
+    for (const r of reservations) for (const part of ['common', 'own'] as const) most[part] = Math.max(most[part], r[part]);
+    if (most.common === common.common && most.own === common.own) return;
+    if (region > 0) arena.free(region);
+    region = 0;
+    if (most.own > 0) region = arena.allocate(most.common + most.own * size);
+    common = { address: region, ...most };
+    scratch = { address: region + most.common };
+    board.setScratch(scratch.address, most.own);
   }
+  const reservationOf = ({ tokens, queryHeads, kvHeads, headDim, width }: ScratchShape): Reservation => {
+    const group = queryHeads / kvHeads;
+    const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
+    return {
+      common: line(tokens * (width * 2 + width / 4) + 64), // i16 activations, scales and sums
+      own: line(
+        Math.max(
+          kernels.gemm_scratch(),
+          kernels.gemm_integer_scratch(),
+          kernels.attention_scratch(Math.min(tokens, QUERY_ROWS), group, headDim),
+          kernels.observe_scratch(tokens, group, headDim),
+          kernels.defensive_scratch(tokens, group, headDim),
+          kernels.expect_scratch(tokens, group, headDim),
+          kernels.abs_sums_scratch() + VALUE_ROWS * headDim * 4,
+          kernels.rows_scratch(headDim) + headDim * 4,
+          kernels.top_k_scratch(),
+        ),
+      ),
+    };
+  };
 
   /** Makes calls, on all threads where they are `work` multiply-adds or more. */
   function share(calls: readonly Call[], work: number): void {
@@ -133,6 +166,22 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     return scores;
   }
 
+  /** x [n, x.columns] as i16 in blocks of 32, with their scales and sums: where those are, until the next product. */
+  function roundInput(x: Tensor, n: number): [q: number, scales: number, sums: number] {
+    const k = x.columns;
+    const [scales, sums] = [common.address + n * k * 2, common.address + n * k * 2 + (n * k) / 8];
+    const call = (i: number, count: number) => [
+      numbers.quantize_i16,
+      common.address + i * k * 2,
+      scales + (i * k) / 8,
+      sums + (i * k) / 8,
+      x.address + i * k * 4,
+      count * k,
+    ];
+    share(parts(n, 1, n * k * ELEMENT_WORK, call), n * k * ELEMENT_WORK);
+    return [common.address, scales, sums];
+  }
+
   const backend: Backend = {
     name: 'wasm',
     build: core.build,
@@ -177,22 +226,16 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       share(parts(n, 1, work, call), work);
     },
     linear(products, x, n) {
-      const total = products.reduce((sum, [, w]) => sum + n * w.rows * w.columns, 0);
+      const k = x.columns;
+      const total = products.reduce((sum, [, w]) => sum + n * w.rows * k, 0);
+      const rounded = products.some(([, w]) => !floatProducts.has(w.type.name)) ? roundInput(x, n) : [];
       const calls = products.flatMap(([y, w]) => {
-        const number = numbers[`gemm_${w.type.name}`];
-        const rowBytes = weightRowBytes(w.type, w.columns);
-        const call = (row: number, count: number) => [
-          number,
-          y.address + row * 4,
-          x.address,
-          w.address + row * rowBytes,
-          SCRATCH,
-          n,
-          count,
-          w.columns,
-          y.columns,
-          x.columns,
-        ];
+        const { name } = w.type;
+        const number = numbers[`gemm_${name}`];
+        const rowBytes = weightRowBytes(w.type, k);
+        const call = floatProducts.has(name)
+          ? (row: number, count: number) => [number, y.address + row * 4, x.address, w.address + row * rowBytes, SCRATCH, n, count, k, y.columns, k]
+          : (row: number, count: number) => [number, y.address + row * 4, ...rounded, w.address + row * rowBytes, SCRATCH, n, count, k, y.columns];
         return parts(w.rows, PANEL_ROWS, total, call);
       });
       share(calls, total);
@@ -200,13 +243,11 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     linearOne(products, x) {
       const k = x.columns;
       const total = products.reduce((sum, [, w]) => sum + w.rows * k, 0);
-      const scales = scratch.address + k * 2;
-      const sums = scales + k / 8;
-      if (products.some(([, w]) => !floatWeights.has(w.type.name))) kernels.quantize_i16(scratch.address, scales, sums, x.address, k);
+      const rounded = products.some(([, w]) => !floatWeights.has(w.type.name)) ? roundInput(x, 1) : [];
       const calls = products.flatMap(([y, w]) => {
         const { name } = w.type;
         const number = numbers[`gemv_${name}`];
-        const input = floatWeights.has(name) ? [x.address] : [scratch.address, scales, sums];
+        const input = floatWeights.has(name) ? [x.address] : rounded;
         const rowBytes = weightRowBytes(w.type, k);
         return parts(w.rows, GROUP_ROWS, total, (row, count) => [number, y.address + row * 4, ...input, w.address + row * rowBytes, count, k]);
       });
@@ -345,23 +386,11 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     },
 
     scratchBytes(shape: ScratchShape) {
-      const { tokens, queryHeads, kvHeads, headDim, width } = shape;
-      const group = queryHeads / kvHeads;
-      const bytes = Math.max(
-        kernels.gemm_scratch(),
-        width * 2 + width / 4 + 64, // i16 activations, scales and sums
-        kernels.attention_scratch(Math.min(tokens, QUERY_ROWS), group, headDim),
-        kernels.observe_scratch(tokens, group, headDim),
-        kernels.defensive_scratch(tokens, group, headDim),
-        kernels.expect_scratch(tokens, group, headDim),
-        kernels.abs_sums_scratch() + VALUE_ROWS * headDim * 4,
-        kernels.rows_scratch(headDim) + headDim * 4,
-        kernels.top_k_scratch(),
-      );
-      return Math.ceil(bytes / 64) * 64 * size;
+      const { common, own } = reservationOf(shape);
+      return common + own * size;
     },
     reserveScratch(shape) {
-      const reservation = { bytes: backend.scratchBytes(shape) };
+      const reservation = reservationOf(shape);
       reservations.add(reservation);
       fitScratch();
       return () => {

@@ -82,10 +82,10 @@ export function createCore(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'au
 }
 
 const IMPORT_SECTION = 2;
-const MEMORY_KIND = 2;
+const [FUNCTION_KIND, MEMORY_KIND] = [0, 2];
 const [HAS_MAXIMUM, IS_SHARED] = [1, 2];
 
-/** The same module, importing a shared memory: one flag in its one import. The code is the same, none of it is atomic. */
+/** The same module, importing a shared memory: one flag of an import. The code is the same, none of it is atomic. */
 function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const out = bytes.slice();
   let at = 8; // magic and version
@@ -106,10 +106,13 @@ function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
           const length = number();
           at += length;
         }
-        if (out[at++] !== MEMORY_KIND) break;
-        if (out[at] !== HAS_MAXIMUM) break;
-        out[at] |= IS_SHARED;
-        return out;
+        const kind = out[at++];
+        if (kind === MEMORY_KIND && out[at] === HAS_MAXIMUM) {
+          out[at] |= IS_SHARED;
+          return out;
+        }
+        if (kind !== FUNCTION_KIND) break;
+        number(); // its type
       }
     }
     at = end;
