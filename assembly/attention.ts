@@ -1,6 +1,6 @@
 // Attention of a block's queries over the rows of one kv head, tile by tile with a running softmax: the [T, n] scores never exist.
 // Tiles begin at row 0 whatever the block, so that a query's output has the same bits however its context was cut into blocks.
-import { tileRows } from './dense';
+import { tilePanels } from './dense';
 import { valueType } from './kivi';
 import { exp1, exp4 } from './math';
 import { rotateRow, rows_unrotate } from './quant';
@@ -67,9 +67,7 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
 /** Scores of up to 4 queries with the keys of a tile: s f32 [rows, TILE] | x f32 [rows, d] | panels of packKeys */
 @inline
 export function tileScores(s: usize, x: usize, panels: usize, rows: i32, keys: i32, d: i32): void {
-  for (let i = 0; i < keys; i += 8) {
-    tileRows(s + ((<usize>i) << 2), x, panels + ((<usize>(i * d)) << 2), rows, d, TILE, d, 8, false);
-  }
+  tilePanels(s, x, panels, rows, (keys + 7) >> 3, (<usize>d) << 5, d, TILE, d, 8, false);
 }
 
 /** Sets scores `visible` .. `keys` (rounded up to 4) to -inf and gives the largest of the rest. */
@@ -189,7 +187,7 @@ export function attention(
         }
       }
       const o = sums + ((<usize>(r * dp)) << 2);
-      for (let j: usize = 0; j < <usize>dp; j += 8) tileRows(o + (j << 2), s, tile + (j << 2), rows, keys, dp, TILE, dp, true);
+      tilePanels(o, s, tile, rows, dp >> 3, 32, keys, dp, TILE, dp, true);
     }
   }
   for (let t = 0; t < T; t++) {

@@ -125,6 +125,86 @@ export function tile1(y: usize, x: usize, p: usize, k: i32, ldp: i32, add: bool)
   v128.store(y, a1, 16);
 }
 
+/** The same for one token and four panels, `step` bytes apart: eight sums at a time, where two would wait for one another. */
+function tile1x4(y: usize, x: usize, p: usize, k: i32, ldp: i32, step: usize, add: bool): void {
+  const stepP = (<usize>ldp) << 2;
+  let p1 = p + step;
+  let p2 = p1 + step;
+  let p3 = p2 + step;
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let b0 = a0;
+  let b1 = a0;
+  let c0 = a0;
+  let c1 = a0;
+  let d0 = a0;
+  let d1 = a0;
+  if (add) {
+    a0 = v128.load(y);
+    a1 = v128.load(y, 16);
+    b0 = v128.load(y, 32);
+    b1 = v128.load(y, 48);
+    c0 = v128.load(y, 64);
+    c1 = v128.load(y, 80);
+    d0 = v128.load(y, 96);
+    d1 = v128.load(y, 112);
+  }
+  const end = x + ((<usize>k) << 2);
+  while (x < end) {
+    const s = v128.load32_splat(x);
+    a0 = madd(a0, s, v128.load(p));
+    a1 = madd(a1, s, v128.load(p, 16));
+    b0 = madd(b0, s, v128.load(p1));
+    b1 = madd(b1, s, v128.load(p1, 16));
+    c0 = madd(c0, s, v128.load(p2));
+    c1 = madd(c1, s, v128.load(p2, 16));
+    d0 = madd(d0, s, v128.load(p3));
+    d1 = madd(d1, s, v128.load(p3, 16));
+    p += stepP;
+    p1 += stepP;
+    p2 += stepP;
+    p3 += stepP;
+    x += 4;
+  }
+  v128.store(y, a0);
+  v128.store(y, a1, 16);
+  v128.store(y, b0, 32);
+  v128.store(y, b1, 48);
+  v128.store(y, c0, 64);
+  v128.store(y, c1, 80);
+  v128.store(y, d0, 96);
+  v128.store(y, d1, 112);
+}
+
+/** y[n, 0 .. 8 * panels] (+)= x[n, k] p[k, 0 .. 8 * panels] for any n, panels lying `step` bytes apart. */
+export function tilePanels(
+  y: usize,
+  x: usize,
+  p: usize,
+  n: i32,
+  panels: i32,
+  step: usize,
+  k: i32,
+  ldy: i32,
+  ldx: i32,
+  ldp: i32,
+  add: bool,
+): void {
+  let t = 0;
+  for (; t + 4 <= n; t += 4) {
+    const to = y + <usize>t * ldy * 4;
+    const from = x + <usize>t * ldx * 4;
+    for (let j = 0; j < panels; j++) tile4(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldy, ldx, ldp, add);
+  }
+  for (; t < n; t++) {
+    const to = y + <usize>t * ldy * 4;
+    const from = x + <usize>t * ldx * 4;
+    let j = 0;
+    for (; j + 4 <= panels; j += 4) tile1x4(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldp, step, add);
+    for (; j < panels; j++) tile1(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldp, add);
+  }
+}
+
 /** y[n, 0..8] (+)= x[n, k] p[k, 0..8] for any n. */
 export function tileRows(y: usize, x: usize, p: usize, n: i32, k: i32, ldy: i32, ldx: i32, ldp: i32, add: bool): void {
   let t = 0;

@@ -1,7 +1,7 @@
 // Attention that future queries can be expected to pay, if they are drawn like the queries at hand (Expected Attention of kvpress): the
 // mean of exp(q . k) over a normal distribution is exp(mean . k + k C k / 2). Mean and covariance are of one query head.
 import { gatherQueries, packKeys, padded } from './attention';
-import { tileRows } from './dense';
+import { tilePanels } from './dense';
 import { exp1 } from './math';
 import { dot, rowBytes, TILE, tileOf } from './rows';
 import { madd } from './simd';
@@ -48,9 +48,7 @@ export function expect(
     for (let i0 = 0; i0 < n; i0 += TILE) {
       const keys = min(TILE, n - i0);
       const tile = tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type);
-      for (let j = 0; j < d; j += 8) {
-        tileRows(products + ((<usize>j) << 2), tile, panels + <usize>j * bytes, keys, d, dp, d, 8, false);
-      }
+      tilePanels(products, tile, panels, keys, dp >> 3, <usize>8 * bytes, d, dp, d, 8, false);
       for (let i = 0; i < keys; i++) {
         const key = tile + <usize>i * bytes;
         const s = dot(mean, key, d) + <f32>0.5 * dot(products + ((<usize>(i * dp)) << 2), key, d);

@@ -37,11 +37,16 @@ export function foldPairs(low: v128, high: v128): v128 {
 const HALF_MASK: i32 = 0x8fffe000;
 const HALF_SCALE: f32 = 5.192296858534828e33; // 2^112
 
+/** Four f16, each in an i32 lane with its sign extended, as f32x4. */
+@inline
+function widen(halves: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(halves, 13), i32x4.splat(HALF_MASK)), f32x4.splat(HALF_SCALE));
+}
+
 /** Four f16 at p as f32x4. */
 @inline
 export function loadHalves(p: usize): v128 {
-  const bits = v128.and(i32x4.shl(v128.load16x4_s(p), 13), i32x4.splat(HALF_MASK));
-  return f32x4.mul(bits, f32x4.splat(HALF_SCALE));
+  return widen(v128.load16x4_s(p));
 }
 
 /** Four bf16 at p as f32x4. */
@@ -60,6 +65,11 @@ export function loadHalf(p: usize): f32 {
 @inline
 export function widenHalves(dst: usize, src: usize, d: i32): void {
   let j: usize = 0;
+  for (; j + 8 <= <usize>d; j += 8) {
+    const halves = v128.load(src + (j << 1));
+    v128.store(dst + (j << 2), widen(i32x4.extend_low_i16x8_s(halves)));
+    v128.store(dst + (j << 2), widen(i32x4.extend_high_i16x8_s(halves)), 16);
+  }
   for (; j + 4 <= <usize>d; j += 4) v128.store(dst + (j << 2), loadHalves(src + (j << 1)));
   for (; j < <usize>d; j++) store<f32>(dst + (j << 2), loadHalf(src + (j << 1)));
 }

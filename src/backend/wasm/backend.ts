@@ -46,6 +46,8 @@ export interface WasmOptions {
   readonly build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
   /** Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where memory cannot be shared. */
   readonly threads?: number | 'auto';
+  /** Multiply-adds from which work is shared. For tests: 0 shares everything. */
+  readonly worthSharing?: number;
 }
 
 /** How many threads. Throws OptionError for a number that cannot be. */
@@ -64,7 +66,8 @@ export function chooseThreads(threads: number | 'auto' = 'auto'): number {
 
 /** Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build or threads that cannot run here. */
 export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = {}): Backend {
-  const { build, threads } = typeof options === 'string' || options instanceof Uint8Array ? { build: options, threads: 1 } : options;
+  const given: WasmOptions = typeof options === 'string' || options instanceof Uint8Array ? { build: options, threads: 1 } : options;
+  const { build, threads, worthSharing = WORTH_SHARING } = given;
   const size = chooseThreads(threads);
   const core = createCore(build, size > 1);
   const { kernels, memory } = core;
@@ -113,14 +116,15 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
 
   /** Makes calls, on all threads where they are `work` multiply-adds or more. */
   function share(calls: readonly Call[], work: number): void {
-    if (team && calls.length > 1 && work >= WORTH_SHARING) for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(calls.slice(i, i + MOST_CALLS));
+    if (team && calls.length > 1 && work >= worthSharing) for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(calls.slice(i, i + MOST_CALLS));
     else for (const call of calls) board.call(call);
   }
 
-  /** Cuts 0 .. n into parts of a multiple of `unit`, as many as threads want, and makes a call of each. */
-  function parts(n: number, unit: number, work: number, call: (from: number, count: number) => Call): Call[] {
-    const wanted = team && work >= WORTH_SHARING ? Math.min(size * CALLS_PER_THREAD, Math.max(size, Math.floor((2 * work) / WORTH_SHARING))) : 1;
-    const step = Math.max(unit, Math.ceil(n / wanted / unit) * unit);
+  /** Cuts 0 .. n into parts of a multiple of `unit`, and makes a call of each: so many parts as threads want of all there is to do, `of` in total. */
+  function parts(n: number, unit: number, work: number, call: (from: number, count: number) => Call, of = n): Call[] {
+    const wanted = team && work >= worthSharing ? Math.min(size * CALLS_PER_THREAD, Math.max(size, Math.floor((2 * work) / WORTH_SHARING))) : 1;
+    const step = Math.max(unit, Math.ceil(of / wanted / unit) * unit);
+    if (step >= n) return n > 0 ? [call(0, n)] : [];
     return Array.from({ length: Math.ceil(n / step) }, (_, i) => call(i * step, Math.min(step, n - i * step)));
   }
 
@@ -227,7 +231,8 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     },
     linear(products, x, n) {
       const k = x.columns;
-      const total = products.reduce((sum, [, w]) => sum + n * w.rows * k, 0);
+      const rows = products.reduce((sum, [, w]) => sum + w.rows, 0);
+      const total = n * rows * k;
       const rounded = products.some(([, w]) => !floatProducts.has(w.type.name)) ? roundInput(x, n) : [];
       const calls = products.flatMap(([y, w]) => {
         const { name } = w.type;
@@ -236,20 +241,22 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
         const call = floatProducts.has(name)
           ? (row: number, count: number) => [number, y.address + row * 4, x.address, w.address + row * rowBytes, SCRATCH, n, count, k, y.columns, k]
           : (row: number, count: number) => [number, y.address + row * 4, ...rounded, w.address + row * rowBytes, SCRATCH, n, count, k, y.columns];
-        return parts(w.rows, PANEL_ROWS, total, call);
+        return parts(w.rows, PANEL_ROWS, total, call, rows);
       });
       share(calls, total);
     },
     linearOne(products, x) {
       const k = x.columns;
-      const total = products.reduce((sum, [, w]) => sum + w.rows * k, 0);
+      const rows = products.reduce((sum, [, w]) => sum + w.rows, 0);
+      const total = rows * k;
       const rounded = products.some(([, w]) => !floatWeights.has(w.type.name)) ? roundInput(x, 1) : [];
       const calls = products.flatMap(([y, w]) => {
         const { name } = w.type;
         const number = numbers[`gemv_${name}`];
         const input = floatWeights.has(name) ? [x.address] : rounded;
         const rowBytes = weightRowBytes(w.type, k);
-        return parts(w.rows, GROUP_ROWS, total, (row, count) => [number, y.address + row * 4, ...input, w.address + row * rowBytes, count, k]);
+        const call = (row: number, count: number) => [number, y.address + row * 4, ...input, w.address + row * rowBytes, count, k];
+        return parts(w.rows, GROUP_ROWS, total, call, rows);
       });
       share(calls, total);
     },
@@ -304,9 +311,6 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       const code = rowCode(type);
       const calls: Call[] = [];
       let work = 0;
-      // one query: its heads one by one, where the kv heads alone do not give every thread as much to do
-      const single = T === 1 && !looks && team && heads.length % size !== 0;
-      const [pieces, each] = single ? [group, 1] : [1, group];
       heads.forEach(({ keys, values, length }, h) => {
         // a head without rows before leaves nothing: it gets no scores either
         const seen = looks ? length - looks.unseen : 0;
@@ -314,12 +318,10 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
         for (let t = 0; t < T; t += QUERY_ROWS) {
           const count = Math.min(QUERY_ROWS, T - t);
           const n = length - T + t + count;
-          for (let g = 0; g < pieces; g++) {
-            const offset = (h * group + g) * d * 4;
-            const [to, from] = [out.address + offset + t * out.columns * 4, q.address + offset + t * q.columns * 4];
-            const look = left === 0 ? 0 : left + t * group * 4;
-            calls.push([numbers.attention, to, from, keys, values, SCRATCH, count, each, n, d, out.columns, q.columns, code, look, seen, T * group]);
-          }
+          const offset = h * group * d * 4;
+          const [to, from] = [out.address + offset + t * out.columns * 4, q.address + offset + t * q.columns * 4];
+          const look = left === 0 ? 0 : left + t * group * 4;
+          calls.push([numbers.attention, to, from, keys, values, SCRATCH, count, group, n, d, out.columns, q.columns, code, look, seen, T * group]);
           work += 2 * count * group * n * d;
         }
       });
