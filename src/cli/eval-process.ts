@@ -9,11 +9,12 @@ export interface Job {
   readonly model: string;
   readonly data: string;
   readonly format?: string;
+  readonly threads: number;
   readonly setups: readonly EvalSetup[];
 }
 
 const job = JSON.parse(process.argv[2]) as Job;
-const model = await loadModel(job.model, { threads: 1 });
+const model = await loadModel(job.model, { threads: job.threads });
 const dialogues = readDialogues(await readText(job.data), job.data, job.format);
 process.on('message', ({ setup, dialogue }: Unit) => {
   evaluateDialogue(model, dialogues[dialogue], job.setups[setup]).then(

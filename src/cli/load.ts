@@ -5,10 +5,15 @@ import { formatBytes } from '../math/format.ts';
 import { loadModel, type Model } from '../model/model.ts';
 import type { Terminal } from './command.ts';
 
-export async function loadWithProgress(input: string, terminal: Terminal, build?: 'simd' | 'relaxed'): Promise<Model> {
+export async function loadWithProgress(
+  input: string,
+  terminal: Terminal,
+  { build, threads }: { build?: 'simd' | 'relaxed'; threads?: number } = {},
+): Promise<Model> {
   const model = await loadModel(input, {
     signal: terminal.signal,
     build: build ?? 'auto',
+    threads: threads ?? 'auto',
     onProgress: ({ loadedBytes, totalBytes }) => terminal.progress(`loading ${input}: ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`),
   });
   terminal.progress('');

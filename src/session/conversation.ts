@@ -65,6 +65,8 @@ export interface Statistics {
   readonly budgetLayers: readonly number[];
   readonly policy: string;
   readonly build: string;
+  /** Threads that share the work. */
+  readonly threads: number;
   readonly prefillTokens: number;
   readonly prefillMs: number;
   /** Tokens forwarded one by one after a reply's first, and the time that took. */
@@ -179,6 +181,7 @@ export class Conversation {
       budgetLayers: this.plan.layerRows,
       policy: this.plan.policy.name,
       build: this.#model.backend.build,
+      threads: this.#model.backend.threads,
       ...this.#counts,
       episode: this.#answering[0],
       answeredFrom: this.#answering,

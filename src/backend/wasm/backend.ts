@@ -64,8 +64,13 @@ export function chooseThreads(threads: number | 'auto' = 'auto'): number {
   return Math.min(MANY_CORES, cores < MANY_CORES ? cores : Math.ceil(cores / 2));
 }
 
+/** A backend, and the threads beside this one that work on it. */
+export interface WasmBackend extends Backend {
+  readonly team?: Team;
+}
+
 /** Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build or threads that cannot run here. */
-export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = {}): Backend {
+export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = {}): WasmBackend {
   const given: WasmOptions = typeof options === 'string' || options instanceof Uint8Array ? { build: options, threads: 1 } : options;
   const { build, threads, worthSharing = WORTH_SHARING } = given;
   const size = chooseThreads(threads);
@@ -186,10 +191,11 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     return [common.address, scales, sums];
   }
 
-  const backend: Backend = {
+  const backend: WasmBackend = {
     name: 'wasm',
     build: core.build,
     threads: size,
+    team,
     arena,
     write(address, bytes) {
       new Uint8Array(memory.buffer, address, bytes.length).set(bytes);

@@ -50,16 +50,18 @@ export class Board {
   readonly #scratch: Float64Array;
   readonly #kernels: ((...args: number[]) => unknown)[];
   readonly #thread: number;
+  readonly #patienceMs: number;
   readonly #args = new Float64Array(MOST_ARGUMENTS);
   #turn = 0;
 
-  constructor(kernels: object, thread: number, buffer: SharedArrayBuffer | ArrayBuffer) {
+  constructor(kernels: object, thread: number, buffer: SharedArrayBuffer | ArrayBuffer, patienceMs = PATIENCE_MS) {
     this.buffer = buffer;
     this.#control = new Int32Array(buffer, 0, CONTROL_INTS);
     this.#scratch = new Float64Array(buffer, CONTROL_INTS * 4, 2);
     this.#calls = new Float64Array(buffer, CONTROL_INTS * 4 + 16);
     this.#kernels = namesOf(kernels).map((name) => (kernels as Record<string, (...args: number[]) => unknown>)[name]);
     this.#thread = thread;
+    this.#patienceMs = patienceMs;
   }
 
   /** Tells where thread 0 has its scratch, and how far apart the threads' are. */
@@ -131,9 +133,8 @@ export class Board {
         args[14],
         args[15],
       );
-    } catch (error) {
+    } catch {
       Atomics.store(control, FAILED, 1);
-      if (this.#thread === 0) throw error;
     } finally {
       Atomics.add(control, DONE, 1);
       if (this.#thread !== 0 && Atomics.load(control, WAITING) !== 0) Atomics.notify(control, DONE);
@@ -152,8 +153,8 @@ export class Board {
       spins = 0;
       const now = performance.now();
       begin ||= now;
-      if (now - begin > PATIENCE_MS) {
-        throw new DeviceError(`a thread did not finish its call within ${PATIENCE_MS / 1000} s: dispose of the model and load it again`);
+      if (now - begin > this.#patienceMs) {
+        throw new DeviceError(`a thread did not finish its call within ${this.#patienceMs / 1000} s: dispose of the model and load it again`);
       }
       if (!mayWait) continue;
       Atomics.store(control, WAITING, 1);

@@ -27,6 +27,7 @@ export const chat: Command = {
     'cache-type': { type: 'string' },
     recall: { type: 'string' },
     episodes: { type: 'string' },
+    threads: { type: 'string' },
   },
   help: `
 usage: recollect chat MODEL [--budget 64MB] [--policy keydiff] [--context FILE] ...
@@ -44,6 +45,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
   --recall R         rows, out of the budget, into which what a question needs is forwarded again (0)
   --episodes E       clusters of epicache, or auto (4)
   --max-tokens N     longest reply (256)
+  --threads N        threads that share the work (default: by the cores there are)
   --temperature T    0 = greedy (0)
   --top-k K --top-p P --min-p P --seed N`,
   async run([input], values, terminal) {
@@ -57,7 +59,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
       keep: !values.independent,
     };
     const context = typeof values.context === 'string' ? await readText(values.context) : undefined;
-    const model = await loadWithProgress(input, terminal);
+    const model = await loadWithProgress(input, terminal, { threads: wholeNumber('threads', values.threads, 1) });
     try {
       const conversation = openConversation(model, {
         budget: (values.budget as string | undefined) ?? '64MB',
@@ -86,8 +88,10 @@ async function converse(conversation: Conversation, context: string | undefined,
     await conversation.add(context, { signal: terminal.signal, onProgress: (p) => terminal.progress(`reading: ${p.doneTokens} of ${p.totalTokens} tokens`) });
     terminal.progress('');
   }
-  const { budgetRows, build, policy } = conversation.statistics;
-  terminal.note(`${formatBytes(conversation.memory.promisedBytes)} promised, ${budgetRows} tokens kept a head by ${policy}, ${build} kernels`);
+  const { budgetRows, build, policy, threads } = conversation.statistics;
+  terminal.note(
+    `${formatBytes(conversation.memory.promisedBytes)} promised, ${budgetRows} tokens kept a head by ${policy}, ${build} kernels, ${threads} threads`,
+  );
   const lines = createInterface({
     input: process.stdin,
     output: terminal.isInteractive ? process.stdout : undefined,

@@ -43,6 +43,7 @@ export const evalCommand: Command = {
     json: { type: 'string' },
     html: { type: 'string' },
     processes: { type: 'string' },
+    threads: { type: 'string' },
     limit: { type: 'string' },
     parts: { type: 'string' },
     seed: { type: 'string' },
@@ -86,6 +87,7 @@ and keeps what is finished in OUT.partial until then: the same command goes on w
   --store DIR        folder for episodes that are not resident (default: memory)
   --limit N          only the first N conversations    --processes N that share the work, each with the model (1)
   --json OUT         write results as JSON             --html OUT    write a report with plots, intervals and explanations
+  --threads N        threads of each process (1; results are the same, what is promised grows by their scratch)
   --sinks S          first tokens always kept (4)      --positions P original, compact or auto
 * --cache-type T     f16 (default), f32, or of few bits: int8, int4, int3 (rotated); kivi-int8, kivi-int4, kivi-int3;
                      kivi-mixed4, -mixed3.5, -mixed3, -mixed2.5 (bits of the average channel of keys)
@@ -120,7 +122,9 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
     const processes = wholeNumber('processes', values.processes, 1) ?? 1;
     const out = typeof values.json === 'string' ? values.json : undefined;
 
-    const model = await loadWithProgress(input, terminal);
+    const threads = wholeNumber('threads', values.threads, 1) ?? 1;
+
+    const model = await loadWithProgress(input, terminal, { threads });
     try {
       const sensitivity = sharing.layers.includes('sensitivity') ? await sensitivityOf(model, dialogues, terminal) : undefined;
       const setups = chosen.flatMap((policy) => setupsOf(policy, budgets, sharing, { ...base, sensitivity }, wholeNumber('parts', values.parts, 1)));
@@ -129,7 +133,7 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
       const journal = partial === undefined ? undefined : await openJournal(partial);
       const workers =
         processes > 1
-          ? processWorkers(processes, { model: input, data: values.data, format, setups }, terminal.signal)
+          ? processWorkers(processes, { model: input, threads, data: values.data, format, setups }, terminal.signal)
           : hereWorkers(model, dialogues, setups, terminal.signal, ({ setup, dialogue }, done) =>
               terminal.progress(`${setups[setup].policy}, setup ${setup + 1} of ${setups.length}, conversation ${dialogue + 1}: ${done} questions`),
             );

@@ -7,9 +7,9 @@ export const logits: Command = {
   name: 'logits',
   summary: 'next-token log-probabilities of a text, as JSON',
   operands: ['MODEL'],
-  options: { text: { type: 'string' }, top: { type: 'string' }, build: { type: 'string' } },
+  options: { text: { type: 'string' }, top: { type: 'string' }, build: { type: 'string' }, threads: { type: 'string' } },
   help: `
-usage: recollect logits MODEL --text TEXT [--top 20] [--build simd|relaxed]
+usage: recollect logits MODEL --text TEXT [--top 20] [--build simd|relaxed] [--threads N]
 
 Runs TEXT through the model (a .gguf path or URL) with a full cache and prints one line of JSON:
   {"text", "tokens": [...], "top": [[[token, log-probability], ...], ...]}
@@ -17,12 +17,16 @@ the --top most probable next tokens after each token, natural logarithms, best f
 
   --text TEXT    what to run; special tokens written in it count
   --top N        how many tokens to list after each position (20)
-  --build NAME   kernels to use: simd or relaxed (default: the best that runs here)`,
+  --build NAME   kernels to use: simd or relaxed (default: the best that runs here)
+  --threads N    threads that share the work (default: by the cores there are)`,
   async run([input], values, terminal) {
     const { text } = values;
     if (typeof text !== 'string' || text === '') throw new UsageError('--text is missing');
     const top = wholeNumber('top', values.top, 1) ?? 20;
-    const model = await loadWithProgress(input, terminal, oneOf('build', values.build, ['simd', 'relaxed']));
+    const model = await loadWithProgress(input, terminal, {
+      build: oneOf('build', values.build, ['simd', 'relaxed']),
+      threads: wholeNumber('threads', values.threads, 1),
+    });
     try {
       terminal.print(JSON.stringify(textLogits(model, text, top)));
     } finally {

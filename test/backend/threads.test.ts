@@ -1,0 +1,130 @@
+// Threads on one memory: they change no bit of a result, start late, end early, and are missed by nobody when they die.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createWasmBackend, chooseThreads, type WasmBackend } from '../../src/backend/wasm/backend.ts';
+import { Board, BOARD_BYTES, namesOf } from '../../src/backend/wasm/board.ts';
+import { planRun } from '../../src/engine/plan.ts';
+import { Run } from '../../src/engine/run.ts';
+import { openConversation } from '../../src/index.ts';
+import { loadModel } from '../../src/model/model.ts';
+import { Bench, opCases } from '../cases/ops.ts';
+import { bundled } from '../fixtures.ts';
+import { planOptions } from '../plan-options.ts';
+
+const test = suite('threads');
+/** Shares whatever can be cut. */
+const shared = () => createWasmBackend({ build: 'simd', threads: 3, worthSharing: 0 });
+const reserve = (b: WasmBackend) => b.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048 });
+
+const ops = /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4)|observe.* f16|rmsNorm|swiglu|rope|add|kmeans)/;
+test('every bit of a result is the same, and nothing is written beside it', () => {
+  const three = shared();
+  reserve(three);
+  let cases = 0;
+  for (const { op, sizes, run } of opCases.filter(({ op }) => ops.test(op))) {
+    sizes.forEach((size, seed) => {
+      const one = createWasmBackend('simd');
+      reserve(one);
+      const bench = new Bench(three, seed);
+      assert.equal(run(bench, size), run(new Bench(one, seed), size), `${op} [${size}]`);
+      bench.checkGuards();
+      one.dispose();
+      cases++;
+    });
+  }
+  assert.ok(cases > 100);
+  assert.is(three.team!.workers.length, 2);
+  three.dispose();
+  assert.is(three.team!.workers.length, 0);
+});
+
+test('a model gives the same log-odds with 1, 2 and 3 threads', async () => {
+  const found = await Promise.all(
+    [1, 2, 3].map(async (threads) => {
+      using model = await loadModel(bundled('recollect-tiny.gguf'), { build: 'simd', backend: createWasmBackend({ build: 'simd', threads, worthSharing: 0 }) });
+      const run = new Run(model.transformer, planRun(model.transformer, planOptions('snapkv', { budget: { tokens: 60 }, blockSize: 64 })));
+      const tokens = Array.from({ length: 200 }, (_, i) => (i * 7919) % model.config.vocabulary);
+      for (let i = 0; i < tokens.length; i += 64) run.step(tokens.slice(i, i + 64));
+      run.extend([1]);
+      const logits = [...run.logits(0)];
+      run.dispose();
+      return logits;
+    }),
+  );
+  assert.equal(found[1], found[0]);
+  assert.equal(found[2], found[0]);
+});
+
+test('threads start with the first work, stop with the last conversation, and start again', async () => {
+  const backend = shared();
+  using model = await loadModel(bundled('recollect-tiny.gguf'), { backend });
+  assert.is(backend.team!.workers.length, 0, 'loading needs none');
+  for (let round = 0; round < 2; round++) {
+    const conversation = openConversation(model, { budget: 128, policy: 'snapkv' });
+    assert.is(backend.team!.workers.length, 0);
+    await conversation.ask('What is the name of the dog?').text();
+    assert.is(backend.team!.workers.length, 2);
+    conversation.dispose();
+    assert.is(backend.team!.workers.length, 0);
+  }
+});
+
+test('threads that are killed are not waited for', async () => {
+  const backend = shared();
+  const release = reserve(backend);
+  const [x, y] = [backend.arena.allocate(4 * 4096), backend.arena.allocate(4 * 4096)];
+  backend.floats(x, 4096).fill(1);
+  const add = () => backend.add({ address: y, columns: 64 }, { address: x, columns: 64 }, 64);
+  backend.floats(y, 4096).fill(0);
+  add();
+  for (const worker of backend.team!.workers) worker.terminate();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const begin = performance.now();
+  for (let i = 1; i < 50; i++) add();
+  assert.ok(performance.now() - begin < 2000);
+  assert.ok(backend.floats(y, 4096).every((v) => v === 50));
+  release();
+  backend.dispose();
+});
+
+test('a kernel that fails is an error, once and for all', () => {
+  const backend = shared();
+  reserve(backend);
+  const wild = { address: 2 ** 31, columns: 64 };
+  for (let i = 0; i < 2; i++) {
+    assert.throws(
+      () => backend.add(wild, wild, 64),
+      (e: Error) => e.name === 'DeviceError' && /load it again/.test(e.message),
+    );
+  }
+  backend.dispose();
+});
+
+test('a call that is taken and never finished is an error, not a hang', () => {
+  const buffer = new SharedArrayBuffer(BOARD_BYTES);
+  const kernels: Record<string, () => void> = { work() {} };
+  // while this thread makes its own call, another takes one and dies
+  kernels.work = () => {
+    const control = new Int32Array(buffer, 0, 1);
+    if ((control[0] & 1) === 1) Atomics.sub(control, 0, 1);
+  };
+  const board = new Board(kernels, 0, buffer, 50);
+  const work = [namesOf(kernels).indexOf('work')];
+  board.run([work]);
+  assert.throws(
+    () => board.run([work, work]),
+    (e: Error) => e.name === 'DeviceError' && /did not finish/.test(e.message),
+  );
+});
+
+test('how many threads: what was asked for, or what there is', () => {
+  assert.is(chooseThreads(3), 3);
+  assert.ok(chooseThreads('auto') >= 1);
+  for (const wrong of [0, -1, 1.5, 17, Number.NaN]) {
+    assert.throws(
+      () => chooseThreads(wrong),
+      (e: Error) => e.name === 'OptionError' && /from 1 to 16/.test(e.message),
+    );
+  }
+});
+test.run();
