@@ -25,7 +25,7 @@ export { defensive_scratch, observe_defensive } from './defensive';
 export { expect, expect_scratch } from './expect';
 export { top_k, top_k_scratch } from './select';
 export { compact_rows } from './compact';
-export { kmeans_assign, kmeans_sum } from './kmeans';
+export { kmeans_assign, kmeans_scratch, kmeans_sum } from './kmeans';
 export { relaxed_simd } from './simd';
 
 /** First byte that the module does not use itself: where the arena begins. */

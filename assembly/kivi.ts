@@ -7,7 +7,7 @@
 //   group:  [step f16 [d] | lo f16 [d] | only where bits are mixed: bits of each channel u8 [d]]
 //
 // Codes of one width lie as in quant.ts; of mixed widths as a stream of bits, channel after channel, lowest first.
-import { dequantizeRow, put, quantBytes, quantizeRow, unpackCodes } from './quant';
+import { code1, dequantizeRow, put, quantBytes, quantizeRow, unpackCodes } from './quant';
 import { loadHalf, loadHalves, storeHalf, storeHalves, widenHalves } from './simd';
 
 /** Flags of a type; below them lie the bits of a code, or, mixed, twice those of the average code. */
@@ -125,7 +125,7 @@ export function kivi_group(rows: usize, list: usize, x: usize, group: usize, scr
       const width = mixed ? <i32>load<u8>(widths + <usize>j) : type & WIDTH;
       const step = loadHalf(group + at);
       const by: f32 = step > 0 ? <f32>1 / step : 0;
-      const q = min(<f32>((1 << width) - 1), max(0, nearest<f32>((load<f32>(x + 2 * at) - loadHalf(lows + at)) * by)));
+      const q = code1(load<f32>(x + 2 * at), loadHalf(lows + at), by, <f32>((1 << width) - 1));
       if (!mixed) {
         put(row, j, d, width, <u32>q);
         continue;

@@ -12,46 +12,51 @@
 // output. d % 8 == 0.
 import { loadHalf, storeHalf } from './simd';
 
-/** Sign of channel j: the parity of a multiplicative hash. */
+/** Sign bits of channels j .. j + 3: the parity of a multiplicative hash of each. */
 @inline
-function negative(j: u32): bool {
-  return (popcnt<u32>(j * 0x9e3779b1) & 1) != 0;
+function signs(j: i32): v128 {
+  let hash = i32x4.mul(i32x4.add(i32x4.splat(j), i32x4(0, 1, 2, 3)), i32x4.splat(0x9e3779b1));
+  hash = v128.xor(hash, i32x4.shr_u(hash, 16));
+  hash = v128.xor(hash, i32x4.shr_u(hash, 8));
+  hash = v128.xor(hash, i32x4.shr_u(hash, 4));
+  hash = v128.xor(hash, i32x4.shr_u(hash, 2));
+  return i32x4.shl(v128.xor(hash, i32x4.shr_u(hash, 1)), 31);
 }
 
 
 @inline
 function flip(x: usize, d: i32): void {
-  for (let j: u32 = 0; j < <u32>d; j++) {
+  for (let j = 0; j < d; j += 4) {
     const p = x + ((<usize>j) << 2);
-    if (negative(j)) store<f32>(p, -load<f32>(p));
+    v128.store(p, v128.xor(v128.load(p), signs(j)));
   }
 }
 
 /** x = H x, block by block. x f32 [d] in place */
 function transform(x: usize, d: i32): void {
-  const width = d & -d;
-  const scale = <f32>1 / sqrt<f32>(<f32>width);
+  const width = d & -d; // 8 at least
+  const scale = f32x4.splat(<f32>1 / sqrt<f32>(<f32>width));
   const end = x + ((<usize>d) << 2);
-  for (let h: usize = 4; h < (<usize>width) << 2; h <<= 1) {
+  const odd = i32x4(0, 0x80000000, 0, 0x80000000);
+  const upper = i32x4(0, 0, 0x80000000, 0x80000000);
+  for (let p = x; p < end; p += 16) {
+    // neighbours, then pairs of them: a + b and a - b where a and b were
+    let v = v128.load(p);
+    v = f32x4.add(i32x4.shuffle(v, v, 1, 0, 3, 2), v128.xor(v, odd));
+    v = f32x4.add(i32x4.shuffle(v, v, 2, 3, 0, 1), v128.xor(v, upper));
+    v128.store(p, v);
+  }
+  for (let h: usize = 16; h < (<usize>width) << 2; h <<= 1) {
     for (let block = x; block < end; block += h << 1) {
-      let p = block;
-      if (h >= 16) {
-        for (; p < block + h; p += 16) {
-          const a = v128.load(p);
-          const b = v128.load(p + h);
-          v128.store(p, f32x4.add(a, b));
-          v128.store(p + h, f32x4.sub(a, b));
-        }
-      }
-      for (; p < block + h; p += 4) {
-        const a = load<f32>(p);
-        const b = load<f32>(p + h);
-        store<f32>(p, a + b);
-        store<f32>(p + h, a - b);
+      for (let p = block; p < block + h; p += 16) {
+        const a = v128.load(p);
+        const b = v128.load(p + h);
+        v128.store(p, f32x4.add(a, b));
+        v128.store(p + h, f32x4.sub(a, b));
       }
     }
   }
-  for (let p = x; p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), f32x4.splat(scale)));
+  for (let p = x; p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), scale));
 }
 
 /** x = H diag(s) x. x f32 [d] in place */
@@ -98,10 +103,63 @@ export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
   const step = loadHalf(at);
   const zero = loadHalf(at + 2);
   const by: f32 = step > 0 ? <f32>1 / step : 0;
-  for (let j = 0; j < d; j++) {
-    const q = min(levels, max(0, nearest<f32>((load<f32>(y + ((<usize>j) << 2)) - zero) * by)));
-    put(dst, j, d, bits, <u32>q);
+  if (bits == 8) {
+    for (let j: usize = 0; j < <usize>d; j += 4) store4(dst + j, codes4(y + (j << 2), zero, by, levels));
+    return;
   }
+  if (bits == 4) {
+    const half = (<usize>d) >> 1;
+    for (let j: usize = 0; j < half; j += 4) {
+      const high = codes4(y + ((half + j) << 2), zero, by, levels);
+      store4(dst + j, v128.or(codes4(y + (j << 2), zero, by, levels), i32x4.shl(high, 4)));
+    }
+    return;
+  }
+  if ((d & 31) == 0) {
+    const quarter = (<usize>d) >> 2;
+    const eighth = quarter >> 1;
+    for (let i: usize = 0; i < eighth; i += 4) {
+      let third = i32x4.splat(0);
+      let first = third;
+      let second = third;
+      for (let e: u32 = 0; e < 8; e++) {
+        const q = codes4(y + ((<usize>e * eighth + i) << 2), zero, by, levels);
+        third = v128.or(third, i32x4.shl(i32x4.shr_u(q, 2), e));
+        const two = i32x4.shl(v128.and(q, i32x4.splat(3)), 2 * (e >> 1));
+        if ((e & 1) == 0) first = v128.or(first, two);
+        else second = v128.or(second, two);
+      }
+      store4(dst + i, first);
+      store4(dst + eighth + i, second);
+      store4(dst + quarter + i, third);
+    }
+    return;
+  }
+  for (let j = 0; j < d; j++) put(dst, j, d, bits, <u32>code1(load<f32>(y + ((<usize>j) << 2)), zero, by, levels));
+}
+
+/** What a number of [0, 2^22) is added to so that the adder rounds it, half to even, and leaves it in the low bits. */
+const ROUNDING: f32 = 8388608; // 2^23
+
+/** Codes of four numbers, one a lane. */
+@inline
+function codes4(y: usize, zero: f32, by: f32, levels: f32): v128 {
+  const scaled = f32x4.mul(f32x4.sub(v128.load(y), f32x4.splat(zero)), f32x4.splat(by));
+  const clamped = f32x4.pmin(f32x4.splat(levels), f32x4.pmax(f32x4.splat(0), scaled));
+  return v128.and(f32x4.add(clamped, f32x4.splat(ROUNDING)), i32x4.splat(0xff));
+}
+
+/** Code of one number, the same as a lane of codes4. */
+@inline
+export function code1(y: f32, zero: f32, by: f32, levels: f32): f32 {
+  return nearest<f32>(min(levels, max<f32>(0, (y - zero) * by)));
+}
+
+/** Four lanes below 256 as four bytes. */
+@inline
+function store4(p: usize, lanes: v128): void {
+  const narrow = i16x8.narrow_i32x4_s(lanes, lanes);
+  v128.store32_lane(p, i8x16.narrow_i16x8_u(narrow, narrow), 0);
 }
 
 /** Puts code j into a row of zeros. */
@@ -137,7 +195,7 @@ function loadBytes(p: usize): v128 {
 
 @inline
 function place(to: usize, codes: v128, step: v128, lo: v128): void {
-  v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_u(codes), step), lo));
+  v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(codes), step), lo));
 }
 
 /** Widens one row, as it was stored: dst f32 [d] | src row */
@@ -150,7 +208,18 @@ export function dequantizeRow(dst: usize, src: usize, d: i32, bits: i32): void {
 @inline
 export function unpackCodes(dst: usize, src: usize, d: i32, bits: i32, step: v128, lo: v128): void {
   if (bits == 8) {
-    for (let j: usize = 0; j < <usize>d; j += 4) place(dst + (j << 2), loadBytes(src + j), step, lo);
+    let j: usize = 0;
+    for (; j + 16 <= <usize>d; j += 16) {
+      const bytes = v128.load(src + j);
+      const low = i16x8.extend_low_i8x16_u(bytes);
+      const high = i16x8.extend_high_i8x16_u(bytes);
+      const to = dst + (j << 2);
+      place(to, i32x4.extend_low_i16x8_u(low), step, lo);
+      place(to + 16, i32x4.extend_high_i16x8_u(low), step, lo);
+      place(to + 32, i32x4.extend_low_i16x8_u(high), step, lo);
+      place(to + 48, i32x4.extend_high_i16x8_u(high), step, lo);
+    }
+    for (; j < <usize>d; j += 4) place(dst + (j << 2), loadBytes(src + j), step, lo);
     return;
   }
   if (bits == 4) {

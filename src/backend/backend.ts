@@ -117,8 +117,8 @@ export interface Backend {
   /** rows[i] = rows[kept[i]], i < count; kept ascends. */
   compactRows(rows: Address, kept: Address, count: number, rowBytes: number): void;
 
-  /** labels i32 [n], distances [n] to the nearest of E centroids [E, x.columns]: squared. */
-  kmeansAssign(labels: Address, distances: Address, x: Tensor, centroids: Tensor, n: number, E: number): void;
+  /** labels i32 [n], distances [n] to the nearest of E centroids [E, x.columns]: squared. `known` saves work from one step to the next. */
+  kmeansAssign(labels: Address, distances: Address, x: Tensor, centroids: Tensor, n: number, E: number, known?: KnownDistances): void;
   /** sums [E, x.columns] and counts i32 [E] of the rows with each label. */
   kmeansSum(sums: Tensor, counts: Address, x: Tensor, labels: Address, n: number, E: number): void;
 
@@ -131,12 +131,22 @@ export interface Backend {
   dispose(): void;
 }
 
+/** What one assignment to centroids leaves for the next. */
+export interface KnownDistances {
+  /** f32 [n]: distance to the second nearest centroid, at least. */
+  readonly bounds: Address;
+  /** f32 [E]: how far each centroid has moved since labels and bounds were left there. Not given: they were not. */
+  readonly moved?: Address;
+}
+
 /** What the largest operation will be. */
 export interface ScratchShape {
   readonly tokens: number;
   readonly queryHeads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Widest weight input (k). */
+  /** Widest weight input (k), or row that is clustered. */
   readonly width: number;
+  /** Most centroids. Default 0: nothing is clustered. */
+  readonly clusters?: number;
 }

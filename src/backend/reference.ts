@@ -272,13 +272,14 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
       const all = new Uint8Array(memory);
       indices.forEach((from, i) => all.copyWithin(rows + i * rowBytes, rows + from * rowBytes, rows + (from + 1) * rowBytes));
     },
-    kmeansAssign(labels, distances, x, centroids, n, E) {
+    kmeansAssign(labels, distances, x, centroids, n, E, known) {
       for (let i = 0; i < n; i++) {
         let best = 0;
         const far = Array.from({ length: E }, (_, e) => row(x, i).reduce((sum, v, j) => sum + (v - row(centroids, e)[j]) ** 2, 0));
         for (let e = 1; e < E; e++) if (far[e] < far[best]) best = e;
         i32(labels, n)[i] = best;
         f32(distances, n)[i] = far[best];
+        if (known) f32(known.bounds, n)[i] = Math.sqrt(Math.min(...far.filter((_, e) => e !== best)));
       }
     },
     kmeansSum(sums, counts, x, labels, n, E) {

@@ -1,5 +1,5 @@
 // k-means on unit vectors (algorithms, section 3.1): k-means++ seeding, restarts, the best inertia; the arithmetic is the backend's.
-import type { Backend } from '../backend/backend.ts';
+import type { Backend, KnownDistances } from '../backend/backend.ts';
 import { cosine } from './embed.ts';
 import { createRandom } from '../math/rng.ts';
 
@@ -35,8 +35,10 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
     labels: backend.arena.allocate(n * 4),
     distances: backend.arena.allocate(n * 4),
     counts: backend.arena.allocate(E * 4),
+    bounds: backend.arena.allocate(n * 4),
+    moved: backend.arena.allocate(E * 4),
   };
-  const release = backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, width: Math.max(32, E * 4) });
+  const release = backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, width: d, clusters: E });
   const x = { address: at.x, columns: d };
   const centroids = { address: at.centroids, columns: d };
   const sums = { address: at.sums, columns: d };
@@ -49,21 +51,24 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
       // k-means++: the next seed is drawn in proportion to the squared distance from the seeds before
       setCentroid(0, vectors[Math.floor(random() * n)]);
       for (let e = 1; e < E; e++) {
-        backend.kmeansAssign(at.labels, at.distances, x, centroids, n, e);
-        setCentroid(e, vectors[draw(backend.floats(at.distances, n), random)]);
+        // only the newest seed can have come nearer
+        const newest = { address: at.centroids + (e - 1) * d * 4, columns: d };
+        backend.kmeansAssign(at.labels, at.bounds, x, newest, n, 1);
+        const [nearest, far] = [backend.floats(at.distances, n), backend.floats(at.bounds, n)];
+        for (let i = 0; i < n; i++) if (e === 1 || far[i] < nearest[i]) nearest[i] = far[i];
+        setCentroid(e, vectors[draw(nearest, random)]);
       }
-      let before = '';
+      let before: Int32Array | undefined;
+      let known: KnownDistances = { bounds: at.bounds };
       for (let step = 0; step < MAX_STEPS; step++) {
-        backend.kmeansAssign(at.labels, at.distances, x, centroids, n, E);
-        reseedEmpty(backend.ints(at.labels, n), backend.floats(at.distances, n), E);
-        const labels = backend.ints(at.labels, n).join();
-        if (labels === before) break;
-        before = labels;
+        backend.kmeansAssign(at.labels, at.distances, x, centroids, n, E, known);
+        const reseeded = reseedEmpty(backend.ints(at.labels, n), backend.floats(at.distances, n), E);
+        const labels = backend.ints(at.labels, n);
+        if (before && labels.every((e, i) => e === before![i])) break;
+        before = labels.slice();
         backend.kmeansSum(sums, at.counts, x, at.labels, n, E);
-        const counts = backend.ints(at.counts, E);
-        const total = backend.floats(at.sums, E * d);
-        const mean = backend.floats(at.centroids, E * d);
-        for (let i = 0; i < total.length; i++) mean[i] = total[i] / counts[Math.floor(i / d)];
+        moveCentroids(backend.floats(at.centroids, E * d), backend.floats(at.sums, E * d), backend.ints(at.counts, E), backend.floats(at.moved, E));
+        known = { bounds: at.bounds, moved: reseeded ? undefined : at.moved };
       }
       const labels = [...backend.ints(at.labels, n)];
       const means = Array.from({ length: E }, (_, e) => backend.floats(at.centroids + e * d * 4, d).slice());
@@ -75,6 +80,20 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
     for (const address of Object.values(at)) backend.arena.free(address);
     release();
   }
+}
+
+/** Makes centroids [E, d] the means of their members, and tells how far each has moved. */
+function moveCentroids(centroids: Float32Array, sums: Float32Array, counts: Int32Array, moved: Float32Array): void {
+  const d = centroids.length / counts.length;
+  counts.forEach((count, e) => {
+    let squared = 0;
+    for (let i = e * d; i < (e + 1) * d; i++) {
+      const mean = sums[i] / count;
+      squared += (mean - centroids[i]) ** 2;
+      centroids[i] = mean;
+    }
+    moved[e] = Math.sqrt(squared);
+  });
 }
 
 /** Fewer segments than this to an episode make none. */
@@ -127,7 +146,8 @@ function agreementOf({ labels, centroids }: Clusters, near: ReadonlyMap<number, 
 }
 
 /** A cluster without members takes the point that lies farthest from its centroid (of a cluster that has others). */
-function reseedEmpty(labels: Int32Array, distances: Float32Array, E: number): void {
+function reseedEmpty(labels: Int32Array, distances: Float32Array, E: number): boolean {
+  let any = false;
   const members = new Array<number>(E).fill(0);
   for (const e of labels) members[e]++;
   for (let e = 0; e < E; e++) {
@@ -140,7 +160,9 @@ function reseedEmpty(labels: Int32Array, distances: Float32Array, E: number): vo
     labels[farthest] = e;
     distances[farthest] = 0;
     members[e] = 1;
+    any = true;
   }
+  return any;
 }
 
 /** An index drawn in proportion to its weight; the last with any where rounding overshoots. */

@@ -14,7 +14,7 @@ import { planOptions } from '../plan-options.ts';
 const test = suite('threads');
 /** Shares whatever can be cut. */
 const shared = () => createWasmBackend({ build: 'simd', threads: 3, worthSharing: 0 });
-const reserve = (b: WasmBackend) => b.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048 });
+const reserve = (b: WasmBackend) => b.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048, clusters: 16 });
 
 const ops = /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4)|observe.* f16|rmsNorm|swiglu|rope|add|kmeans)/;
 test('every bit of a result is the same, and nothing is written beside it', () => {

@@ -568,4 +568,30 @@ export const opCases: readonly OpCase[] = [
       return [...b.backend.ints(labels, n), ...b.backend.floats(distances, n), ...b.read(sums, E), ...b.backend.ints(counts, E)];
     },
   },
+  {
+    op: 'kmeans, from one step to the next',
+    sizes: [
+      [9, 1, 5],
+      [60, 5, 8],
+      [41, 16, 33],
+    ],
+    tolerance: 1e-5,
+    run(b, [n, E, d]) {
+      const [x, c] = [b.tensor(n, d), b.tensor(E, d)];
+      const [labels, distances, bounds, moved] = [b.room(n * 4), b.room(n * 4), b.room(n * 4), b.room(E * 4)];
+      const found: number[] = [];
+      for (let step = 0; step < 4; step++) {
+        b.backend.kmeansAssign(labels, distances, x, c, n, E, step === 0 ? { bounds } : { bounds, moved });
+        found.push(...b.backend.ints(labels, n), ...b.backend.floats(distances, n));
+        for (let e = 0; e < E; e++) {
+          const by = b.numbers(d).map((v) => v / (4 << step));
+          const center = b.backend.floats(c.address + e * d * 4, d);
+          const before = center.slice();
+          center.forEach((v, j) => (center[j] = v + by[j]));
+          b.backend.floats(moved, E)[e] = Math.hypot(...center.map((v, j) => v - before[j])) * 1.00001;
+        }
+      }
+      return found;
+    },
+  },
 ];

@@ -17,7 +17,7 @@ export function backendSuite(expected: { name: string; build: string }, create: 
     test(op, () => {
       sizes.forEach((size, seed) => {
         const backend = create();
-        backend.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048 });
+        backend.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048, clusters: 16 });
         const bench = new Bench(backend, seed);
         const found = run(bench, size);
         bench.checkGuards();

@@ -98,7 +98,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     scratch = { address: region + most.common };
     board.setScratch(scratch.address, most.own);
   }
-  const reservationOf = ({ tokens, queryHeads, kvHeads, headDim, width }: ScratchShape): Reservation => {
+  const reservationOf = ({ tokens, queryHeads, kvHeads, headDim, width, clusters = 0 }: ScratchShape): Reservation => {
     const group = queryHeads / kvHeads;
     const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
     return {
@@ -114,6 +114,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
           kernels.abs_sums_scratch() + VALUE_ROWS * headDim * 4,
           kernels.rows_scratch(headDim) + headDim * 4,
           kernels.top_k_scratch(),
+          clusters > 0 ? kernels.kmeans_scratch(clusters, width) : 0,
         ),
       ),
     };
@@ -386,8 +387,23 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       kernels.compact_rows(rows, kept, count, rowBytes);
     },
 
-    kmeansAssign(labels, distances, x, centroids, n, E) {
-      kernels.kmeans_assign(labels, distances, x.address, centroids.address, scratch.address, n, E, x.columns);
+    kmeansAssign(labels, distances, x, centroids, n, E, known) {
+      const d = x.columns;
+      const work = n * E * d;
+      const call = (i: number, count: number) => [
+        numbers.kmeans_assign,
+        labels + i * 4,
+        distances + i * 4,
+        x.address + i * d * 4,
+        centroids.address,
+        SCRATCH,
+        count,
+        E,
+        d,
+        known ? known.bounds + i * 4 : 0,
+        known?.moved ?? 0,
+      ];
+      share(parts(n, 1, work, call), work);
     },
     kmeansSum(sums, counts, x, labels, n, E) {
       kernels.kmeans_sum(sums.address, counts, x.address, labels, n, E, x.columns);
