@@ -1,5 +1,5 @@
 // The module's exports, a line a file.
-export { abs_sums_scratch, gemm_scratch } from './dense';
+export { abs_sums_scratch, gemm_scratch, tileRows as tile_rows } from './dense';
 export { gemm_integer_scratch } from './integer';
 export { pack_group, quantize_i16 } from './pack';
 export { abs_sums_f32, gather_f32, gemm_f32, gemv_f32 } from './weights/f32';

@@ -12,9 +12,20 @@
 // output. d % 8 == 0.
 import { loadHalf, storeHalf } from './simd';
 
-/** Sign bits of channels j .. j + 3: the parity of a multiplicative hash of each. */
+/** Parities of the hash j * 0x9e3779b1 of channels 0 .. 511, 32 to a word, lowest first. */
+const PARITIES = memory.data<u32>([
+  0x99e3120a, 0xdda0e06a, 0xfad3b885, 0x3de80ad3, 0x00d88408, 0x34fc3e97, 0x59f29039, 0x16d7a5c4, 0x535c3984, 0x1ae5c925, 0xbb9f7df0,
+  0x01c9f319, 0x0db1e93a, 0xd471b11d, 0xa5293780, 0x7088102b,
+]);
+const TABLED: i32 = 512;
+
+/** Sign bits of channels j .. j + 3. */
 @inline
 function signs(j: i32): v128 {
+  if (j < TABLED) {
+    const nibble = load<u32>(PARITIES + ((<usize>(j >> 5)) << 2)) >> (j & 28);
+    return i32x4.mul(v128.and(i32x4.splat(nibble), i32x4(1, 2, 4, 8)), i32x4(0x80000000, 0x40000000, 0x20000000, 0x10000000));
+  }
   let hash = i32x4.mul(i32x4.add(i32x4.splat(j), i32x4(0, 1, 2, 3)), i32x4.splat(0x9e3779b1));
   hash = v128.xor(hash, i32x4.shr_u(hash, 16));
   hash = v128.xor(hash, i32x4.shr_u(hash, 8));
@@ -32,29 +43,50 @@ function flip(x: usize, d: i32): void {
   }
 }
 
+/** Neighbours among four numbers, then pairs of them: a + b and a - b where a and b were. */
+@inline
+function within(v: v128): v128 {
+  v = f32x4.add(i32x4.shuffle(v, v, 1, 0, 3, 2), v128.xor(v, i32x4(0, 0x80000000, 0, 0x80000000)));
+  return f32x4.add(i32x4.shuffle(v, v, 2, 3, 0, 1), v128.xor(v, i32x4(0, 0, 0x80000000, 0x80000000)));
+}
+
 /** x = H x, block by block. x f32 [d] in place */
 function transform(x: usize, d: i32): void {
   const width = d & -d; // 8 at least
   const scale = f32x4.splat(<f32>1 / sqrt<f32>(<f32>width));
   const end = x + ((<usize>d) << 2);
-  const odd = i32x4(0, 0x80000000, 0, 0x80000000);
-  const upper = i32x4(0, 0, 0x80000000, 0x80000000);
-  for (let p = x; p < end; p += 16) {
-    // neighbours, then pairs of them: a + b and a - b where a and b were
-    let v = v128.load(p);
-    v = f32x4.add(i32x4.shuffle(v, v, 1, 0, 3, 2), v128.xor(v, odd));
-    v = f32x4.add(i32x4.shuffle(v, v, 2, 3, 0, 1), v128.xor(v, upper));
-    v128.store(p, v);
+  const bytes = (<usize>width) << 2;
+  for (let p = x; p < end; p += 16) v128.store(p, within(v128.load(p)));
+  // two steps at a time: sums and differences at a distance h, then of those at 2 h
+  let h: usize = 16;
+  for (; h << 1 < bytes; h <<= 2) {
+    for (let block = x; block < end; block += h << 2) {
+      for (let p = block; p < block + h; p += 16) {
+        const a = v128.load(p);
+        const b = v128.load(p + h);
+        const c = v128.load(p + 2 * h);
+        const e = v128.load(p + 3 * h);
+        const ab = f32x4.add(a, b);
+        const ce = f32x4.add(c, e);
+        const a_b = f32x4.sub(a, b);
+        const c_e = f32x4.sub(c, e);
+        v128.store(p, f32x4.add(ab, ce));
+        v128.store(p + h, f32x4.add(a_b, c_e));
+        v128.store(p + 2 * h, f32x4.sub(ab, ce));
+        v128.store(p + 3 * h, f32x4.sub(a_b, c_e));
+      }
+    }
   }
-  for (let h: usize = 16; h < (<usize>width) << 2; h <<= 1) {
+  if (h < bytes) {
     for (let block = x; block < end; block += h << 1) {
       for (let p = block; p < block + h; p += 16) {
         const a = v128.load(p);
         const b = v128.load(p + h);
-        v128.store(p, f32x4.add(a, b));
-        v128.store(p + h, f32x4.sub(a, b));
+        v128.store(p, f32x4.mul(f32x4.add(a, b), scale));
+        v128.store(p + h, f32x4.mul(f32x4.sub(a, b), scale));
       }
     }
+    return;
   }
   for (let p = x; p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), scale));
 }
@@ -83,10 +115,18 @@ export function quantBytes(d: i32, bits: i32): usize {
 export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
   let least = v128.load(y);
   let most = least;
-  for (let j: usize = 16; j < (<usize>d) << 2; j += 16) {
-    least = f32x4.pmin(least, v128.load(y + j));
-    most = f32x4.pmax(most, v128.load(y + j));
+  let least1 = v128.load(y, 16);
+  let most1 = least1;
+  for (let j: usize = 32; j < (<usize>d) << 2; j += 32) {
+    const a = v128.load(y + j);
+    const b = v128.load(y + j, 16);
+    least = f32x4.pmin(least, a);
+    most = f32x4.pmax(most, a);
+    least1 = f32x4.pmin(least1, b);
+    most1 = f32x4.pmax(most1, b);
   }
+  least = f32x4.pmin(least, least1);
+  most = f32x4.pmax(most, most1);
   const levels = <f32>((1 << bits) - 1);
   const lo = min(
     min(f32x4.extract_lane(least, 0), f32x4.extract_lane(least, 1)),
@@ -97,14 +137,21 @@ export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
     max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
   );
   const at = dst + quantBytes(d, bits) - 4;
-  memory.fill(dst, 0, quantBytes(d, bits));
+  store<u32>(at - 4, 0); // padding, or codes that are still to come
   storeHalf(at, (hi - lo) / levels);
   storeHalf(at + 2, lo);
   const step = loadHalf(at);
   const zero = loadHalf(at + 2);
   const by: f32 = step > 0 ? <f32>1 / step : 0;
   if (bits == 8) {
-    for (let j: usize = 0; j < <usize>d; j += 4) store4(dst + j, codes4(y + (j << 2), zero, by, levels));
+    let j: usize = 0;
+    for (; j + 16 <= <usize>d; j += 16) {
+      const p = y + (j << 2);
+      const low = i16x8.narrow_i32x4_s(codes4(p, zero, by, levels), codes4(p + 16, zero, by, levels));
+      const high = i16x8.narrow_i32x4_s(codes4(p + 32, zero, by, levels), codes4(p + 48, zero, by, levels));
+      v128.store(dst + j, i8x16.narrow_i16x8_u(low, high));
+    }
+    for (; j < <usize>d; j += 4) store4(dst + j, codes4(y + (j << 2), zero, by, levels));
     return;
   }
   if (bits == 4) {
@@ -135,6 +182,7 @@ export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
     }
     return;
   }
+  memory.fill(dst, 0, at - dst);
   for (let j = 0; j < d; j++) put(dst, j, d, bits, <u32>code1(load<f32>(y + ((<usize>j) << 2)), zero, by, levels));
 }
 

@@ -8,6 +8,8 @@ export interface Measurement {
   /** Share of the limit measured in the same run, 0 to 1; undefined where there is none. */
   readonly share?: number;
   readonly limit?: string;
+  /** Others that did the same in the same run, in the same unit. */
+  readonly peers?: readonly { readonly name: string; readonly rate: number }[];
   readonly note?: string;
 }
 

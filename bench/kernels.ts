@@ -3,7 +3,7 @@ import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { weightRowBytes, weightTypes } from '../src/backend/dtype.ts';
 import { Bench as Inputs } from '../test/cases/ops.ts';
 import type { BenchGroup } from './case.ts';
-import { medianMs } from './limit.ts';
+import { medianMs, readWork, sideBySide, tileWork } from './limit.ts';
 
 const [T, K, M] = [256, 1536, 768];
 const [HEADS, GROUP, HEAD_DIM, ROWS] = [3, 3, 64, 2048];
@@ -11,48 +11,58 @@ const [HEADS, GROUP, HEAD_DIM, ROWS] = [3, 3, 64, 2048];
 export const kernels: BenchGroup = {
   name: 'kernels',
   summary: 'matrix products of every weight type, attention, scoring, selection',
-  async run(limits, report) {
+  async run(_, report) {
+    const [tile, read] = [tileWork(), readWork()];
     for (const type of weightTypes) {
-      const backend = createWasmBackend();
+      const backend = createWasmBackend({ threads: 1 });
       backend.reserveScratch({ tokens: T, queryHeads: 9, kvHeads: 3, headDim: HEAD_DIM, width: K });
       const inputs = new Inputs(backend, 1);
       const w = inputs.weight(type, M, K);
       const [x, y] = [inputs.tensor(T, K), inputs.empty(T, M)];
-      const block = await medianMs(() => backend.linear([[y, w]], x, T));
-      const gflops = (2 * T * K * M) / block / 1e6;
-      report({ name: `linear ${type.name} ${T}x${K}x${M}`, rate: gflops, unit: 'GFLOP/s', share: gflops / limits.tileGflops, limit: 'register tile' });
       const large = inputs.weight(type, 4096, K);
       const out = inputs.empty(1, 4096);
-      const one = await medianMs(() => backend.linearOne([[out, large]], x));
-      const gbs = (4096 * weightRowBytes(type, K)) / one / 1e6;
-      report({ name: `linearOne ${type.name} ${K}x4096`, rate: gbs, unit: 'GB/s', share: gbs / limits.readGbs, limit: 'memory read' });
+      const many = () => backend.linear([[y, w]], x, T);
+      const one = () => backend.linearOne([[out, large]], x);
+      const [block, tileMs, single, readMs] = await sideBySide([many, tile.run, one, read.run]);
+      const gflops = (2 * T * K * M) / block / 1e6;
+      report({
+        name: `linear ${type.name} ${T}x${K}x${M}`,
+        rate: gflops,
+        unit: 'GFLOP/s',
+        share: gflops / (tile.amount / tileMs / 1e6),
+        limit: 'f32 register tile',
+      });
+      const gbs = (4096 * weightRowBytes(type, K)) / single / 1e6;
+      report({ name: `linearOne ${type.name} ${K}x4096`, rate: gbs, unit: 'GB/s', share: gbs / (read.amount / readMs / 1e6), limit: 'memory read' });
     }
-    const backend = createWasmBackend();
+    const backend = createWasmBackend({ threads: 1 });
     backend.reserveScratch({ tokens: T, queryHeads: 9, kvHeads: 3, headDim: HEAD_DIM, width: K });
     const inputs = new Inputs(backend, 2);
     for (const type of ['f32', 'f16'] as const) {
       const heads = inputs.heads([ROWS, ROWS, ROWS], HEAD_DIM, type);
       const q = inputs.tensor(T, HEADS * GROUP * HEAD_DIM);
       const out = inputs.empty(T, HEADS * GROUP * HEAD_DIM);
-      const attention = await medianMs(() => backend.attention(out, q, heads, T, HEAD_DIM, type));
+      const scores = inputs.room(HEADS * ROWS * 4);
+      const count = 64;
+      const attend = () => backend.attention(out, q, heads, T, HEAD_DIM, type);
+      const look = () => backend.observe(scores, heads, HEAD_DIM, type, { queries: q, count, causal: false, aggregate: 'max' });
+      const [attention, observe, tileMs] = await sideBySide([attend, look, tile.run]);
+      const tileGflops = tile.amount / tileMs / 1e6;
       const products = 2 * 2 * T * HEADS * GROUP * HEAD_DIM * (ROWS - T / 2);
       report({
         name: `attention ${type}, ${T} queries, ${ROWS} rows`,
         rate: products / attention / 1e6,
         unit: 'GFLOP/s',
-        share: products / attention / 1e6 / limits.tileGflops,
-        limit: 'register tile',
+        share: products / attention / 1e6 / tileGflops,
+        limit: 'f32 register tile',
       });
-      const scores = inputs.room(HEADS * ROWS * 4);
-      const count = 64;
-      const observe = await medianMs(() => backend.observe(scores, heads, HEAD_DIM, type, { queries: q, count, causal: false, aggregate: 'max' }));
       const looks = 2 * 2 * count * HEADS * GROUP * HEAD_DIM * ROWS; // two passes over the keys
       report({
         name: `observe ${type}, ${count} queries, ${ROWS} rows`,
         rate: looks / observe / 1e6,
         unit: 'GFLOP/s',
-        share: looks / observe / 1e6 / limits.tileGflops,
-        limit: 'register tile',
+        share: looks / observe / 1e6 / tileGflops,
+        limit: 'f32 register tile',
       });
     }
     const scores = inputs.tensor(1, ROWS * HEADS);

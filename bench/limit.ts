@@ -1,6 +1,7 @@
 // The machine's limits as our own instructions reach them: the register tile on data that stay in L1, and reading memory once.
 import { Bench } from 'tinybench';
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
+import { createCore } from '../src/backend/wasm/core.ts';
 import { weightTypes } from '../src/backend/dtype.ts';
 import type { Limits } from './case.ts';
 
@@ -14,25 +15,61 @@ export async function medianMs(work: () => void, timeMs = 400): Promise<number> 
   return result.latency.p50;
 }
 
-export async function measureLimits(): Promise<Limits> {
-  const backend = createWasmBackend();
-  const f32 = weightTypes[0];
-  // 64 x 8 x 256: 64 KiB of x, one panel of W
-  const [n, m, k] = [32, 8, 128];
-  const w = { address: backend.arena.allocate(backend.weightBytes(f32, m, k)), type: f32, rows: m, columns: k };
-  const x = { address: backend.arena.allocate(n * k * 4), columns: k };
-  const y = { address: backend.arena.allocate(n * m * 4), columns: m };
-  backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 64, width: k });
-  const tile = await medianMs(() => {
-    for (let i = 0; i < 100; i++) backend.linear([[y, w]], x, n);
-  });
-  // a one-row product of a weight far larger than any cache reads it once
+/** Median milliseconds of several functions, called in turn so that all meet the same moments of the machine. */
+export async function sideBySide(works: readonly (() => unknown)[], rounds = 15): Promise<number[]> {
+  const times = works.map(() => [] as number[]);
+  const repeats: number[] = [];
+  for (const work of works) {
+    const begin = performance.now();
+    await work();
+    await work();
+    repeats.push(Math.max(1, Math.round(40 / (performance.now() - begin))));
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, work] of works.entries()) {
+      const begin = performance.now();
+      for (let j = 0; j < repeats[i]; j++) await work();
+      times[i].push((performance.now() - begin) / repeats[i]);
+    }
+  }
+  return times.map((list) => list.sort((a, b) => a - b)[list.length >> 1]);
+}
+
+/** Something that is done again and again, and how much of it there is to one time. */
+export interface LimitWork {
+  run(): void;
+  readonly amount: number;
+}
+
+/** The register tile on data that stay in L1, in flops: to be called beside what it limits. */
+export function tileWork(): LimitWork {
+  const { kernels, base } = createCore();
+  // 16 KiB of x, 8 KiB of W
+  const [n, k] = [16, 256];
+  const [y, x, w] = [base, base + n * 8 * 4, base + n * 8 * 4 + n * k * 4];
+  return {
+    amount: 2 * n * 8 * k * 100,
+    run() {
+      for (let i = 0; i < 100; i++) kernels.tile_rows(y, x, w, n, k, 8, k, 8, 0);
+    },
+  };
+}
+
+/** Reading a weight far larger than any cache once, in bytes. */
+export function readWork(): LimitWork {
+  const backend = createWasmBackend({ threads: 1 });
   const [rows, columns] = [8192, 4096];
-  const large = { address: backend.arena.allocate(backend.weightBytes(f32, rows, columns)), type: f32, rows, columns };
-  const [xl, yl] = [
+  const type = weightTypes[0];
+  const w = { address: backend.arena.allocate(backend.weightBytes(type, rows, columns)), type, rows, columns };
+  const [x, y] = [
     { address: backend.arena.allocate(columns * 4), columns },
     { address: backend.arena.allocate(rows * 4), columns: rows },
   ];
-  const read = await medianMs(() => backend.linearOne([[yl, large]], xl));
-  return { tileGflops: (2 * n * m * k * 100) / tile / 1e6, readGbs: (rows * columns * 4) / read / 1e6 };
+  return { amount: rows * columns * 4, run: () => backend.linearOne([[y, w]], x) };
+}
+
+export async function measureLimits(): Promise<Limits> {
+  const [tile, read] = [tileWork(), readWork()];
+  const [tileMs, readMs] = await sideBySide([tile.run, read.run]);
+  return { tileGflops: tile.amount / tileMs / 1e6, readGbs: read.amount / readMs / 1e6 };
 }

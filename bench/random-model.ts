@@ -55,8 +55,9 @@ function writeRandomModel(path: string, layers: number): void {
     'llama.rope.freq_base': { f32: 100000 },
     'tokenizer.ggml.model': 'gpt2',
     'tokenizer.ggml.pre': 'gpt-2',
-    'tokenizer.ggml.tokens': Array.from({ length: V }, (_, i) => `t${i}`),
-    'tokenizer.ggml.merges': ['t 0'],
+    // letters first, so that a text of n letters is n tokens in every engine
+    'tokenizer.ggml.tokens': Array.from({ length: V }, (_, i) => (i < 26 ? String.fromCharCode(97 + i) : i === 26 ? 'th' : `<t${i}>`)),
+    'tokenizer.ggml.merges': ['t h'],
     'tokenizer.ggml.eos_token_id': V - 1,
   };
   writeFileSync(path, writeGguf({ metadata, tensors }));
@@ -65,7 +66,7 @@ function writeRandomModel(path: string, layers: number): void {
 /** The path of a Q8_0 llama of that shape, written where it isn't there yet. */
 export function randomModel(layers = SHAPE.layers): string {
   const folder = fileURLToPath(new URL('../../../bench/models/', import.meta.url));
-  const path = `${folder}random-135m-q8_0${layers === SHAPE.layers ? '' : `-${layers}`}.gguf`;
+  const path = `${folder}random-135m-letters-q8_0${layers === SHAPE.layers ? '' : `-${layers}`}.gguf`;
   if (!existsSync(path)) {
     mkdirSync(folder, { recursive: true });
     writeRandomModel(path, layers);

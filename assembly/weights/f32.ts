@@ -20,7 +20,29 @@ export function gather_f32(y: usize, w: usize, ids: usize, scratch: usize, n: i3
 /** y[m] = sum_k x[k] W[m, k]. y f32 [m] | x f32 [k] | w packed f32 [m, k] */
 export function gemv_f32(y: usize, x: usize, w: usize, m: i32, k: i32): void {
   const end = x + ((<usize>k) << 2);
-  for (let row = 0; row < m; row += 4) {
+  const step = (<usize>k) << 4;
+  let row = 0;
+  // four groups at a time: four sums that do not wait for one another
+  for (; row + 16 <= m; row += 16) {
+    let a = f32x4.splat(0);
+    let b = a;
+    let c = a;
+    let d = a;
+    for (let p = x; p < end; p += 4, w += 16) {
+      const s = v128.load32_splat(p);
+      a = madd(a, s, v128.load(w));
+      b = madd(b, s, v128.load(w + step));
+      c = madd(c, s, v128.load(w + 2 * step));
+      d = madd(d, s, v128.load(w + 3 * step));
+    }
+    w += 3 * step;
+    const to = y + ((<usize>row) << 2);
+    v128.store(to, a);
+    v128.store(to, b, 16);
+    v128.store(to, c, 32);
+    v128.store(to, d, 48);
+  }
+  for (; row < m; row += 4) {
     let sums = f32x4.splat(0);
     for (let p = x; p < end; p += 4, w += 16) sums = madd(sums, v128.load32_splat(p), v128.load(w));
     storeGroup(y + ((<usize>row) << 2), sums, m - row);

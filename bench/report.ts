@@ -1,0 +1,66 @@
+// What a run of the benches measured: in a line, as a page, and beside a run before.
+import type { Limits, Measurement } from './case.ts';
+
+export interface BenchRun {
+  readonly machine: string;
+  readonly date: string;
+  readonly limits: Limits;
+  /** Other engines that were there, with their versions. */
+  readonly peers: Readonly<Record<string, string>>;
+  readonly groups: { readonly name: string; readonly summary: string; readonly measurements: readonly Measurement[] }[];
+}
+
+/** How many times as good as a peer: faster, or done in less time. */
+export function ratioOf({ rate, unit }: Measurement, peer: { readonly rate: number }): number {
+  return unit === 'ms' ? peer.rate / rate : rate / peer.rate;
+}
+
+const format = (x: number) => x.toFixed(Math.abs(x) < 10 ? 2 : 1);
+const shareOf = ({ share, limit }: Measurement) => (share === undefined ? '' : `${(100 * share).toFixed(0)}% of ${limit}`);
+const peersOf = (m: Measurement) => (m.peers ?? []).map((p) => `${format(ratioOf(m, p))} x ${p.name} (${format(p.rate)})`);
+
+export function describe(m: Measurement): string {
+  return `${m.name.padEnd(44)} ${format(m.rate).padStart(9)} ${m.unit.padEnd(9)} ${[shareOf(m), ...peersOf(m), m.note].filter(Boolean).join('; ')}`.trimEnd();
+}
+
+export function toMarkdown({ machine, date, limits, peers, groups }: BenchRun): string {
+  const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  const tables = groups.map(({ name, summary, measurements }) => {
+    const lines = measurements.map(
+      (m) => `| ${[m.name, `${format(m.rate)} ${m.unit}`, shareOf(m), peersOf(m).join(', '), m.note ?? ''].map(cell).join(' | ')} |`,
+    );
+    return [`## ${name}`, '', `${summary}.`, '', '| what | rate | of the limit | beside others | |', '| --- | ---: | ---: | --- | --- |', ...lines].join('\n');
+  });
+  const head = [
+    '# Benchmarks',
+    '',
+    'Written by `npm run bench -- --docs`; do not edit. Limits and other engines are measured in the same run; shared machines are noisy, so ratios count.',
+    'Other engines are measured where `npm install --prefix bench/peers` has put them (wllama needs Chromium, too).',
+    '',
+    `${machine}, ${date}. Register tile ${format(limits.tileGflops)} GFLOP/s, memory read ${format(limits.readGbs)} GB/s.`,
+    ...(versions.length > 0 ? ['', `Beside: ${versions.join(', ')}.`] : []),
+  ].join('\n');
+  return `${[head, ...tables].join('\n\n')}\n`;
+}
+
+/** Share of a ratio that may be lost to noise. */
+const TOLERANCE = 0.2;
+
+/** What fell since a run before: shares of limits, and ratios to peers, that both runs have. */
+export function compareRuns(before: BenchRun, now: BenchRun): string[] {
+  const ratios = (run: BenchRun) =>
+    new Map(
+      run.groups.flatMap(({ name, measurements }) =>
+        measurements.flatMap((m): [string, number][] => [
+          ...(m.share === undefined ? [] : [[`${name}: ${m.name}, ${m.limit}`, m.share] as [string, number]]),
+          ...(m.peers ?? []).map((p): [string, number] => [`${name}: ${m.name}, beside ${p.name}`, ratioOf(m, p)]),
+        ]),
+      ),
+    );
+  const old = ratios(before);
+  return [...ratios(now)].flatMap(([what, ratio]) => {
+    const was = old.get(what);
+    return was !== undefined && ratio < (1 - TOLERANCE) * was ? [`fell: ${what}: ${format(was)} -> ${format(ratio)}`] : [];
+  });
+}
