@@ -36,11 +36,14 @@ export const clusters: BenchGroup = {
       const [counts, moved] = [allocate(COUNT), allocate(COUNT)];
       backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, width: WIDTH, clusters: COUNT });
       rows.forEach((row, i) => backend.floats(x.address + i * WIDTH * 4, WIDTH).set(row));
+      let steps = 0;
       const once = () => {
         seeds.forEach((seed, e) => backend.floats(centroids.address + e * WIDTH * 4, WIDTH).set(seed));
         let any = true;
+        steps = 0;
         for (let step = 0; step < STEPS && any; step++) {
           any = false;
+          steps++;
           backend.kmeansAssign(labels, distances, x, centroids, ROWS, COUNT, step === 0 ? { bounds } : { bounds, moved });
           backend.kmeansSum(sums, counts, x, labels, ROWS, COUNT);
           for (let e = 0; e < COUNT; e++) {
@@ -48,7 +51,7 @@ export const clusters: BenchGroup = {
             const members = Math.max(1, backend.ints(counts, COUNT)[e]);
             let squared = 0;
             for (let j = 0; j < WIDTH; j++) {
-              const next = total[j] / members;
+              const next = Math.fround(total[j] / members);
               squared += (next - mean[j]) ** 2;
               mean[j] = next;
             }
@@ -74,7 +77,7 @@ export const clusters: BenchGroup = {
         rate: own,
         unit: 'ms',
         peers: peer ? [{ name: 'ml-kmeans', rate: peer.ms }] : [],
-        note: same === undefined ? undefined : `${(100 * same).toFixed(1)}% of its labels are ours`,
+        note: `${steps} steps${same === undefined ? '' : `, ${(100 * same).toFixed(1)}% of its labels are ours`}`,
       });
     }
   },

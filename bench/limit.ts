@@ -50,7 +50,7 @@ export function tileWork(): LimitWork {
   return {
     amount: 2 * n * 8 * k * 100,
     run() {
-      for (let i = 0; i < 100; i++) kernels.tile_rows(y, x, w, n, k, 8, k, 8, 0);
+      for (let i = 0; i < 100; i++) kernels.tile_rows(y, x, w, n, k, 8, k, 8, false);
     },
   };
 }
@@ -61,6 +61,8 @@ export function readWork(): LimitWork {
   const [rows, columns] = [8192, 4096];
   const type = weightTypes[0];
   const w = { address: backend.arena.allocate(backend.weightBytes(type, rows, columns)), type, rows, columns };
+  // pages that were never written are one page of zeros
+  backend.floats(w.address, rows * columns).fill(1);
   const [x, y] = [
     { address: backend.arena.allocate(columns * 4), columns },
     { address: backend.arena.allocate(rows * 4), columns: rows },

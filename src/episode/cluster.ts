@@ -88,7 +88,7 @@ function moveCentroids(centroids: Float32Array, sums: Float32Array, counts: Int3
   counts.forEach((count, e) => {
     let squared = 0;
     for (let i = e * d; i < (e + 1) * d; i++) {
-      const mean = sums[i] / count;
+      const mean = Math.fround(sums[i] / count);
       squared += (mean - centroids[i]) ** 2;
       centroids[i] = mean;
     }
