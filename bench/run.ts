@@ -18,7 +18,7 @@ import { products } from './products.ts';
 import { type BenchRun, compareRuns, describe, toMarkdown } from './report.ts';
 import { rows } from './rows.ts';
 
-const groups: readonly BenchGroup[] = [products, kernels, clusters, rows, engine, policies, growth];
+const groups: readonly BenchGroup[] = [engine, products, kernels, clusters, rows, policies, growth];
 const usage = `usage: npm run bench -- [GROUP ...] [--json FILE] [--docs] [--check FILE]
 groups: ${groups.map((g) => g.name).join(', ')} (default: all)
   --json FILE    write what was measured

@@ -58,7 +58,28 @@ const bestOf = (rates: readonly EngineRate[]): EngineRate => ({
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 const types: Record<string, string> = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html' };
 
+/** What the page runs. */
+const PAGE = `<!doctype html><title>wllama</title><script type="module">
+import { Wllama } from '/index.js';
+globalThis.measure = async ({ threads, prompt, reply, rounds }) => {
+  const wasm = '/wasm/wllama.wasm';
+  const engine = new Wllama({ default: wasm, 'single-thread/wllama.wasm': wasm, 'multi-thread/wllama.wasm': wasm });
+  const model = await (await fetch('/model.gguf')).blob();
+  await engine.loadModel([model], { n_ctx: 1024, n_batch: prompt, n_threads: threads, n_gpu_layers: 0, warmup: false });
+  const found = [];
+  for (let round = 0; round < rounds; round++) {
+    // one token a letter
+    const text = Array.from({ length: prompt }, (_, i) => String.fromCharCode(97 + ((i * 7 + round) % 26))).join('');
+    const { timings } = await engine.createCompletion({ prompt: text, max_tokens: reply, temperature: 0 });
+    if (!timings || timings.prompt_n < 0.9 * prompt) throw new Error('wllama took ' + timings?.prompt_n + ' tokens in, not ' + prompt);
+    found.push({ prefill: timings.prompt_per_second, decode: timings.predicted_per_second });
+  }
+  return found;
+};
+</script>`;
+
 interface Page {
+  waitForFunction(expression: string): Promise<unknown>;
   goto(url: string): Promise<unknown>;
   evaluate<A, R>(work: (argument: A) => Promise<R>, argument: A): Promise<R>;
 }
@@ -73,8 +94,8 @@ export async function wllama(path: string, threads: number, prompt: number, repl
   const server = createServer((request, response) => {
     const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
     const url = new URL(request.url ?? '/', 'http://localhost').pathname;
-    const file = url === '/model.gguf' ? path : `${peersFolder}node_modules/@wllama/wllama/esm${url}`;
-    if (url === '/') response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end('<!doctype html><title>wllama</title>');
+    const file = url === '/model.gguf' ? path : `${peersFolder}node_modules/@wllama/wllama/esm${url}`; // of an installed package, on this machine only
+    if (url === '/') response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end(PAGE);
     else if (!existsSync(file) || !statSync(file).isFile()) response.writeHead(404, headers).end();
     else {
       response.writeHead(200, { ...headers, 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
@@ -90,40 +111,13 @@ export async function wllama(path: string, threads: number, prompt: number, repl
   try {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${port}/`);
-    const rates = await page.evaluate(
-      async ({ threads, prompt, reply, rounds }) => {
-        const origin = location.origin;
-        const { Wllama } = (await import(`${origin}/index.js`)) as {
-          Wllama: new (
-            paths: object,
-            config: object,
-          ) => {
-            loadModel(blobs: Blob[], options: object): Promise<void>;
-            createCompletion(options: object): Promise<{ timings?: { prompt_n: number; prompt_per_second: number; predicted_per_second: number } }>;
-          };
-        };
-        const engine = new Wllama(
-          {
-            default: `${origin}/wasm/wllama.wasm`,
-            'single-thread/wllama.wasm': `${origin}/wasm/wllama.wasm`,
-            'multi-thread/wllama.wasm': `${origin}/wasm/wllama.wasm`,
-          },
-          {},
-        );
-        const model = await (await fetch(`${origin}/model.gguf`)).blob();
-        await engine.loadModel([model], { n_ctx: 1024, n_batch: prompt, n_threads: threads, n_gpu_layers: 0, warmup: false });
-        const found: { prefill: number; decode: number }[] = [];
-        for (let round = 0; round < rounds; round++) {
-          // one token a character, and none that was there before
-          const text = Array.from({ length: prompt }, (_, i) => String.fromCharCode(97 + ((i * 7 + round) % 26))).join('');
-          const { timings } = await engine.createCompletion({ prompt: text, max_tokens: reply, temperature: 0 });
-          if (!timings || timings.prompt_n < 0.9 * prompt) throw new Error(`wllama took ${timings?.prompt_n} tokens in, not ${prompt}`);
-          found.push({ prefill: timings.prompt_per_second, decode: timings.predicted_per_second });
-        }
-        return found;
-      },
-      { threads, prompt, reply, rounds },
-    );
+    await page.waitForFunction('globalThis.measure');
+    const rates = await page.evaluate((argument) => (globalThis as unknown as { measure(argument: object): Promise<EngineRate[]> }).measure(argument), {
+      threads,
+      prompt,
+      reply,
+      rounds,
+    });
     return bestOf(rates);
   } finally {
     await browser.close();

@@ -16,5 +16,6 @@ export function peerPath(path: string): string | undefined {
 export async function loadPeer<T>(name: string): Promise<T | undefined> {
   if (!peerPath(name)) return undefined;
   const require = createRequire(`${peersFolder}package.json`);
-  return (await import(pathToFileURL(require.resolve(name)).href)) as T;
+  const { default: whole, ...named } = (await import(pathToFileURL(require.resolve(name)).href)) as Record<string, object | undefined>;
+  return { ...whole, ...named } as T;
 }
