@@ -11,6 +11,8 @@ export interface Measurement {
   /** Others that did the same in the same run, in the same unit. */
   readonly peers?: readonly { readonly name: string; readonly rate: number }[];
   readonly note?: string;
+  /** Where it stands in a plot over something that grows. */
+  readonly at?: { readonly series: string; readonly x: number };
 }
 
 export interface BenchGroup {

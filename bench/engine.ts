@@ -1,11 +1,12 @@
 // The whole engine on a 135M-parameter llama in Q8_0 (30 layers, 576 wide, 9 and 3 heads of 64, feed-forward 1536, vocabulary 49152), beside llama.cpp
 // native and in WebAssembly on the same file.
+import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { planRun } from '../src/engine/plan.ts';
 import { Run } from '../src/engine/run.ts';
 import { loadModel, type Model } from '../src/model/model.ts';
 import { planOptions } from '../test/plan-options.ts';
-import type { BenchGroup } from './case.ts';
+import type { BenchGroup, Measurement } from './case.ts';
 import { type EngineRate, nativeLlama, wllama } from './peers/engines.ts';
 import { randomModel, SHAPE } from './random-model.ts';
 
@@ -37,22 +38,38 @@ function measure(model: Model, policy: string): EngineRate {
   return best;
 }
 
+/** Loading, a session of 1024 rows and a prompt, in a process of its own: its memory at its fullest beside the file's bytes and what was promised. */
+function loadInAProcess(path: string): Measurement {
+  const code = `
+    import { loadModel } from '${new URL('../src/model/model.js', import.meta.url).href}';
+    import { openConversation } from '${new URL('../src/session/conversation.js', import.meta.url).href}';
+    const before = process.resourceUsage().maxRSS * 1024;
+    const begin = performance.now();
+    const model = await loadModel(process.argv[1], { threads: 1 });
+    const ms = performance.now() - begin;
+    const loaded = process.resourceUsage().maxRSS * 1024 - before;
+    const conversation = openConversation(model, { budget: 1024, policy: 'snapkv' });
+    await conversation.add(Array.from({ length: 1500 }, (_, i) => 'abcdefghijklmnopqrs'[(i * 7) % 19]).join(''));
+    const peak = process.resourceUsage().maxRSS * 1024 - before;
+    console.log(JSON.stringify({ ms, loaded, peak, promised: conversation.memory.promisedBytes }));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', code, path], { encoding: 'utf8' });
+  const { ms, loaded, peak, promised } = JSON.parse(output) as Record<'ms' | 'loaded' | 'peak' | 'promised', number>;
+  const file = statSync(path).size;
+  return {
+    name: 'load',
+    rate: ms,
+    unit: 'ms',
+    note: `process grew by ${(loaded / file).toFixed(2)} x the file, with a conversation to ${(peak / (file + promised)).toFixed(2)} x file and promise`,
+  };
+}
+
 export const engine: BenchGroup = {
   name: 'engine',
   summary: `135M-parameter llama in Q8_0: load, ${PROMPT}-token prompt, ${REPLY} tokens of reply; best of ${ROUNDS}`,
   async run(_, report) {
     const path = randomModel();
-    globalThis.gc?.();
-    const before = process.memoryUsage().rss;
-    let most = before;
-    const begin = performance.now();
-    const models = [await loadModel(path, { threads: 1, onProgress: () => void (most = Math.max(most, process.memoryUsage().rss)) })];
-    report({
-      name: 'load',
-      rate: performance.now() - begin,
-      unit: 'ms',
-      note: `process grew by ${((most - before) / statSync(path).size).toFixed(2)} x the file at most`,
-    });
+    report(loadInAProcess(path));
+    const models = [await loadModel(path, { threads: 1 })];
     for (const threads of THREADS.slice(1)) models.push(await loadModel(path, { threads }));
     let single: EngineRate | undefined;
     for (const model of models) {

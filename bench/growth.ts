@@ -1,4 +1,4 @@
-// A conversation of 16 times the budget: cached bytes and time per block stay flat.
+// Conversations of 4k to 128k tokens at a fixed budget: time per block, cached bytes and process memory stay flat; with a full cache they do not.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readDialogues } from '../src/eval/datasets/registry.ts';
@@ -10,44 +10,42 @@ import type { BenchGroup } from './case.ts';
 
 const BUDGET = 512;
 const BLOCK = 256;
-const TIMES = 16;
-const ROUNDS = 5;
+const LONGEST = 128 * 1024;
+/** A full cache is left to grow so far: time per block grows with it. */
+const LONGEST_FULL = 32 * 1024;
+const SHORTEST = 4 * 1024;
 
 export const growth: BenchGroup = {
   name: 'growth',
-  summary: `a conversation of ${TIMES} x the budget of ${BUDGET} tokens: flat memory, flat time per block`,
+  summary: `conversations of 4k to 128k tokens, ${BUDGET} rows a head, blocks of ${BLOCK}: median block of the last eighth; cached rows; process`,
   async run(_, report) {
     const root = new URL('../../../models/', import.meta.url);
-    const model = await loadModel(fileURLToPath(new URL('recollect-tiny.gguf', root)));
-    const text = readDialogues(readFileSync(new URL('conv-16k.jsonl', root), 'utf8'), 'conv-16k.jsonl')[0]
-      .turns.map((t) => t.line)
-      .join('');
-    const tokens = model.tokenizer.encode(text).slice(0, TIMES * BUDGET);
-    for (const policy of ['keydiff', 'snapkv', 'h2o', 'kvzip']) {
-      const plan = planRun(model.transformer, planOptions(policy, { budget: { tokens: BUDGET }, blockSize: BLOCK }));
-      const times: number[][] = [];
-      const bytes: number[] = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        const run = new Run(model.transformer, plan);
-        for (let i = 0, b = 0; i < tokens.length; i += BLOCK, b++) {
-          const begin = performance.now();
-          run.step(tokens.slice(i, i + BLOCK));
-          (times[b] ??= []).push(performance.now() - begin);
-          bytes[b] = run.cache.usedBytes;
-        }
-        run.dispose();
+    const model = await loadModel(fileURLToPath(new URL('recollect-tiny.gguf', root)), { threads: 1 });
+    const text = readDialogues(readFileSync(new URL('conv-16k.jsonl', root), 'utf8'), 'conv-16k.jsonl').flatMap((d) => d.turns.map((t) => t.line));
+    const once = model.tokenizer.encode(text.join(''));
+    const block = (b: number) => Array.from({ length: BLOCK }, (__, i) => once[(b * BLOCK + i) % once.length]);
+    for (const policy of ['keydiff', 'snapkv', 'full']) {
+      const longest = policy === 'full' ? LONGEST_FULL : LONGEST;
+      const plan = planRun(model.transformer, planOptions(policy, { budget: { tokens: policy === 'full' ? longest : BUDGET }, blockSize: BLOCK }));
+      const run = new Run(model.transformer, plan);
+      const times: number[] = [];
+      for (let b = 0, length = SHORTEST; b < longest / BLOCK; b++) {
+        const tokens = block(b);
+        const begin = performance.now();
+        run.step(tokens);
+        times.push(performance.now() - begin);
+        if ((b + 1) * BLOCK < length) continue;
+        const last = times.slice(-Math.ceil(times.length / 8)).sort((x, y) => x - y);
+        report({
+          name: `${policy}, ${length / 1024}k tokens`,
+          rate: last[last.length >> 1],
+          unit: 'ms',
+          at: { series: policy, x: length },
+          note: `${(run.cache.usedBytes / 2 ** 20).toFixed(2)} MiB cached, process ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
+        });
+        length *= 2;
       }
-      const medians = times.map((list) => list.sort((a, b) => a - b)[list.length >> 1]);
-      const first = Math.ceil(BUDGET / BLOCK); // the first block that finds the cache full
-      const quarter = (from: number) => medians.slice(from, from + 6).reduce((a, b) => a + b, 0) / 6;
-      const [early, late] = [quarter(first), quarter(medians.length - 6)];
-      const flat = new Set(bytes.slice(first)).size === 1;
-      report({
-        name: `block time, ${policy}`,
-        rate: late,
-        unit: 'ms',
-        note: `last six full blocks over first six: ${(late / early).toFixed(2)}; cached bytes ${flat ? `flat at ${bytes[first]}` : `NOT flat: ${bytes.slice(first)}`}`,
-      });
+      run.dispose();
     }
     model.dispose();
   },

@@ -1,4 +1,5 @@
 // What a run of the benches measured: in a line, as a page, and beside a run before.
+import { lineChart, standalone } from '../src/eval/chart.ts';
 import type { Limits, Measurement } from './case.ts';
 
 export interface BenchRun {
@@ -23,14 +24,48 @@ export function describe(m: Measurement): string {
   return `${m.name.padEnd(44)} ${format(m.rate).padStart(9)} ${m.unit.padEnd(9)} ${[shareOf(m), ...peersOf(m), m.note].filter(Boolean).join('; ')}`.trimEnd();
 }
 
-export function toMarkdown({ machine, date, limits, peers, groups }: BenchRun): string {
+const COLORS = ['#0b6e4f', '#2a6fbb', '#b3541e', '#7a4fa3'];
+
+/** Plots of what was measured over something that grows, by the name of its group. */
+export function figuresOf({ groups }: BenchRun): Record<string, string> {
+  const figures: Record<string, string> = {};
+  for (const { name, measurements } of groups) {
+    const placed = measurements.filter((m) => m.at);
+    if (placed.length === 0) continue;
+    const xs = [...new Set(placed.map((m) => m.at!.x))].sort((a, b) => a - b);
+    const top = Math.max(...placed.map((m) => m.rate));
+    const series = [...new Set(placed.map((m) => m.at!.series))].map((one, i) => ({
+      name: one,
+      color: COLORS[i % COLORS.length],
+      points: placed.filter((m) => m.at!.series === one).map((m): [number, number] => [m.at!.x, m.rate]),
+    }));
+    const x = { label: 'tokens of conversation', scale: 'log' as const, ticks: xs.map((v): [number, string] => [v, `${v / 1024}k`]) };
+    const y = { label: `${placed[0].unit} a block`, ticks: [0, 1, 2, 3, 4].map((i): [number, string] => [(i / 4) * top, ((i / 4) * top).toFixed(0)]) };
+    figures[name] = standalone(lineChart(`${name}: ${placed[0].unit} a block`, x, y, series, { markers: true }));
+  }
+  return figures;
+}
+
+export function toMarkdown(run: BenchRun): string {
+  const { machine, date, limits, peers, groups } = run;
+  const figures = figuresOf(run);
   const versions = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
   const cell = (text: string) => text.replaceAll('|', '\\|');
   const tables = groups.map(({ name, summary, measurements }) => {
     const lines = measurements.map(
       (m) => `| ${[m.name, `${format(m.rate)} ${m.unit}`, shareOf(m), peersOf(m).join(', '), m.note ?? ''].map(cell).join(' | ')} |`,
     );
-    return [`## ${name}`, '', `${summary}.`, '', '| what | rate | of the limit | beside others | |', '| --- | ---: | ---: | --- | --- |', ...lines].join('\n');
+    const figure = figures[name] ? [`![${name}](figures/${name}.svg)`, ''] : [];
+    return [
+      `## ${name}`,
+      '',
+      `${summary}.`,
+      '',
+      ...figure,
+      '| what | rate | of the limit | beside others | |',
+      '| --- | ---: | ---: | --- | --- |',
+      ...lines,
+    ].join('\n');
   });
   const head = [
     '# Benchmarks',

@@ -15,14 +15,14 @@ import { measureLimits } from './limit.ts';
 import { peerVersions } from './peers/engines.ts';
 import { policies } from './policies.ts';
 import { products } from './products.ts';
-import { type BenchRun, compareRuns, describe, toMarkdown } from './report.ts';
+import { type BenchRun, compareRuns, describe, figuresOf, toMarkdown } from './report.ts';
 import { rows } from './rows.ts';
 
 const groups: readonly BenchGroup[] = [engine, products, kernels, clusters, rows, policies, growth];
 const usage = `usage: npm run bench -- [GROUP ...] [--json FILE] [--docs] [--check FILE]
 groups: ${groups.map((g) => g.name).join(', ')} (default: all)
   --json FILE    write what was measured
-  --docs         write docs/benchmarks.md from it
+  --docs         write docs/benchmarks.md and its figures from it
   --check FILE   compare ratios (to limits and to other engines) with a run written before; exit code 1 where one fell by more than a fifth`;
 
 function readArguments() {
@@ -60,7 +60,11 @@ for (const group of groups.filter((g) => wanted.length === 0 || wanted.includes(
   run.groups.push({ name: group.name, summary: group.summary, measurements: measured });
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run, null, 1)}\n`);
-if (values.docs) writeFileSync(fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url)), toMarkdown(run));
+if (values.docs) {
+  const docs = new URL('../../../docs/', import.meta.url);
+  writeFileSync(fileURLToPath(new URL('benchmarks.md', docs)), toMarkdown(run));
+  for (const [name, svg] of Object.entries(figuresOf(run))) writeFileSync(fileURLToPath(new URL(`figures/${name}.svg`, docs)), svg);
+}
 const fallen = before ? compareRuns(before, run) : [];
 for (const line of fallen) console.error(line);
 process.exit(fallen.length > 0 ? 1 : 0);

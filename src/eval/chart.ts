@@ -110,3 +110,12 @@ export function stripChart(title: string, strips: readonly Strip[], xLabel: stri
   parts.push(`<text class="axis" x="${(STRIP_NAME + WIDTH) / 2}" y="${top + 8}" text-anchor="middle">${escapeHtml(xLabel)}</text>`);
   return `<svg viewBox="0 0 ${WIDTH} ${top + 16}" role="img" aria-label="${escapeHtml(title)}">${parts.join('')}</svg>`;
 }
+
+/** Styles that a plot needs outside the report, on a plate of its own so that it reads on any page. */
+const FIGURE_STYLE =
+  '<style>text{font-family:system-ui,sans-serif}.grid{stroke:#dfe3e8}.tick,.axis{fill:#5d6670;font-size:12px}.name{font-size:12.5px;font-weight:600}.plate{fill:#f4f6f8}</style><rect width="100%" height="100%" fill="#ffffff"/>';
+
+/** A plot as a file of its own. */
+export function standalone(svg: string): string {
+  return `${svg.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ').replace('>', `>${FIGURE_STYLE}`)}\n`;
+}

@@ -1,6 +1,6 @@
 // A report for people: one HTML file that needs nothing else.
 import { formatBytes } from '../math/format.ts';
-import { type Axis, escapeHtml, lineChart, type Series, type Strip, stripChart } from './chart.ts';
+import { type Axis, escapeHtml, lineChart, type Series, standalone, type Strip, stripChart } from './chart.ts';
 import type { EvalResult } from './evaluate.ts';
 import { htmlTable, PALETTE, page, percent } from './page.ts';
 
@@ -98,15 +98,10 @@ function table(data: ReportData): string {
   return htmlTable(heads, rows);
 }
 
-/** Styles that a plot needs outside the report, on a plate of its own so that it reads on any page. */
-const FIGURE_STYLE =
-  '<style>text{font-family:system-ui,sans-serif}.grid{stroke:#dfe3e8}.tick,.axis{fill:#5d6670;font-size:12px}.name{font-size:12.5px;font-weight:600}.plate{fill:#f4f6f8}</style><rect width="100%" height="100%" fill="#ffffff"/>';
-
 /** The plots as SVG files of their own, by name. */
 export function renderFigures(data: ReportData): Record<'accuracy' | 'memory', string> {
   const color = colorsOf(data);
-  const alone = (svg: string) => `${svg.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ').replace('>', `>${FIGURE_STYLE}`)}\n`;
-  return { accuracy: alone(accuracyPlot(data, color)), memory: alone(memoryPlot(data, color)) };
+  return { accuracy: standalone(accuracyPlot(data, color)), memory: standalone(memoryPlot(data, color)) };
 }
 
 export function renderReport(data: ReportData): string {
