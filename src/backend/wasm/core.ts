@@ -60,8 +60,9 @@ export function createCore(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'au
   const bytes = typeof chosen === 'string' ? decodeBase64(chosen === 'relaxed' ? relaxedBytes : simdBytes) : chosen;
   const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES + 1, shared });
   const module = new WebAssembly.Module(shared ? importShared(bytes) : bytes);
-  const { exports } = instantiateSync(module, { env: { memory } });
-  const kernels = exports as unknown as Kernels;
+  // (the loader's own exports have helpers beside the kernels: threads number what the module itself has)
+  const { instance } = instantiateSync(module, { env: { memory } });
+  const kernels = instance.exports as unknown as Kernels;
   return {
     build: typeof chosen === 'string' ? chosen : 'debug',
     module,

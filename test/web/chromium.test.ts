@@ -1,0 +1,120 @@
+// The package in a real browser: threads where the page is isolated, one thread where it is not, the same answer in both.
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readDialogues } from '../../src/eval/datasets/registry.ts';
+import { loadModel, openConversation } from '../../src/index.ts';
+import { bundled } from '../fixtures.ts';
+import { readFileSync } from 'node:fs';
+import { skip } from '../skip.ts';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
+
+/** What a page needs without a bundler: where bare names lie. */
+const imports = {
+  '#runtime': '/build/js/src/runtime/web.js',
+  '#kernels/': '/build/kernels/',
+  '#kernels/simd.bytes': '/build/kernels/simd.bytes.js',
+  '#kernels/relaxed.bytes': '/build/kernels/relaxed.bytes.js',
+  '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
+  '@huggingface/gguf': '/node_modules/@huggingface/gguf/dist/browser/index.mjs',
+  '@huggingface/jinja': '/node_modules/@huggingface/jinja/dist/index.js',
+  '@huggingface/tokenizers': '/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs',
+  '@huggingface/tasks': '/node_modules/@huggingface/tasks/dist/esm/index.js',
+  stemmer: '/node_modules/stemmer/index.js',
+  'web-worker': '/node_modules/web-worker/src/browser/index.js',
+};
+const PAGE = `<!doctype html><title>recollect</title>
+<script type="importmap">${JSON.stringify({ imports })}</script>
+<script type="module">
+import { loadModel, openConversation } from '/build/js/src/index.js';
+globalThis.talk = async ({ threads, text, question }) => {
+  const model = await loadModel(location.origin + '/models/recollect-tiny.gguf', { threads });
+  const conversation = openConversation(model, { budget: 300, policy: 'keydiff' });
+  await conversation.add(text);
+  const reply = await conversation.ask(question, { maxTokens: 8 }).text();
+  const workers = model.backend.team?.workers.length ?? 0;
+  const found = { reply, workers, threads: model.backend.threads, isolated: crossOriginIsolated };
+  conversation.dispose();
+  model.dispose();
+  return found;
+};
+</script>`;
+const types: Record<string, string> = { '.js': 'text/javascript', '.mjs': 'text/javascript' };
+
+async function serve(isolated: boolean) {
+  const headers: Record<string, string> = isolated ? { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } : {};
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const file = join(root, path);
+    if (path === '/') response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end(PAGE);
+    else if (!file.startsWith(root) || !existsSync(file) || !statSync(file).isFile()) response.writeHead(404).end();
+    else {
+      response.writeHead(200, { ...headers, 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
+      createReadStream(file).pipe(response);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return { url: `http://127.0.0.1:${port}/`, close: () => new Promise((resolve) => server.close(resolve)) };
+}
+
+interface Talk {
+  readonly reply: string;
+  readonly workers: number;
+  readonly threads: number;
+  readonly isolated: boolean;
+}
+
+if (executablePath === undefined) skip('web/chromium.test.js', 'the package in a browser', 'no Chromium is installed');
+else {
+  const test = suite('Chromium');
+  const [dialogue] = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
+  const text = dialogue.turns.map((t) => t.line).join('');
+  const { question } = dialogue.questions[0];
+  let browser: Browser;
+  test.before(async () => {
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
+  });
+  test.after(() => browser.close());
+
+  async function talk(isolated: boolean, threads: number | 'auto'): Promise<Talk> {
+    const server = await serve(isolated);
+    const page = await browser.newPage();
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(String(error)));
+    try {
+      await page.goto(server.url);
+      await page.waitForFunction('globalThis.talk', undefined, { timeout: 20_000 }).catch((cause) => {
+        throw new Error(errors.join('; ') || 'the page did not load', { cause });
+      });
+      const argument = { threads, text, question };
+      return await page.evaluate((a) => (globalThis as unknown as { talk(a: object): Promise<Talk> }).talk(a), argument);
+    } finally {
+      await page.close();
+      await server.close();
+    }
+  }
+
+  test('an isolated page shares the work among threads, another does it alone, and both answer as Node does', async () => {
+    using model = await loadModel(bundled('recollect-tiny.gguf'), { threads: 1 });
+    const conversation = openConversation(model, { budget: 300, policy: 'keydiff' });
+    await conversation.add(text);
+    const reply = await conversation.ask(question, { maxTokens: 8 }).text();
+    conversation.dispose();
+    const shared = await talk(true, 2);
+    assert.equal(shared, { reply, workers: 1, threads: 2, isolated: true });
+    const alone = await talk(false, 'auto');
+    assert.equal(alone, { reply, workers: 0, threads: 1, isolated: false });
+  });
+  test('threads that cannot be had are refused, and what to do is said', async () => {
+    const refused = await talk(false, 2).catch((error: Error) => error.message);
+    assert.match(String(refused), /cross-origin isolation/);
+  });
+  test.run();
+}
