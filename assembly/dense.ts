@@ -1,7 +1,7 @@
 // f32 matrix products. Every weight type's gemm runs through gemmPanels: 8 rows of W are unpacked to an f32 panel that stays in L1,
 // then multiplied with all tokens in 4 x 8 register tiles. Sums run over k in order, whatever the number of tokens, so that a
 // token's result is the same bits in a block of 1 and in a block of 256.
-import { madd, sumLanes } from './simd';
+import { loadBrainHalves, loadHalves, madd, sumLanes } from './simd';
 
 /** Elements of k unpacked at a time: 512 x 8 x 4 B = 16 KiB, a third of a 48 KiB L1; a multiple of every block length. */
 export const PANEL_K: i32 = 512;
@@ -329,4 +329,46 @@ export function storeGroup(y: usize, sums: v128, left: i32): void {
   store<f32>(y, f32x4.extract_lane(sums, 0));
   if (left > 1) store<f32>(y, f32x4.extract_lane(sums, 1), 4);
   if (left > 2) store<f32>(y, f32x4.extract_lane(sums, 2), 8);
+}
+
+/** Four numbers at p as f32: T is f32, u16 for f16, i16 for bf16. */
+@inline
+function loadFour<T>(p: usize): v128 {
+  if (isFloat<T>()) return v128.load(p);
+  return isSigned<T>() ? loadBrainHalves(p) : loadHalves(p);
+}
+
+/**
+ * y[m] = sum_k x[k] W[m, k] of weights that are plain numbers (T as in loadFour), k after k. Four groups at a time: sums that do not wait for one another.
+ * y f32 [m] | x f32 [k] | w packed [m, k]
+ */
+export function gemvNumbers<T>(y: usize, x: usize, w: usize, m: i32, k: i32): void {
+  const end = x + ((<usize>k) << 2);
+  const step = 4 * sizeof<T>();
+  const group = <usize>k * step;
+  let row = 0;
+  for (; row + 16 <= m; row += 16) {
+    let a = f32x4.splat(0);
+    let b = a;
+    let c = a;
+    let d = a;
+    for (let p = x; p < end; p += 4, w += step) {
+      const s = v128.load32_splat(p);
+      a = madd(a, s, loadFour<T>(w));
+      b = madd(b, s, loadFour<T>(w + group));
+      c = madd(c, s, loadFour<T>(w + 2 * group));
+      d = madd(d, s, loadFour<T>(w + 3 * group));
+    }
+    w += 3 * group;
+    const to = y + ((<usize>row) << 2);
+    v128.store(to, a);
+    v128.store(to, b, 16);
+    v128.store(to, c, 32);
+    v128.store(to, d, 48);
+  }
+  for (; row < m; row += 4) {
+    let sums = f32x4.splat(0);
+    for (let p = x; p < end; p += 4, w += step) sums = madd(sums, v128.load32_splat(p), loadFour<T>(w));
+    storeGroup(y + ((<usize>row) << 2), sums, m - row);
+  }
 }

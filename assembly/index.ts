@@ -20,7 +20,7 @@ export { mean_direction, row_cosines, row_norms, rows_load, rows_scratch, rows_s
 export { rows_unrotate } from './quant';
 export { kivi_gather, kivi_group } from './kivi';
 export { attention, attention_scratch } from './attention';
-export { average_pool, observe, observe_scratch } from './score';
+export { average_pool, observe, observe_scratch, observe_sums } from './score';
 export { defensive_scratch, observe_defensive } from './defensive';
 export { expect, expect_scratch } from './expect';
 export { top_k, top_k_scratch } from './select';

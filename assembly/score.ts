@@ -1,6 +1,6 @@
 // Attention of observers (a patched prompt, the last queries of a block) on cached rows, fused with its aggregation over them.
-// Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists. The first
-// is left out where attention has just seen the same rows and left its sums.
+// Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists. The first can be
+// cut by queries, the second by rows, and is left out where attention has just seen the same rows and left its sums.
 import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
 import { exp1, exp4 } from './math';
 import { rowBytes, TILE, tileOf } from './rows';
@@ -10,17 +10,66 @@ import { sumLanes } from './simd';
 const MEAN: i32 = 0;
 const MAX: i32 = 1;
 
-/** Bytes of scratch for observe() with P queries of G heads. */
+/** Bytes of scratch for observe_sums() and observe() with P queries of G heads. */
 export function observe_scratch(P: i32, G: i32, d: i32): i32 {
-  const R = P * G;
-  return (R * d + 2 * R + TILE * d * 2 + 4 * TILE) * 4;
+  return (P * G * d + TILE * d * 2 + 4 * TILE) * 4;
 }
 
 /**
- * out[i] = mean or max over g, p of softmax_i(q[p, g] . k[i] / sqrt(d)), for the first `scored` of n rows.
- * The softmax runs over all n rows, or, `causal`, over rows i <= n - P + p (the queries are those of the last P rows).
- * out f32 [scored] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
- * looks: 0, or what attention() left of the same queries on the same n rows; then not causal
+ * Largest score of each query q[p, g] . k[i] / sqrt(d), and sum_i exp(score - largest), over all n rows, or, `causal`, over rows i <= n - P + p.
+ * looks f32 [2][P, G], `apart` numbers from one to the other | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
+ */
+export function observe_sums(
+  looks: usize,
+  q: usize,
+  k: usize,
+  scratch: usize,
+  P: i32,
+  G: i32,
+  n: i32,
+  d: i32,
+  ldq: i32,
+  causal: i32,
+  type: i32,
+  apart: i32,
+): void {
+  const R = P * G;
+  const peaks = looks;
+  const masses = looks + ((<usize>apart) << 2);
+  const panels = scratch + ((<usize>(R * d)) << 2);
+  const wide = panels + ((<usize>(TILE * d)) << 2);
+  const s = wide + ((<usize>(TILE * d)) << 2);
+  gatherQueries(scratch, q, P, G, d, ldq, type);
+  memory.fill(masses, 0, (<usize>R) << 2);
+  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
+  for (let i0 = 0; i0 < n; i0 += TILE) {
+    const keys = min(TILE, n - i0);
+    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
+    for (let r = 0; r < R; r += 4) {
+      const rows = min(4, R - r);
+      if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
+      tileScores(s, scratch + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      for (let i = 0; i < rows; i++) {
+        const row = s + ((<usize>(i * TILE)) << 2);
+        const visible = causal ? min(keys, n - P + (r + i) / G + 1 - i0) : keys;
+        if (visible <= 0) continue;
+        const at = (<usize>(r + i)) << 2;
+        const before = load<f32>(peaks + at);
+        const peak = max(before, maskedMax(row, visible, keys));
+        const base = f32x4.splat(peak);
+        let mass = f32x4.splat(0);
+        for (let j = 0; j < keys; j += 4) mass = f32x4.add(mass, exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)));
+        store<f32>(peaks + at, peak);
+        store<f32>(masses + at, load<f32>(masses + at) * exp1(before - peak) + sumLanes(mass));
+      }
+    }
+  }
+}
+
+/**
+ * out[i] = mean or max over g, p of softmax_i(q[p, g] . k[i] / sqrt(d)), for rows first .. first + count of n. The softmax runs over all n rows, or,
+ * `causal`, over rows i <= n - P + p (the queries are those of the last P rows); its sums are in `looks`, as observe_sums() leaves them.
+ * out f32 [count] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch() | looks f32 [2][P, G]; causal: n >= P
  */
 export function observe(
   out: usize,
@@ -30,7 +79,8 @@ export function observe(
   P: i32,
   G: i32,
   n: i32,
-  scored: i32,
+  first: i32,
+  count: i32,
   d: i32,
   ldq: i32,
   causal: i32,
@@ -39,60 +89,38 @@ export function observe(
   looks: usize,
 ): void {
   const R = P * G;
-  const queries = scratch;
-  const own = queries + ((<usize>(R * d)) << 2);
-  const peaks = looks != 0 ? looks : own;
-  const masses = peaks + ((<usize>R) << 2);
-  const panels = own + ((<usize>(2 * R)) << 2);
+  const peaks = looks;
+  const masses = looks + ((<usize>R) << 2);
+  const panels = scratch + ((<usize>(R * d)) << 2);
   const wide = panels + ((<usize>(TILE * d)) << 2);
   const s = wide + ((<usize>(TILE * d)) << 2);
-
-  memory.fill(out, 0, (<usize>scored) << 2);
-  gatherQueries(queries, q, P, G, d, ldq, type);
-  if (looks == 0) {
-    memory.fill(masses, 0, (<usize>R) << 2);
-    for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
-  }
-
-  for (let pass = looks != 0 ? 1 : 0; pass < 2; pass++) {
-    const end = pass == 0 ? n : scored;
-    for (let i0 = 0; i0 < end; i0 += TILE) {
-      const keys = min(TILE, end - i0);
-      packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
-      for (let r = 0; r < R; r += 4) {
-        const rows = min(4, R - r);
-        if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
-        tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
-        for (let i = 0; i < rows; i++) {
-          const row = s + ((<usize>(i * TILE)) << 2);
-          const visible = causal ? min(keys, n - P + (r + i) / G + 1 - i0) : keys;
-          if (visible <= 0) continue;
-          const peakAt = peaks + ((<usize>(r + i)) << 2);
-          const massAt = masses + ((<usize>(r + i)) << 2);
-          const largest = maskedMax(row, visible, keys);
-          if (pass == 0) {
-            const before = load<f32>(peakAt);
-            const peak = max(before, largest);
-            let mass = f32x4.splat(0);
-            for (let j = 0; j < keys; j += 4)
-              mass = f32x4.add(mass, exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), f32x4.splat(peak))));
-            store<f32>(peakAt, peak);
-            store<f32>(massAt, load<f32>(massAt) * exp1(before - peak) + sumLanes(mass));
-            continue;
-          }
-          const base = f32x4.splat(load<f32>(peakAt));
-          const by = f32x4.splat(<f32>1 / load<f32>(massAt));
-          for (let j = 0; j < keys; j += 4) {
-            const p = f32x4.mul(exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)), by);
-            fold(out + ((<usize>(i0 + j)) << 2), p, keys - j, aggregate);
-          }
+  memory.fill(out, 0, (<usize>count) << 2);
+  gatherQueries(scratch, q, P, G, d, ldq, type);
+  for (let i0 = 0; i0 < count; i0 += TILE) {
+    const keys = min(TILE, count - i0);
+    const at = first + i0;
+    packKeys(panels, tileOf(k + <usize>at * rowBytes(d, type), wide, keys, d, type), keys, d);
+    for (let r = 0; r < R; r += 4) {
+      const rows = min(4, R - r);
+      if (causal && n - P + (r + rows - 1) / G + 1 <= at) continue;
+      tileScores(s, scratch + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      for (let i = 0; i < rows; i++) {
+        const row = s + ((<usize>(i * TILE)) << 2);
+        const visible = causal ? min(keys, n - P + (r + i) / G + 1 - at) : keys;
+        if (visible <= 0) continue;
+        for (let j = visible; j < ((keys + 3) & ~3); j++) store<f32>(row + ((<usize>j) << 2), -Infinity);
+        const base = f32x4.splat(load<f32>(peaks + ((<usize>(r + i)) << 2)));
+        const by = f32x4.splat(<f32>1 / load<f32>(masses + ((<usize>(r + i)) << 2)));
+        for (let j = 0; j < keys; j += 4) {
+          const p = f32x4.mul(exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)), by);
+          fold(out + ((<usize>(i0 + j)) << 2), p, keys - j, aggregate);
         }
       }
     }
   }
   if (aggregate == MEAN) {
     const by = <f32>1 / <f32>R;
-    for (let i: usize = 0; i < (<usize>scored) << 2; i += 4) store<f32>(out + i, load<f32>(out + i) * by);
+    for (let i: usize = 0; i < (<usize>count) << 2; i += 4) store<f32>(out + i, load<f32>(out + i) * by);
   }
 }
 

@@ -1,6 +1,6 @@
 // F16 weights. Group: [k][4 rows] f16.
-import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
-import { loadHalves, madd } from '../simd';
+import { absSums, gatherRows, gemmPanels, gemvNumbers } from '../dense';
+import { loadHalves } from '../simd';
 
 function unpack_f16(dst: usize, src: usize, k0: i32, count: i32): void {
   let from = src + ((<usize>k0) << 3);
@@ -19,12 +19,7 @@ export function gather_f16(y: usize, w: usize, ids: usize, scratch: usize, n: i3
 
 /** y[m] = sum_k x[k] W[m, k]. y f32 [m] | x f32 [k] | w packed f16 [m, k] */
 export function gemv_f16(y: usize, x: usize, w: usize, m: i32, k: i32): void {
-  const end = x + ((<usize>k) << 2);
-  for (let row = 0; row < m; row += 4) {
-    let sums = f32x4.splat(0);
-    for (let p = x; p < end; p += 4, w += 8) sums = madd(sums, v128.load32_splat(p), loadHalves(w));
-    storeGroup(y + ((<usize>row) << 2), sums, m - row);
-  }
+  gemvNumbers<u16>(y, x, w, m, k);
 }
 
 /** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed f16 [m, k] | scratch abs_sums_scratch(); n <= 64 */

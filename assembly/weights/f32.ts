@@ -1,6 +1,5 @@
 // F32 weights. Group: [k][4 rows] f32.
-import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
-import { madd } from '../simd';
+import { absSums, gatherRows, gemmPanels, gemvNumbers } from '../dense';
 
 function unpack_f32(dst: usize, src: usize, k0: i32, count: i32): void {
   let from = src + ((<usize>k0) << 4);
@@ -19,34 +18,7 @@ export function gather_f32(y: usize, w: usize, ids: usize, scratch: usize, n: i3
 
 /** y[m] = sum_k x[k] W[m, k]. y f32 [m] | x f32 [k] | w packed f32 [m, k] */
 export function gemv_f32(y: usize, x: usize, w: usize, m: i32, k: i32): void {
-  const end = x + ((<usize>k) << 2);
-  const step = (<usize>k) << 4;
-  let row = 0;
-  // four groups at a time: four sums that do not wait for one another
-  for (; row + 16 <= m; row += 16) {
-    let a = f32x4.splat(0);
-    let b = a;
-    let c = a;
-    let d = a;
-    for (let p = x; p < end; p += 4, w += 16) {
-      const s = v128.load32_splat(p);
-      a = madd(a, s, v128.load(w));
-      b = madd(b, s, v128.load(w + step));
-      c = madd(c, s, v128.load(w + 2 * step));
-      d = madd(d, s, v128.load(w + 3 * step));
-    }
-    w += 3 * step;
-    const to = y + ((<usize>row) << 2);
-    v128.store(to, a);
-    v128.store(to, b, 16);
-    v128.store(to, c, 32);
-    v128.store(to, d, 48);
-  }
-  for (; row < m; row += 4) {
-    let sums = f32x4.splat(0);
-    for (let p = x; p < end; p += 4, w += 16) sums = madd(sums, v128.load32_splat(p), v128.load(w));
-    storeGroup(y + ((<usize>row) << 2), sums, m - row);
-  }
+  gemvNumbers<f32>(y, x, w, m, k);
 }
 
 /** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed f32 [m, k] | scratch abs_sums_scratch(); n <= 64 */

@@ -16,6 +16,8 @@ type KernelName = { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) 
 /** A weight's rows are padded to whole panels of the gemm. */
 const PANEL_ROWS = 8;
 const GROUP_ROWS = 4;
+/** Cached rows that kernels take at a time: TILE of assembly/rows.ts. */
+const TILE_ROWS = 64;
 /** Rows whose value norms are computed at a time: ABS_ROWS of assembly/dense.ts. */
 const VALUE_ROWS = 64;
 
@@ -152,25 +154,47 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     return { address: out, counts };
   }
 
-  /** Runs an observing kernel on every head; `how` is its aggregate or the width of its smoothing. */
-  function watchHeads(
-    kernel: 'observe' | 'observe_defensive',
-    how: number,
-    out: number,
-    heads: readonly HeadRows[],
-    d: number,
-    type: RowType,
-    { queries, count, causal, unscored = 0, looks }: Omit<Observation, 'aggregate'>,
-  ): Scores {
+  /** Attention of observers, aggregated: their sums cut by queries (unless attention left them), then scores cut by rows. */
+  function observe(out: number, heads: readonly HeadRows[], d: number, type: RowType, o: Observation): Scores {
+    const { queries, count, causal, aggregate, unscored = 0, looks } = o;
     const group = queries.columns / d / heads.length;
-    const number = numbers[kernel];
+    const [code, sees, how] = [rowCode(type), causal ? 1 : 0, aggregate === 'max' ? 1 : 0];
+    const sumsOf = (h: number) => (looks?.address ?? common.address) + h * 2 * count * group * 4;
+    const lookingOf = (h: number, p = 0) => queries.address + h * group * d * 4 + p * queries.columns * 4;
+    const work = heads.reduce((sum, { length }) => sum + count * group * length * d, 0);
+    if (!looks) {
+      const calls = heads.flatMap(({ keys, length }, h) =>
+        length <= unscored
+          ? []
+          : parts(count, 1, work / heads.length, (p, some) => {
+              const n = causal ? length - count + p + some : length;
+              const to = sumsOf(h) + p * group * 4;
+              return [numbers.observe_sums, to, lookingOf(h, p), keys, SCRATCH, some, group, n, d, queries.columns, sees, code, count * group];
+            }),
+      );
+      share(calls, work);
+    }
     const calls: Call[] = [];
-    let work = 0;
     const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
-      const looking = queries.address + h * group * d * 4;
-      const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
-      calls.push([number, to, looking, keys, SCRATCH, count, group, length, scored, d, queries.columns, causal ? 1 : 0, how, rowCode(type), seen]);
-      work += 2 * count * group * length * d;
+      const call = (i: number, some: number) => [
+        numbers.observe,
+        to + i * 4,
+        lookingOf(h),
+        keys,
+        SCRATCH,
+        count,
+        group,
+        length,
+        i,
+        some,
+        d,
+        queries.columns,
+        sees,
+        how,
+        code,
+        sumsOf(h),
+      ];
+      calls.push(...parts(scored, TILE_ROWS, work / heads.length, call));
     });
     share(calls, work);
     return scores;
@@ -263,7 +287,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
         const input = floatWeights.has(name) ? [x.address] : rounded;
         const rowBytes = weightRowBytes(w.type, k);
         const call = (row: number, count: number) => [number, y.address + row * 4, ...input, w.address + row * rowBytes, count, k];
-        return parts(w.rows, GROUP_ROWS, total, call, rows);
+        return parts(w.rows, PANEL_ROWS, total, call, rows);
       });
       share(calls, total);
     },
@@ -335,8 +359,21 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       share(calls, work);
     },
 
-    observe: (out, heads, d, type, o: Observation) => watchHeads('observe', o.aggregate === 'max' ? 1 : 0, out, heads, d, type, o),
-    observeDefensive: (out, heads, d, type, o, size) => watchHeads('observe_defensive', size, out, heads, d, type, o),
+    observe,
+    observeDefensive(out, heads, d, type, { queries, count, causal, unscored = 0, looks }, size) {
+      const group = queries.columns / d / heads.length;
+      const calls: Call[] = [];
+      let work = 0;
+      const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
+        const looking = queries.address + h * group * d * 4;
+        const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
+        const [sees, code] = [causal ? 1 : 0, rowCode(type)];
+        calls.push([numbers.observe_defensive, to, looking, keys, SCRATCH, count, group, length, scored, d, queries.columns, sees, size, code, seen]);
+        work += 2 * count * group * length * d;
+      });
+      share(calls, work);
+      return scores;
+    },
     valueNorms(out, heads, from, d, type, wo) {
       const group = wo.columns / d / heads.length;
       const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
