@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
 import { detectBuild } from '../src/backend/wasm/core.ts';
 import type { BenchGroup, Measurement } from './case.ts';
 import { clusters } from './clusters.ts';
@@ -62,7 +63,8 @@ for (const group of groups.filter((g) => wanted.length === 0 || wanted.includes(
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run, null, 1)}\n`);
 if (values.docs) {
   const docs = new URL('../../../docs/', import.meta.url);
-  writeFileSync(fileURLToPath(new URL('benchmarks.md', docs)), toMarkdown(run));
+  const page = fileURLToPath(new URL('benchmarks.md', docs));
+  writeFileSync(page, await format(toMarkdown(run), { ...(await resolveConfig(page)), parser: 'markdown' }));
   for (const [name, svg] of Object.entries(figuresOf(run))) writeFileSync(fileURLToPath(new URL(`figures/${name}.svg`, docs)), svg);
 }
 const fallen = before ? compareRuns(before, run) : [];

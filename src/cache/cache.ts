@@ -10,58 +10,15 @@
 // After a compaction the heads of a range are moved together again so that each has `room` rows behind it, whatever its length.
 // Where layers compete for the budget (`pooled`) there is one range, of all layers' heads. Rows of some types have a part that lies apart (groups.ts).
 import type { Angles, Backend } from '../backend/backend.ts';
-import { isGrouped, isQuantized, type RowType, rowBytes } from '../backend/dtype.ts';
+import { isGrouped, rowBytes } from '../backend/dtype.ts';
 import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
 import { Groups, rangeBytes, scratchBytes } from './groups.ts';
-
-export interface CacheShape {
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly rowType: RowType;
-  /** Rows that each layer may hold per kv head after a compaction, on average over its heads. */
-  readonly keptRows: readonly number[];
-  /** Rows that may be appended to every head before the next compaction. */
-  readonly room: number;
-  /** Whether all layers share one range: a layer may then keep more than its rows where others keep less. Default: no. */
-  readonly pooled?: boolean;
-}
+import { cacheColumns, cacheRowBytes, cacheRows, type CacheShape, rangesOf } from './shape.ts';
 
 /** What stays of a head: ascending indices, i32 [count] at an address. */
 export interface Kept {
   readonly rows: Address;
   readonly count: number;
-}
-
-/**
- * The arrays of a pool and the bytes of a row in each: key, value, token number, accumulated state. Keys of few bits also keep the rotary position that
- * they were stored with: turning one rounds it again, so they are turned rarely, and then from where they are.
- */
-export function cacheColumns(headDim: number, type: RowType): [keyof Omit<HeadRows, 'length'>, number][] {
-  const places: ['places', number][] = isQuantized(type) ? [['places', 4]] : [];
-  return [['keys', rowBytes(type, headDim)], ['values', rowBytes(type, headDim, 'values')], ['positions', 4], ['state', 4], ...places];
-}
-
-/** Bytes a row takes. */
-export function cacheRowBytes(headDim: number, type: RowType): number {
-  return cacheColumns(headDim, type).reduce((sum, [, bytes]) => sum + bytes, 0);
-}
-
-/** Rows of all layers and heads at the fullest. */
-export function cacheRows(shape: CacheShape): number {
-  return shape.keptRows.reduce((sum, kept) => sum + shape.kvHeads * (kept + shape.room), 0);
-}
-
-/** Rows and heads of each range of a cache. */
-export function rangesOf({ keptRows, kvHeads, room, pooled }: CacheShape): { kept: number; rows: number; heads: number }[] {
-  const range = (kept: number, heads: number) => ({ kept: kvHeads * kept, rows: kvHeads * kept + heads * room, heads });
-  return pooled
-    ? [
-        range(
-          keptRows.reduce((a, b) => a + b, 0),
-          kvHeads * keptRows.length,
-        ),
-      ]
-    : keptRows.map((kept) => range(kept, kvHeads));
 }
 
 /** Bytes of what rows have beside their columns. */

@@ -11,7 +11,7 @@ import type { Angles, Backend } from '../backend/backend.ts';
 import { gridBytes, rowBytes, type RowSide } from '../backend/dtype.ts';
 import { restOf, tailOf } from '../backend/row-codec.ts';
 import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
-import type { CacheShape } from './cache.ts';
+import type { CacheShape } from './shape.ts';
 
 /** Rows that are rounded together. */
 const GROUP = 32;

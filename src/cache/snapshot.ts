@@ -6,7 +6,8 @@
 import { StoreError } from '../errors.ts';
 import { gridBytes, isGrouped, rowCode } from '../backend/dtype.ts';
 import type { Address } from '../backend/tensor.ts';
-import { type Cache, cacheColumns, cacheRowBytes, type CacheShape, rangesOf } from './cache.ts';
+import type { Cache } from './cache.ts';
+import { cacheColumns, cacheRowBytes, type CacheShape, rangesOf } from './shape.ts';
 import { gridsOf, SETTLED_SLOTS, slotBytes } from './groups.ts';
 
 const MAGIC = 0x32534352; // 'RCS2'

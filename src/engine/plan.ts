@@ -1,7 +1,8 @@
 // What a run will hold, decided before it begins: rows a layer, room for a block, scratch; and the bytes that are promised.
 import type { RowType } from '../backend/dtype.ts';
 import { type Budget, budgetRows, layerBudgets, pyramidBudgets } from '../cache/budget.ts';
-import { cacheBytes, type CacheShape, cacheRows } from '../cache/cache.ts';
+import { cacheBytes } from '../cache/cache.ts';
+import { type CacheShape, cacheRows } from '../cache/shape.ts';
 import { snapshotBytes } from '../cache/snapshot.ts';
 import { BudgetError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';

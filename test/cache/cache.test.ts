@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { Cache, cacheRowBytes, cacheRows, type Kept } from '../../src/cache/cache.ts';
+import { Cache, type Kept } from '../../src/cache/cache.ts';
+import { cacheRowBytes, cacheRows } from '../../src/cache/shape.ts';
 import { joinSnapshots, restoreSnapshot, takeSnapshot } from '../../src/cache/snapshot.ts';
 
 const test = suite('cache');

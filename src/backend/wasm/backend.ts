@@ -1,17 +1,15 @@
-// The WebAssembly backend: each operation of backend.ts as calls of kernels. It lays out scratch, loops over heads, and cuts operations into calls that
-// threads can share; no numbers here. Cutting changes no result: every sum is made within one call, in the same order.
+// The WebAssembly backend: each operation of backend.ts as calls of kernels. It loops over heads, and cuts operations into calls that threads can
+// share (schedule.ts); no numbers here. Cutting changes no result: every sum is made within one call, in the same order.
 import { createArena } from '../arena.ts';
 import type { Backend, Observation, ScratchShape } from '../backend.ts';
 import { isGrouped, isQuantized, type RowType, rowBytes, rowCode, type WeightName, weightRowBytes } from '../dtype.ts';
-import { OptionError } from '../../errors.ts';
-import { runtime } from '#runtime';
 import type { HeadRows, Scores, Tensor } from '../tensor.ts';
-import { Board, BOARD_BYTES, type Call, MOST_CALLS, namesOf, SCRATCH } from './board.ts';
-import { type Build, canShareMemory, createCore, type Kernels } from './core.ts';
-import { Team } from './team.ts';
+import { type Call, SCRATCH } from './board.ts';
+import { type Build, createCore, type Kernels } from './core.ts';
+import { chooseThreads, createSchedule, type ScratchSize } from './schedule.ts';
+import type { Team } from './team.ts';
 
 type Gather = Kernels['gather_f32'];
-type KernelName = { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels];
 
 /** A weight's rows are padded to whole panels of the gemm. */
 const PANEL_ROWS = 8;
@@ -28,42 +26,14 @@ const floatProducts: ReadonlySet<WeightName> = new Set([...floatWeights, 'q6_k']
 
 /** Queries that attention takes at a time: enough that unpacking a tile of keys for them costs little, few enough that their state is small. */
 const QUERY_ROWS = 32;
-/** Multiply-adds below which work is not worth sharing: some microseconds. */
-const WORTH_SHARING = 1 << 17;
-/** Calls a thread, where work can be cut freely: so that one that comes late still finds some. */
-const CALLS_PER_THREAD = 4;
 /** Multiply-adds that an element of normalising, rotating and gating counts as. */
 const ELEMENT_WORK = 8;
-const MOST_THREADS = 16;
-/** Cores from which on half of them are taken to be second threads of the other half. */
-const MANY_CORES = 8;
-
-/** Bytes of scratch: common to all threads, and of each. */
-interface Reservation {
-  readonly common: number;
-  readonly own: number;
-}
-
 export interface WasmOptions {
   readonly build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
   /** Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where memory cannot be shared. */
   readonly threads?: number | 'auto';
   /** Multiply-adds from which work is shared. For tests: 0 shares everything. */
   readonly worthSharing?: number;
-}
-
-/** How many threads. Throws OptionError for a number that cannot be. */
-export function chooseThreads(threads: number | 'auto' = 'auto'): number {
-  if (threads !== 'auto') {
-    if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
-      throw new OptionError(`threads is ${threads}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`);
-    if (threads > 1 && !canShareMemory())
-      throw new OptionError(`${threads} threads were asked for where memory cannot be shared: serve the page with cross-origin isolation, or use 1 or 'auto'`);
-    return threads;
-  }
-  if (!canShareMemory()) return 1;
-  const { cores } = runtime;
-  return Math.min(MANY_CORES, cores < MANY_CORES ? cores : Math.ceil(cores / 2));
 }
 
 /** A backend, and the threads beside this one that work on it. */
@@ -74,37 +44,21 @@ export interface WasmBackend extends Backend {
 /** Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build or threads that cannot run here. */
 export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = {}): WasmBackend {
   const given: WasmOptions = typeof options === 'string' || options instanceof Uint8Array ? { build: options, threads: 1 } : options;
-  const { build, threads, worthSharing = WORTH_SHARING } = given;
+  const { build, threads, worthSharing } = given;
   const size = chooseThreads(threads);
   const core = createCore(build, size > 1);
   const { kernels, memory } = core;
   const arena = createArena(core.base, core.limitBytes, core.reserve);
-  const board = new Board(kernels, 0, size > 1 ? new SharedArrayBuffer(BOARD_BYTES) : new ArrayBuffer(BOARD_BYTES));
-  const team = size > 1 ? new Team(core, board, size) : undefined;
-  const numbers = Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<KernelName, number>;
+  const schedule = createSchedule(core, arena, size, worthSharing);
+  const { numbers, share, parts, scratch, team } = schedule;
   const gather = (type: WeightName) => kernels[`gather_${type}`] as Gather;
 
-  // Scratch as large as the largest live reservation: operations run one after the other. A part is common to all threads, and each has one of its own.
-  const reservations = new Set<Reservation>();
-  let region = 0;
-  let common: Reservation & { address: number } = { address: 0, common: 0, own: 0 };
-  let scratch = { address: 0 };
-  function fitScratch(): void {
-    const most = { common: 0, own: 0 };
-    for (const r of reservations) for (const part of ['common', 'own'] as const) most[part] = Math.max(most[part], r[part]);
-    if (most.common === common.common && most.own === common.own) return;
-    if (region > 0) arena.free(region);
-    region = 0;
-    if (most.own > 0) region = arena.allocate(most.common + most.own * size);
-    common = { address: region, ...most };
-    scratch = { address: region + most.common };
-    board.setScratch(scratch.address, most.own);
-  }
-  const reservationOf = ({ tokens, queryHeads, kvHeads, headDim, width, clusters = 0 }: ScratchShape): Reservation => {
+  const scratchOf = ({ tokens, queryHeads, kvHeads, headDim, width, clusters = 0 }: ScratchShape): ScratchSize => {
     const group = queryHeads / kvHeads;
     const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
     return {
-      common: line(tokens * (width * 2 + width / 4) + 64), // i16 activations, scales and sums
+      // i16 activations, scales and sums; or the sums of observers
+      common: line(tokens * Math.max(width * 2 + width / 4, 8 * queryHeads) + 64),
       own: line(
         Math.max(
           kernels.gemm_scratch(),
@@ -121,20 +75,6 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       ),
     };
   };
-
-  /** Makes calls, on all threads where they are `work` multiply-adds or more. */
-  function share(calls: readonly Call[], work: number): void {
-    if (team && calls.length > 1 && work >= worthSharing) for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(calls.slice(i, i + MOST_CALLS));
-    else for (const call of calls) board.call(call);
-  }
-
-  /** Cuts 0 .. n into parts of a multiple of `unit`, and makes a call of each: so many parts as threads want of all there is to do, `of` in total. */
-  function parts(n: number, unit: number, work: number, call: (from: number, count: number) => Call, of = n): Call[] {
-    const wanted = team && work >= worthSharing ? Math.min(size * CALLS_PER_THREAD, Math.max(size, Math.floor((2 * work) / WORTH_SHARING))) : 1;
-    const step = Math.max(unit, Math.ceil(of / wanted / unit) * unit);
-    if (step >= n) return n > 0 ? [call(0, n)] : [];
-    return Array.from({ length: Math.ceil(n / step) }, (_, i) => call(i * step, Math.min(step, n - i * step)));
-  }
 
   /** Calls `each` for every head with the address of its first score. */
   function scoreHeads(
@@ -159,7 +99,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     const { queries, count, causal, aggregate, unscored = 0, looks } = o;
     const group = queries.columns / d / heads.length;
     const [code, sees, how] = [rowCode(type), causal ? 1 : 0, aggregate === 'max' ? 1 : 0];
-    const sumsOf = (h: number) => (looks?.address ?? common.address) + h * 2 * count * group * 4;
+    const sumsOf = (h: number) => (looks?.address ?? scratch.common) + h * 2 * count * group * 4;
     const lookingOf = (h: number, p = 0) => queries.address + h * group * d * 4 + p * queries.columns * 4;
     const work = heads.reduce((sum, { length }) => sum + count * group * length * d, 0);
     if (!looks) {
@@ -203,17 +143,17 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
   /** x [n, x.columns] as i16 in blocks of 32, with their scales and sums: where those are, until the next product. */
   function roundInput(x: Tensor, n: number): [q: number, scales: number, sums: number] {
     const k = x.columns;
-    const [scales, sums] = [common.address + n * k * 2, common.address + n * k * 2 + (n * k) / 8];
+    const [scales, sums] = [scratch.common + n * k * 2, scratch.common + n * k * 2 + (n * k) / 8];
     const call = (i: number, count: number) => [
       numbers.quantize_i16,
-      common.address + i * k * 2,
+      scratch.common + i * k * 2,
       scales + (i * k) / 8,
       sums + (i * k) / 8,
       x.address + i * k * 4,
       count * k,
     ];
     share(parts(n, 1, n * k * ELEMENT_WORK, call), n * k * ELEMENT_WORK);
-    return [common.address, scales, sums];
+    return [scratch.common, scales, sums];
   }
 
   const backend: WasmBackend = {
@@ -252,7 +192,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     },
 
     embed(y, table, ids, n) {
-      gather(table.type.name)(y.address, table.address, ids, scratch.address, n, table.columns);
+      gather(table.type.name)(y.address, table.address, ids, scratch.own, n, table.columns);
     },
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
@@ -326,16 +266,16 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       share(parts(n, 1, work, call), work);
     },
     ropeShift(keys, angles, n, d, type) {
-      kernels.rope_shift(keys, angles.address, scratch.address, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowCode(type));
+      kernels.rope_shift(keys, angles.address, scratch.own, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowCode(type));
     },
     storeRows(rows, x, head, n, d, type) {
-      kernels.rows_store(rows, x.address + head * d * 4, scratch.address, n, d, x.columns, rowCode(type));
+      kernels.rows_store(rows, x.address + head * d * 4, scratch.own, n, d, x.columns, rowCode(type));
     },
     gatherRows(out, rows, list, n, d, type, side) {
       kernels.kivi_gather(out, rows, list, n, d, rowCode(type, side));
     },
     groupRows(rows, list, x, grid, n, d, type, side) {
-      kernels.kivi_group(rows, list, x, grid, scratch.address, n, d, rowCode(type, side));
+      kernels.kivi_group(rows, list, x, grid, scratch.own, n, d, rowCode(type, side));
     },
     attention(out, q, heads, T, d, type, looks) {
       const group = q.columns / d / heads.length;
@@ -377,7 +317,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     valueNorms(out, heads, from, d, type, wo) {
       const group = wo.columns / d / heads.length;
       const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
-      const rows = scratch.address + kernels.abs_sums_scratch();
+      const rows = scratch.own + kernels.abs_sums_scratch();
       const bytes = rowBytes(type, d, 'values');
       let to = out;
       const counts = heads.map((head, h) => {
@@ -387,7 +327,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
           const n = Math.min(VALUE_ROWS, count - i);
           kernels.rows_load(rows, head.values + (from[h] + i) * bytes, n, d, d, rowCode(type, 'values'));
           if (isQuantized(type) && !isGrouped(type)) kernels.rows_unrotate(rows, n, d, d);
-          for (let g = 0; g < group; g++) absSums(to + i * 4, rows, wo.address, scratch.address, n, wo.rows, wo.columns, (h * group + g) * d, d);
+          for (let g = 0; g < group; g++) absSums(to + i * 4, rows, wo.address, scratch.own, n, wo.rows, wo.columns, (h * group + g) * d, d);
         }
         for (let i = 0; i < count; i++) norms[i] /= group;
         to += count * 4;
@@ -399,14 +339,13 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       const group = queries.columns / d / heads.length;
       return scoreHeads(out, heads, 0, (head, to, n, h) => {
         const drawn = queries.address + h * group * d * 4;
-        kernels.expect(to, spare, drawn, head.keys, scratch.address, count, group, n, d, queries.columns, rowCode(type));
+        kernels.expect(to, spare, drawn, head.keys, scratch.own, count, group, n, d, queries.columns, rowCode(type));
       });
     },
-    rowNorms: (out, heads, of, d, type) =>
-      scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head[of], scratch.address, n, d, rowCode(type, of))),
+    rowNorms: (out, heads, of, d, type) => scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head[of], scratch.own, n, d, rowCode(type, of))),
     keyCosines: (out, heads, d, type) =>
       scoreHeads(out, heads, 0, (head, to, n) => {
-        const direction = scratch.address;
+        const direction = scratch.own;
         const rest = direction + d * 4;
         kernels.mean_direction(direction, head.keys, rest, n, d, rowCode(type));
         kernels.row_cosines(to, head.keys, direction, rest, n, d, rowCode(type));
@@ -419,7 +358,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       }
       return { address: out, counts: scores.counts };
     },
-    topK: (kept, scores, n, k) => kernels.top_k(kept, scores, scratch.address, n, k),
+    topK: (kept, scores, n, k) => kernels.top_k(kept, scores, scratch.own, n, k),
     compactRows(rows, kept, count, rowBytes) {
       kernels.compact_rows(rows, kept, count, rowBytes);
     },
@@ -446,24 +385,9 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       kernels.kmeans_sum(sums.address, counts, x.address, labels, n, E, x.columns);
     },
 
-    scratchBytes(shape: ScratchShape) {
-      const { common, own } = reservationOf(shape);
-      return common + own * size;
-    },
-    reserveScratch(shape) {
-      const reservation = reservationOf(shape);
-      reservations.add(reservation);
-      fitScratch();
-      return () => {
-        if (!reservations.delete(reservation)) return;
-        fitScratch();
-        if (reservations.size === 0) team?.stop();
-      };
-    },
-    dispose() {
-      reservations.clear();
-      team?.stop();
-    },
+    scratchBytes: (shape: ScratchShape) => schedule.bytesOf(scratchOf(shape)),
+    reserveScratch: (shape) => schedule.reserve(scratchOf(shape)),
+    dispose: schedule.stop,
   };
   return backend;
 }
