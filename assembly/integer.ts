@@ -3,7 +3,7 @@
 // whatever the number of tokens.
 //
 //   panel, a block of 32 elements:  [scale f32 [8] | offset f32 [8] | 16 pairs of k: i16 [8 rows][2]]
-import { madd } from './simd';
+import { dotAdd, madd } from './simd';
 
 /** Elements of k unpacked at a time: 16 blocks of 576 B; a multiple of every block length. */
 const PANEL_K: i32 = 512;
@@ -33,12 +33,6 @@ function addBlock(y: usize, first: bool, low: v128, high: v128, panel: usize, sc
   }
   v128.store(y, y0);
   v128.store(y, y1, 16);
-}
-
-
-@inline
-function pair(acc: v128, x: v128, w: v128): v128 {
-  return i32x4.add(acc, i32x4.dot_i16x8_s(x, w));
 }
 
 /** y[t, 0..8] (+)= of `blocks` blocks, t < 4. q i16 ldq bytes | scales and sums f32 lds bytes */
@@ -72,31 +66,31 @@ function tile4(
       let w0 = v128.load(p);
       let w1 = v128.load(p, 16);
       let x = v128.load32_splat(q0);
-      a0 = pair(a0, x, w0);
-      a1 = pair(a1, x, w1);
+      a0 = dotAdd(a0, x, w0);
+      a1 = dotAdd(a1, x, w1);
       x = v128.load32_splat(q1);
-      b0 = pair(b0, x, w0);
-      b1 = pair(b1, x, w1);
+      b0 = dotAdd(b0, x, w0);
+      b1 = dotAdd(b1, x, w1);
       x = v128.load32_splat(q2);
-      c0 = pair(c0, x, w0);
-      c1 = pair(c1, x, w1);
+      c0 = dotAdd(c0, x, w0);
+      c1 = dotAdd(c1, x, w1);
       x = v128.load32_splat(q3);
-      d0 = pair(d0, x, w0);
-      d1 = pair(d1, x, w1);
+      d0 = dotAdd(d0, x, w0);
+      d1 = dotAdd(d1, x, w1);
       w0 = v128.load(p, 32);
       w1 = v128.load(p, 48);
       x = v128.load32_splat(q0, 4);
-      a0 = pair(a0, x, w0);
-      a1 = pair(a1, x, w1);
+      a0 = dotAdd(a0, x, w0);
+      a1 = dotAdd(a1, x, w1);
       x = v128.load32_splat(q1, 4);
-      b0 = pair(b0, x, w0);
-      b1 = pair(b1, x, w1);
+      b0 = dotAdd(b0, x, w0);
+      b1 = dotAdd(b1, x, w1);
       x = v128.load32_splat(q2, 4);
-      c0 = pair(c0, x, w0);
-      c1 = pair(c1, x, w1);
+      c0 = dotAdd(c0, x, w0);
+      c1 = dotAdd(c1, x, w1);
       x = v128.load32_splat(q3, 4);
-      d0 = pair(d0, x, w0);
-      d1 = pair(d1, x, w1);
+      d0 = dotAdd(d0, x, w0);
+      d1 = dotAdd(d1, x, w1);
       q0 += 8;
       q1 += 8;
       q2 += 8;
@@ -120,8 +114,8 @@ function tile1(y: usize, q: usize, scales: usize, sums: usize, panel: usize, blo
     let a1 = a0;
     for (let p = panel + 64, end = panel + PANEL_BLOCK; p < end; p += 32, q += 4) {
       const x = v128.load32_splat(q);
-      a0 = pair(a0, x, v128.load(p));
-      a1 = pair(a1, x, v128.load(p, 16));
+      a0 = dotAdd(a0, x, v128.load(p));
+      a1 = dotAdd(a1, x, v128.load(p, 16));
     }
     addBlock(y, !add && b == 0, a0, a1, panel, scales, sums, offsets);
     panel += PANEL_BLOCK;

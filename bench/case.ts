@@ -18,7 +18,7 @@ export interface Measurement {
 export interface BenchGroup {
   readonly name: string;
   readonly summary: string;
-  run(limits: Limits, report: (m: Measurement) => void): Promise<void>;
+  run(report: (m: Measurement) => void): Promise<void>;
 }
 
 export interface Limits {

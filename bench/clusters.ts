@@ -1,5 +1,6 @@
 // k-means beside ml-kmeans: the same rows, seeds and number of steps.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
+import { moveCentroids } from '../src/episode/cluster.ts';
 import { createRandom } from '../src/math/rng.ts';
 import type { BenchGroup } from './case.ts';
 import { mlKMeans } from './peers/kmeans.ts';
@@ -21,7 +22,7 @@ function vectors(spread: number): Float32Array[] {
 export const clusters: BenchGroup = {
   name: 'clusters',
   summary: `k-means, ${ROWS} x ${WIDTH}, k = ${COUNT}, up to ${STEPS} steps, one thread`,
-  async run(_, report) {
+  async run(report) {
     for (const [kind, spread] of [
       ['apart', 1],
       ['overlapping', 6],
@@ -42,22 +43,13 @@ export const clusters: BenchGroup = {
         let any = true;
         steps = 0;
         for (let step = 0; step < STEPS && any; step++) {
-          any = false;
           steps++;
           backend.kmeansAssign(labels, distances, x, centroids, ROWS, COUNT, step === 0 ? { bounds } : { bounds, moved });
           backend.kmeansSum(sums, counts, x, labels, ROWS, COUNT);
-          for (let e = 0; e < COUNT; e++) {
-            const [total, mean] = [sums, centroids].map((t) => backend.floats(t.address + e * WIDTH * 4, WIDTH));
-            const members = Math.max(1, backend.ints(counts, COUNT)[e]);
-            let squared = 0;
-            for (let j = 0; j < WIDTH; j++) {
-              const next = Math.fround(total[j] / members);
-              squared += (next - mean[j]) ** 2;
-              mean[j] = next;
-            }
-            backend.floats(moved, COUNT)[e] = Math.sqrt(squared);
-            any ||= squared > 0;
-          }
+          const [means, totals] = [centroids, sums].map((t) => backend.floats(t.address, COUNT * WIDTH));
+          const by = backend.floats(moved, COUNT);
+          moveCentroids(means, totals, backend.ints(counts, COUNT), by);
+          any = by.some((distance) => distance > 0);
         }
       };
       once();

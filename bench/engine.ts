@@ -66,7 +66,7 @@ function loadInAProcess(path: string): Measurement {
 export const engine: BenchGroup = {
   name: 'engine',
   summary: `135M-parameter llama in Q8_0: load, ${PROMPT}-token prompt, ${REPLY} tokens of reply; best of ${ROUNDS}`,
-  async run(_, report) {
+  async run(report) {
     const path = randomModel();
     report(loadInAProcess(path));
     const models = [await loadModel(path, { threads: 1 })];

@@ -18,7 +18,7 @@ const SHORTEST = 4 * 1024;
 export const growth: BenchGroup = {
   name: 'growth',
   summary: `conversations of 4k to 128k tokens, ${BUDGET} rows a head, blocks of ${BLOCK}: median block of the last eighth; cached rows; process`,
-  async run(_, report) {
+  async run(report) {
     const root = new URL('../../../models/', import.meta.url);
     const model = await loadModel(fileURLToPath(new URL('recollect-tiny.gguf', root)), { threads: 1 });
     const text = readDialogues(readFileSync(new URL('conv-16k.jsonl', root), 'utf8'), 'conv-16k.jsonl').flatMap((d) => d.turns.map((t) => t.line));

@@ -11,7 +11,7 @@ const [HEADS, GROUP, HEAD_DIM, ROWS] = [3, 3, 64, 2048];
 export const kernels: BenchGroup = {
   name: 'kernels',
   summary: 'matrix products of every weight type, attention, scoring, selection',
-  async run(_, report) {
+  async run(report) {
     const [tile, read] = [tileWork(), readWork()];
     for (const type of weightTypes) {
       const backend = createWasmBackend({ threads: 1 });

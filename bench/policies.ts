@@ -18,7 +18,7 @@ const NEUTRAL = 'streaming-llm';
 export const policies: BenchGroup = {
   name: 'policies',
   summary: `what rating ${BUDGET + BLOCK} rows costs beside the forward pass of a block of ${BLOCK}`,
-  async run(_, report) {
+  async run(report) {
     const model = await loadModel(randomModel(LAYERS), { threads: 1 });
     const block = (seed: number) => Array.from({ length: BLOCK }, (__, i) => (i * 7919 + seed * 104729) % SHAPE.vocabulary);
     const names = all.filter((p) => p.evicts && p.name !== NEUTRAL).map((p) => p.name);

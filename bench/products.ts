@@ -15,7 +15,7 @@ const shapes = [
 export const products: BenchGroup = {
   name: 'products',
   summary: 'f32 products x [n, k] W [k, m], one thread, beside other engines',
-  async run(_, report) {
+  async run(report) {
     for (const [n, k, m] of shapes) {
       const backend = createWasmBackend({ threads: 1 });
       const random = createRandom(1);

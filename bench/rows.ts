@@ -33,7 +33,7 @@ function plainDequantize(x: Float32Array, codes: Uint8Array, scales: Float32Arra
 export const rows: BenchGroup = {
   name: 'rows',
   summary: `rounding ${ROWS} rows of ${WIDTH} f32 and widening them, one thread; GB/s of f32`,
-  async run(_, report) {
+  async run(report) {
     const backend = createWasmBackend({ threads: 1 });
     backend.reserveScratch({ tokens: 8, queryHeads: 1, kvHeads: 1, headDim: WIDTH, width: 2048 });
     const inputs = new Inputs(backend, 1);

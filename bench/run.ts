@@ -54,7 +54,7 @@ console.log(`${run.machine}\nlimits in this run: register tile ${limits.tileGflo
 for (const group of groups.filter((g) => wanted.length === 0 || wanted.includes(g.name))) {
   console.log(`\n${group.name}: ${group.summary}`);
   const measured: Measurement[] = [];
-  await group.run(limits, (m) => {
+  await group.run((m) => {
     measured.push(m);
     console.log(`  ${describe(m)}`);
   });

@@ -2,6 +2,8 @@
 //   bytes 0..3   scale 0..3 in bits 0..5, bits 4..5 of scale 4..7 in bits 6..7
 //   bytes 4..7   min   0..3 in bits 0..5, bits 4..5 of min   4..7 in bits 6..7
 //   bytes 8..11  bits 0..3 of scale 4..7 low, of min 4..7 high
+import { PANEL_BLOCK } from '../integer';
+import { byteOfWords } from './unpack';
 
 /** Scales of blocks 0..3, a byte each. */
 @inline
@@ -27,4 +29,15 @@ export function scalesHigh(p: usize): v128 {
 export function minsHigh(p: usize): v128 {
   const top = v128.and(i32x4.shr_u(v128.load(p, 16), 2), i32x4.splat(0x30303030));
   return v128.or(v128.and(i32x4.shr_u(v128.load(p, 32), 4), i32x4.splat(0x0f0f0f0f)), top);
+}
+
+/** Scales and offsets of blocks 2 c and 2 c + 1 of a panel for products in integers (integer.ts), at dst and a block behind. */
+@inline
+export function storeScales(dst: usize, p: usize, d: v128, dmin: v128, c: i32): void {
+  const scaleBytes = c < 2 ? scalesLow(p) : scalesHigh(p);
+  const minBytes = c < 2 ? minsLow(p) : minsHigh(p);
+  v128.store(dst, f32x4.mul(d, byteOfWords(scaleBytes, (2 * c) & 3)));
+  v128.store(dst, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c) & 3)), 32);
+  v128.store(dst + PANEL_BLOCK, f32x4.mul(d, byteOfWords(scaleBytes, (2 * c + 1) & 3)));
+  v128.store(dst + PANEL_BLOCK, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c + 1) & 3)), 32);
 }

@@ -4,7 +4,7 @@ import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
 import { foldPairs, loadHalves, madd } from '../simd';
 import { byteOfWords, dotHigh, dotLow, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
-import { minsHigh, minsLow, scalesHigh, scalesLow } from './k-scales';
+import { minsHigh, minsLow, scalesHigh, scalesLow, storeScales } from './k-scales';
 
 const BLOCK_BYTES: usize = 144; // of one row; a group's block is four times that
 
@@ -34,12 +34,7 @@ function codes_q4_k(dst: usize, src: usize, k0: i32, count: i32): void {
     const d = loadHalves(p);
     const dmin = f32x4.neg(loadHalves(p + 8));
     for (let c = 0; c < 4; c++, dst += 2 * PANEL_BLOCK) {
-      const scaleBytes = c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16);
-      const minBytes = c < 2 ? minsLow(p + 16) : minsHigh(p + 16);
-      v128.store(dst, f32x4.mul(d, byteOfWords(scaleBytes, (2 * c) & 3)));
-      v128.store(dst, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c) & 3)), 32);
-      v128.store(dst + PANEL_BLOCK, f32x4.mul(d, byteOfWords(scaleBytes, (2 * c + 1) & 3)));
-      v128.store(dst + PANEL_BLOCK, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c + 1) & 3)), 32);
+      storeScales(dst, p + 16, d, dmin, c);
       for (let j: usize = 0; j < 8; j++) {
         const v = v128.load(p + ((<usize>c) << 7) + (j << 4), 64);
         storePairs(dst + 64 + (j << 6), lowNibbles(v));

@@ -1,7 +1,6 @@
 // Whole engines on the same model file: llama.cpp native (node-llama-cpp) and in WebAssembly (wllama, in Chromium).
-import { existsSync, readFileSync, statSync, createReadStream } from 'node:fs';
-import { createServer } from 'node:http';
-import { extname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { chromiumArguments, chromiumPath, servePage } from '../../test/browser.ts';
 import { loadPeer, peerPath, peersFolder } from './load.ts';
 
 export interface EngineRate {
@@ -55,9 +54,6 @@ const bestOf = (rates: readonly EngineRate[]): EngineRate => ({
   decode: Math.max(...rates.map((r) => r.decode)),
 });
 
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-const types: Record<string, string> = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html' };
-
 /** What the page runs. */
 const PAGE = `<!doctype html><title>wllama</title><script type="module">
 import { Wllama } from '/index.js';
@@ -90,27 +86,13 @@ interface Playwright {
 /** wllama in Chromium, by its own timings; undefined where it, playwright-core or Chromium are missing. Best of `rounds`. */
 export async function wllama(path: string, threads: number, prompt: number, reply: number, rounds: number): Promise<EngineRate | undefined> {
   const playwright = await loadPeer<Playwright>('playwright-core');
-  if (!playwright || !peerPath('@wllama/wllama') || !CHROMIUM) return undefined;
-  const server = createServer((request, response) => {
-    const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
-    const url = new URL(request.url ?? '/', 'http://localhost').pathname;
-    const file = url === '/model.gguf' ? path : `${peersFolder}node_modules/@wllama/wllama/esm${url}`; // of an installed package, on this machine only
-    if (url === '/') response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end(PAGE);
-    else if (!existsSync(file) || !statSync(file).isFile()) response.writeHead(404, headers).end();
-    else {
-      response.writeHead(200, { ...headers, 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
-      createReadStream(file).pipe(response);
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  const browser = await playwright.chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'],
-  });
+  if (!playwright || !peerPath('@wllama/wllama') || !chromiumPath) return undefined;
+  const fileOf = (url: string) => (url === '/model.gguf' ? path : peerPath(`@wllama/wllama/esm${url}`));
+  const server = await servePage(PAGE, fileOf, true);
+  const browser = await playwright.chromium.launch({ executablePath: chromiumPath, args: chromiumArguments });
   try {
     const page = await browser.newPage();
-    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.goto(server.url);
     await page.waitForFunction('globalThis.measure');
     const rates = await page.evaluate((argument) => (globalThis as unknown as { measure(argument: object): Promise<EngineRate[]> }).measure(argument), {
       threads,
@@ -121,7 +103,7 @@ export async function wllama(path: string, threads: number, prompt: number, repl
     return bestOf(rates);
   } finally {
     await browser.close();
-    await new Promise((resolve) => server.close(resolve));
+    await server.close();
   }
 }
 

@@ -83,7 +83,7 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
 }
 
 /** Makes centroids [E, d] the means of their members, and tells how far each has moved. */
-function moveCentroids(centroids: Float32Array, sums: Float32Array, counts: Int32Array, moved: Float32Array): void {
+export function moveCentroids(centroids: Float32Array, sums: Float32Array, counts: Int32Array, moved: Float32Array): void {
   const d = centroids.length / counts.length;
   counts.forEach((count, e) => {
     let squared = 0;

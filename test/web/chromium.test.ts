@@ -1,19 +1,17 @@
 // The package in a real browser: threads where the page is isolated, one thread where it is not, the same answer in both.
-import { createReadStream, existsSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { extname, join, normalize } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { loadModel, openConversation } from '../../src/index.ts';
+import { chromiumArguments, chromiumPath, servePage } from '../browser.ts';
 import { bundled } from '../fixtures.ts';
-import { readFileSync } from 'node:fs';
 import { skip } from '../skip.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 
 /** What a page needs without a bundler: where bare names lie. */
 const imports = {
@@ -45,24 +43,11 @@ globalThis.talk = async ({ threads, text, question }) => {
   return found;
 };
 </script>`;
-const types: Record<string, string> = { '.js': 'text/javascript', '.mjs': 'text/javascript' };
-
-async function serve(isolated: boolean) {
-  const headers: Record<string, string> = isolated ? { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } : {};
-  const server = createServer((request, response) => {
-    const path = normalize(new URL(request.url ?? '/', 'http://localhost').pathname);
-    const file = join(root, path);
-    if (path === '/') response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end(PAGE);
-    else if (!file.startsWith(root) || !existsSync(file) || !statSync(file).isFile()) response.writeHead(404).end();
-    else {
-      response.writeHead(200, { ...headers, 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
-      createReadStream(file).pipe(response);
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  return { url: `http://127.0.0.1:${port}/`, close: () => new Promise((resolve) => server.close(resolve)) };
-}
+/** A file of the package. */
+const fileOf = (path: string) => {
+  const file = join(root, path);
+  return file.startsWith(root) ? file : undefined;
+};
 
 interface Talk {
   readonly reply: string;
@@ -71,7 +56,7 @@ interface Talk {
   readonly isolated: boolean;
 }
 
-if (executablePath === undefined) skip('web/chromium.test.js', 'the package in a browser', 'no Chromium is installed');
+if (chromiumPath === undefined) skip('web/chromium.test.js', 'the package in a browser', 'no Chromium is installed');
 else {
   const test = suite('Chromium');
   const [dialogue] = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
@@ -79,12 +64,12 @@ else {
   const { question } = dialogue.questions[0];
   let browser: Browser;
   test.before(async () => {
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
+    browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArguments });
   });
   test.after(() => browser.close());
 
   async function talk(isolated: boolean, threads: number | 'auto'): Promise<Talk> {
-    const server = await serve(isolated);
+    const server = await servePage(PAGE, fileOf, isolated);
     const page = await browser.newPage();
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(String(error)));
