@@ -1,6 +1,7 @@
 // The machine's limits as our own instructions reach them: the register tile on data that stay in L1, and reading memory once.
 import { Bench } from 'tinybench';
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
+import { compileKernels } from '../src/backend/wasm/builds.ts';
 import { createCore } from '../src/backend/wasm/core.ts';
 import { weightTypes } from '../src/backend/dtype.ts';
 import type { Limits } from './case.ts';
@@ -43,7 +44,7 @@ export interface LimitWork {
 
 /** The register tile on data that stay in L1, in flops: to be called beside what it limits. */
 export function tileWork(): LimitWork {
-  const { kernels, base } = createCore();
+  const { kernels, base } = createCore(compileKernels());
   // 16 KiB of x, 8 KiB of W
   const [n, k] = [16, 256];
   const [y, x, w] = [base, base + n * 8 * 4, base + n * 8 * 4 + n * k * 4];

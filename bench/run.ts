@@ -6,7 +6,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
-import { detectBuild } from '../src/backend/wasm/core.ts';
+import { detectBuild } from '../src/backend/wasm/builds.ts';
 import type { BenchGroup, Measurement } from './case.ts';
 import { clusters } from './clusters.ts';
 import { engine } from './engine.ts';

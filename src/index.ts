@@ -1,6 +1,6 @@
 // The public API of recollect: what is not named here is internal and may change.
 
-export type { Build } from './backend/wasm/core.ts';
+export type { Build } from './backend/wasm/builds.ts';
 export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
 export type { Plan } from './engine/plan.ts';

@@ -1,6 +1,6 @@
 // A model as a user holds it: weights in a backend's memory, its tokenizer and chat template.
 import { createWasmBackend } from '../backend/wasm/backend.ts';
-import type { Build } from '../backend/wasm/core.ts';
+import type { Build } from '../backend/wasm/builds.ts';
 import type { Backend } from '../backend/backend.ts';
 import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
 import { type ModelConfig, readConfig } from './config.ts';

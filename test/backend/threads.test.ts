@@ -1,8 +1,7 @@
 // Threads on one memory: they change no bit of a result, start late, end early, and are missed by nobody when they die.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createWasmBackend, type WasmBackend } from '../../src/backend/wasm/backend.ts';
-import { chooseThreads } from '../../src/backend/wasm/schedule.ts';
+import { chooseThreads, createWasmBackend, type WasmBackend } from '../../src/backend/wasm/backend.ts';
 import { Board, BOARD_BYTES, namesOf } from '../../src/backend/wasm/board.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';

@@ -3,7 +3,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createArena } from '../../src/backend/arena.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { createCore, detectBuild } from '../../src/backend/wasm/core.ts';
+import { compileKernels, detectBuild } from '../../src/backend/wasm/builds.ts';
+import { createCore } from '../../src/backend/wasm/core.ts';
 import { kernelBytes } from '../fixtures.ts';
 import { skip } from '../skip.ts';
 import { backendSuite } from '../suites/backend.ts';
@@ -17,15 +18,15 @@ else skip('backend/wasm.test.js', 'everything in the relaxed-SIMD build', `Node 
 
 const builds = suite('kernel builds');
 builds('each build is what its name says', () => {
-  assert.is(createCore('simd').kernels.relaxed_simd(), 0);
-  if (hasRelaxed) assert.is(createCore('relaxed').kernels.relaxed_simd(), 1);
+  assert.is(createCore(compileKernels('simd')).kernels.relaxed_simd(), 0);
+  if (hasRelaxed) assert.is(createCore(compileKernels('relaxed')).kernels.relaxed_simd(), 1);
 });
 builds('a build that cannot run here is refused, auto takes the best', () => {
-  if (hasRelaxed) assert.is(createCore('auto').build, 'relaxed');
+  if (hasRelaxed) assert.is(createCore(compileKernels('auto')).build, 'relaxed');
   else {
-    assert.is(createCore('auto').build, 'simd');
+    assert.is(createCore(compileKernels('auto')).build, 'simd');
     assert.throws(
-      () => createCore('relaxed'),
+      () => createCore(compileKernels('relaxed')),
       (e: Error) => e.name === 'OptionError' && /simd.*auto/.test(e.message),
     );
   }

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
-import { detectBuild } from '../../src/backend/wasm/core.ts';
+import { detectBuild } from '../../src/backend/wasm/builds.ts';
 import { textLogits, type TextLogits } from '../../src/engine/logits.ts';
 import { loadModel } from '../../src/model/model.ts';
 import { fixture, kernelBytes, readJson } from '../fixtures.ts';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { detectBuild } from '../../src/backend/wasm/core.ts';
+import { detectBuild } from '../../src/backend/wasm/builds.ts';
 import { layerBudgets, pyramidBudgets } from '../../src/cache/budget.ts';
 import { type ScoreReport, scoreTensors, type TensorFile } from '../../src/eval/score.ts';
 import { createRandom } from '../../src/math/rng.ts';

@@ -1,19 +1,14 @@
 // Who makes a backend's kernel calls, and where they have their scratch: this thread alone, or a team where the work is worth it.
 import type { Arena } from '../arena.ts';
 import type { Address } from '../tensor.ts';
-import { OptionError } from '../../errors.ts';
-import { runtime } from '#runtime';
 import { Board, BOARD_BYTES, type Call, MOST_CALLS, namesOf } from './board.ts';
-import { canShareMemory, type Core, type Kernels } from './core.ts';
-import { Team } from './team.ts';
+import type { Core, Kernels } from './core.ts';
+import type { Team } from './team.ts';
 
 /** Multiply-adds below which work is not worth sharing: some microseconds. */
 const WORTH_SHARING = 1 << 17;
 /** Calls a thread, where work can be cut freely: so that one that comes late still finds some. */
 const CALLS_PER_THREAD = 4;
-const MOST_THREADS = 16;
-/** Cores from which on half of them are taken to be second threads of the other half. */
-const MANY_CORES = 8;
 
 export type KernelName = { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels];
 
@@ -23,21 +18,8 @@ export interface ScratchSize {
   readonly own: number;
 }
 
-/** How many threads. Throws OptionError for a number that cannot be. */
-export function chooseThreads(threads: number | 'auto' = 'auto'): number {
-  if (threads !== 'auto') {
-    if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
-      throw new OptionError(`threads is ${threads}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`);
-    if (threads > 1 && !canShareMemory())
-      throw new OptionError(`${threads} threads were asked for where memory cannot be shared: serve the page with cross-origin isolation, or use 1 or 'auto'`);
-    return threads;
-  }
-  if (!canShareMemory()) return 1;
-  const { cores } = runtime;
-  return Math.min(MANY_CORES, cores < MANY_CORES ? cores : Math.ceil(cores / 2));
-}
-
 export interface Schedule {
+  readonly threads: number;
   /** What a call names each kernel by. */
   readonly numbers: Readonly<Record<KernelName, number>>;
   /** The threads beside this one. */
@@ -56,10 +38,20 @@ export interface Schedule {
   stop(): void;
 }
 
-export function createSchedule(core: Core, arena: Arena, size: number, worthSharing = WORTH_SHARING): Schedule {
+export interface ScheduleOptions {
+  /** Threads, this one included. Default 1. */
+  readonly threads?: number;
+  /** Multiply-adds from which work is shared. */
+  readonly worthSharing?: number;
+  /** Makes the threads beside this one, wanted where there are any. */
+  readonly teamOf?: (board: Board) => Team;
+}
+
+export function createSchedule(core: Core, arena: Arena, options: ScheduleOptions = {}): Schedule {
+  const { threads: size = 1, worthSharing = WORTH_SHARING, teamOf } = options;
   const { kernels } = core;
   const board = new Board(kernels, 0, size > 1 ? new SharedArrayBuffer(BOARD_BYTES) : new ArrayBuffer(BOARD_BYTES));
-  const team = size > 1 ? new Team(core, board, size) : undefined;
+  const team = size > 1 ? teamOf?.(board) : undefined;
   const reservations = new Set<ScratchSize>();
   const scratch = { common: 0, own: 0 };
   let region: Address = 0;
@@ -82,6 +74,7 @@ export function createSchedule(core: Core, arena: Arena, size: number, worthShar
 
   return {
     numbers: Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<KernelName, number>,
+    threads: size,
     team,
     scratch,
     bytesOf,

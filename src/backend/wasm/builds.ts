@@ -1,0 +1,86 @@
+// Which build of the kernels runs here, compiled. Nothing else knows how the module is loaded.
+import { instantiateSync } from '@assemblyscript/loader';
+import relaxedBytes from '#kernels/relaxed.bytes';
+import simdBytes from '#kernels/simd.bytes';
+import { DeviceError, OptionError } from '../../errors.ts';
+import type { Compiled } from './core.ts';
+
+/** Builds that ship inside the package. 'debug' is loaded by tests, as bytes. */
+export type Build = 'simd' | 'relaxed';
+
+/** (module (func (param v128 v128 v128) (result v128) local.get 0 local.get 1 local.get 2 f32x4.relaxed_madd)) */
+const RELAXED_PROBE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11,
+]);
+
+/** (module (func (result v128) i32.const 0 i8x16.splat)) */
+const SIMD_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]);
+
+/** The best build that this runtime compiles: relaxed SIMD is in Node from 22 on, in Chromium from 114. */
+export function detectBuild(): Build {
+  if (!WebAssembly.validate(SIMD_PROBE)) {
+    throw new DeviceError('this runtime has no WebAssembly SIMD: use Node 20+, Deno, Bun, or a browser from 2023 on');
+  }
+  return WebAssembly.validate(RELAXED_PROBE) ? 'relaxed' : 'simd';
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+/** Whether threads can share a memory here: pages need cross-origin isolation for it, some edge runtimes never do. */
+export function canShareMemory(): boolean {
+  return typeof SharedArrayBuffer === 'function' && (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+}
+
+/** Compiles a build, or a module's bytes (tests), for a memory that is `shared` among threads or not. */
+export function compileKernels(build: Build | 'auto' | Uint8Array<ArrayBuffer> = 'auto', shared = false): Compiled {
+  const chosen = build === 'auto' ? detectBuild() : build;
+  if (chosen === 'relaxed' && !WebAssembly.validate(RELAXED_PROBE)) {
+    throw new OptionError("build 'relaxed' was asked for, but this runtime has no relaxed SIMD: use build 'simd' or 'auto'");
+  }
+  const bytes = typeof chosen === 'string' ? decodeBase64(chosen === 'relaxed' ? relaxedBytes : simdBytes) : chosen;
+  return { build: typeof chosen === 'string' ? chosen : 'debug', module: new WebAssembly.Module(shared ? importShared(bytes) : bytes), shared };
+}
+
+/** Instantiates with the loader's imports. (Its own exports have helpers beside the kernels: threads number what the module itself has.) */
+export const instantiate = (module: WebAssembly.Module, env: { memory: WebAssembly.Memory }): WebAssembly.Instance => instantiateSync(module, { env }).instance;
+
+const IMPORT_SECTION = 2;
+const [FUNCTION_KIND, MEMORY_KIND] = [0, 2];
+const [HAS_MAXIMUM, IS_SHARED] = [1, 2];
+
+/** The same module, importing a shared memory: one flag of an import. The code is the same, none of it is atomic. */
+function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const out = bytes.slice();
+  let at = 8; // magic and version
+  const number = () => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = out[at++];
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  while (at < out.length) {
+    const section = out[at++];
+    const end = number() + at;
+    if (section === IMPORT_SECTION) {
+      for (let count = number(); count > 0; count--) {
+        for (const _ of ['module', 'name']) {
+          const length = number();
+          at += length;
+        }
+        const kind = out[at++];
+        if (kind === MEMORY_KIND && out[at] === HAS_MAXIMUM) {
+          out[at] |= IS_SHARED;
+          return out;
+        }
+        if (kind !== FUNCTION_KIND) break;
+        number(); // its type
+      }
+    }
+    at = end;
+  }
+  throw new DeviceError('the kernels do not import a memory that could be shared: build them with importMemory and maximumMemory');
+}
