@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { planRun } from '../src/engine/plan.ts';
 import { Run } from '../src/engine/run.ts';
-import { loadModel, type Model } from '../src/model/model.ts';
+import { loadModel, type Model } from '../src/engine/model.ts';
 import { planOptions } from '../test/plan-options.ts';
 import type { BenchGroup, Measurement } from './case.ts';
 import { type EngineRate, nativeLlama, wllama } from './peers/engines.ts';
@@ -17,20 +17,20 @@ const ROUNDS = 4;
 const THREADS = [1, 2];
 
 /** Best of some rounds: neighbours on the machine only ever take speed away. */
-function measure(model: Model, policy: string): EngineRate {
+async function measure(model: Model, policy: string): Promise<EngineRate> {
   const evicts = policy !== 'full';
-  const plan = planRun(model.transformer, planOptions(policy, { budget: { tokens: evicts ? 192 : PROMPT + 2 * BLOCK }, blockSize: BLOCK }));
+  const plan = planRun(model.executor, planOptions(policy, { budget: { tokens: evicts ? 192 : PROMPT + 2 * BLOCK }, blockSize: BLOCK }));
   const best = { prefill: 0, decode: 0 };
   for (let round = 0; round < ROUNDS; round++) {
-    const run = new Run(model.transformer, plan);
+    const run = new Run(model.executor, plan);
     const tokens = Array.from({ length: PROMPT }, (__, i) => (i * 7919 + round) % SHAPE.vocabulary);
     let at = performance.now();
-    for (let i = 0; i < PROMPT; i += BLOCK) run.step(tokens.slice(i, i + BLOCK));
+    for (let i = 0; i < PROMPT; i += BLOCK) await run.step(tokens.slice(i, i + BLOCK));
     best.prefill = Math.max(best.prefill, PROMPT / ((performance.now() - at) / 1000));
     at = performance.now();
     for (let i = 0; i < REPLY; i++) {
-      run.extend([i]);
-      run.logits(0);
+      await run.extend([i]);
+      await run.logits(0);
     }
     best.decode = Math.max(best.decode, REPLY / ((performance.now() - at) / 1000));
     run.dispose();
@@ -41,7 +41,7 @@ function measure(model: Model, policy: string): EngineRate {
 /** Loading, a session of 1024 rows and a prompt, in a process of its own: its memory at its fullest beside the file's bytes and what was promised. */
 function loadInAProcess(path: string): Measurement {
   const code = `
-    import { loadModel } from '${new URL('../src/model/model.js', import.meta.url).href}';
+    import { loadModel } from '${new URL('../src/engine/model.js', import.meta.url).href}';
     import { openConversation } from '${new URL('../src/session/conversation.js', import.meta.url).href}';
     const before = process.resourceUsage().maxRSS * 1024;
     const begin = performance.now();
@@ -74,7 +74,7 @@ export const engine: BenchGroup = {
     let single: EngineRate | undefined;
     for (const model of models) {
       const { threads } = model.backend;
-      const own = measure(model, 'full');
+      const own = await measure(model, 'full');
       single ??= own;
       const peers = {
         'llama.cpp, native': await nativeLlama(path, threads, PROMPT, REPLY, ROUNDS),
@@ -91,7 +91,7 @@ export const engine: BenchGroup = {
       }
     }
     for (const policy of ['snapkv', 'kvzip']) {
-      const { prefill, decode } = measure(models[0], policy);
+      const { prefill, decode } = await measure(models[0], policy);
       report({ name: `prefill ${PROMPT}, ${policy} to 192 rows, 1 thread`, rate: prefill, unit: 'tokens/s' });
       report({ name: `decode ${REPLY}, ${policy} to 192 rows, 1 thread`, rate: decode, unit: 'tokens/s' });
     }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { readDialogues } from '../src/eval/datasets/registry.ts';
 import { planRun } from '../src/engine/plan.ts';
 import { Run } from '../src/engine/run.ts';
-import { loadModel } from '../src/model/model.ts';
+import { loadModel } from '../src/engine/model.ts';
 import { planOptions } from '../test/plan-options.ts';
 import type { BenchGroup } from './case.ts';
 
@@ -26,13 +26,13 @@ export const growth: BenchGroup = {
     const block = (b: number) => Array.from({ length: BLOCK }, (__, i) => once[(b * BLOCK + i) % once.length]);
     for (const policy of ['keydiff', 'snapkv', 'full']) {
       const longest = policy === 'full' ? LONGEST_FULL : LONGEST;
-      const plan = planRun(model.transformer, planOptions(policy, { budget: { tokens: policy === 'full' ? longest : BUDGET }, blockSize: BLOCK }));
-      const run = new Run(model.transformer, plan);
+      const plan = planRun(model.executor, planOptions(policy, { budget: { tokens: policy === 'full' ? longest : BUDGET }, blockSize: BLOCK }));
+      const run = new Run(model.executor, plan);
       const times: number[] = [];
       for (let b = 0, length = SHORTEST; b < longest / BLOCK; b++) {
         const tokens = block(b);
         const begin = performance.now();
-        run.step(tokens);
+        await run.step(tokens);
         times.push(performance.now() - begin);
         if ((b + 1) * BLOCK < length) continue;
         const last = times.slice(-Math.ceil(times.length / 8)).sort((x, y) => x - y);
@@ -41,7 +41,7 @@ export const growth: BenchGroup = {
           rate: last[last.length >> 1],
           unit: 'ms',
           at: { series: policy, x: length },
-          note: `${(run.cache.usedBytes / 2 ** 20).toFixed(2)} MiB cached, process ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
+          note: `${(run.layers.cacheBytes / 2 ** 20).toFixed(2)} MiB cached, process ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
         });
         length *= 2;
       }

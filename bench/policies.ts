@@ -2,7 +2,7 @@
 // a model of the 135M shape (four of its layers: they cost alike). A patched prompt is forwarded itself; that is taken off.
 import { planRun } from '../src/engine/plan.ts';
 import { Run } from '../src/engine/run.ts';
-import { loadModel } from '../src/model/model.ts';
+import { loadModel } from '../src/engine/model.ts';
 import { findPolicy, policies as all } from '../src/policy/registry.ts';
 import { planOptions } from '../test/plan-options.ts';
 import type { BenchGroup } from './case.ts';
@@ -22,18 +22,19 @@ export const policies: BenchGroup = {
     const model = await loadModel(randomModel(LAYERS), { threads: 1 });
     const block = (seed: number) => Array.from({ length: BLOCK }, (__, i) => (i * 7919 + seed * 104729) % SHAPE.vocabulary);
     const names = all.filter((p) => p.evicts && p.name !== NEUTRAL).map((p) => p.name);
-    const runs = [NEUTRAL, ...names].map((name) => {
+    const runs = [];
+    for (const name of [NEUTRAL, ...names]) {
       const { heads, layers } = findPolicy(name);
-      const plan = planRun(model.transformer, planOptions(name, { budget: { tokens: BUDGET }, blockSize: BLOCK, heads, layers }));
-      const run = new Run(model.transformer, plan);
-      for (let b = 0; b <= BUDGET / BLOCK; b++) run.step(block(b));
-      return { name, run, times: [] as number[] };
-    });
+      const plan = planRun(model.executor, planOptions(name, { budget: { tokens: BUDGET }, blockSize: BLOCK, heads, layers }));
+      const run = new Run(model.executor, plan);
+      for (let b = 0; b <= BUDGET / BLOCK; b++) await run.step(block(b));
+      runs.push({ name, run, times: [] as number[] });
+    }
     // side by side, so that all meet the same moments of the machine
     for (let round = 0; round < ROUNDS; round++) {
       for (const { run, times } of runs) {
         const begin = performance.now();
-        run.step(block(100 + round));
+        await run.step(block(100 + round));
         times.push(performance.now() - begin);
       }
     }

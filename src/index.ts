@@ -5,7 +5,7 @@ export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
 export type { Plan } from './engine/plan.ts';
 export { type Profile, profileModel } from './engine/profile.ts';
-export type { OnKept } from './engine/run.ts';
+export type { OnKept } from './engine/stage.ts';
 export type { SampleOptions } from './engine/sample.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';
 export { BudgetError, ContextError, DeviceError, ModelFormatError, OptionError, RecollectError, StoreError, UnsupportedError } from './errors.ts';
@@ -15,7 +15,7 @@ export { type Answer, type EvalBudget, type EvalHooks, type EvalResult, type Eva
 export type { ChatTemplate, Message } from './model/chat-template.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { LoadProgress } from './model/load.ts';
-export { type LoadOptions, loadModel, type Model } from './model/model.ts';
+export { type LoadOptions, loadModel, type Model } from './engine/model.ts';
 export type { ModelInput } from './model/source.ts';
 export type { Tokenizer } from './model/tokenizer.ts';
 export { type Axes, composePolicy } from './policy/compose.ts';

@@ -1,7 +1,7 @@
 // Where the tests find their files, and one loaded copy of the small trained model.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadModel, type Model } from '../src/model/model.ts';
+import { loadModel, type Model } from '../src/engine/model.ts';
 
 const root = new URL('../../../', import.meta.url); // from build/js/test
 

@@ -1,5 +1,8 @@
 // Options of a run that change nothing, for tests and benches that care about one or two of them.
+import type { Cache } from '../src/cache/cache.ts';
+import { LocalLayers } from '../src/engine/executor.ts';
 import type { PlanOptions } from '../src/engine/plan.ts';
+import type { Run } from '../src/engine/run.ts';
 import { findPolicy } from '../src/policy/registry.ts';
 
 /** A policy's plan with uniform heads and layers; patched prompts, where it has them, as long as a block. */
@@ -20,4 +23,10 @@ export function planOptions(policy: string, change: Partial<PlanOptions> & Pick<
     seed: 1,
     ...change,
   };
+}
+
+/** The cache of a run whose layers are on this thread. */
+export function cacheOf(run: Run): Cache {
+  if (!(run.layers instanceof LocalLayers)) throw new Error('the layers are elsewhere');
+  return run.layers.stage.cache;
 }

@@ -2,7 +2,7 @@
 import { readDialogues } from '../eval/datasets/registry.ts';
 import { type EvalSetup, evaluateDialogue } from '../eval/evaluate.ts';
 import type { Unit } from '../eval/sweep.ts';
-import { loadModel } from '../model/model.ts';
+import { loadModel } from '../engine/model.ts';
 import { readText } from './load.ts';
 
 export interface Job {

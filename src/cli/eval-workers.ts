@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Dialogue } from '../eval/datasets/dataset.ts';
 import { type DialogueResult, type EvalSetup, evaluateDialogue } from '../eval/evaluate.ts';
 import type { Unit, Workers } from '../eval/sweep.ts';
-import type { Model } from '../model/model.ts';
+import type { Model } from '../engine/model.ts';
 import type { Job } from './eval-process.ts';
 
 /** This process alone, with progress by question. */

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
-import { loadModel, type Model } from '../model/model.ts';
+import { loadModel, type Model } from '../engine/model.ts';
 import type { Terminal } from './command.ts';
 
 export async function loadWithProgress(

@@ -30,17 +30,17 @@ export async function* decode(run: Run, prompt: readonly number[], options: Deco
     );
   }
   options.signal?.throwIfAborted();
-  run.extend(prompt);
+  await run.extend(prompt);
   let last = prompt.length - 1;
   let turn = performance.now();
   for (let count = 0; count < options.maxTokens; count++) {
-    const token = options.sample(run.logits(last));
+    const token = options.sample(await run.logits(last));
     if (options.endTokens.has(token)) return 'end';
     yield token;
     options.signal?.throwIfAborted();
     if (count + 1 === options.maxTokens) break;
     if (!options.evict && !run.hasRoom(1)) break;
-    run.extend([token]);
+    await run.extend([token]);
     last = 0;
     if (performance.now() - turn > TURN_MS) {
       await pause();

@@ -1,7 +1,10 @@
 // Log-probabilities after every token of a text: what fixtures and other engines are compared by.
-import { Cache } from '../cache/cache.ts';
 import { ContextError, OptionError } from '../errors.ts';
-import type { Model } from '../model/model.ts';
+import { full } from '../policy/full.ts';
+import type { Model } from './model.ts';
+import { planRun, type PlanOptions } from './plan.ts';
+import { blocksOf } from './prefill.ts';
+import { Run } from './run.ts';
 
 /** Tokens of a text, and after each the most probable next tokens with their natural-log probabilities, best first. */
 export interface TextLogits {
@@ -13,34 +16,42 @@ export interface TextLogits {
 /** Largest number of tokens forwarded at once here. */
 const BLOCK = 128;
 
+/** Nothing is evicted, nothing else held. */
+const everything: Omit<PlanOptions, 'budget' | 'blockSize'> = {
+  policy: full,
+  heads: 'uniform',
+  layers: 'uniform',
+  alpha: 1,
+  sinks: 0,
+  safeguard: 0,
+  rowType: 'f16',
+  positions: 'auto',
+  promptTokens: 0,
+  recallRows: 0,
+  storedCaches: 0,
+  seed: 0,
+};
+
 /** Runs a text through the model with a full cache. Throws OptionError for an empty text, ContextError for one past the context length. */
-export function textLogits(model: Model, text: string, top: number): TextLogits {
-  const { transformer, tokenizer, config, backend } = model;
+export async function textLogits(model: Model, text: string, top: number): Promise<TextLogits> {
+  const { executor, tokenizer, config } = model;
   const tokens = tokenizer.encode(text);
   if (tokenizer.addBos && tokenizer.bosToken !== undefined) tokens.unshift(tokenizer.bosToken);
   if (tokens.length === 0) throw new OptionError('the text is empty: there is no token to follow');
   if (tokens.length > config.contextLength)
     throw new ContextError(`${tokens.length} tokens, the model's context holds ${config.contextLength}: shorten the text`);
-  const shape = {
-    kvHeads: config.kvHeads,
-    headDim: config.headDim,
-    rowType: 'f16',
-    keptRows: new Array<number>(config.layers).fill(0),
-    room: tokens.length,
-  } as const;
-  const cache = new Cache(backend, shape);
-  const workspace = transformer.createWorkspace(Math.min(BLOCK, tokens.length));
+  const blockSize = Math.min(BLOCK, tokens.length, Math.max(1, config.contextLength >> 1));
+  const plan = planRun(executor, { ...everything, budget: { tokens: tokens.length }, blockSize });
+  const run = new Run(executor, plan);
   try {
     const steps: [number, number][][] = [];
-    for (let at = 0; at < tokens.length; at += BLOCK) {
-      const block = tokens.slice(at, at + BLOCK);
-      transformer.forward(block, { cache, workspace, position: at, token: at });
-      for (let t = 0; t < block.length; t++) steps.push(topLogProbabilities(transformer.logits(workspace, t), top));
+    for (const block of blocksOf(tokens, blockSize)) {
+      await run.extend(block);
+      for (let t = 0; t < block.length; t++) steps.push(topLogProbabilities(await run.logits(t), top));
     }
     return { text, tokens, top: steps };
   } finally {
-    workspace.dispose();
-    cache.dispose();
+    run.dispose();
   }
 }
 

@@ -4,10 +4,12 @@ import { type Budget, budgetRows, layerBudgets, pyramidBudgets } from '../cache/
 import { cacheBytes } from '../cache/cache.ts';
 import { type CacheShape, cacheRows } from '../cache/shape.ts';
 import { snapshotBytes } from '../cache/snapshot.ts';
-import { BudgetError } from '../errors.ts';
+import { BudgetError, OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
-import type { Transformer } from '../model/transformer.ts';
+import type { LayerRange } from '../model/tensors.ts';
+import { workspaceBytes } from '../model/workspace.ts';
 import type { LayerSharing, Policy } from '../policy/policy.ts';
+import type { Placement } from './executor.ts';
 
 export interface PlanOptions {
   readonly budget: Budget;
@@ -32,6 +34,8 @@ export interface PlanOptions {
 }
 
 export interface Plan extends PlanOptions {
+  /** The model's layer that the first of these is: 0, but in the part of a plan that some layers follow. */
+  readonly first: number;
   /** M: rows kept per kv head, sinks not counted, averaged over layers and heads; those for recall are part of it. */
   readonly rows: number;
   /** M_l, summing to layers * (M - recallRows). */
@@ -55,10 +59,19 @@ export const ROW_BUFFERS = 6;
 /** Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows of 64 f32 are 256 KiB. */
 export const SHIFT_SLOTS = 1021;
 
-/** Decides. Throws BudgetError where the budget holds too little. */
-export function planRun(transformer: Transformer, options: PlanOptions): Plan {
-  const { layers, kvHeads, headDim, contextLength, ropeDims } = transformer.config;
+/** Bytes by which a stored cache tells one stage's part from the next. */
+export const PART_BYTES = 8;
+
+/** Decides. Throws BudgetError where the budget holds too little, OptionError where layers that are apart are to share what they keep. */
+export function planRun(placement: Placement, options: PlanOptions): Plan {
+  const { config, backend, stages, depth } = placement;
+  const { layers, kvHeads, headDim, contextLength, ropeDims, width } = config;
   const { blockSize: B, promptTokens: P, sinks: S, rowType, policy } = options;
+  if (options.layers === 'global' && stages.length > 1) {
+    throw new OptionError(
+      `layers 'global' chooses from the rows of all layers, and these are in ${stages.length} workers: load the model with pipeline: 1, or share layers in another way`,
+    );
+  }
   const share = (rows: number): number[] => {
     if (options.layers === 'pyramid') return pyramidBudgets(rows, layers);
     if (options.layers === 'sensitivity' && options.sensitivity) return layerBudgets(rows, options.sensitivity, options.alpha);
@@ -74,13 +87,17 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     room: B + P + recallOf(rows),
     pooled: options.layers === 'global',
   });
-  const capacityOf = (shape: CacheShape) => (shape.pooled ? cacheRows(shape) : Math.max(...shape.keptRows.map((kept) => kvHeads * (kept + shape.room))));
   const aheadBytes = policy.observe.queries === 'block' && policy.observe.ahead ? B * ropeDims * 4 : 0;
-  const fixedBytes = (shape: CacheShape) =>
-    transformer.workspaceBytes(Math.max(B, P), B) + capacityOf(shape) * 4 * ROW_BUFFERS + SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
+  const workBytes = workspaceBytes(config, backend, Math.max(B, P), B) + SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
+  // what is between two stages: hidden states of blocks and their prompts
+  const underWayBytes = stages.length > 1 ? depth * (B + P) * width * 4 : 0;
+  const sumStages = (shape: CacheShape, of: (part: CacheShape) => number) => stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
+  const fixedBytes = (shape: CacheShape) => sumStages(shape, (part) => workBytes + capacityOf(part) * 4 * ROW_BUFFERS) + underWayBytes;
+  const storedBytes = (shape: CacheShape) =>
+    options.storedCaches * sumStages(shape, (part) => snapshotBytes(part, kvHeads * part.keptRows.reduce((sum, kept) => sum + kept, 0)) + PART_BYTES);
   const promised = (rows: number): number => {
     const shape = shapeOf(rows);
-    return cacheBytes(shape) + fixedBytes(shape) + options.storedCaches * snapshotBytes(shape, layers * kvHeads * (rows + S));
+    return sumStages(shape, cacheBytes) + fixedBytes(shape) + storedBytes(shape);
   };
   const within = contextLength - S - B - P - options.recallRows;
   if (within < 1) {
@@ -96,6 +113,7 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
   const shape = shapeOf(rows);
   return {
     ...options,
+    first: 0,
     rows,
     recallRows,
     layerRows,
@@ -104,10 +122,23 @@ export function planRun(transformer: Transformer, options: PlanOptions): Plan {
     shape,
     layerCapacity: capacityOf(shape),
     promisedBytes: promised(rows),
-    promisedCacheBytes: cacheBytes(shape),
+    promisedCacheBytes: sumStages(shape, cacheBytes),
     promisedFixedBytes: fixedBytes(shape),
   };
 }
+
+/** The part of a plan that layers [first, end) follow. */
+export function partOf(plan: Plan, range: LayerRange): Plan {
+  const cut = (rows: readonly number[]) => rows.slice(range.first, range.end);
+  const shape = cutShape(plan.shape, range);
+  return { ...plan, first: range.first, shape, layerRows: cut(plan.layerRows), compactRows: cut(plan.compactRows), layerCapacity: capacityOf(shape) };
+}
+
+const cutShape = (shape: CacheShape, { first, end }: LayerRange): CacheShape => ({ ...shape, keptRows: shape.keptRows.slice(first, end) });
+
+/** Rows of the fullest layer, or of all where they are selected from together. */
+const capacityOf = (shape: CacheShape): number =>
+  shape.pooled ? cacheRows(shape) : Math.max(...shape.keptRows.map((kept) => shape.kvHeads * (kept + shape.room)));
 
 /** The error of a conversation that outgrows a policy that keeps everything. */
 export function fullError(plan: Plan, tokens: number): BudgetError {

@@ -28,9 +28,9 @@ export async function prefill(run: Run, tokens: readonly number[], options: Pref
   for (const block of blocksOf(tokens, run.plan.blockSize)) {
     options.signal?.throwIfAborted();
     const begin = performance.now();
-    run.step(block);
+    await run.step(block);
     doneTokens += block.length;
-    options.onBlock?.({ doneTokens, totalTokens: tokens.length, blockMs: performance.now() - begin, cacheBytes: run.cache.usedBytes });
+    options.onBlock?.({ doneTokens, totalTokens: tokens.length, blockMs: performance.now() - begin, cacheBytes: run.layers.cacheBytes });
     await pause();
   }
 }

@@ -1,7 +1,8 @@
 // Layer sensitivity (algorithms, section 3.4): how much a layer's keys change when attention is cut to blocks. Measured once a model.
 import { Cache } from '../cache/cache.ts';
-import { OptionError } from '../errors.ts';
-import type { Model } from '../model/model.ts';
+import { OptionError, UnsupportedError } from '../errors.ts';
+import { LocalExecutor } from './executor.ts';
+import type { Model } from './model.ts';
 import { pause } from './prefill.ts';
 
 export interface Profile {
@@ -22,14 +23,17 @@ const LEAST_TOKENS = 64;
 /**
  * Profiles a model on a text: (a) full causal attention, (b) each token sees the first `sinks` tokens, its own block, and the last half
  * of the block before. Text past the context length is left out; where it is shorter than two blocks of 4096, blocks are a quarter of it.
- * Throws OptionError for a text that is too short, the signal's reason when aborted.
+ * Throws OptionError for a text that is too short, UnsupportedError for a model that is split over workers, the signal's reason when aborted.
  */
 export async function profileModel(
   model: Model,
   text: string,
   options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
 ): Promise<Profile> {
-  const { transformer, config, backend } = model;
+  const { executor, config, backend } = model;
+  if (!(executor instanceof LocalExecutor))
+    throw new UnsupportedError(`the model is split over ${executor.stages.length} workers, a profile needs it whole: load it with pipeline: 1`);
+  const { transformer } = executor;
   const { layers, kvHeads, headDim: d } = config;
   const tokens = model.tokenizer.encode(text).slice(0, config.contextLength);
   if (tokens.length < LEAST_TOKENS) throw new OptionError(`the text has ${tokens.length} tokens, a profile needs at least ${LEAST_TOKENS}: give a longer text`);

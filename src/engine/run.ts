@@ -1,19 +1,12 @@
-// One conversation's state in the engine: its cache, its working memory, where it stands. It takes tokens in blocks and keeps within its
-// plan; it knows no text. `prefill.ts` and `decode.ts` are what is done with it.
-import type { Angles } from '../backend/backend.ts';
+// One conversation in the engine: where it stands, what a block's step has to do, and when room must be made. It takes tokens in blocks and keeps within
+// its plan; it knows no text. The layers themselves do the steps (`stage.ts`), here or in workers (`executor.ts`); what they will hold is known before
+// (`ledger.ts`), so that a step can be asked for while the one before is still on its way. `prefill.ts` and `decode.ts` are what is done with it.
 import { isQuantized } from '../backend/dtype.ts';
-import type { Address, Scores, Tensor } from '../backend/tensor.ts';
-import { Cache, type Kept } from '../cache/cache.ts';
-import { joinSnapshots, restoreSnapshot, takeSnapshot } from '../cache/snapshot.ts';
 import { ContextError } from '../errors.ts';
-import type { Transformer, Workspace } from '../model/transformer.ts';
-import type { LayerView } from '../policy/policy.ts';
-import { protectRows, select } from '../policy/select.ts';
-import { total } from '../policy/score.ts';
-import { fullError, type Plan, ROW_BUFFERS, SHIFT_SLOTS } from './plan.ts';
-
-/** What a layer kept after a block, for those who draw it. Token numbers of each head's rows, ascending. */
-export type OnKept = (layer: number, tokens: readonly Int32Array[]) => void;
+import type { Executor, Layers } from './executor.ts';
+import { Ledger } from './ledger.ts';
+import { fullError, type Plan } from './plan.ts';
+import { type OnKept, ORIGINAL, type Restored, type Span } from './stage.ts';
 
 /** A place to come back to. */
 export interface Mark {
@@ -22,56 +15,33 @@ export interface Mark {
   readonly tail: readonly number[];
 }
 
-const ORIGINAL = -1;
-
 export class Run {
-  readonly transformer: Transformer;
+  readonly executor: Executor;
   readonly plan: Plan;
-  readonly cache: Cache;
-  readonly workspace: Workspace;
-  /** Number of the next token. */
+  readonly layers: Layers;
+  /** Number of the next token. It counts what was asked for, done or not. */
   token = 0;
   /** Steps that evicted, so far. */
   evictions = 0;
   /** Tokens of the patched prompt that rates a block, in policies that use one. */
   prompt: (block: readonly number[]) => readonly number[] = (block) => block;
-  onKept?: OnKept;
+  /** Rows that layers hold, counted as `token` is. */
+  readonly ledger: Ledger;
   #base = ORIGINAL; // position at which rows end since they were made compact, ORIGINAL before
   #rebasedAt = 0;
   #tail: number[] = []; // the newest blockSize tokens
-  #buffers: Address;
-  #shifts: Address;
-  #shiftHeld = new Int32Array(SHIFT_SLOTS); // which shift a slot holds; 0 is never asked for
-  #extent: number; // bytes of one buffer
-  #ahead?: Angles; // of a block's queries to the positions behind it
 
   /** Reserves everything the run will ever hold. Throws DeviceError where memory ends; nothing is left reserved then. */
-  constructor(transformer: Transformer, plan: Plan) {
-    this.transformer = transformer;
+  constructor(executor: Executor, plan: Plan) {
+    this.executor = executor;
     this.plan = plan;
-    const { backend, config } = transformer;
-    this.#extent = plan.layerCapacity * 4;
-    const undo: (() => void)[] = [];
-    try {
-      this.cache = new Cache(backend, plan.shape);
-      undo.push(() => this.cache.dispose());
-      this.workspace = transformer.createWorkspace(Math.max(plan.blockSize, plan.promptTokens), plan.blockSize);
-      undo.push(() => this.workspace.dispose());
-      this.#buffers = backend.arena.allocate(this.#extent * ROW_BUFFERS);
-      undo.push(() => backend.arena.free(this.#buffers));
-      this.#shifts = backend.arena.allocate(SHIFT_SLOTS * config.ropeDims * 4);
-      undo.push(() => backend.arena.free(this.#shifts));
-      const { observe } = plan.policy;
-      if (observe.queries === 'block' && observe.ahead) {
-        const address = backend.arena.allocate(plan.blockSize * config.ropeDims * 4);
-        this.#ahead = { address, rotated: config.ropeDims, style: config.architecture.rope };
-        transformer.rotary.writeAhead(backend, address, plan.blockSize, observe.ahead);
-      }
-    } catch (error) {
-      for (const step of undo.reverse()) step();
-      throw error;
-    }
+    this.layers = executor.open(plan);
+    this.ledger = new Ledger(plan.shape);
     if (plan.positions === 'compact') this.#base = 0;
+  }
+
+  set onKept(listen: OnKept | undefined) {
+    this.layers.onKept = listen;
   }
 
   /** Rotary position of the next token. */
@@ -81,41 +51,42 @@ export class Run {
 
   /** Most bytes held so far: rows at their fullest, and what is reserved beside them. */
   get peakBytes(): number {
-    return this.plan.promisedBytes - this.plan.promisedCacheBytes + this.cache.peakBytes;
+    return this.plan.promisedBytes - this.plan.promisedCacheBytes + this.layers.peakCacheBytes;
   }
 
-  /** Appends a block of at most blockSize tokens, lets the policy rate all rows, and evicts down to the budget, layer by layer. */
-  step(block: readonly number[]): void {
+  /**
+   * Appends a block of at most blockSize tokens, lets the policy rate all rows, and evicts down to the budget, layer by layer. The next may be asked for
+   * before it is done. Rejects with BudgetError where policy 'full' runs out, ContextError where positions do.
+   */
+  async step(block: readonly number[]): Promise<void> {
     if (block.length === 0) return;
     const over = this.#mustEvict(block.length);
     if (over && !this.plan.policy.evicts) throw fullError(this.plan, this.token + block.length);
     const patched = over && this.plan.policy.observe.queries === 'patched';
-    this.#fit(block.length, patched ? this.plan.promptTokens : 0);
-    this.#block(block, this.#recompacts);
+    const made = this.#fit(block.length, patched ? this.plan.promptTokens : 0);
+    const done = this.#block(block, this.#recompacts, this.#recompacts || this.#mustEvict(block.length));
+    await Promise.all([made, done]);
   }
 
   /** Appends tokens (at most blockSize) without rating or evicting, and leaves log-odds of the next to be read. */
-  extend(tokens: readonly number[]): void {
-    this.#fit(tokens.length, 0);
-    this.transformer.forward(tokens, { cache: this.cache, workspace: this.workspace, position: this.position, token: this.token });
+  async extend(tokens: readonly number[]): Promise<void> {
+    const made = this.#fit(tokens.length, 0);
+    const done = this.layers.extend(tokens, { position: this.position, token: this.token });
     this.token += tokens.length;
+    this.ledger.append(tokens.length);
     this.#remember(tokens);
+    await Promise.all([made, done]);
   }
 
   /** Whether `count` tokens can be appended without evicting first, and a patched prompt behind them. */
   hasRoom(count: number): boolean {
-    if (this.position + count > this.#positionLimit) return false;
-    const rows = count + this.plan.promptTokens;
     // (rows reserved for recall are room like any other while nothing is recalled)
-    for (let layer = 0; layer < this.cache.layers; layer++) {
-      for (let h = 0; h < this.plan.shape.kvHeads; h++) if (this.cache.roomOf(layer, h) < rows) return false;
-    }
-    return true;
+    return this.position + count <= this.#positionLimit && this.ledger.room >= count + this.plan.promptTokens;
   }
 
   /** Makes sure that `count` tokens can be appended: where they do not fit, the newest go through a step once more. */
-  makeRoom(count: number): void {
-    this.#fit(count, 0);
+  async makeRoom(count: number): Promise<void> {
+    await this.#fit(count, 0);
   }
 
   /** Where the run stands, to come back to by rewind(). */
@@ -124,63 +95,64 @@ export class Run {
   }
 
   /** Takes back all tokens since the mark; false, and nothing is done, where some were evicted since, so that they can no longer be told apart. */
-  rewind({ token, evictions, tail }: Mark): boolean {
+  async rewind({ token, evictions, tail }: Mark): Promise<boolean> {
     if (evictions !== this.evictions) return false;
-    this.cache.truncateFrom(token);
+    const done = this.layers.truncateFrom(token);
+    this.ledger.append(token - this.token);
     this.#tail = [...tail];
     this.token = token;
+    await done;
     return true;
   }
 
-  /** Log-odds [V] after the last token of the last step or extension: a view, valid until the next operation. */
-  logits(last: number): Float32Array {
-    return this.transformer.logits(this.workspace, last);
+  /** Log-odds [V] after the last token of the last step or extension: valid until the next operation. */
+  async logits(last: number): Promise<Float32Array> {
+    return this.layers.logits(last);
+  }
+
+  /** Share of the rows of tokens [begin, end) that are held, over all layers and heads, for each span of tokens. */
+  async held(spans: readonly Span[]): Promise<number[]> {
+    const { layers, kvHeads } = this.executor.config;
+    const rows = await this.layers.held(spans);
+    return rows.map((count, i) => count / (Math.max(1, spans[i][1] - spans[i][0]) * layers * kvHeads));
   }
 
   /** Forgets everything said. */
-  clear(): void {
-    this.cache.clear();
-    this.token = 0;
-    this.#tail = [];
-    this.#base = this.plan.positions === 'compact' ? 0 : ORIGINAL;
-    this.#rebasedAt = 0;
+  async clear(): Promise<void> {
+    const done = this.layers.clear();
+    this.#stand({ token: 0, base: this.plan.positions === 'compact' ? 0 : ORIGINAL, rebasedAt: 0, rows: this.ledger.rows.map(() => 0) }, []);
+    await done;
   }
 
-  save(): Uint8Array<ArrayBuffer> {
-    return takeSnapshot(this.cache, { token: this.token, base: this.#base, rebasedAt: this.#rebasedAt });
+  async save(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.layers.save({ token: this.token, base: this.#base, rebasedAt: this.#rebasedAt });
   }
 
-  /** Puts a saved state back; `newest` are the tokens before its end, as many as a block at least. */
-  restore(bytes: Uint8Array, name: string, newest: readonly number[]): void {
-    const { token, base, rebasedAt } = restoreSnapshot(this.cache, bytes, name);
-    this.token = token;
-    this.#base = base;
-    this.#rebasedAt = rebasedAt;
-    this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
+  /** Puts a saved state back; `newest` are the tokens before its end, as many as a block at least. Rejects with StoreError for a damaged one. */
+  async restore(bytes: Uint8Array, name: string, newest: readonly number[]): Promise<void> {
+    this.#stand(await this.layers.restore(bytes, name), newest);
   }
 
   /**
    * Puts the union of two saved states back, as many rows in each head as the first has. False, with nothing changed, where they cannot be put together
    * (compact positions).
    */
-  restoreUnion(first: Uint8Array, second: Uint8Array, name: string, newest: readonly number[]): boolean {
-    const joined = joinSnapshots(first, second, this.plan.shape, this.plan.sinks, this.token - this.plan.policy.protect.recent);
-    if (joined) this.restore(joined, name, newest);
+  async restoreUnion(first: Uint8Array, second: Uint8Array, name: string, newest: readonly number[]): Promise<boolean> {
+    const joined = await this.layers.restoreUnion(first, second, name, this.token - this.plan.policy.protect.recent);
+    if (joined) this.#stand(joined, newest);
     return joined !== undefined;
   }
 
   dispose(): void {
-    this.cache.dispose();
-    this.workspace.dispose();
-    if (this.#buffers === 0) return;
-    this.transformer.backend.arena.free(this.#buffers);
-    this.transformer.backend.arena.free(this.#shifts);
-    if (this.#ahead) this.transformer.backend.arena.free(this.#ahead.address);
-    this.#buffers = 0;
+    this.layers.dispose();
   }
 
-  #buffer(i: number): Address {
-    return this.#buffers + i * this.#extent;
+  #stand({ token, base, rebasedAt, rows }: Restored, newest: readonly number[]): void {
+    this.token = token;
+    this.#base = base;
+    this.#rebasedAt = rebasedAt;
+    this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
+    this.ledger.set(rows);
   }
 
   /**
@@ -199,17 +171,17 @@ export class Run {
   /** Positions may not pass it. What keeps everything may, as llama.cpp lets it: the rotation extrapolates, at the user's risk. */
   get #positionLimit(): number {
     const { policy, positions } = this.plan;
-    return policy.evicts || positions === 'original' ? this.transformer.config.contextLength : Number.POSITIVE_INFINITY;
+    return policy.evicts || positions === 'original' ? this.executor.config.contextLength : Number.POSITIVE_INFINITY;
   }
 
   /** Whether some layer (all together, where they are selected from together) will hold more than its share once T tokens have been appended. */
   #mustEvict(T: number): boolean {
-    const { layerRows, compactRows, sinks } = this.plan;
-    const { kvHeads, pooled } = this.plan.shape;
-    const share = this.#base === ORIGINAL ? layerRows : compactRows;
-    const held = Math.min(sinks, this.token + T);
-    const over = this.cache.heads.map((heads, layer) => heads.reduce((sum, h) => sum + h.length + T, 0) - kvHeads * (share[layer] + held));
-    return pooled ? over.reduce((a, b) => a + b, 0) > 0 : over.some((rows) => rows > 0);
+    return this.ledger.exceeds(T, this.plan[this.#share(false)], Math.min(this.plan.sinks, this.token + T));
+  }
+
+  /** Which rows layers may keep: once positions are compact, what the context has room for. */
+  #share(compact: boolean): 'layerRows' | 'compactRows' {
+    return compact || this.#base !== ORIGINAL ? 'compactRows' : 'layerRows';
   }
 
   /**
@@ -217,191 +189,56 @@ export class Run {
    * block's step once more, so that the policy decides what makes room. Where the context length is reached, that step also makes
    * positions compact. (Its own patched prompt may then reach `ahead` positions past the context length, that once.)
    */
-  #fit(count: number, ahead: number): void {
-    const { plan, transformer } = this;
+  #fit(count: number, ahead: number): Promise<unknown> | undefined {
+    const { plan, executor } = this;
     const beyond = this.position + count + ahead > this.#positionLimit;
     if (!beyond && this.hasRoom(count)) return;
     if (!plan.policy.evicts && !beyond) throw fullError(plan, this.token + count);
-    const { contextLength } = transformer.config;
+    const { contextLength } = executor.config;
     if (beyond && plan.positions === 'original') {
       throw new ContextError(`position ${this.position + count + ahead} is beyond the model's context of ${contextLength}: use positions 'auto' or 'compact'`);
     }
     const again = this.#tail;
     if (again.length === 0) throw new ContextError(`${count} tokens do not fit into an empty conversation: give fewer at a time`);
     this.token -= again.length;
-    this.cache.truncateFrom(this.token);
+    const taken = this.layers.truncateFrom(this.token);
     this.#tail = [];
-    this.#block(again, beyond || this.#recompacts);
+    // where room is short, some layer holds more than its share: this step evicts
+    return Promise.all([taken, this.#block(again, beyond || this.#recompacts, true)]);
   }
 
   /** The step itself. `compact`: rows are rotated to end at plan.compactBase. */
-  #block(block: readonly number[], compact: boolean): void {
-    const { plan, cache, transformer } = this;
+  async #block(block: readonly number[], compact: boolean, evicts: boolean): Promise<void> {
+    const { plan } = this;
     const { policy } = plan;
-    const T = block.length;
-    const over = compact || this.#mustEvict(T);
-    const rate = over || policy.accumulates;
-    const patched = rate && policy.observe.queries === 'patched';
-    const end = this.position + T;
-    const evict = (layer: number, scores: Scores) => {
-      if (over) this.#evict(layer, scores, T, end, compact);
-    };
-    transformer.forward(block, {
-      cache,
-      workspace: this.workspace,
+    const count = block.length;
+    const rates = evicts || policy.accumulates;
+    let prompt: readonly number[] | undefined;
+    if (rates && policy.observe.queries === 'patched') {
+      const given = this.prompt(block);
+      prompt = (given.length > 0 ? given : block).slice(0, plan.promptTokens);
+    }
+    const layerRows = this.#share(compact);
+    const done = this.layers.step(block, prompt, {
       position: this.position,
       token: this.token,
-      onLayer: (layer, queries) => {
-        if (patched || !rate) return;
-        const { observe } = policy;
-        const count = observe.queries === 'last' ? Math.min(observe.count, T) : T;
-        const looking = observe.queries === 'none' ? undefined : { address: queries.address + (T - count) * queries.columns * 4, columns: queries.columns };
-        evict(layer, policy.score(this.#view(layer, T, this.#buffer(0), looking, count), transformer.backend));
-      },
+      count,
+      rates,
+      evicts,
+      compact,
+      base: this.#base,
+      layerRows,
     });
-    if (patched) {
-      const prompt = this.prompt(block);
-      this.#observePatched(prompt.length > 0 ? prompt : block, T, end, evict);
-    }
-    this.token += T;
-    if (over) this.evictions++;
+    this.token += count;
+    if (evicts) {
+      this.evictions++;
+      this.ledger.evict(this.token, plan[layerRows], Math.min(plan.sinks, this.token));
+    } else this.ledger.append(count);
     if (compact) {
       this.#base = plan.compactBase;
       this.#rebasedAt = this.token;
       this.#tail = [];
     } else this.#remember(block);
-  }
-
-  /** Forwards the patched prompt, lets its queries rate each layer, and drops its rows again (algorithms, section 2). */
-  #observePatched(prompt: readonly number[], T: number, end: number, evict: (layer: number, scores: Scores) => void): void {
-    const { plan, cache, transformer } = this;
-    const { backend } = transformer;
-    const P = Math.min(prompt.length, plan.promptTokens);
-    const sum = this.#buffer(5); // looks of the pieces so far
-    transformer.forward(prompt.slice(0, P), {
-      cache,
-      workspace: this.workspace,
-      position: end,
-      token: this.token + T,
-      queriesOnly: true,
-      looks: true,
-      onLayer: (layer, queries, count, done, looks) => {
-        // the prompt's own rows are no keys here (section 2): each head is seen as it was before them
-        const heads = cache.heads[layer].map((h) => ({ ...h, length: h.length - done }));
-        const view = { ...this.#view(layer, T, this.#buffer(0), queries, count), heads, looks };
-        const scores = plan.policy.score(view, backend);
-        const n = total(scores);
-        const into = backend.floats(sum, n);
-        const own = backend.floats(scores.address, n);
-        const first = done === count;
-        const mean = plan.policy.aggregate === 'mean';
-        const by = mean ? count / P : 1;
-        for (let i = 0; i < n; i++) {
-          const look = own[i] * by;
-          into[i] = first ? look : mean ? into[i] + look : Math.max(into[i], look);
-        }
-        if (done < P) return;
-        own.set(into);
-        cache.truncate(layer, P);
-        evict(layer, scores);
-      },
-    });
-  }
-
-  #view(layer: number, T: number, out: Address, queries: Tensor | undefined, count: number): LayerView {
-    const { plan, cache } = this;
-    return {
-      layer,
-      heads: cache.heads[layer],
-      headDim: plan.shape.headDim,
-      rowType: plan.shape.rowType,
-      tokens: this.token + T,
-      queries,
-      count,
-      ahead: this.#ahead && { ...this.#ahead, address: this.#ahead.address + (plan.blockSize - count) * this.#ahead.rotated * 4 },
-      recent: Math.min(plan.policy.protect.recent, plan.layerRows[layer]),
-      rows: plan.layerRows[layer],
-      output: this.transformer.weights.layers[layer].attnOutput,
-      out,
-      spare: this.#buffer(1),
-      extra: this.#buffer(4),
-      seed: plan.seed,
-    };
-  }
-
-  /** Evicts from a layer by its scores; where all layers are selected from together, from all of them once the last has its scores. */
-  #evict(layer: number, scores: Scores, T: number, end: number, compact: boolean): void {
-    const { plan, cache } = this;
-    const { backend } = this.transformer;
-    const { pooled } = plan.shape;
-    const layerRows = compact ? plan.compactRows : plan.layerRows;
-    const before = pooled ? cache.heads.slice(0, layer).reduce((sum, heads) => sum + heads.reduce((n, h) => n + h.length, 0), 0) : 0;
-    const rated = protectRows(this.#view(layer, T, this.#buffer(0), undefined, 0), scores, plan.sinks, this.#buffer(2) + before * 4, backend);
-    this.#keepScores(layer, rated);
-    const share = { rows: layerRows[layer], sinks: plan.sinks, safeguard: plan.safeguard };
-    if (!pooled) {
-      const kept = select(cache.heads[layer], rated, { ...share, heads: plan.heads }, this.#buffer(3), backend);
-      if (compact) this.#rotate(layer, kept, end);
-      cache.compact(layer, kept);
-    } else {
-      if (layer < cache.layers - 1) return;
-      const heads = cache.heads.flat();
-      const all = { address: this.#buffer(2), counts: heads.map((h) => h.length) };
-      const kept = select(heads, all, { ...share, heads: 'adaptive' }, this.#buffer(3), backend);
-      const { kvHeads } = plan.shape;
-      if (compact) cache.heads.forEach((_, l) => this.#rotate(l, kept.slice(l * kvHeads, (l + 1) * kvHeads), end));
-      cache.compactAll(kept);
-    }
-    for (const l of pooled ? cache.heads.keys() : [layer]) {
-      this.onKept?.(
-        l,
-        cache.heads[l].map((h) => backend.ints(h.positions, h.length).slice()),
-      );
-    }
-  }
-
-  /** Leaves a patched prompt's scores with the rows, as their state, so that two episodes' rows can be compared; not where a policy needs the state. */
-  #keepScores(layer: number, rated: Scores): void {
-    const { observe, value, accumulates } = this.plan.policy;
-    if (observe.queries !== 'patched' || value !== 'none' || accumulates) return;
-    const { backend } = this.transformer;
-    let at = rated.address;
-    for (const { state, length } of this.cache.heads[layer]) {
-      backend.moveBytes(state, at, length * 4);
-      at += length * 4;
-    }
-  }
-
-  /** Rotates the rows that stay so that their positions become contiguous and end at plan.compactBase, before they move. */
-  #rotate(layer: number, kept: readonly Kept[], end: number): void {
-    const { cache, plan } = this;
-    const { backend } = this.transformer;
-    cache.heads[layer].forEach((head, h) => {
-      const { count } = kept[h];
-      const rows = backend.ints(kept[h].rows, count).slice();
-      const tokens = backend.ints(head.positions, head.length).slice();
-      const places = head.places && backend.ints(head.places, head.length).slice();
-      const shifts = rows.map((row, i) => {
-        const before = places ? places[row] : this.#base === ORIGINAL ? tokens[row] : end - head.length + row;
-        return plan.compactBase - count + i - before;
-      });
-      cache.turn(layer, h, rows, shifts, (shift) => ({
-        address: this.#anglesOf(shift),
-        rotated: this.transformer.config.ropeDims,
-        style: this.transformer.config.architecture.rope,
-      }));
-      if (head.places) for (let i = 0; i < count; i++) backend.ints(head.places + rows[i] * 4, 1)[0] = plan.compactBase - count + i;
-    });
-  }
-
-  /** Angles of a difference of positions, kept where the last one with the same slot was. */
-  #anglesOf(shift: number): Address {
-    const slot = Math.abs(shift) % SHIFT_SLOTS;
-    const at = this.#shifts + slot * this.transformer.config.ropeDims * 4;
-    if (this.#shiftHeld[slot] !== shift) {
-      this.transformer.rotary.write(this.transformer.backend, at, shift, 1);
-      this.#shiftHeld[slot] = shift;
-    }
-    return at;
+    await done;
   }
 }

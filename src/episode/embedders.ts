@@ -1,6 +1,6 @@
 // The embedders by name, and those of two kinds: the model's own input embeddings, and a user's function. lexical.ts is the third.
 import { OptionError } from '../errors.ts';
-import type { Model } from '../model/model.ts';
+import type { Model } from '../engine/model.ts';
 import { type Embedder, normalise } from './embed.ts';
 import { lexicalEmbedder } from './lexical.ts';
 
@@ -17,37 +17,20 @@ export function createEmbedder(option: EmbedderOption, model: Model): Embedder {
   throw new OptionError(`no embedder '${String(option)}'; there are lexical, model, or a function from texts to vectors`);
 }
 
-/** Tokens embedded at once. */
-const EMBED_TOKENS = 64;
-
 /** The mean of the model's own input embeddings. */
-export function modelEmbedder(model: Model): Embedder {
-  const { backend, config, transformer, tokenizer } = model;
+export function modelEmbedder({ executor, config, tokenizer }: Model): Embedder {
   const { width: D } = config;
   return {
     name: 'model',
     async embed(texts) {
-      const release = backend.reserveScratch({ tokens: 1, queryHeads: config.queryHeads, kvHeads: config.kvHeads, headDim: config.headDim, width: D });
-      const ids = backend.arena.allocate(EMBED_TOKENS * 4);
-      const rows = { address: backend.arena.allocate(EMBED_TOKENS * D * 4), columns: D };
-      try {
-        return texts.map((text) => {
-          const tokens = tokenizer.encode(text);
-          const sum = new Float32Array(D);
-          for (let at = 0; at < tokens.length; at += EMBED_TOKENS) {
-            const part = tokens.slice(at, at + EMBED_TOKENS);
-            backend.ints(ids, part.length).set(part);
-            backend.embed(rows, transformer.weights.embedding, ids, part.length);
-            const numbers = backend.floats(rows.address, part.length * D);
-            for (let i = 0; i < numbers.length; i++) sum[i % D] += numbers[i];
-          }
-          return normalise(sum);
-        });
-      } finally {
-        backend.arena.free(ids);
-        backend.arena.free(rows.address);
-        release();
+      const vectors: Float32Array[] = [];
+      for (const text of texts) {
+        const numbers = await executor.embed(tokenizer.encode(text));
+        const sum = new Float32Array(D);
+        for (let i = 0; i < numbers.length; i++) sum[i % D] += numbers[i];
+        vectors.push(normalise(sum));
       }
+      return vectors;
     },
   };
 }

@@ -101,7 +101,7 @@ export class Episodes {
     if (second !== undefined) {
       const [a, b] = [await this.#store.get(String(first)), await this.#store.get(String(second))];
       this.#resident = -1;
-      if (!this.#run.restoreUnion(a, b, `episodes ${first} and ${second}`, this.#newest(history, history.length))) {
+      if (!(await this.#run.restoreUnion(a, b, `episodes ${first} and ${second}`, this.#newest(history, history.length)))) {
         await this.#reside(first, history, options);
         return [first];
       }
@@ -159,7 +159,7 @@ export class Episodes {
     await this.#index.rebuild(history);
     const { segments } = this.#index;
     const vectors = await this.#index.vectors();
-    const { backend } = run.transformer;
+    const { backend } = run.executor;
     // where nothing is ever evicted all episodes' caches would be the same
     const fits = history.length <= Math.min(...run.plan.layerRows);
     const clusters =
@@ -203,14 +203,14 @@ export class Episodes {
     const { covered } = part;
     if (this.#resident === e && run.token === covered && covered === history.length) return;
     this.#resident = -1;
-    if (covered === 0) run.clear();
-    else run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
+    if (covered === 0) await run.clear();
+    else await run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
     if (covered < history.length) {
       // what is in no segment yet no prompt speaks of: it looks for itself
       const indexed = this.#indexedTokens(history);
       run.prompt = (block) => (run.token + block.length > indexed ? [...block, ...part.prompt] : part.prompt);
       await prefill(run, history.tokens(covered), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
-      await this.#store.put(String(e), run.save());
+      await this.#store.put(String(e), await run.save());
       part.covered = history.length;
     }
     this.#resident = e;

@@ -1,6 +1,6 @@
 // Recall: what was evicted is not lost. The text of the segments that a question is like, where most of their rows are gone, is forwarded again into
 // rows that are reserved for it, before the question; after the answer it is taken back. (No paper has it; retrieval is BM25's or the embedder's.)
-import type { Cache } from '../cache/cache.ts';
+import type { Span } from '../engine/stage.ts';
 import type { History } from './history.ts';
 import type { SegmentIndex } from './segment-index.ts';
 
@@ -20,14 +20,14 @@ export type Frame = readonly [opening: readonly number[], closing: readonly numb
 
 /**
  * Chooses segments for a question, the most alike first, until `rows` tokens are used up, frames included: plain text gets one around each run of it,
- * messages bring their own. A cache may hold rows of nothing (a conversation that fits): then nothing is recalled.
+ * messages bring their own. `held` tells which share of the rows of each span of tokens is still there; where all is, nothing is recalled.
  */
 export async function recall(
   question: string,
   rows: number,
   index: SegmentIndex,
   history: History,
-  cache: Cache,
+  held: (spans: readonly Span[]) => Promise<number[]>,
   encode: (text: string) => number[],
   frame: Frame,
 ): Promise<Recalled> {
@@ -35,9 +35,10 @@ export async function recall(
   const ranked = index.rank(await index.ask(question));
   const texts = new Map<number, { tokens: number[]; plain: boolean }>();
   let chosen: Recalled = { segments: [], tokens: [] };
-  for (const i of ranked.slice(0, MOST_SEGMENTS)) {
-    const said = index.saidIn(i, history);
-    if (heldShare(cache, said[0].begin, said[said.length - 1].end) > HELD) continue;
+  const looked = ranked.slice(0, MOST_SEGMENTS).map((i) => ({ i, said: index.saidIn(i, history) }));
+  const shares = await held(looked.map(({ said }) => [said[0].begin, said[said.length - 1].end] as const));
+  for (const [place, { i, said }] of looked.entries()) {
+    if (shares[place] > HELD) continue;
     texts.set(i, { tokens: encode(index.segments[i].text), plain: said[0].plain });
     const segments = [...chosen.segments, i].sort((a, b) => a - b);
     const tokens = framed(
@@ -57,27 +58,4 @@ function framed(texts: readonly { readonly tokens: readonly number[]; readonly p
     const ends = plain && !texts[i + 1]?.plain;
     return [...(begins ? opening : []), ...tokens, ...(ends ? closing : [])];
   });
-}
-
-/** Share of the rows of tokens [begin, end) that the cache holds, over all layers and heads. */
-function heldShare(cache: Cache, begin: number, end: number): number {
-  let held = 0;
-  for (const heads of cache.heads) {
-    for (const { positions, length } of heads) {
-      const tokens = cache.backend.ints(positions, length);
-      held += lowerBound(tokens, end) - lowerBound(tokens, begin);
-    }
-  }
-  return held / (Math.max(1, end - begin) * cache.layers * cache.shape.kvHeads);
-}
-
-/** How many of ascending numbers are below a limit. */
-function lowerBound(numbers: Int32Array, limit: number): number {
-  let [low, high] = [0, numbers.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (numbers[middle] < limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,6 +1,6 @@
 // Policies measured on conversations: every question is asked independently of the others, greedily, and compared with its answer.
-import type { OnKept } from '../engine/run.ts';
-import type { Model } from '../model/model.ts';
+import type { OnKept } from '../engine/stage.ts';
+import type { Model } from '../engine/model.ts';
 import { type AddProgress, openConversation } from '../session/conversation.ts';
 import type { ConversationOptions } from '../session/options.ts';
 import { bootstrapMean, type Interval } from './bootstrap.ts';

@@ -1,34 +1,15 @@
 // The forward pass: tokens in, keys and values into the cache layer by layer, log-odds of the next token out. It reads like the figure.
 // It decides nothing about what the cache keeps: after each layer it calls back, and whoever listens may compact that layer.
+// A model may be split by layers: then each part takes the hidden states that the one before left, and layers are numbered within the part.
 //
 // T tokens at hand, D width, Hq and Hkv heads of d, F feed-forward width, V vocabulary. All activations f32.
-import type { Backend, Looks, Product, ScratchShape } from '../backend/backend.ts';
-import type { Address, Tensor } from '../backend/tensor.ts';
+import type { Backend, Looks, Product } from '../backend/backend.ts';
+import type { Tensor } from '../backend/tensor.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { ModelConfig } from './config.ts';
-import type { ModelWeights } from './load.ts';
 import { createRotary, type Rotary } from './rotary.ts';
-
-/** Where a session's activations lie: `tokens` hidden states, and everything else for a `piece` of them at a time. */
-export interface Workspace {
-  readonly tokens: number;
-  readonly piece: number;
-  readonly ids: Address;
-  readonly angles: Address;
-  readonly x: Tensor;
-  readonly normed: Tensor;
-  readonly q: Tensor;
-  readonly k: Tensor;
-  readonly v: Tensor;
-  readonly mixed: Tensor;
-  readonly gate: Tensor;
-  readonly up: Tensor;
-  readonly looks: Tensor;
-  /** f32 [1, V]. */
-  readonly logits: Tensor;
-  readonly bytes: number;
-  dispose(): void;
-}
+import type { ModelWeights } from './weights.ts';
+import { createWorkspace, type Workspace } from './workspace.ts';
 
 export interface Pass {
   readonly cache: Cache;
@@ -44,7 +25,7 @@ export interface Pass {
   readonly onLayer?: (layer: number, queries: Tensor, T: number, done: number, looks?: Looks) => void;
   /** Whether the listener is given what the queries' attention to rows before this pass summed up to (where it was computed). */
   readonly looks?: boolean;
-  /** Stop after the last layer's attention: nobody needs what would come out. */
+  /** Stop after the model's last layer's attention: nobody needs what would come out. */
   readonly queriesOnly?: boolean;
 }
 
@@ -55,87 +36,44 @@ export interface Transformer {
   readonly rotary: Rotary;
   /** Reserves activations for passes of up to `tokens` tokens, worked on `piece` (default: all) at a time. */
   createWorkspace(tokens: number, piece?: number): Workspace;
-  /** Bytes that createWorkspace reserves, the backend's scratch included. */
-  workspaceBytes(tokens: number, piece?: number): number;
-  /** Runs T tokens through all layers, appending T rows to every head. Leaves the last hidden states in workspace.x. */
-  forward(tokens: readonly number[] | Int32Array, pass: Pass): void;
+  /**
+   * Runs T tokens through all layers, appending T rows to every head. Where the model's first layers are not here, the input is the hidden states f32 [T, D]
+   * that they left. Leaves its own in workspace.x.
+   */
+  forward(input: readonly number[] | Float32Array, pass: Pass): void;
+  /** Input embeddings f32 [n, D] of tokens, where the model's first layers are here. Throws DeviceError where memory ends. */
+  embed(tokens: readonly number[]): Float32Array;
+  /** Hidden states [T, D] after the last pass: a view, valid until the next operation. */
+  hidden(workspace: Workspace, T: number): Float32Array;
   /** Log-odds [V] after token t of the last pass: a view, valid until the next operation. */
   logits(workspace: Workspace, t: number): Float32Array;
 }
 
+/** Tokens embedded at once. */
+const EMBED_TOKENS = 64;
+
 export function createTransformer(config: ModelConfig, weights: ModelWeights, backend: Backend): Transformer {
-  const { width: D, queryHeads, kvHeads, headDim: d, feedForward: F, vocabulary: V, normEps, layers } = config;
+  const { width: D, queryHeads, kvHeads, headDim: d, vocabulary: V, normEps } = config;
+  const layers = weights.layers.length;
+  const ends = weights.end === config.layers;
   const rotary = createRotary(config, weights.ropeFactors);
-  const pieceColumns = {
-    normed: D,
-    q: queryHeads * d,
-    k: kvHeads * d,
-    v: kvHeads * d,
-    mixed: queryHeads * d,
-    gate: F,
-    up: F,
-    looks: 2 * queryHeads,
-    ids: 1,
-    angles: config.ropeDims,
-  } as const;
   const linear = (products: readonly Product[], x: Tensor, T: number) => (T === 1 ? backend.linearOne(products, x) : backend.linear(products, x, T));
   const rowsOf = (x: Tensor, first: number): Tensor => ({ address: x.address + first * x.columns * 4, columns: x.columns });
-  const scratchShape = (tokens: number): ScratchShape => ({ tokens, queryHeads, kvHeads, headDim: d, width: Math.max(D, F, queryHeads * d) });
-  const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
-  const activationBytes = (tokens: number, piece: number) =>
-    align(tokens * D * 4) + Object.values(pieceColumns).reduce((sum, columns) => sum + align(piece * columns * 4), 0) + align(V * 4);
-
-  function createWorkspace(tokens: number, piece = tokens): Workspace {
-    const bytes = activationBytes(tokens, piece);
-    const region = backend.arena.allocate(bytes);
-    let releaseScratch: () => void;
-    try {
-      releaseScratch = backend.reserveScratch(scratchShape(piece));
-    } catch (error) {
-      backend.arena.free(region);
-      throw error;
-    }
-    let at = region;
-    const take = (rows: number, columns: number): Tensor => {
-      const tensor = { address: at, columns };
-      at += align(rows * columns * 4);
-      return tensor;
-    };
-    const pieces = Object.fromEntries(Object.entries(pieceColumns).map(([name, columns]) => [name, take(piece, columns)])) as Record<
-      keyof typeof pieceColumns,
-      Tensor
-    >;
-    let live = true;
-    return {
-      tokens,
-      piece,
-      ...pieces,
-      ids: pieces.ids.address,
-      angles: pieces.angles.address,
-      x: take(tokens, D),
-      logits: take(1, V),
-      bytes,
-      dispose() {
-        if (!live) return;
-        live = false;
-        backend.arena.free(region);
-        releaseScratch();
-      },
-    };
-  }
-
-  function forward(tokens: readonly number[] | Int32Array, pass: Pass): void {
+  function forward(input: readonly number[] | Float32Array, pass: Pass): void {
     const { cache, workspace: s } = pass;
-    const all = tokens.length;
+    const hidden = input instanceof Float32Array;
+    const all = hidden ? input.length / D : input.length;
+    if (hidden !== weights.first > 0) throw new RangeError(`layers from ${weights.first} on were given ${hidden ? 'hidden states' : 'tokens'}`);
     if (all > s.tokens) throw new RangeError(`${all} tokens in one pass, the workspace holds ${s.tokens}`);
     const angles = { address: s.angles, rotated: config.ropeDims, style: config.architecture.rope };
     const writeAngles = (from: number, T: number) => rotary.write(backend, s.angles, pass.position + from, T);
     const onePiece = all <= s.piece;
 
-    for (let from = 0; from < all; from += s.piece) {
+    if (hidden) backend.floats(s.x.address, input.length).set(input);
+    for (let from = 0; from < all && !hidden; from += s.piece) {
       const T = Math.min(s.piece, all - from);
-      backend.ints(s.ids, T).set(tokens.slice(from, from + T));
-      backend.embed(rowsOf(s.x, from), weights.embedding, s.ids, T);
+      backend.ints(s.ids, T).set(input.slice(from, from + T));
+      backend.embed(rowsOf(s.x, from), weights.embedding!, s.ids, T);
     }
     if (onePiece) writeAngles(0, all);
     for (let l = 0; l < layers; l++) {
@@ -160,7 +98,7 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
         backend.rope(s.q, angles, T, queryHeads, d);
         backend.rope(s.k, angles, T, kvHeads, d);
         cache.append(l, s.k, s.v, T, pass.token + from, pass.position + from);
-        const last = pass.queriesOnly && l === layers - 1;
+        const last = pass.queriesOnly && ends && l === layers - 1;
         const looks = pass.looks && !last ? { address: s.looks.address, unseen: from + T } : undefined;
         if (!last) backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType, looks);
         pass.onLayer?.(l, s.q, T, from + T, looks);
@@ -186,12 +124,27 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
     backend,
     weights,
     rotary,
-    createWorkspace,
-    workspaceBytes: (tokens, piece = tokens) => activationBytes(tokens, piece) + backend.scratchBytes(scratchShape(piece)),
+    createWorkspace: (tokens, piece) => createWorkspace(config, backend, tokens, piece),
     forward,
+    embed(tokens) {
+      const out = new Float32Array(tokens.length * D);
+      const s = createWorkspace(config, backend, Math.max(1, Math.min(EMBED_TOKENS, tokens.length)));
+      try {
+        for (let at = 0; at < tokens.length; at += EMBED_TOKENS) {
+          const part = tokens.slice(at, at + EMBED_TOKENS);
+          backend.ints(s.ids, part.length).set(part);
+          backend.embed(s.x, weights.embedding!, s.ids, part.length);
+          out.set(backend.floats(s.x.address, part.length * D), at * D);
+        }
+        return out;
+      } finally {
+        s.dispose();
+      }
+    },
+    hidden: (s, T) => backend.floats(s.x.address, T * D),
     logits(s, t) {
-      backend.rmsNorm(s.normed, rowsOf(s.x, t), weights.outputNorm, 1, normEps);
-      backend.linearOne([[s.logits, weights.output]], s.normed);
+      backend.rmsNorm(s.normed, rowsOf(s.x, t), weights.outputNorm!, 1, normEps);
+      backend.linearOne([[s.logits, weights.output!]], s.normed);
       return backend.floats(s.logits.address, V);
     },
   };

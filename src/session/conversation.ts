@@ -2,7 +2,8 @@
 import { decode, type FinishReason } from '../engine/decode.ts';
 import { type Plan, planRun } from '../engine/plan.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
-import { type OnKept, Run } from '../engine/run.ts';
+import { Run } from '../engine/run.ts';
+import type { OnKept } from '../engine/stage.ts';
 import { createSampler, type SampleOptions } from '../engine/sample.ts';
 import { createEmbedder } from '../episode/embedders.ts';
 import { Episodes } from '../episode/episodes.ts';
@@ -12,7 +13,7 @@ import { SegmentIndex } from '../episode/segment-index.ts';
 import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';
 import { ContextError, OptionError } from '../errors.ts';
 import type { Message } from '../model/chat-template.ts';
-import type { Model } from '../model/model.ts';
+import type { Model } from '../engine/model.ts';
 import { type ConversationOptions, type Instructions, readOptions } from './options.ts';
 
 export interface AddOptions {
@@ -130,7 +131,7 @@ export class Conversation {
   constructor(model: Model, options: ConversationOptions) {
     const settings = readOptions(options, model);
     this.#model = model;
-    this.plan = planRun(model.transformer, settings.plan);
+    this.plan = planRun(model.executor, settings.plan);
     this.#instructions = settings.instructions;
     this.#store = settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
     const { observe } = this.plan.policy;
@@ -138,7 +139,7 @@ export class Conversation {
     const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
     if (episodic || this.plan.recallRows > 0) this.#history = new History();
     if (this.plan.recallRows > 0) this.#turns = indexOf(1);
-    this.#run = new Run(model.transformer, this.plan);
+    this.#run = new Run(model.executor, this.plan);
     if (observe.queries === 'patched') {
       if (observe.prompt === 'episode')
         this.#episodes = new Episodes(this.#run, indexOf(settings.episodes.segmentTurns), this.#store, settings.episodes, (text) =>
@@ -167,8 +168,8 @@ export class Conversation {
       promisedBytes: plan.promisedBytes,
       peakBytes: run.peakBytes - promisedStored + this.#peakStored,
       promisedCacheBytes: plan.promisedCacheBytes,
-      peakCacheBytes: run.cache.peakBytes,
-      cacheBytes: run.cache.usedBytes,
+      peakCacheBytes: run.layers.peakCacheBytes,
+      cacheBytes: run.layers.cacheBytes,
       storedBytes: this.#store.memoryBytes,
       historyBytes: (this.#history?.bytes ?? 0) + (this.#turns?.bytes ?? 0) + (this.#episodes?.indexBytes ?? 0),
     };
@@ -294,7 +295,7 @@ export class Conversation {
       else await this.#prefill(this.#pending.splice(0), options);
 
       const run = this.#run;
-      run.makeRoom(this.plan.recallRows + asked.length);
+      await run.makeRoom(this.plan.recallRows + asked.length);
       const before = run.mark();
       const replied: number[] = [];
       const stream = tokenizer.stream();
@@ -318,7 +319,7 @@ export class Conversation {
           }
           if (step.value === 'end' || replied.length === maxTokens || !keep || this.#recalledTokens === 0) break;
           // the reply outgrew its room: what was recalled makes way, and the reply goes on behind the question and what it said so far
-          run.rewind(before);
+          await run.rewind(before);
           this.#recalledTokens = 0;
           const said = [...asked, ...replied];
           const last = said.splice(Math.floor((said.length - 1) / this.plan.blockSize) * this.plan.blockSize);
@@ -336,7 +337,7 @@ export class Conversation {
         this.#counts.decodeTokens += Math.max(0, run.token - before.token - asked.length - this.#recalledTokens);
         // A reply that was broken off is no part of the conversation, unless its rows can no longer be told apart. One behind recalled text is
         // taken back too, and waits to be read again without it.
-        const rewound = (!kept || this.#recalledTokens > 0) && run.rewind(before);
+        const rewound = (!kept || this.#recalledTokens > 0) && (await run.rewind(before));
         if (kept || !rewound) this.#keep(message, text, asked, replied, template, before.token);
       }
     } finally {
@@ -354,8 +355,8 @@ export class Conversation {
     const [opening, closing] = chatTemplate.around.map(encode);
     // the conversation has begun already
     const frame = [opening[0] === tokenizer.bosToken ? opening.slice(1) : opening, closing] as const;
-    const { tokens } = await recall(question, recallRows, this.#turns!, this.#history!, this.#run.cache, encode, frame);
-    for (let at = 0; at < tokens.length; at += blockSize) this.#run.extend(tokens.slice(at, at + blockSize));
+    const { tokens } = await recall(question, recallRows, this.#turns!, this.#history!, (spans) => this.#run.held(spans), encode, frame);
+    for (let at = 0; at < tokens.length; at += blockSize) await this.#run.extend(tokens.slice(at, at + blockSize));
     this.#recalledTokens = tokens.length;
   }
 

@@ -5,7 +5,7 @@ import type { PlanOptions } from '../engine/plan.ts';
 import type { EmbedderOption } from '../episode/embedders.ts';
 import { type EpisodeOptions, MOST_AUTO_EPISODES } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';
-import type { Model } from '../model/model.ts';
+import type { Model } from '../engine/model.ts';
 import { type LayerSharing, layerSharings, type Policy } from '../policy/policy.ts';
 import { type Axes, composePolicy } from '../policy/compose.ts';
 import { findPolicy } from '../policy/registry.ts';

@@ -1,7 +1,7 @@
 // A model's sensitivity profile, computed once and kept beside the model's file.
 import { runtime } from '#runtime';
 import { type Profile, profileModel } from '../engine/profile.ts';
-import type { Model } from '../model/model.ts';
+import type { Model } from '../engine/model.ts';
 
 export interface StoredProfile extends Profile {
   /** Name and bytes of the model it was computed for: another model under the same path is not believed. */

@@ -6,7 +6,7 @@ import { Board, BOARD_BYTES, namesOf } from '../../src/backend/wasm/board.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
 import { openConversation } from '../../src/index.ts';
-import { loadModel } from '../../src/model/model.ts';
+import { loadModel } from '../../src/engine/model.ts';
 import { Bench, opCases } from '../cases/ops.ts';
 import { bundled } from '../fixtures.ts';
 import { planOptions } from '../plan-options.ts';
@@ -42,11 +42,11 @@ test('a model gives the same log-odds with 1, 2 and 3 threads', async () => {
   const found = await Promise.all(
     [1, 2, 3].map(async (threads) => {
       using model = await loadModel(bundled('recollect-tiny.gguf'), { build: 'simd', backend: createWasmBackend({ build: 'simd', threads, worthSharing: 0 }) });
-      const run = new Run(model.transformer, planRun(model.transformer, planOptions('snapkv', { budget: { tokens: 60 }, blockSize: 64 })));
+      const run = new Run(model.executor, planRun(model.executor, planOptions('snapkv', { budget: { tokens: 60 }, blockSize: 64 })));
       const tokens = Array.from({ length: 200 }, (_, i) => (i * 7919) % model.config.vocabulary);
-      for (let i = 0; i < tokens.length; i += 64) run.step(tokens.slice(i, i + 64));
-      run.extend([1]);
-      const logits = [...run.logits(0)];
+      for (let i = 0; i < tokens.length; i += 64) await run.step(tokens.slice(i, i + 64));
+      await run.extend([1]);
+      const logits = [...(await run.logits(0))];
       run.dispose();
       return logits;
     }),

@@ -4,14 +4,15 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Cache, cacheBytes } from '../../src/cache/cache.ts';
 import { decode } from '../../src/engine/decode.ts';
+import type { LocalExecutor } from '../../src/engine/executor.ts';
 import { planRun, type PlanOptions } from '../../src/engine/plan.ts';
 import { prefill } from '../../src/engine/prefill.ts';
 import { Run } from '../../src/engine/run.ts';
 import { argmax, createSampler } from '../../src/engine/sample.ts';
-import type { Model } from '../../src/model/model.ts';
+import type { Model } from '../../src/engine/model.ts';
 import { findPolicy, policies } from '../../src/policy/registry.ts';
 import { bundled, tinyModel } from '../fixtures.ts';
-import { planOptions } from '../plan-options.ts';
+import { cacheOf, planOptions } from '../plan-options.ts';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { readFileSync } from 'node:fs';
 
@@ -25,15 +26,26 @@ const optionsOf = (policy: string, change: Partial<PlanOptions> = {}): PlanOptio
 /** Opens a run, and checks when it closes that nothing is left reserved. */
 async function withRun(model: Model, options: PlanOptions, work: (run: Run) => Promise<void> | void): Promise<void> {
   const before = model.backend.arena.usedBytes;
-  const run = new Run(model.transformer, planRun(model.transformer, options));
+  const run = new Run(model.executor, planRun(model.executor, options));
   try {
     await work(run);
-    assert.ok(run.cache.peakBytes <= run.plan.promisedCacheBytes);
+    assert.ok(cacheOf(run).peakBytes <= run.plan.promisedCacheBytes);
     assert.ok(run.peakBytes <= run.plan.promisedBytes);
+    checkLedger(run);
   } finally {
     run.dispose();
   }
   assert.is(model.backend.arena.usedBytes, before);
+}
+
+/** What the run knows about rows and room, against the cache itself. */
+function checkLedger(run: Run): void {
+  const cache = cacheOf(run);
+  const rows = cache.heads.map((heads) => heads.reduce((sum, h) => sum + h.length, 0));
+  assert.equal(run.ledger.rows, run.plan.shape.pooled ? [rows.reduce((a, b) => a + b, 0)] : rows);
+  const rooms = cache.heads.flatMap((heads, layer) => heads.map((_, h) => cache.roomOf(layer, h)));
+  // the last head of a range may have a few more
+  assert.is(run.ledger.room, Math.min(...rooms));
 }
 
 const endless: ReadonlySet<number> = new Set();
@@ -47,7 +59,8 @@ test('full, in blocks, answers as one plain forward pass, token for token', asyn
   const model = await tinyModel();
   const tokens = tokensOf(model, 700);
   const question = model.tokenizer.encode("<|user|> What is Will's favourite sport?<|assistant|>");
-  const { transformer, config } = model;
+  const { config } = model;
+  const { transformer } = model.executor as LocalExecutor;
   const shape = { kvHeads: config.kvHeads, headDim: config.headDim, rowType: 'f16', keptRows: new Array<number>(config.layers).fill(0), room: 800 } as const;
   const cache = new Cache(model.backend, shape);
   const workspace = transformer.createWorkspace(800);
@@ -79,7 +92,7 @@ test('with a budget as large as the conversation every policy equals full', asyn
     for (const heads of ['uniform', 'adaptive'] as const) {
       await withRun(model, optionsOf(name, { budget: { tokens: 500 }, heads }), async (run) => {
         await prefill(run, tokens);
-        assert.is(run.cache.heads[0][0].length, 500, name);
+        assert.is(cacheOf(run).heads[0][0].length, 500, name);
         expected ??= await reply(run, question, 12);
         if (name !== 'full') assert.equal(await reply(run, question, 12), expected, `${name}, ${heads}`);
       });
@@ -101,37 +114,42 @@ test('after every block each layer holds exactly its budget and the sinks, whate
       fc.option(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: layers, maxLength: layers }), { nil: undefined }),
       fc.integer({ min: 0, max: 8 }),
       async (policy, tokens, blocks, heads, sensitivity, sinks) => {
-        await withRun(model, optionsOf(policy, { budget: { tokens }, heads, layers: sensitivity ? 'sensitivity' : 'uniform', sensitivity, sinks }), (run) => {
-          assert.is(
-            run.plan.layerRows.reduce((a, b) => a + b, 0),
-            layers * tokens,
-          );
-          let at = 0;
-          for (const size of blocks) {
-            run.step(all.slice(at, at + size));
-            at += size;
-            run.cache.heads.forEach((rows, layer) => {
-              const held = rows.reduce((sum, h) => sum + h.length, 0);
-              assert.is(held, kvHeads * Math.min(at, run.plan.layerRows[layer] + Math.min(sinks, at)), `${policy}, layer ${layer}`);
-              for (const head of rows) {
-                const kept = [...model.backend.ints(head.positions, head.length)];
-                assert.ok(
-                  kept.every((t, i) => i === 0 || t > kept[i - 1]),
-                  'order is kept',
-                );
-                assert.ok(
-                  kept.slice(0, Math.min(sinks, at)).every((t, i) => t === i),
-                  'sinks are kept',
-                );
-                const recent = Math.min(run.plan.policy.protect.recent, run.plan.layerRows[layer], at);
-                assert.ok(
-                  Array.from({ length: recent }, (_, i) => at - 1 - i).every((t) => kept.includes(t)),
-                  'the window is kept',
-                );
-              }
-            });
-          }
-        });
+        await withRun(
+          model,
+          optionsOf(policy, { budget: { tokens }, heads, layers: sensitivity ? 'sensitivity' : 'uniform', sensitivity, sinks }),
+          async (run) => {
+            assert.is(
+              run.plan.layerRows.reduce((a, b) => a + b, 0),
+              layers * tokens,
+            );
+            let at = 0;
+            for (const size of blocks) {
+              await run.step(all.slice(at, at + size));
+              at += size;
+              checkLedger(run);
+              cacheOf(run).heads.forEach((rows, layer) => {
+                const held = rows.reduce((sum, h) => sum + h.length, 0);
+                assert.is(held, kvHeads * Math.min(at, run.plan.layerRows[layer] + Math.min(sinks, at)), `${policy}, layer ${layer}`);
+                for (const head of rows) {
+                  const kept = [...model.backend.ints(head.positions, head.length)];
+                  assert.ok(
+                    kept.every((t, i) => i === 0 || t > kept[i - 1]),
+                    'order is kept',
+                  );
+                  assert.ok(
+                    kept.slice(0, Math.min(sinks, at)).every((t, i) => t === i),
+                    'sinks are kept',
+                  );
+                  const recent = Math.min(run.plan.policy.protect.recent, run.plan.layerRows[layer], at);
+                  assert.ok(
+                    Array.from({ length: recent }, (_, i) => at - 1 - i).every((t) => kept.includes(t)),
+                    'the window is kept',
+                  );
+                }
+              });
+            }
+          },
+        );
       },
     ),
     { numRuns: 60 },
@@ -150,23 +168,30 @@ test('layers that compete: after every block all together hold exactly the budge
       await withRun(model, optionsOf(policy, { budget: { tokens }, layers: 'global', safeguard }), async (run) => {
         let at = 0;
         for (const size of [64, 64, 13, 64, 1, 40, 64, 64]) {
-          run.step(all.slice(at, at + size));
+          await run.step(all.slice(at, at + size));
           at += size;
-          const lengths = run.cache.heads.flat().map((h) => h.length);
+          checkLedger(run);
+          const lengths = cacheOf(run)
+            .heads.flat()
+            .map((h) => h.length);
           assert.is(
             lengths.reduce((a, b) => a + b, 0),
             layers * kvHeads * Math.min(at, tokens + 4),
             policy,
           );
           assert.ok(lengths.every((n) => n >= Math.min(at, Math.floor(safeguard * tokens))));
-          for (const [layer, heads] of run.cache.heads.entries())
+          for (const [layer, heads] of cacheOf(run).heads.entries())
             for (const [h, head] of heads.entries()) {
               const kept = [...model.backend.ints(head.positions, head.length)];
               assert.ok(kept.every((t, i) => (i === 0 ? t === 0 : t > kept[i - 1])));
-              assert.ok(run.cache.roomOf(layer, h) >= run.plan.shape.room);
+              assert.ok(cacheOf(run).roomOf(layer, h) >= run.plan.shape.room);
             }
         }
-        const spread = new Set(run.cache.heads.flat().map((h) => h.length));
+        const spread = new Set(
+          cacheOf(run)
+            .heads.flat()
+            .map((h) => h.length),
+        );
         if (policy === 'layer-defensivekv') assert.ok(spread.size > 1, 'heads differ');
         await reply(run, model.tokenizer.encode('<|user|> Hi?<|assistant|>'), 200);
       });
@@ -204,7 +229,7 @@ test('rows of few bits are turned rarely: each keeps the position that it stands
     await withRun(model, optionsOf('keydiff', { budget: { tokens: 300 }, blockSize: 256, rowType }), async (run) => {
       await prefill(run, text.slice(0, 9000));
       if (rowType !== 'f16') {
-        for (const head of run.cache.heads.flat()) {
+        for (const head of cacheOf(run).heads.flat()) {
           const places = [...model.backend.ints(head.places!, head.length)];
           assert.ok(places.every((p, i) => i === 0 || p > places[i - 1]));
           assert.is(places[places.length - 1], run.position - 1);
@@ -224,8 +249,8 @@ test('compact positions change nothing that attention sees: re-rotated rows answ
     // the newest 200 rows, no sinks: their distances to the question are the same either way
     await withRun(model, optionsOf('streaming-llm', { budget: { tokens: 200 }, sinks: 0, positions, rowType: 'f32' }), async (run) => {
       await prefill(run, tokens);
-      run.extend(model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>'));
-      logits.push(run.logits(run.token - 900 - 1).slice());
+      await run.extend(model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>'));
+      logits.push((await run.logits(run.token - 900 - 1)).slice());
     });
   }
   const most = Math.max(...logits[0].map((x, i) => Math.abs(x - logits[1][i])));
@@ -311,10 +336,10 @@ test('a saved run goes on as the one it was saved from', async () => {
   ] as const) {
     await withRun(model, optionsOf('keydiff', { heads: 'adaptive', layers, rowType }), async (run) => {
       await prefill(run, tokens);
-      const bytes = run.save();
+      const bytes = await run.save();
       const first = await reply(run, question, 8);
-      run.clear();
-      run.restore(bytes, 'saved', tokens);
+      await run.clear();
+      await run.restore(bytes, 'saved', tokens);
       assert.is(run.token, 600);
       assert.equal(await reply(run, question, 8), first);
     });
@@ -328,9 +353,9 @@ test('a plan counts every byte that the arena gives', async () => {
     ['keydiff', 'kivi-int4'] as const,
     ['layer-defensivekv', 'kivi-mixed3'] as const,
   ]) {
-    const plan = planRun(model.transformer, optionsOf(policy, { rowType }));
+    const plan = planRun(model.executor, optionsOf(policy, { rowType }));
     const before = model.backend.arena.usedBytes;
-    const run = new Run(model.transformer, plan);
+    const run = new Run(model.executor, plan);
     const reserved = model.backend.arena.usedBytes - before;
     const alignment = 8 * 64; // each region may be rounded up to a cache line
     assert.ok(Math.abs(reserved - plan.promisedBytes) <= alignment, `${policy}: ${reserved} reserved, ${plan.promisedBytes} promised`);

@@ -6,7 +6,8 @@ import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { cluster, clusterAuto } from '../../src/episode/cluster.ts';
 import { cosine, type Embedder } from '../../src/episode/embed.ts';
 import { modelEmbedder } from '../../src/episode/embedders.ts';
-import { Cache } from '../../src/cache/cache.ts';
+import type { LocalExecutor } from '../../src/engine/executor.ts';
+import type { Span } from '../../src/engine/stage.ts';
 import { History } from '../../src/episode/history.ts';
 import { recall } from '../../src/episode/recall.ts';
 import { SegmentIndex } from '../../src/episode/segment-index.ts';
@@ -74,13 +75,14 @@ embedding('model: the mean of the input embeddings', async () => {
   unit(vector);
   assert.is(model.backend.arena.usedBytes, before);
   // against a plain sum of the rows, one token at a time
-  const { backend, tokenizer, transformer, config } = model;
+  const { backend, tokenizer, config } = model;
+  const { transformer } = model.executor as LocalExecutor;
   const release = backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 8, width: config.width });
   const [row, id] = [{ address: backend.arena.allocate(config.width * 4), columns: config.width }, backend.arena.allocate(4)];
   const sum = new Float64Array(config.width);
   for (const token of tokenizer.encode(text)) {
     backend.ints(id, 1)[0] = token;
-    backend.embed(row, transformer.weights.embedding, id, 1);
+    backend.embed(row, transformer.weights.embedding!, id, 1);
     backend.floats(row.address, config.width).forEach((x, i) => void (sum[i] += x));
   }
   const length = Math.hypot(...sum);
@@ -219,18 +221,18 @@ recalling('chooses what a question is like and the cache has lost, in order, fra
   // a token a letter; the last one is a message of its own
   const encode = (text: string) => [...text].map((c) => c.charCodeAt(0));
   texts.forEach((text, i) => history.add(text, encode(text), i < 4));
-  const cache = new Cache(backend, { kvHeads: 1, headDim: 8, rowType: 'f32', keptRows: [200], room: 200 });
+  // tokens up to here are held
+  let until = 0;
+  const held = async (spans: readonly Span[]) => spans.map(([begin, end]) => Math.max(0, Math.min(until, end) - begin) / (end - begin));
   const index = new SegmentIndex(lexicalEmbedder(), 1);
-  const ask = (question: string, rows: number) => recall(question, rows, index, history, cache, encode, [[1], [2]]);
+  const ask = (question: string, rows: number) => recall(question, rows, index, history, held, encode, [[1], [2]]);
   const read = (tokens: readonly number[]) => String.fromCharCode(...tokens.map((t) => (t === 1 ? 60 : t === 2 ? 62 : t)));
   assert.equal((await ask('What is the dog of Ana called?', 50)).segments, [0, 2]);
   assert.is(read((await ask('What is the dog of Ana called?', 50)).tokens), '<Rex is the dog of AnaAna walks the dog at noon>');
   assert.is(read((await ask('Where is the cat?', 12)).tokens), 'A cat sleeps');
   assert.is(read((await ask('What is the dog of Ana called?', 8)).tokens), '<Rex is ', 'the best is cut rather than left out');
   // held rows need no recalling
-  const rows = { address: backend.arena.allocate(texts[0].length * 8 * 4), columns: 8 };
-  backend.reserveScratch({ tokens: 8, queryHeads: 1, kvHeads: 1, headDim: 8, width: 64 });
-  cache.append(0, rows, rows, texts[0].length, 0);
+  until = texts[0].length + 3;
   assert.is(read((await ask('What is the dog of Ana called?', 27)).tokens), '<Ana walks the dog at noon>');
 });
 recalling.run();

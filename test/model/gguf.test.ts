@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { loadModel, type LoadOptions } from '../../src/model/model.ts';
+import { loadModel, type LoadOptions } from '../../src/engine/model.ts';
 import type { ModelInput } from '../../src/model/source.ts';
 import { fixture } from '../fixtures.ts';
 import { smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { detectBuild } from '../../src/backend/wasm/builds.ts';
 import { textLogits, type TextLogits } from '../../src/engine/logits.ts';
-import { loadModel } from '../../src/model/model.ts';
+import { loadModel } from '../../src/engine/model.ts';
 import { fixture, kernelBytes, readJson } from '../fixtures.ts';
 import { skip } from '../skip.ts';
 
@@ -51,7 +51,7 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
       using model = await loadModel(fixture(`${name}.gguf`), { build: build === 'debug' ? kernelBytes('debug') : build });
       assert.is(model.backend.build, build);
       const text = build === 'debug' ? expected.text.slice(0, 40) : expected.text; // the debug build is slow
-      const found = textLogits(model, text, model.config.vocabulary);
+      const found = await textLogits(model, text, model.config.vocabulary);
       assert.equal(found.tokens, build === 'debug' ? expected.tokens.slice(0, found.tokens.length) : expected.tokens);
       const off = differences(found, { ...expected, top: expected.top.slice(0, found.tokens.length) });
       const allowed = tolerance(name);
@@ -70,7 +70,7 @@ for (const name of names) {
     const { text } = readJson<TextLogits>(fixture(`${name}.json`));
     const reference = await loadModel(fixture(`${name}.gguf`), { backend: createReferenceBackend() });
     using model = await loadModel(fixture(`${name}.gguf`));
-    const off = differences(textLogits(model, text.slice(0, 40), model.config.vocabulary), textLogits(reference, text.slice(0, 40), 20));
+    const off = differences(await textLogits(model, text.slice(0, 40), model.config.vocabulary), await textLogits(reference, text.slice(0, 40), 20));
     assert.ok(off.most <= REFERENCE_TOLERANCE, `most ${off.most}`);
   });
 }

@@ -1,7 +1,7 @@
 // Tokens exactly as llama.cpp makes them (test/fixtures/tokenizers/tokens.json), for each kind of tokenizer that we read.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadModel } from '../../src/model/model.ts';
+import { loadModel } from '../../src/engine/model.ts';
 import { fixture, readJson } from '../fixtures.ts';
 import { smallLlama, writeGguf } from '../gguf-writer.ts';
 

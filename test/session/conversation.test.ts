@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
-import { loadModel } from '../../src/model/model.ts';
+import { loadModel } from '../../src/engine/model.ts';
 import { definePolicy } from '../../src/policy/policy.ts';
 import { policies } from '../../src/policy/registry.ts';
 import { type Conversation, openConversation } from '../../src/session/conversation.ts';

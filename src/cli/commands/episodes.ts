@@ -4,7 +4,7 @@ import { lexicalEmbedder } from '../../episode/lexical.ts';
 import { modelEmbedder } from '../../episode/embedders.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
 import { type EpisodeReport, measureEpisodes } from '../../eval/episodes.ts';
-import type { Model } from '../../model/model.ts';
+import type { Model } from '../../engine/model.ts';
 import { anyNumber, type Command, oneOf, UsageError, wholeNumber, wholeOrAuto } from '../command.ts';
 import { loadWithProgress, readText } from '../load.ts';
 

@@ -9,7 +9,7 @@ import { compare, type Journal, runSweep, sweepKey } from '../../eval/sweep.ts';
 import { renderSweep } from '../../eval/sweep-report.ts';
 import { resultTable } from '../../eval/table.ts';
 import { OptionError } from '../../errors.ts';
-import type { Model } from '../../model/model.ts';
+import type { Model } from '../../engine/model.ts';
 import { observerNames } from '../../policy/compose.ts';
 import { aggregates, layerSharings } from '../../policy/policy.ts';
 import { policies } from '../../policy/registry.ts';

@@ -28,7 +28,7 @@ the --top most probable next tokens after each token, natural logarithms, best f
       threads: wholeNumber('threads', values.threads, 1),
     });
     try {
-      terminal.print(JSON.stringify(textLogits(model, text, top)));
+      terminal.print(JSON.stringify(await textLogits(model, text, top)));
     } finally {
       model.dispose();
     }

@@ -1,14 +1,17 @@
-// A model as a user holds it: weights in a backend's memory, its tokenizer and chat template.
+// A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat template.
 import { createWasmBackend } from '../backend/wasm/backend.ts';
 import type { Build } from '../backend/wasm/builds.ts';
 import type { Backend } from '../backend/backend.ts';
-import { type ChatTemplate, createChatTemplate } from './chat-template.ts';
-import { type ModelConfig, readConfig } from './config.ts';
-import { type Metadata, readGguf } from './gguf.ts';
-import { type LoadProgress, loadWeights } from './load.ts';
-import { type ModelInput, openSource } from './source.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
-import { createTransformer, type Transformer } from './transformer.ts';
+import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
+import { type ModelConfig, readConfig } from '../model/config.ts';
+import { type GgufFile, type Metadata, readGguf } from '../model/gguf.ts';
+import { type LoadProgress, readTensors } from '../model/load.ts';
+import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
+import { checkTensors, tensorsOf } from '../model/tensors.ts';
+import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
+import { createTransformer } from '../model/transformer.ts';
+import { createWeights, type ModelWeights } from '../model/weights.ts';
+import { type Executor, LocalExecutor } from './executor.ts';
 
 export interface LoadOptions {
   /** Called as weights arrive, about once a MiB. */
@@ -34,7 +37,9 @@ export interface Model {
   readonly metadata: Metadata;
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: ChatTemplate;
-  readonly transformer: Transformer;
+  /** Who runs the layers. */
+  readonly executor: Executor;
+  /** This thread's backend. */
   readonly backend: Backend;
   /** Bytes the weights take in memory. */
   readonly bytes: number;
@@ -60,14 +65,14 @@ export async function loadModel(input: ModelInput, options: LoadOptions = {}): P
     const tokenizer = createTokenizer(file.metadata, source.name);
     const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
     backend = options.backend ?? createWasmBackend({ build: options.build, threads: options.threads });
+    checkTensors(file.tensors, config, source.name);
     const weights = await loadWeights(source, file, config, backend, options);
-    const owned = backend;
+    const executor = new LocalExecutor(createTransformer(config, weights, backend));
     let live = true;
     const dispose = () => {
       if (!live) return;
       live = false;
-      weights.free();
-      owned.dispose();
+      executor.dispose();
     };
     return {
       source: source.name,
@@ -75,7 +80,7 @@ export async function loadModel(input: ModelInput, options: LoadOptions = {}): P
       metadata: file.metadata,
       tokenizer,
       chatTemplate,
-      transformer: createTransformer(config, weights, backend),
+      executor,
       backend,
       bytes: weights.bytes,
       dispose,
@@ -86,5 +91,19 @@ export async function loadModel(input: ModelInput, options: LoadOptions = {}): P
     throw error;
   } finally {
     await source.close();
+  }
+}
+
+/** Loads all weights. Whatever was allocated is freed where it fails. */
+async function loadWeights(source: ModelSource, file: GgufFile, config: ModelConfig, backend: Backend, options: LoadOptions): Promise<ModelWeights> {
+  const range = { first: 0, end: config.layers };
+  const tensors = tensorsOf(file.tensors, config, range);
+  const store = createWeights(backend, tensors, range);
+  try {
+    await readTensors(source, tensors, store.put, options);
+    return store.finish();
+  } catch (error) {
+    store.free();
+    throw error;
   }
 }

@@ -1,0 +1,142 @@
+// Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/). `Run` asks for the same steps either way.
+import type { Backend } from '../backend/backend.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { LayerRange } from '../model/tensors.ts';
+import type { Transformer } from '../model/transformer.ts';
+import type { Plan } from './plan.ts';
+import { type OnKept, type Place, type Restored, type Span, Stage, type Step } from './stage.ts';
+
+/** Where layers are. */
+export interface Placement {
+  readonly config: ModelConfig;
+  /** This thread's: it makes plans, and clusters. */
+  readonly backend: Backend;
+  /** Layers that are together, first to last. */
+  readonly stages: readonly LayerRange[];
+  /** Blocks that may be under way at once. */
+  readonly depth: number;
+}
+
+export interface Executor extends Placement {
+  /** Reserves what a conversation will hold in all layers. Throws DeviceError where memory ends; where layers are in workers, the first operation does. */
+  open(plan: Plan): Layers;
+  /** Input embeddings f32 [n, D] of tokens. */
+  embed(tokens: readonly number[]): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** A conversation's rows in all layers. Operations take effect in the order of the calls; a call need not wait for the one before. */
+export interface Layers {
+  /** Hears what each layer kept. */
+  onKept?: OnKept;
+  /** Bytes of rows now, as far as is known, and the most there were. */
+  readonly cacheBytes: number;
+  readonly peakCacheBytes: number;
+  /** A block's step (stage.ts), with its patched prompt where there is one. */
+  step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void>;
+  extend(tokens: readonly number[], place: Place): Promise<void>;
+  /** Log-odds [V] after token t of the last step or extension; valid until the next operation. */
+  logits(t: number): Promise<Float32Array>;
+  /** Takes back rows of tokens from a number on. */
+  truncateFrom(token: number): Promise<void>;
+  clear(): Promise<void>;
+  save(standing: Omit<Restored, 'rows'>): Promise<Uint8Array<ArrayBuffer>>;
+  restore(bytes: Uint8Array, name: string): Promise<Restored>;
+  restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined>;
+  /** Rows of the tokens of each span, over all layers and heads. */
+  held(spans: readonly Span[]): Promise<number[]>;
+  dispose(): void;
+}
+
+/** All layers on this thread. */
+export class LocalExecutor implements Executor {
+  readonly transformer: Transformer;
+  readonly stages: readonly LayerRange[];
+  readonly depth = 1;
+
+  constructor(transformer: Transformer) {
+    this.transformer = transformer;
+    this.stages = [transformer.weights];
+  }
+
+  get config(): ModelConfig {
+    return this.transformer.config;
+  }
+
+  get backend(): Backend {
+    return this.transformer.backend;
+  }
+
+  open(plan: Plan): LocalLayers {
+    return new LocalLayers(new Stage(this.transformer, plan));
+  }
+
+  async embed(tokens: readonly number[]): Promise<Float32Array> {
+    return this.transformer.embed(tokens);
+  }
+
+  dispose(): void {
+    this.transformer.weights.free();
+    this.backend.dispose();
+  }
+}
+
+export class LocalLayers implements Layers {
+  readonly stage: Stage;
+
+  constructor(stage: Stage) {
+    this.stage = stage;
+  }
+
+  set onKept(listen: OnKept | undefined) {
+    this.stage.onKept = listen;
+  }
+
+  get cacheBytes(): number {
+    return this.stage.cache.usedBytes;
+  }
+
+  get peakCacheBytes(): number {
+    return this.stage.cache.peakBytes;
+  }
+
+  async step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void> {
+    this.stage.step(block, prompt, step);
+  }
+
+  async extend(tokens: readonly number[], place: Place): Promise<void> {
+    this.stage.extend(tokens, place);
+  }
+
+  async logits(t: number): Promise<Float32Array> {
+    return this.stage.logits(t);
+  }
+
+  async truncateFrom(token: number): Promise<void> {
+    this.stage.cache.truncateFrom(token);
+  }
+
+  async clear(): Promise<void> {
+    this.stage.cache.clear();
+  }
+
+  async save(standing: Omit<Restored, 'rows'>): Promise<Uint8Array<ArrayBuffer>> {
+    return this.stage.save(standing);
+  }
+
+  async restore(bytes: Uint8Array, name: string): Promise<Restored> {
+    return this.stage.restore(bytes, name);
+  }
+
+  async restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined> {
+    return this.stage.restoreUnion(first, second, name, recent);
+  }
+
+  async held(spans: readonly Span[]): Promise<number[]> {
+    return this.stage.held(spans);
+  }
+
+  dispose(): void {
+    this.stage.dispose();
+  }
+}

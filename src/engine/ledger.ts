@@ -1,0 +1,58 @@
+// How many rows each layer holds, and how many more it can take. All of it follows from the plan and from what was asked for, not from what was rated,
+// so that it is known before it is done: blocks may follow one another through layers that are elsewhere.
+//
+// A step that evicts leaves a layer exactly its share, or every token where there are fewer; each head of a range has the same room then (cache.ts).
+import type { CacheShape } from '../cache/shape.ts';
+import { rangesOf } from '../cache/shape.ts';
+
+export class Ledger {
+  readonly #ranges: ReturnType<typeof rangesOf>;
+  readonly #kvHeads: number;
+  #rows: number[] = [];
+  #room: number[] = [];
+
+  constructor(shape: CacheShape) {
+    this.#ranges = rangesOf(shape);
+    this.#kvHeads = shape.kvHeads;
+    this.set(this.#ranges.map(() => 0));
+  }
+
+  /** Rows of each range. */
+  get rows(): readonly number[] {
+    return this.#rows;
+  }
+
+  /** Tokens that every head can still take. */
+  get room(): number {
+    return Math.min(...this.#room);
+  }
+
+  /** Whether `tokens` more leave some range with more than its layers' `share` rows and `sinks` a head. */
+  exceeds(tokens: number, share: readonly number[], sinks: number): boolean {
+    const limits = this.#limits(share, sinks);
+    return this.#rows.some((rows, i) => rows + tokens * this.#ranges[i].heads > limits[i]);
+  }
+
+  /** `tokens` rows were appended to every head; fewer than none: taken back. */
+  append(tokens: number): void {
+    this.#rows = this.#rows.map((rows, i) => rows + tokens * this.#ranges[i].heads);
+    this.#room = this.#room.map((room) => room - tokens);
+  }
+
+  /** A step evicted, `tokens` into the conversation. */
+  evict(tokens: number, share: readonly number[], sinks: number): void {
+    const limits = this.#limits(share, sinks);
+    this.set(this.#ranges.map(({ heads }, i) => Math.min(tokens * heads, limits[i])));
+  }
+
+  /** Heads were laid out anew with so many rows in each range. */
+  set(rows: readonly number[]): void {
+    this.#rows = [...rows];
+    this.#room = this.#ranges.map(({ rows: all, heads }, i) => Math.floor((all - rows[i]) / heads));
+  }
+
+  #limits(share: readonly number[], sinks: number): number[] {
+    const layers = this.#ranges.length === 1 ? [share] : share.map((rows) => [rows]);
+    return layers.map((list) => list.reduce((sum, rows) => sum + this.#kvHeads * (rows + sinks), 0));
+  }
+}

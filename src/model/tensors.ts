@@ -1,0 +1,90 @@
+// Which tensors a model of a configuration has, in which shapes, and which of them some of its layers need.
+import { ModelFormatError, UnsupportedError } from '../errors.ts';
+import type { ModelConfig } from './config.ts';
+import type { TensorInfo } from './gguf.ts';
+
+/** Consecutive layers [first, end). */
+export interface LayerRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+export const EMBEDDING = 'token_embd.weight';
+export const OUTPUT_NORM = 'output_norm.weight';
+export const OUTPUT = 'output.weight';
+export const ROPE_FACTORS = 'rope_freqs.weight';
+
+/** What the names of a layer's tensors begin with. */
+export const layerPrefix = (layer: number): string => `blk.${layer}.`;
+
+/** Whether a tensor is a vector, kept as f32; the others are matrices, kept as they are stored. */
+export const isVector = (tensor: string): boolean => /(norm\.weight|\.bias)$/.test(tensor) || tensor === ROPE_FACTORS;
+
+/** Holds a file's tensors against its metadata. Throws ModelFormatError for one that is missing or misshapen, UnsupportedError for one we would have to ignore. */
+export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig, name: string): void {
+  const { width: D, feedForward: F, queryHeads, kvHeads, headDim: d, vocabulary: V } = config;
+  const wanted = new Map<string, readonly [rows: number, columns: number]>();
+  const optional = new Set<string>();
+  const want = (tensor: string, rows: number, columns: number) => wanted.set(tensor, [rows, columns]);
+  const wantIfThere = (tensor: string, columns: number) => {
+    want(tensor, 1, columns);
+    optional.add(tensor);
+  };
+  want(EMBEDDING, V, D);
+  want(OUTPUT_NORM, 1, D);
+  want(OUTPUT, V, D);
+  optional.add(OUTPUT);
+  wantIfThere(ROPE_FACTORS, config.ropeDims / 2);
+  for (let i = 0; i < config.layers; i++) {
+    const at = layerPrefix(i);
+    want(`${at}attn_norm.weight`, 1, D);
+    want(`${at}attn_q.weight`, queryHeads * d, D);
+    want(`${at}attn_k.weight`, kvHeads * d, D);
+    want(`${at}attn_v.weight`, kvHeads * d, D);
+    want(`${at}attn_output.weight`, D, queryHeads * d);
+    want(`${at}ffn_norm.weight`, 1, D);
+    want(`${at}ffn_gate.weight`, F, D);
+    want(`${at}ffn_up.weight`, F, D);
+    want(`${at}ffn_down.weight`, D, F);
+    wantIfThere(`${at}attn_q.bias`, queryHeads * d);
+    wantIfThere(`${at}attn_k.bias`, kvHeads * d);
+    wantIfThere(`${at}attn_v.bias`, kvHeads * d);
+    if (config.architecture.qkNorm) {
+      want(`${at}attn_q_norm.weight`, 1, d);
+      want(`${at}attn_k_norm.weight`, 1, d);
+    }
+  }
+  for (const info of tensors) {
+    const shape = wanted.get(info.name);
+    if (!shape) {
+      throw new UnsupportedError(
+        `${name}: tensor '${info.name.slice(0, 80)}' is not part of a ${config.architecture.name} model as we run it; leaving it out would change the answers: choose a plain ${config.architecture.name} model`,
+      );
+    }
+    if (info.rows !== shape[0] || info.columns !== shape[1]) {
+      throw new ModelFormatError(`${name}: tensor '${info.name}' is [${info.rows}, ${info.columns}], the metadata imply [${shape[0]}, ${shape[1]}]`);
+    }
+    if (isVector(info.name) && !['f32', 'f16', 'bf16'].includes(info.type.name)) {
+      throw new UnsupportedError(`${name}: vector '${info.name}' is ${info.type.name.toUpperCase()}; vectors must be F32, F16 or BF16`);
+    }
+  }
+  const there = new Set(tensors.map((t) => t.name));
+  for (const tensor of wanted.keys()) {
+    if (!there.has(tensor) && !optional.has(tensor)) throw new ModelFormatError(`${name}: tensor '${tensor}' is missing`);
+  }
+}
+
+/** Whether layers [first, end) need a tensor: their own, what comes before the first layer of all, what comes behind the last. */
+function needs({ first, end }: LayerRange, tensor: string, config: ModelConfig, tied: boolean): boolean {
+  if (tensor === ROPE_FACTORS) return true;
+  if (tensor === EMBEDDING) return first === 0 || (tied && end === config.layers);
+  if (tensor === OUTPUT_NORM || tensor === OUTPUT) return end === config.layers;
+  const layer = Number(tensor.split('.')[1]);
+  return layer >= first && layer < end;
+}
+
+/** The tensors that layers [first, end) need, in the order they lie in the file. */
+export function tensorsOf(tensors: readonly TensorInfo[], config: ModelConfig, range: LayerRange): TensorInfo[] {
+  const tied = !tensors.some((t) => t.name === OUTPUT);
+  return tensors.filter((t) => needs(range, t.name, config, tied));
+}
