@@ -40,3 +40,20 @@ export class DeviceError extends RecollectError {
 export class StoreError extends RecollectError {
   override name = 'StoreError';
 }
+
+/** An error as it goes from one thread to another. */
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+}
+
+export function failureOf(error: unknown): Failure {
+  return error instanceof Error ? { name: error.name, message: error.message } : { name: 'Error', message: String(error) };
+}
+
+/** The error again, of its class where it is one of these. */
+export function errorOf({ name, message }: Failure): Error {
+  const classes = [OptionError, ModelFormatError, UnsupportedError, BudgetError, ContextError, DeviceError, StoreError];
+  const found = classes.map((Class) => new Class(message)).find((error) => error.name === name);
+  return found ?? Object.assign(new Error(message), { name });
+}

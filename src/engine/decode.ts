@@ -30,17 +30,18 @@ export async function* decode(run: Run, prompt: readonly number[], options: Deco
     );
   }
   options.signal?.throwIfAborted();
-  await run.extend(prompt);
+  let asked = extend(run, prompt);
   let last = prompt.length - 1;
   let turn = performance.now();
   for (let count = 0; count < options.maxTokens; count++) {
-    const token = options.sample(await run.logits(last));
+    const [logits] = await Promise.all([run.logits(last), asked]);
+    const token = options.sample(logits);
     if (options.endTokens.has(token)) return 'end';
     yield token;
     options.signal?.throwIfAborted();
     if (count + 1 === options.maxTokens) break;
     if (!options.evict && !run.hasRoom(1)) break;
-    await run.extend([token]);
+    asked = extend(run, [token]);
     last = 0;
     if (performance.now() - turn > TURN_MS) {
       await pause();
@@ -49,4 +50,11 @@ export async function* decode(run: Run, prompt: readonly number[], options: Deco
     }
   }
   return 'length';
+}
+
+/** Extends a run; what goes wrong is heard where the promise is awaited, and only there. */
+function extend(run: Run, tokens: readonly number[]): Promise<void> {
+  const done = run.extend(tokens);
+  done.catch(() => {});
+  return done;
 }

@@ -1,17 +1,22 @@
 // A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat template.
 import { createWasmBackend } from '../backend/wasm/backend.ts';
-import type { Build } from '../backend/wasm/builds.ts';
+import { type Build, compileKernels } from '../backend/wasm/builds.ts';
+import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
+import { OptionError } from '../errors.ts';
+import { parseBytes } from '../math/format.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
-import { type GgufFile, type Metadata, readGguf } from '../model/gguf.ts';
+import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
 import { type LoadProgress, readTensors } from '../model/load.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
-import { checkTensors, tensorsOf } from '../model/tensors.ts';
+import { checkTensors } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
-import { createWeights, type ModelWeights } from '../model/weights.ts';
+import { createWeights, type ModelWeights, weightBytes } from '../model/weights.ts';
 import { type Executor, LocalExecutor } from './executor.ts';
+import { PipelineExecutor } from './pipeline/pipeline.ts';
+import { splitLayers } from './pipeline/split.ts';
 
 export interface LoadOptions {
   /** Called as weights arrive, about once a MiB. */
@@ -25,6 +30,15 @@ export interface LoadOptions {
    * isolation). They start with the first work that is worth sharing and stop when the last conversation is closed. The number changes no result.
    */
   threads?: number | 'auto';
+  /**
+   * Workers that own consecutive layers each, in memories of their own; blocks flow through them. 1: none, the layers are on this thread (or shared by
+   * `threads`). Default 'auto': none where threads can share a memory; else some, by the cores there are, for models that are worth it; in any case as
+   * many as it takes where a model does not fit into one memory. They start while the model loads and stop when it is disposed of. The number changes no
+   * result.
+   */
+  pipeline?: number | 'auto';
+  /** Most bytes of one wasm memory. Default: what 32 bits reach, 4 GiB. A model that needs more is split over workers. */
+  memoryLimit?: number | string;
   /** Another backend, with a memory of its own that the model then owns. Default: WebAssembly. */
   backend?: Backend;
 }
@@ -41,7 +55,7 @@ export interface Model {
   readonly executor: Executor;
   /** This thread's backend. */
   readonly backend: Backend;
-  /** Bytes the weights take in memory. */
+  /** Bytes the weights take in memory; what two workers of a pipeline both need counts once. */
   readonly bytes: number;
   dispose(): void;
   [Symbol.dispose](): void;
@@ -58,16 +72,13 @@ export interface Model {
 export async function loadModel(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
   options.signal?.throwIfAborted();
   const source = await openSource(input, options.signal);
-  let backend: Backend | undefined;
   try {
     const file = await readGguf(source, options.signal);
     const config = readConfig(file.metadata, source.name);
     const tokenizer = createTokenizer(file.metadata, source.name);
     const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
-    backend = options.backend ?? createWasmBackend({ build: options.build, threads: options.threads });
     checkTensors(file.tensors, config, source.name);
-    const weights = await loadWeights(source, file, config, backend, options);
-    const executor = new LocalExecutor(createTransformer(config, weights, backend));
+    const { executor, bytes } = await placeLayers(source, file.tensors, config, options);
     let live = true;
     const dispose = () => {
       if (!live) return;
@@ -81,24 +92,48 @@ export async function loadModel(input: ModelInput, options: LoadOptions = {}): P
       tokenizer,
       chatTemplate,
       executor,
-      backend,
-      bytes: weights.bytes,
+      backend: executor.backend,
+      bytes,
       dispose,
       [Symbol.dispose]: dispose,
     };
-  } catch (error) {
-    backend?.dispose();
-    throw error;
   } finally {
     await source.close();
   }
 }
 
-/** Loads all weights. Whatever was allocated is freed where it fails. */
-async function loadWeights(source: ModelSource, file: GgufFile, config: ModelConfig, backend: Backend, options: LoadOptions): Promise<ModelWeights> {
-  const range = { first: 0, end: config.layers };
-  const tensors = tensorsOf(file.tensors, config, range);
-  const store = createWeights(backend, tensors, range);
+/** Loads the weights to where they will be used: this thread's memory, or those of workers. Nothing is left where it fails. */
+async function placeLayers(
+  source: ModelSource,
+  tensors: readonly TensorInfo[],
+  config: ModelConfig,
+  options: LoadOptions,
+): Promise<{ executor: Executor; bytes: number }> {
+  const { build, threads, onProgress, signal } = options;
+  const limitBytes = readLimit(options.memoryLimit);
+  const stages = options.backend ? [] : splitLayers(tensors, config, { pipeline: options.pipeline, threads, limitBytes });
+  const split = stages.length > 1;
+  const backend = options.backend ?? createWasmBackend({ build, threads: split ? 1 : threads, limitBytes });
+  try {
+    const bytes = weightBytes(backend, tensors);
+    const executor = split
+      ? await PipelineExecutor.load({ source, tensors, config, stages, backend, kernels: compileKernels(build), limitBytes, onProgress, signal })
+      : new LocalExecutor(createTransformer(config, await loadWeights(source, tensors, config, backend, options), backend));
+    return { executor, bytes };
+  } catch (error) {
+    backend.dispose();
+    throw error;
+  }
+}
+
+async function loadWeights(
+  source: ModelSource,
+  tensors: readonly TensorInfo[],
+  config: ModelConfig,
+  backend: Backend,
+  options: LoadOptions,
+): Promise<ModelWeights> {
+  const store = createWeights(backend, tensors, { first: 0, end: config.layers });
   try {
     await readTensors(source, tensors, store.put, options);
     return store.finish();
@@ -106,4 +141,10 @@ async function loadWeights(source: ModelSource, file: GgufFile, config: ModelCon
     store.free();
     throw error;
   }
+}
+
+function readLimit(limit: number | string = MAXIMUM_BYTES): number {
+  const bytes = typeof limit === 'number' ? limit : parseBytes(limit);
+  if (bytes === undefined || !(bytes > 0)) throw new OptionError(`memoryLimit is '${limit}', expected bytes such as '2GB'`);
+  return Math.min(bytes, MAXIMUM_BYTES);
 }

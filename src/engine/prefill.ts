@@ -22,16 +22,32 @@ export function* blocksOf(tokens: readonly number[], size: number): Generator<re
   for (let at = 0; at < tokens.length; at += size) yield tokens.slice(at, at + size);
 }
 
-/** Takes tokens in. Rejects with the signal's reason when aborted: the blocks before stay in, the rest does not go in. */
+/**
+ * Takes tokens in, several blocks at once where layers are in several workers. Rejects with the signal's reason when aborted: the blocks that were begun
+ * stay in, the rest does not go in.
+ */
 export async function prefill(run: Run, tokens: readonly number[], options: PrefillOptions = {}): Promise<void> {
   let doneTokens = 0;
-  for (const block of blocksOf(tokens, run.plan.blockSize)) {
-    options.signal?.throwIfAborted();
-    const begin = performance.now();
-    await run.step(block);
+  let before = performance.now();
+  const underWay: Promise<void>[] = [];
+  const finish = (block: readonly number[]) => {
     doneTokens += block.length;
-    options.onBlock?.({ doneTokens, totalTokens: tokens.length, blockMs: performance.now() - begin, cacheBytes: run.layers.cacheBytes });
-    await pause();
+    const now = performance.now();
+    options.onBlock?.({ doneTokens, totalTokens: tokens.length, blockMs: now - before, cacheBytes: run.layers.cacheBytes });
+    before = now;
+  };
+  try {
+    for (const block of blocksOf(tokens, run.plan.blockSize)) {
+      options.signal?.throwIfAborted();
+      const done = run.step(block).then(() => finish(block));
+      done.catch(() => {}); // it is awaited below
+      underWay.push(done);
+      if (underWay.length >= run.executor.depth) await underWay.shift();
+      await pause();
+    }
+    while (underWay.length > 0) await underWay.shift();
+  } finally {
+    await Promise.allSettled(underWay);
   }
 }
 

@@ -1,0 +1,388 @@
+// A model's layers in workers that own some of them each: weights, caches and budgets of their layers in a memory of their own. Blocks flow through them,
+// several at once, so that prefill gets faster with workers without any memory being shared; and a model may be larger than one memory.
+import Worker from 'web-worker';
+import type { Backend } from '../../backend/backend.ts';
+import type { Compiled } from '../../backend/wasm/core.ts';
+import type { Standing } from '../../cache/snapshot.ts';
+import { DeviceError, errorOf } from '../../errors.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import type { TensorInfo } from '../../model/gguf.ts';
+import { type LoadProgress, readTensors } from '../../model/load.ts';
+import type { ModelSource } from '../../model/source.ts';
+import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
+import { policyData } from '../../policy/travel.ts';
+import type { Executor, Layers } from '../executor.ts';
+import { PART_BYTES, type Plan } from '../plan.ts';
+import type { OnKept, Place, Restored, Span, Step } from '../stage.ts';
+import type { Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
+
+export interface PipelineOptions {
+  readonly source: ModelSource;
+  readonly tensors: readonly TensorInfo[];
+  readonly config: ModelConfig;
+  /** Layers of each worker, first to last. */
+  readonly stages: readonly LayerRange[];
+  /** This thread's. */
+  readonly backend: Backend;
+  /** What workers run. */
+  readonly kernels: Compiled;
+  /** Most bytes of each worker's memory. */
+  readonly limitBytes: number;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Bytes on their way to workers while a model is loaded. */
+const UNDER_WAY_BYTES = 8 << 20;
+/** Milliseconds that a worker may take to start. */
+const START_MS = 30_000;
+
+/** A command that is not answered yet. */
+interface Pending {
+  readonly session: number;
+  /** Whether one worker answers, not each. */
+  readonly single: boolean;
+  /** Whether the first failure is the answer: workers behind it have nothing to answer, or nobody waits for them. */
+  readonly fails: boolean;
+  /** Answers to come. */
+  left: number;
+  readonly values: unknown[];
+  failure?: Done['failure'];
+  readonly resolve: (values: unknown[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class PipelineExecutor implements Executor {
+  readonly config: ModelConfig;
+  readonly backend: Backend;
+  readonly stages: readonly LayerRange[];
+  readonly depth: number;
+  readonly #workers: InstanceType<typeof Worker>[] = [];
+  readonly #pending = new Map<number, Pending>();
+  readonly #sessions = new Map<number, PipelineLayers>();
+  #commands = 0;
+  #opened = 0;
+  /** Why nothing can be done any more. */
+  #ended?: Error;
+  #loading?: { storing: number; begun: number; ready: number; wake(): void };
+
+  private constructor({ config, backend, stages }: PipelineOptions) {
+    this.config = config;
+    this.backend = backend;
+    this.stages = stages;
+    // one block a worker, and one that waits at the first
+    this.depth = stages.length + 1;
+  }
+
+  /**
+   * Starts the workers and loads their weights. Throws as readTensors does, and DeviceError where a worker's memory ends or a worker cannot be
+   * started; no worker is left then.
+   */
+  static async load(options: PipelineOptions): Promise<PipelineExecutor> {
+    const executor = new PipelineExecutor(options);
+    try {
+      await executor.#load(options);
+      return executor;
+    } catch (error) {
+      executor.#end(new DeviceError('the model was not loaded'));
+      throw error;
+    }
+  }
+
+  async #load({ source, tensors, config, stages, kernels, limitBytes, onProgress, signal }: PipelineOptions): Promise<void> {
+    const state = { storing: 0, begun: 0, ready: 0, wake() {} };
+    this.#loading = state;
+    const until = async (reached: () => boolean, patienceMs?: number): Promise<void> => {
+      const begin = performance.now();
+      while (!reached()) {
+        signal?.throwIfAborted();
+        if (this.#ended) throw this.#ended;
+        if (patienceMs !== undefined && performance.now() - begin > patienceMs)
+          throw new DeviceError(
+            `a worker did not start within ${patienceMs / 1000} s: load the model with pipeline: 1, and see the console for what the worker says`,
+          );
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        await new Promise<void>((resolve) => {
+          state.wake = resolve;
+          timer = setTimeout(resolve, 100);
+        });
+        clearTimeout(timer);
+      }
+    };
+    const owned = stages.map((range) => tensorsOf(tensors, config, range));
+    const channels = stages.slice(1).map(() => new MessageChannel());
+    stages.forEach((range, stage) => {
+      const [before, behind] = [channels[stage - 1]?.port2, channels[stage]?.port1];
+      const message = { kind: 'begin', stage, range, config, tensors: owned[stage], kernels, limitBytes, before, behind } as const;
+      this.#start(stage);
+      this.#tell(
+        stage,
+        message,
+        [before, behind].filter((port) => port !== undefined),
+      );
+    });
+    await until(() => state.begun === stages.length, START_MS);
+    const places = owned.map((list) => new Map(list.map((tensor, i) => [tensor.name, i])));
+    await readTensors(
+      source,
+      tensors,
+      async (tensor, row, rows, bytes) => {
+        for (const [stage, place] of places.entries()) {
+          const at = place.get(tensor.name);
+          if (at === undefined) continue;
+          const copy = bytes.slice();
+          state.storing += copy.length;
+          this.#tell(stage, { kind: 'rows', tensor: at, row, rows, bytes: copy }, [copy.buffer]);
+        }
+        await until(() => state.storing <= UNDER_WAY_BYTES);
+      },
+      { onProgress, signal },
+    );
+    for (const stage of stages.keys()) this.#tell(stage, { kind: 'finish' });
+    await until(() => state.ready === stages.length);
+    this.#loading = undefined;
+    this.#hold(false);
+  }
+
+  open(plan: Plan): PipelineLayers {
+    const session = ++this.#opened;
+    const data = { ...plan, policy: policyData(plan.policy) };
+    const layers = new PipelineLayers(this, session);
+    this.#sessions.set(session, layers);
+    // what goes wrong is told by every operation after
+    this.ask(session, { kind: 'open', plan: data }).catch((error: Error) => {
+      layers.fail(error);
+      this.close(session);
+    });
+    return layers;
+  }
+
+  async embed(tokens: readonly number[]): Promise<Float32Array> {
+    const [rows] = await this.ask(0, { kind: 'embed', tokens });
+    return rows as Float32Array;
+  }
+
+  /** Sends a command through the workers; their answers, first to last. */
+  ask(session: number, task: Task): Promise<unknown[]> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    const id = ++this.#commands;
+    const single = task.kind === 'logits' || task.kind === 'embed';
+    const fails = single || task.kind === 'open' || task.kind === 'step' || task.kind === 'extend';
+    return new Promise((resolve, reject) => {
+      this.#tell(0, { kind: 'command', id, session, task } satisfies Command);
+      if (this.#pending.size === 0) this.#hold(true);
+      this.#pending.set(id, { session, single, fails, left: single ? 1 : this.stages.length, values: [], resolve, reject });
+    });
+  }
+
+  /** A conversation ends, behind the commands that are under way. */
+  close(session: number): void {
+    if (!this.#sessions.delete(session) || this.#ended) return;
+    this.ask(session, { kind: 'close' }).catch(() => {});
+  }
+
+  dispose(): void {
+    this.#end(new DeviceError('the model was disposed of: load it again'));
+    this.backend.dispose();
+  }
+
+  /** For tests: the workers. */
+  get workers(): readonly InstanceType<typeof Worker>[] {
+    return this.#workers;
+  }
+
+  #start(stage: number): void {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `recollect layers ${stage}` });
+    const stopped = (why: string) => this.#end(new DeviceError(`worker ${stage + 1} of ${this.stages.length} stopped (${why}): load the model again`));
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
+    worker.onerror = (event: ErrorEvent) => {
+      event.preventDefault?.();
+      stopped(event.message || 'it could not be started');
+    };
+    (worker as { onclose?: () => void }).onclose = () => stopped('it ended');
+    this.#workers.push(worker);
+  }
+
+  #tell(stage: number, message: ToWorker, transfer: Transferable[] = []): void {
+    this.#workers[stage].postMessage(message, transfer);
+  }
+
+  #hear(message: FromWorker): void {
+    const loading = this.#loading;
+    switch (message.kind) {
+      case 'begun':
+      case 'ready':
+        if (loading) loading[message.kind]++;
+        break;
+      case 'stored':
+        if (loading) loading.storing -= message.bytes;
+        break;
+      case 'failed':
+        this.#end(errorOf(message.failure));
+        break;
+      case 'done':
+        this.#answered(message);
+        break;
+    }
+    loading?.wake();
+  }
+
+  #answered(message: Done): void {
+    const pending = this.#pending.get(message.id);
+    if (!pending) return;
+    this.#sessions.get(pending.session)?.hear(message);
+    pending.values[pending.single ? 0 : message.stage] = message.value;
+    pending.failure ??= message.failure;
+    pending.left--;
+    if (pending.left > 0 && !(message.failure && pending.fails)) return;
+    this.#pending.delete(message.id);
+    if (this.#pending.size === 0) this.#hold(false);
+    if (pending.failure) pending.reject(errorOf(pending.failure));
+    else pending.resolve(pending.values);
+  }
+
+  #end(why: Error): void {
+    if (this.#ended) return;
+    this.#ended = why;
+    for (const worker of this.#workers) {
+      (worker as { onclose?: unknown }).onclose = null;
+      worker.terminate();
+    }
+    for (const { reject } of this.#pending.values()) reject(why);
+    this.#pending.clear();
+    this.#sessions.clear();
+    this.#loading?.wake();
+  }
+
+  /** In Node: whether workers keep the process alive; they do while something is asked of them. */
+  #hold(held: boolean): void {
+    for (const worker of this.#workers) {
+      const thread = (worker as { [nodes]?: { ref(): void; unref(): void } })[nodes];
+      if (held) thread?.ref();
+      else thread?.unref();
+    }
+  }
+}
+
+/** Where web-worker keeps the Node thread behind a worker. */
+const nodes = Symbol.for('worker');
+
+/** A conversation's rows in the layers of all workers. */
+export class PipelineLayers implements Layers {
+  onKept?: OnKept;
+  readonly #executor: PipelineExecutor;
+  readonly #session: number;
+  readonly #bytes: { now: number; peak: number }[];
+  #failure?: Error;
+
+  constructor(executor: PipelineExecutor, session: number) {
+    this.#executor = executor;
+    this.#session = session;
+    this.#bytes = executor.stages.map(() => ({ now: 0, peak: 0 }));
+  }
+
+  get cacheBytes(): number {
+    return this.#bytes.reduce((sum, { now }) => sum + now, 0);
+  }
+
+  get peakCacheBytes(): number {
+    return this.#bytes.reduce((sum, { peak }) => sum + peak, 0);
+  }
+
+  /** For the executor: what a worker answered. */
+  hear({ stage, cacheBytes, peakCacheBytes, kept = [] }: Done): void {
+    this.#bytes[stage] = { now: cacheBytes, peak: peakCacheBytes };
+    for (const { layer, tokens } of kept) this.onKept?.(layer, tokens);
+  }
+
+  /** For the executor: every operation from now on rejects. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+  }
+
+  async step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void> {
+    await this.#ask({ kind: 'step', block, prompt, step, reports: this.onKept !== undefined });
+  }
+
+  async extend(tokens: readonly number[], place: Place): Promise<void> {
+    await this.#ask({ kind: 'extend', tokens, place });
+  }
+
+  async logits(t: number): Promise<Float32Array> {
+    const [logits] = await this.#ask({ kind: 'logits', t });
+    return logits as Float32Array;
+  }
+
+  async truncateFrom(token: number): Promise<void> {
+    await this.#ask({ kind: 'truncateFrom', token });
+  }
+
+  async clear(): Promise<void> {
+    await this.#ask({ kind: 'clear' });
+  }
+
+  async save(standing: Standing): Promise<Uint8Array<ArrayBuffer>> {
+    return joinParts((await this.#ask({ kind: 'save', standing })) as Uint8Array[]);
+  }
+
+  async restore(bytes: Uint8Array, name: string): Promise<Restored> {
+    return together(await this.#ask({ kind: 'restore', parts: splitParts(bytes), name }))!;
+  }
+
+  async restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined> {
+    return together(await this.#ask({ kind: 'union', first: splitParts(first), second: splitParts(second), name, recent }));
+  }
+
+  async held(spans: readonly Span[]): Promise<number[]> {
+    const counts = (await this.#ask({ kind: 'held', spans })) as number[][];
+    return spans.map((_, i) => counts.reduce((sum, own) => sum + own[i], 0));
+  }
+
+  dispose(): void {
+    this.#executor.close(this.#session);
+  }
+
+  async #ask(task: Task): Promise<unknown[]> {
+    if (this.#failure) throw this.#failure;
+    try {
+      return await this.#executor.ask(this.#session, task);
+    } catch (error) {
+      // rows are no longer what they are taken for
+      if (task.kind === 'step' || task.kind === 'extend') this.fail(error as Error);
+      throw this.#failure ?? error;
+    }
+  }
+}
+
+/** What the stages restored, as one. */
+function together(answers: unknown[]): Restored | undefined {
+  const stages = answers as (Restored | undefined)[];
+  const [first] = stages;
+  return first && { ...first, rows: stages.flatMap((s) => s!.rows) };
+}
+
+/** Parts one behind the other, each with its length before it: f64, PART_BYTES. */
+function joinParts(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + PART_BYTES + part.length, 0));
+  const view = new DataView(out.buffer);
+  let at = 0;
+  for (const part of parts) {
+    view.setFloat64(at, part.length, true);
+    out.set(part, at + PART_BYTES);
+    at += PART_BYTES + part.length;
+  }
+  return out;
+}
+
+/** The parts again. What is damaged is cut at the bytes' end, and each stage refuses a part that is not whole. */
+function splitParts(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at + PART_BYTES <= bytes.length;) {
+    const length = view.getFloat64(at, true);
+    const end = Math.min(bytes.length, at + PART_BYTES + (Math.trunc(Math.max(0, length)) || 0));
+    parts.push(bytes.slice(at + PART_BYTES, end));
+    at = end;
+  }
+  return parts;
+}

@@ -1,0 +1,58 @@
+// How many workers a model's layers are split over, and which layers each gets.
+import { availableCores } from '../../backend/wasm/backend.ts';
+import { canShareMemory } from '../../backend/wasm/builds.ts';
+import { DeviceError, OptionError } from '../../errors.ts';
+import { formatBytes } from '../../math/format.ts';
+import type { ModelConfig } from '../../model/config.ts';
+import type { TensorInfo } from '../../model/gguf.ts';
+import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
+
+export interface SplitOptions {
+  readonly pipeline?: number | 'auto';
+  readonly threads?: number | 'auto';
+  /** Most bytes of one memory. */
+  readonly limitBytes: number;
+}
+
+/** Share of a memory that weights may take: caches and activations need the rest. */
+const WEIGHT_SHARE = 7 / 8;
+/** A block of a smaller model is done before a message about it has arrived. */
+const WORTH_SPLITTING_BYTES = 16 << 20;
+/** Most workers where nobody says how many: a conversation's blocks keep few busy, and each has scratch of its own. */
+const MOST_WORKERS = 4;
+
+/**
+ * The layers of each worker, first to last; one range where the model stays in one memory. Throws OptionError for a number that cannot be, DeviceError for
+ * a model whose parts do not fit, however it is split.
+ */
+export function splitLayers(
+  tensors: readonly TensorInfo[],
+  config: ModelConfig,
+  { pipeline = 'auto', threads = 'auto', limitBytes }: SplitOptions,
+): LayerRange[] {
+  const { layers } = config;
+  if (pipeline !== 'auto') {
+    if (!Number.isInteger(pipeline) || pipeline < 1 || pipeline > layers)
+      throw new OptionError(`pipeline is ${pipeline}, expected a whole number from 1 to the model's ${layers} layers, or 'auto'`);
+    if (pipeline > 1 && threads !== 'auto' && threads > 1)
+      throw new OptionError(`${threads} threads and ${pipeline} workers of a pipeline were asked for: choose one of them`);
+    return rangesOf(layers, pipeline);
+  }
+  const most = limitBytes * WEIGHT_SHARE;
+  const largest = (count: number) => Math.max(...rangesOf(layers, count).map((range) => bytesOf(tensorsOf(tensors, config, range))));
+  if (largest(1) <= most) {
+    const alone = canShareMemory() || bytesOf(tensors) < WORTH_SPLITTING_BYTES;
+    return rangesOf(layers, alone ? 1 : Math.min(MOST_WORKERS, layers, availableCores()));
+  }
+  for (let count = 2; count <= layers; count++) if (largest(count) <= most) return rangesOf(layers, count);
+  throw new DeviceError(
+    `a layer and what goes with it take ${formatBytes(largest(layers))}, more than the ${formatBytes(most)} that one wasm memory has for weights: choose a smaller model, or weights of fewer bits`,
+  );
+}
+
+/** Layers cut into `count` ranges as equal as can be, the longer ones first: the last also makes log-odds. */
+export function rangesOf(layers: number, count: number): LayerRange[] {
+  return Array.from({ length: count }, (_, i) => ({ first: Math.ceil((i * layers) / count), end: Math.ceil(((i + 1) * layers) / count) }));
+}
+
+const bytesOf = (tensors: readonly TensorInfo[]): number => tensors.reduce((sum, t) => sum + t.byteLength, 0);

@@ -1,0 +1,149 @@
+// What a worker of a pipeline runs: consecutive layers of a model in a memory of its own, and the conversations' parts in them. Like all that it imports
+// it names files by relative paths only, so that a page can start it without a bundler.
+import { createArena } from '../../backend/arena.ts';
+import { createCore } from '../../backend/wasm/core.ts';
+import { createOps } from '../../backend/wasm/ops.ts';
+import { createSchedule } from '../../backend/wasm/schedule.ts';
+import { failureOf } from '../../errors.ts';
+import { createTransformer, type Transformer } from '../../model/transformer.ts';
+import { createWeights, type WeightStore } from '../../model/weights.ts';
+import { policyOf } from '../../policy/travel.ts';
+import { partOf } from '../plan.ts';
+import { Stage } from '../stage.ts';
+import type { Begin, Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
+
+interface Scope {
+  addEventListener(type: 'message', listener: (event: { data: ToWorker }) => void): void;
+  postMessage(message: FromWorker, transfer: Transferable[]): void;
+}
+const scope = globalThis as unknown as Scope;
+const say = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
+
+/** What is passed on to the next worker, and what is said about it here. */
+interface Outcome {
+  readonly onward?: Task;
+  readonly transfer?: Transferable[];
+  readonly value?: unknown;
+}
+
+class Worker {
+  readonly #begin: Begin;
+  readonly #store: WeightStore;
+  readonly #transformerOf: () => Transformer;
+  #transformer?: Transformer;
+  readonly #stages = new Map<number, Stage>();
+  /** Conversations that went wrong: what they are told to do is not done any more. */
+  readonly #broken = new Set<number>();
+
+  constructor(begin: Begin) {
+    this.#begin = begin;
+    const core = createCore(begin.kernels, { limitBytes: begin.limitBytes });
+    const arena = createArena(core.base, core.limitBytes, core.reserve);
+    const backend = createOps(core, arena, createSchedule(core, arena));
+    this.#store = createWeights(backend, begin.tensors, begin.range);
+    this.#transformerOf = () => createTransformer(begin.config, this.#store.finish(), backend);
+    begin.before?.addEventListener('message', (event: MessageEvent<Command>) => this.command(event.data));
+    begin.before?.start();
+  }
+
+  load(message: Exclude<ToWorker, Begin | Command>): void {
+    if (message.kind === 'finish') {
+      this.#transformer = this.#transformerOf();
+      say({ kind: 'ready' });
+    } else {
+      this.#store.put(this.#begin.tensors[message.tensor], message.row, message.rows, message.bytes);
+      say({ kind: 'stored', bytes: message.bytes.length });
+    }
+  }
+
+  /** Does its part of a command, passes the command on, and says what came of it. */
+  command(command: Command): void {
+    const { id, session, task } = command;
+    const kept: { layer: number; tokens: readonly Int32Array[] }[] = [];
+    let outcome: Outcome = {};
+    let failure: Done['failure'];
+    try {
+      if (this.#broken.has(session) && task.kind !== 'close') throw new Error('the conversation went wrong before');
+      outcome = this.#perform(session, task, kept);
+    } catch (error) {
+      failure = failureOf(error);
+      // without hidden states nobody behind can go on; all else each worker does for itself
+      if (task.kind === 'step' || task.kind === 'extend') this.#broken.add(session);
+      else if (task.kind !== 'embed') outcome = { onward: task };
+    }
+    const { onward, transfer, value } = outcome;
+    if (onward) this.#begin.behind?.postMessage({ ...command, task: onward }, transfer ?? []);
+    const { usedBytes = 0, peakBytes = 0 } = this.#stages.get(session)?.cache ?? {};
+    const answer = { kind: 'done', id, stage: this.#begin.stage, value, failure, cacheBytes: usedBytes, peakCacheBytes: peakBytes, kept } as const;
+    const own = value instanceof Float32Array || value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [];
+    // only the last worker has log-odds to tell, only the first has embeddings
+    if (task.kind !== 'logits' || value !== undefined || failure) say(answer, own);
+  }
+
+  #perform(session: number, task: Task, kept: { layer: number; tokens: readonly Int32Array[] }[]): Outcome {
+    const { stage: number, range, config } = this.#begin;
+    const transformer = this.#transformer!;
+    if (task.kind === 'embed') return { value: transformer.embed(task.tokens) };
+    if (task.kind === 'open') {
+      const plan = { ...task.plan, policy: policyOf(task.plan.policy) };
+      this.#stages.set(session, new Stage(transformer, partOf(plan, range)));
+      return { onward: task };
+    }
+    if (task.kind === 'close') {
+      this.#stages.get(session)?.dispose();
+      this.#stages.delete(session);
+      this.#broken.delete(session);
+      return { onward: task };
+    }
+    const stage = this.#stages.get(session);
+    if (!stage) throw new Error('the conversation is not open');
+    switch (task.kind) {
+      case 'step': {
+        stage.onKept = task.reports ? (layer, tokens) => kept.push({ layer, tokens }) : undefined;
+        const passed = stage.step(task.block, task.prompt, task.step);
+        if (!passed) return {};
+        const { block, prompt } = passed;
+        return { onward: { ...task, block, prompt }, transfer: prompt ? [block.buffer, prompt.buffer] : [block.buffer] };
+      }
+      case 'extend': {
+        const tokens = stage.extend(task.tokens, task.place);
+        return tokens ? { onward: { ...task, tokens }, transfer: [tokens.buffer] } : {};
+      }
+      case 'logits':
+        return range.end === config.layers ? { value: stage.logits(task.t).slice() } : { onward: task };
+      case 'truncateFrom':
+        stage.cache.truncateFrom(task.token);
+        return { onward: task };
+      case 'clear':
+        stage.cache.clear();
+        return { onward: task };
+      case 'save':
+        return { onward: task, value: stage.save(task.standing) };
+      case 'restore':
+        return { onward: task, value: stage.restore(task.parts[number] ?? nothing, task.name) };
+      case 'union':
+        return { onward: task, value: stage.restoreUnion(task.first[number] ?? nothing, task.second[number] ?? nothing, task.name, task.recent) };
+      case 'held':
+        return { onward: task, value: stage.held(task.spans) };
+    }
+  }
+}
+
+/** A part that is missing: the cache refuses it. */
+const nothing = new Uint8Array(0);
+
+let worker: Worker | undefined;
+scope.addEventListener('message', ({ data }) => {
+  if (data.kind === 'command') {
+    worker!.command(data);
+    return;
+  }
+  try {
+    if (data.kind === 'begin') {
+      worker = new Worker(data);
+      say({ kind: 'begun' });
+    } else worker!.load(data);
+  } catch (error) {
+    say({ kind: 'failed', failure: failureOf(error) });
+  }
+});
