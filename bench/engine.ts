@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { planRun } from '../src/engine/plan.ts';
+import { prefill } from '../src/engine/prefill.ts';
 import { Run } from '../src/engine/run.ts';
 import { loadModel, type Model } from '../src/engine/model.ts';
 import { planOptions } from '../test/plan-options.ts';
@@ -15,6 +16,9 @@ const REPLY = 64;
 const BLOCK = 128;
 const ROUNDS = 4;
 const THREADS = [1, 2];
+/** A prompt long enough that filling and emptying the pipeline is a small part of it. */
+const LONG_PROMPT = 2048;
+const PIPELINE = 2;
 
 /** Best of some rounds: neighbours on the machine only ever take speed away. */
 async function measure(model: Model, policy: string): Promise<EngineRate> {
@@ -36,6 +40,32 @@ async function measure(model: Model, policy: string): Promise<EngineRate> {
     run.dispose();
   }
   return best;
+}
+
+/** A long prompt through workers that own layers, beside one thread, round by round: neighbours take speed from either. */
+async function measurePipeline(path: string, alone: Model): Promise<Measurement> {
+  const split = await loadModel(path, { pipeline: PIPELINE });
+  const tokens = Array.from({ length: LONG_PROMPT }, (_, i) => (i * 7919) % SHAPE.vocabulary);
+  const best = { alone: 0, split: 0 };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, model] of [
+      ['alone', alone],
+      ['split', split],
+    ] as const) {
+      const run = new Run(model.executor, planRun(model.executor, planOptions('snapkv', { budget: { tokens: 192 }, blockSize: BLOCK })));
+      const begin = performance.now();
+      await prefill(run, tokens);
+      best[name] = Math.max(best[name], LONG_PROMPT / ((performance.now() - begin) / 1000));
+      run.dispose();
+    }
+  }
+  split.dispose();
+  return {
+    name: `prefill ${LONG_PROMPT}, snapkv to 192 rows, pipeline of ${PIPELINE} workers`,
+    rate: best.split,
+    unit: 'tokens/s',
+    note: `${(best.split / best.alone).toFixed(2)} x one thread`,
+  };
 }
 
 /** Loading, a session of 1024 rows and a prompt, in a process of its own: its memory at its fullest beside the file's bytes and what was promised. */
@@ -95,6 +125,7 @@ export const engine: BenchGroup = {
       report({ name: `prefill ${PROMPT}, ${policy} to 192 rows, 1 thread`, rate: prefill, unit: 'tokens/s' });
       report({ name: `decode ${REPLY}, ${policy} to 192 rows, 1 thread`, rate: decode, unit: 'tokens/s' });
     }
+    report(await measurePipeline(path, models[0]));
     for (const model of models) model.dispose();
   },
 };

@@ -8,12 +8,13 @@ import type { Terminal } from './command.ts';
 export async function loadWithProgress(
   input: string,
   terminal: Terminal,
-  { build, threads }: { build?: 'simd' | 'relaxed'; threads?: number } = {},
+  { build, threads, pipeline }: { build?: 'simd' | 'relaxed'; threads?: number; pipeline?: number } = {},
 ): Promise<Model> {
   const model = await loadModel(input, {
     signal: terminal.signal,
     build: build ?? 'auto',
     threads: threads ?? 'auto',
+    pipeline: pipeline ?? 'auto',
     onProgress: ({ loadedBytes, totalBytes }) => terminal.progress(`loading ${input}: ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`),
   });
   terminal.progress('');

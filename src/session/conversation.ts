@@ -68,6 +68,8 @@ export interface Statistics {
   readonly build: string;
   /** Threads that share the work. */
   readonly threads: number;
+  /** Workers that own some of the layers each; 1: the layers are together. */
+  readonly pipeline: number;
   readonly prefillTokens: number;
   readonly prefillMs: number;
   /** Tokens forwarded one by one after a reply's first, and the time that took. */
@@ -103,7 +105,8 @@ const DEFAULT_REPLY_TOKENS = 256;
  *     await conversation.add(['Mia: My dog is called Rex.\n', 'Ravi: Lovely.\n']);
  *     for await (const piece of conversation.ask("What is Mia's dog called?")) process.stdout.write(piece);
  *
- * Throws OptionError for wrong options, BudgetError for a budget that is too small (saying the smallest), DeviceError where memory ends.
+ * Throws OptionError for wrong options, BudgetError for a budget that is too small (saying the smallest), DeviceError where memory ends (where the
+ * layers are in workers, the first call that uses them rejects with it).
  */
 export function openConversation(model: Model, options: ConversationOptions): Conversation {
   return new Conversation(model, options);
@@ -183,6 +186,7 @@ export class Conversation {
       policy: this.plan.policy.name,
       build: this.#model.backend.build,
       threads: this.#model.backend.threads,
+      pipeline: this.#model.executor.stages.length,
       ...this.#counts,
       episode: this.#answering[0],
       answeredFrom: this.#answering,

@@ -31,12 +31,12 @@ const PAGE = `<!doctype html><title>recollect</title>
 <script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module">
 import { loadModel, openConversation } from '/build/js/src/index.js';
-globalThis.talk = async ({ threads, text, question }) => {
-  const model = await loadModel(location.origin + '/models/recollect-tiny.gguf', { threads });
+globalThis.talk = async ({ threads, pipeline, text, question }) => {
+  const model = await loadModel(location.origin + '/models/recollect-tiny.gguf', { threads, pipeline });
   const conversation = openConversation(model, { budget: 300, policy: 'keydiff' });
   await conversation.add(text);
   const reply = await conversation.ask(question, { maxTokens: 8 }).text();
-  const workers = model.backend.team?.workers.length ?? 0;
+  const workers = (model.backend.team ?? model.executor).workers?.length ?? 0;
   const found = { reply, workers, threads: model.backend.threads, isolated: crossOriginIsolated };
   conversation.dispose();
   model.dispose();
@@ -68,7 +68,7 @@ else {
   });
   test.after(() => browser.close());
 
-  async function talk(isolated: boolean, threads: number | 'auto'): Promise<Talk> {
+  async function talk(isolated: boolean, threads: number | 'auto', pipeline: number | 'auto' = 'auto'): Promise<Talk> {
     const server = await servePage(PAGE, fileOf, isolated);
     const page = await browser.newPage();
     const errors: string[] = [];
@@ -78,7 +78,7 @@ else {
       await page.waitForFunction('globalThis.talk', undefined, { timeout: 20_000 }).catch((cause) => {
         throw new Error(errors.join('; ') || 'the page did not load', { cause });
       });
-      const argument = { threads, text, question };
+      const argument = { threads, pipeline, text, question };
       return await page.evaluate((a) => (globalThis as unknown as { talk(a: object): Promise<Talk> }).talk(a), argument);
     } finally {
       await page.close();
@@ -86,7 +86,7 @@ else {
     }
   }
 
-  test('an isolated page shares the work among threads, another does it alone, and both answer as Node does', async () => {
+  test('an isolated page shares the work among threads, another does it alone or in workers that own layers, and all answer as Node does', async () => {
     using model = await loadModel(bundled('recollect-tiny.gguf'), { threads: 1 });
     const conversation = openConversation(model, { budget: 300, policy: 'keydiff' });
     await conversation.add(text);
@@ -96,6 +96,8 @@ else {
     assert.equal(shared, { reply, workers: 1, threads: 2, isolated: true });
     const alone = await talk(false, 'auto');
     assert.equal(alone, { reply, workers: 0, threads: 1, isolated: false });
+    const split = await talk(false, 'auto', 2);
+    assert.equal(split, { reply, workers: 2, threads: 1, isolated: false });
   });
   test('threads that cannot be had are refused, and what to do is said', async () => {
     const refused = await talk(false, 2).catch((error: Error) => error.message);

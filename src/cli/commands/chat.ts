@@ -28,6 +28,7 @@ export const chat: Command = {
     recall: { type: 'string' },
     episodes: { type: 'string' },
     threads: { type: 'string' },
+    pipeline: { type: 'string' },
   },
   help: `
 usage: recollect chat MODEL [--budget 64MB] [--policy keydiff] [--context FILE] ...
@@ -46,6 +47,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
   --episodes E       clusters of epicache, or auto (4)
   --max-tokens N     longest reply (256)
   --threads N        threads that share the work (default: by the cores there are)
+  --pipeline N       workers that own some of the layers each (default: none, unless the model does not fit into one memory)
   --temperature T    0 = greedy (0)
   --top-k K --top-p P --min-p P --seed N`,
   async run([input], values, terminal) {
@@ -59,7 +61,10 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
       keep: !values.independent,
     };
     const context = typeof values.context === 'string' ? await readText(values.context) : undefined;
-    const model = await loadWithProgress(input, terminal, { threads: wholeNumber('threads', values.threads, 1) });
+    const model = await loadWithProgress(input, terminal, {
+      threads: wholeNumber('threads', values.threads, 1),
+      pipeline: wholeNumber('pipeline', values.pipeline, 1),
+    });
     try {
       const conversation = openConversation(model, {
         budget: (values.budget as string | undefined) ?? '64MB',
@@ -88,9 +93,9 @@ async function converse(conversation: Conversation, context: string | undefined,
     await conversation.add(context, { signal: terminal.signal, onProgress: (p) => terminal.progress(`reading: ${p.doneTokens} of ${p.totalTokens} tokens`) });
     terminal.progress('');
   }
-  const { budgetRows, build, policy, threads } = conversation.statistics;
+  const { budgetRows, build, policy, threads, pipeline } = conversation.statistics;
   terminal.note(
-    `${formatBytes(conversation.memory.promisedBytes)} promised, ${budgetRows} tokens kept a head by ${policy}, ${build} kernels, ${threads} threads`,
+    `${formatBytes(conversation.memory.promisedBytes)} promised, ${budgetRows} tokens kept a head by ${policy}, ${build} kernels, ${pipeline > 1 ? `layers in ${pipeline} workers` : `${threads} threads`}`,
   );
   const lines = createInterface({
     input: process.stdin,
