@@ -10,7 +10,7 @@ import type { Failure } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
 import type { LayerRange } from '../../model/tensors.ts';
-import type { PolicyData } from '../../policy/travel.ts';
+import type { PolicyData } from './policy-data.ts';
 import type { Plan } from '../plan.ts';
 import type { Input, Place, Restored, Span, Step } from '../stage.ts';
 

@@ -10,7 +10,7 @@ import type { TensorInfo } from '../../model/gguf.ts';
 import { type LoadProgress, readTensors } from '../../model/load.ts';
 import type { ModelSource } from '../../model/source.ts';
 import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
-import { policyData } from '../../policy/travel.ts';
+import { policyData } from './policy-data.ts';
 import type { Executor, Layers } from '../executor.ts';
 import { PART_BYTES, type Plan } from '../plan.ts';
 import type { OnKept, Place, Restored, Span, Step } from '../stage.ts';

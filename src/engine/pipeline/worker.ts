@@ -7,7 +7,7 @@ import { createSchedule } from '../../backend/wasm/schedule.ts';
 import { failureOf } from '../../errors.ts';
 import { createTransformer, type Transformer } from '../../model/transformer.ts';
 import { createWeights, type WeightStore } from '../../model/weights.ts';
-import { policyOf } from '../../policy/travel.ts';
+import { policyOf } from './policy-data.ts';
 import { partOf } from '../plan.ts';
 import { Stage } from '../stage.ts';
 import type { Begin, Command, Done, FromWorker, Task, ToWorker } from './messages.ts';

@@ -1,7 +1,7 @@
 // A policy on its way to a worker: functions cannot be sent, so it goes as its axes, and as the name of a registered policy where it has a formula of its own.
-import { OptionError } from '../errors.ts';
-import { definePolicy, type Policy } from './policy.ts';
-import { policies } from './registry.ts';
+import { OptionError } from '../../errors.ts';
+import { definePolicy, type Policy } from '../../policy/policy.ts';
+import { policies } from '../../policy/registry.ts';
 
 export interface PolicyData {
   readonly axes: Omit<Policy, 'score'>;
