@@ -1,9 +1,20 @@
 // Elementary functions on lanes, each with its error against f64. Inlined; never exported from the module.
-import { madd } from './simd';
+import { constant, madd } from './simd';
 
-const LOG2E: f32 = 1.44269504088896341;
-const LN2_HIGH: f32 = 0.693359375; // exact in 10 bits, so n * LN2_HIGH is exact for |n| < 2^13
-const LN2_LOW: f32 = -2.1219444e-4;
+const LOG2E: usize = memory.data<f32>([1.44269504088896341]);
+const MINUS_LN2_HIGH: usize = memory.data<f32>([-0.693359375]); // exact in 10 bits, so n * LN2_HIGH is exact for |n| < 2^13
+const MINUS_LN2_LOW: usize = memory.data<f32>([2.1219444e-4]);
+const LEAST: usize = memory.data<f32>([-87.3]);
+const MOST: usize = memory.data<f32>([88]);
+const MAGIC: usize = memory.data<f32>([12582912]); // 1.5 * 2^23: what is added to it is rounded, and stands in the low bits
+const BIAS: usize = memory.data<i32>([127 << 23]);
+const ONE: usize = memory.data<f32>([1]);
+const P6: usize = memory.data<f32>([1.98756915e-4]);
+const P5: usize = memory.data<f32>([1.3981999507e-3]);
+const P4: usize = memory.data<f32>([8.3334519073e-3]);
+const P3: usize = memory.data<f32>([4.1665795894e-2]);
+const P2: usize = memory.data<f32>([1.6666665459e-1]);
+const P1: usize = memory.data<f32>([5.0000001201e-1]);
 
 /**
  * exp(x) for four lanes: x = n ln 2 + r, a degree 6 polynomial for e^r on |r| <= ln 2 / 2, times 2^n.
@@ -11,20 +22,21 @@ const LN2_LOW: f32 = -2.1219444e-4;
  */
 @inline
 export function exp4(x: v128): v128 {
-  const tiny = f32x4.lt(x, f32x4.splat(-87.3));
-  const clamped = f32x4.pmin(f32x4.splat(88), f32x4.pmax(f32x4.splat(-87.3), x));
-  const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(LOG2E)));
-  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(LN2_HIGH)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(LN2_LOW)));
-  let p = f32x4.splat(1.98756915e-4);
-  p = madd(f32x4.splat(1.3981999507e-3), p, r);
-  p = madd(f32x4.splat(8.3334519073e-3), p, r);
-  p = madd(f32x4.splat(4.1665795894e-2), p, r);
-  p = madd(f32x4.splat(1.6666665459e-1), p, r);
-  p = madd(f32x4.splat(5.0000001201e-1), p, r);
+  const least = constant(LEAST);
+  const tiny = f32x4.lt(x, least);
+  const clamped = f32x4.pmin(constant(MOST), f32x4.pmax(least, x));
+  const magic = constant(MAGIC);
+  const shifted = f32x4.add(f32x4.mul(clamped, constant(LOG2E)), magic);
+  const n = f32x4.sub(shifted, magic);
+  const r = madd(madd(clamped, n, constant(MINUS_LN2_HIGH)), n, constant(MINUS_LN2_LOW));
+  let p = madd(constant(P5), constant(P6), r);
+  p = madd(constant(P4), p, r);
+  p = madd(constant(P3), p, r);
+  p = madd(constant(P2), p, r);
+  p = madd(constant(P1), p, r);
   p = madd(r, p, f32x4.mul(r, r));
-  p = f32x4.add(p, f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  p = f32x4.add(p, constant(ONE));
+  const power = i32x4.add(i32x4.shl(shifted, 23), constant(BIAS));
   return v128.andnot(f32x4.mul(p, power), tiny);
 }
 
@@ -37,5 +49,5 @@ export function exp1(x: f32): f32 {
 /** x * sigmoid(x) for four lanes; relative error below 4e-7. */
 @inline
 export function silu4(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+  return f32x4.div(x, f32x4.add(constant(ONE), exp4(f32x4.neg(x))));
 }

@@ -29,6 +29,7 @@ export function pack_group(dst: usize, src: usize, rows: i32, blocks: i32, head:
 /**
  * Activations for the integer gemv: blocks of 32 as i16 with an f32 scale, and scale * sum for the types with an offset.
  * A block's largest magnitude becomes 32767, so the error is below 2^-16 of it; 32 products with i8 stay below 2^31.
+ * Four neighbours are stored as 0 2 1 3: weights' bytes are taken apart by shifts of 16-bit lanes, even ones first (weights/unpack.ts).
  * q i16 [k] | scales f32 [k / 32] | sums f32 [k / 32] | x f32 [k], k % 32 == 0
  */
 export function quantize_i16(q: usize, scales: usize, sums: usize, x: usize, k: i32): void {
@@ -47,7 +48,8 @@ export function quantize_i16(q: usize, scales: usize, sums: usize, x: usize, k: 
       const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + 2 * i), by)));
       const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + 2 * i, 16), by)));
       total = i32x4.add(total, i32x4.add(low, high));
-      v128.store(q + i, i16x8.narrow_i32x4_s(low, high));
+      const narrow = i16x8.narrow_i32x4_s(low, high);
+      v128.store(q + i, i16x8.shuffle(narrow, narrow, 0, 2, 1, 3, 4, 6, 5, 7));
     }
     const scale = largest / 32767;
     const sum = i32x4.extract_lane(total, 0) + i32x4.extract_lane(total, 1) + i32x4.extract_lane(total, 2) + i32x4.extract_lane(total, 3);

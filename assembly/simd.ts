@@ -1,5 +1,14 @@
 // Lane helpers that every kernel shares, and the only file that knows of relaxed SIMD. Only relaxed_simd leaves the module.
 
+/**
+ * A constant of a loop, from static memory: `const LOG2E = memory.data<f32>([1.4427])`, then constant(LOG2E). Written as a splat it would be made anew in
+ * every pass (engines do not keep vector constants in registers): two 64-bit moves and two inserts, where this is one load.
+ */
+@inline
+export function constant(at: usize): v128 {
+  return v128.load32_splat(at);
+}
+
 /** acc + a * b, fused where the build has relaxed SIMD (one rounding instead of two). */
 @inline
 export function madd(acc: v128, a: v128, b: v128): v128 {
@@ -26,21 +35,17 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
-/** Two i32x4 of [r0 r0 r1 r1] and [r2 r2 r3 r3] partial sums folded to [r0 r1 r2 r3]. */
-@inline
-export function foldPairs(low: v128, high: v128): v128 {
-  return i32x4.add(i32x4.shuffle(low, high, 0, 2, 4, 6), i32x4.shuffle(low, high, 1, 3, 5, 7));
-}
-
 // f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112, subnormals included.
 // Infinities and NaN come out as finite numbers: no weight or cache row of a working model holds them.
 const HALF_MASK: i32 = 0x8fffe000;
 const HALF_SCALE: f32 = 5.192296858534828e33; // 2^112
+const MASKS: usize = memory.data<i32>([HALF_MASK]);
+const SCALES: usize = memory.data<f32>([HALF_SCALE]);
 
 /** Four f16, each in an i32 lane with its sign extended, as f32x4. */
 @inline
 function widen(halves: v128): v128 {
-  return f32x4.mul(v128.and(i32x4.shl(halves, 13), i32x4.splat(HALF_MASK)), f32x4.splat(HALF_SCALE));
+  return f32x4.mul(v128.and(i32x4.shl(halves, 13), constant(MASKS)), constant(SCALES));
 }
 
 /** Four f16 at p as f32x4. */
@@ -74,19 +79,26 @@ export function widenHalves(dst: usize, src: usize, d: i32): void {
   for (; j < <usize>d; j++) store<f32>(dst + (j << 2), loadHalf(src + (j << 1)));
 }
 
+const SIGN: usize = memory.data<i32>([0x80000000]);
+const LARGEST: usize = memory.data<f32>([65504]);
+const EXPONENT: usize = memory.data<i32>([0x7f800000]);
+const THIRTEEN: usize = memory.data<i32>([13 << 23]); // added to an exponent: 2^13 times the number
+const HALF: usize = memory.data<i32>([(127 - 1) << 23]); // as f32, 0.5: its ulp is 2^-24
+const TO_HALF: usize = memory.data<f32>([1.925929944387236e-34]); // 2^-112
+
 /**
  * Four f32 as four f16 in the low 8 bytes, round to nearest even, saturated to +-65504.
  * Adding a number whose ulp is the target's makes the f32 adder do the rounding (normals and subnormals alike).
  */
 @inline
 function toHalves(v: v128): v128 {
-  const sign = v128.and(v, i32x4.splat(0x80000000));
-  const magnitude = f32x4.pmin(f32x4.splat(65504), v128.andnot(v, i32x4.splat(0x80000000)));
-  const exponent = v128.and(magnitude, i32x4.splat(0x7f800000));
+  const sign = v128.and(v, constant(SIGN));
+  const magnitude = f32x4.pmin(constant(LARGEST), v128.andnot(v, constant(SIGN)));
+  const exponent = v128.and(magnitude, constant(EXPONENT));
   // the magic number is 2^13 times the power of two of v, and no less than what rounds at 2^-24, the smallest subnormal
-  const magic = i32x4.max_u(i32x4.add(exponent, i32x4.splat(13 << 23)), i32x4.splat((127 - 1) << 23));
+  const magic = i32x4.max_u(i32x4.add(exponent, constant(THIRTEEN)), constant(HALF));
   const rounded = f32x4.sub(f32x4.add(magnitude, magic), magic);
-  const scaled = f32x4.mul(rounded, f32x4.splat(1.925929944387236e-34)); // 2^-112
+  const scaled = f32x4.mul(rounded, constant(TO_HALF));
   const half = v128.or(i32x4.shr_u(scaled, 13), i32x4.shr_u(sign, 16));
   return i8x16.shuffle(half, half, 0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13);
 }

@@ -3,32 +3,37 @@
 //   bytes 4..7   min   0..3 in bits 0..5, bits 4..5 of min   4..7 in bits 6..7
 //   bytes 8..11  bits 0..3 of scale 4..7 low, of min 4..7 high
 import { PANEL_BLOCK } from '../integer';
+import { constant } from '../simd';
 import { byteOfWords } from './unpack';
+
+const SIX_BITS: usize = memory.data<u32>([0x3f3f3f3f]);
+const TOP_BITS: usize = memory.data<u32>([0x30303030]);
+const LOW_BITS: usize = memory.data<u32>([0x0f0f0f0f]);
 
 /** Scales of blocks 0..3, a byte each. */
 @inline
 export function scalesLow(p: usize): v128 {
-  return v128.and(v128.load(p), i32x4.splat(0x3f3f3f3f));
+  return v128.and(v128.load(p), constant(SIX_BITS));
 }
 
 /** Mins of blocks 0..3. */
 @inline
 export function minsLow(p: usize): v128 {
-  return v128.and(v128.load(p, 16), i32x4.splat(0x3f3f3f3f));
+  return v128.and(v128.load(p, 16), constant(SIX_BITS));
 }
 
 /** Scales of blocks 4..7. */
 @inline
 export function scalesHigh(p: usize): v128 {
-  const top = v128.and(i32x4.shr_u(v128.load(p), 2), i32x4.splat(0x30303030));
-  return v128.or(v128.and(v128.load(p, 32), i32x4.splat(0x0f0f0f0f)), top);
+  const top = v128.and(i32x4.shr_u(v128.load(p), 2), constant(TOP_BITS));
+  return v128.or(v128.and(v128.load(p, 32), constant(LOW_BITS)), top);
 }
 
 /** Mins of blocks 4..7. */
 @inline
 export function minsHigh(p: usize): v128 {
-  const top = v128.and(i32x4.shr_u(v128.load(p, 16), 2), i32x4.splat(0x30303030));
-  return v128.or(v128.and(i32x4.shr_u(v128.load(p, 32), 4), i32x4.splat(0x0f0f0f0f)), top);
+  const top = v128.and(i32x4.shr_u(v128.load(p, 16), 2), constant(TOP_BITS));
+  return v128.or(v128.and(i32x4.shr_u(v128.load(p, 32), 4), constant(LOW_BITS)), top);
 }
 
 /** Scales and offsets of blocks 2 c and 2 c + 1 of a panel for products in integers (integer.ts), at dst and a block behind. */

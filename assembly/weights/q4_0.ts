@@ -2,16 +2,18 @@
 // Group: per block 4 d | 4 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { foldPairs, loadHalves, madd } from '../simd';
-import { dotHigh, dotLow, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
+import { constant, loadHalves, madd } from '../simd';
+import { dotHighNibbles, dotLowNibbles, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 
 const BLOCK_BYTES: usize = 18; // of one row; a group's block is four times that
+const MINUS_8: usize = memory.data<f32>([-8]);
+const BYTES_8: usize = memory.data<u32>([0x08080808]);
 
 function unpack_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
   let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
   for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += 32 * 32) {
     const d = loadHalves(p);
-    const offset = f32x4.mul(d, f32x4.splat(-8));
+    const offset = f32x4.mul(d, constant(MINUS_8));
     for (let j: usize = 0; j < 4; j++) {
       const v = v128.load(p + 8 + (j << 4));
       storeQuad(dst + (j << 7), lowNibbles(v), d, offset);
@@ -22,13 +24,12 @@ function unpack_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
 
 function codes_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
   let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
-  const eight = i8x16.splat(8);
   for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += PANEL_BLOCK) {
     v128.store(dst, loadHalves(p));
     for (let j: usize = 0; j < 4; j++) {
       const v = v128.load(p + 8 + (j << 4));
-      storePairs(dst + 64 + (j << 6), i8x16.sub(lowNibbles(v), eight));
-      storePairs(dst + 320 + (j << 6), i8x16.sub(highNibbles(v), eight));
+      storePairs(dst + 64 + (j << 6), i8x16.sub(lowNibbles(v), constant(BYTES_8)));
+      storePairs(dst + 320 + (j << 6), i8x16.sub(highNibbles(v), constant(BYTES_8)));
     }
   }
 }
@@ -65,18 +66,12 @@ export function gemv_q4_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
       let high = low;
       for (let j: usize = 0; j < 4; j++) {
         const v = v128.load(w + (j << 4), 8);
-        const s0 = v128.load64_splat(x + (j << 3));
-        const s1 = v128.load64_splat(x + (j << 3), 32);
-        const v0 = lowNibbles(v);
-        const v1 = highNibbles(v);
-        low = dotLow(dotLow(low, v0, s0), v1, s1);
-        high = dotHigh(dotHigh(high, v0, s0), v1, s1);
+        low = dotLowNibbles(low, v, x + (j << 3));
+        high = dotHighNibbles(high, v, x + 32 + (j << 3));
       }
-      const d = loadHalves(w);
-      const sum = v128.load32_splat(sums + ((<usize>b) << 2));
-      const scale = f32x4.mul(d, v128.load32_splat(scales + ((<usize>b) << 2)));
-      total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
-      total = madd(total, f32x4.mul(d, f32x4.splat(-8)), sum);
+      const offset = f32x4.mul(v128.load32_splat(sums + ((<usize>b) << 2)), constant(MINUS_8));
+      const by = v128.load32_splat(scales + ((<usize>b) << 2));
+      total = madd(total, madd(offset, f32x4.convert_i32x4_s(i32x4.add(low, high)), by), loadHalves(w));
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }

@@ -2,8 +2,8 @@
 // Group: per block 4 d | 4 m | 4 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { foldPairs, loadHalves, madd } from '../simd';
-import { dotHigh, dotLow, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
+import { loadHalves, madd } from '../simd';
+import { dotHighNibbles, dotLowNibbles, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 
 const BLOCK_BYTES: usize = 20; // of one row; a group's block is four times that
 
@@ -65,17 +65,13 @@ export function gemv_q4_1(y: usize, q: usize, scales: usize, sums: usize, w: usi
       let high = low;
       for (let j: usize = 0; j < 4; j++) {
         const v = v128.load(w + (j << 4), 16);
-        const s0 = v128.load64_splat(x + (j << 3));
-        const s1 = v128.load64_splat(x + (j << 3), 32);
-        const v0 = lowNibbles(v);
-        const v1 = highNibbles(v);
-        low = dotLow(dotLow(low, v0, s0), v1, s1);
-        high = dotHigh(dotHigh(high, v0, s0), v1, s1);
+        low = dotLowNibbles(low, v, x + (j << 3));
+        high = dotHighNibbles(high, v, x + 32 + (j << 3));
       }
       const d = loadHalves(w);
       const sum = v128.load32_splat(sums + ((<usize>b) << 2));
       const scale = f32x4.mul(d, v128.load32_splat(scales + ((<usize>b) << 2)));
-      total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
+      total = madd(total, f32x4.convert_i32x4_s(i32x4.add(low, high)), scale);
       total = madd(total, loadHalves(w + 8), sum);
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);

@@ -2,8 +2,8 @@
 // Group: per block 4 d | 4 dmin | 3 x [4 rows][4 bytes] scales | 32 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { foldPairs, loadHalves, madd } from '../simd';
-import { byteOfWords, dotHigh, dotLow, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
+import { loadHalves, madd } from '../simd';
+import { byteOfWords, dotHighNibbles, dotLowNibbles, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 import { minsHigh, minsLow, scalesHigh, scalesLow, storeScales } from './k-scales';
 
 const BLOCK_BYTES: usize = 144; // of one row; a group's block is four times that
@@ -65,43 +65,56 @@ export function gather_q4_k(y: usize, w: usize, ids: usize, scratch: usize, n: i
   gatherRows(y, w, ids, scratch, n, k, <usize>(k / 256) * BLOCK_BYTES, unpack_q4_k);
 }
 
+/** total + the products of pair c (0..3, a constant) of 32 elements of a block with x, scaled. */
+@inline
+function addPair(
+  total: v128,
+  w: usize,
+  x: usize,
+  scales: usize,
+  sums: usize,
+  d: v128,
+  dmin: v128,
+  scaleBytes: v128,
+  minBytes: v128,
+  c: usize,
+): v128 {
+  let low = i32x4.splat(0);
+  let high = low;
+  for (let j: usize = 0; j < 8; j++) {
+    const v = v128.load(w + (c << 7) + (j << 4), 64);
+    low = dotLowNibbles(low, v, x + (c << 7) + (j << 3));
+    high = dotHighNibbles(high, v, x + (c << 7) + (j << 3) + 64);
+  }
+  const s0 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * <i32>c) & 3)), v128.load32_splat(scales + (c << 3)));
+  const s1 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * <i32>c + 1) & 3)), v128.load32_splat(scales + (c << 3), 4));
+  total = madd(total, f32x4.convert_i32x4_s(low), s0);
+  total = madd(total, f32x4.convert_i32x4_s(high), s1);
+  const m0 = f32x4.mul(dmin, byteOfWords(minBytes, (2 * <i32>c) & 3));
+  const m1 = f32x4.mul(dmin, byteOfWords(minBytes, (2 * <i32>c + 1) & 3));
+  total = madd(total, m0, v128.load32_splat(sums + (c << 3)));
+  return madd(total, m1, v128.load32_splat(sums + (c << 3), 4));
+}
+
 /** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q4_k [m, k], k % 256 == 0 */
 export function gemv_q4_k(y: usize, q: usize, scales: usize, sums: usize, w: usize, m: i32, k: i32): void {
   const blocks = k / 256;
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
-    for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
+    let x = q;
+    let by = scales;
+    let sum = sums;
+    for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES, x += 512, by += 32, sum += 32) {
       const d = loadHalves(w);
       const dmin = f32x4.neg(loadHalves(w + 8));
-      for (let c = 0; c < 4; c++) {
-        const scaleBytes = c < 2 ? scalesLow(w + 16) : scalesHigh(w + 16);
-        const minBytes = c < 2 ? minsLow(w + 16) : minsHigh(w + 16);
-        const block = <usize>(8 * b + 2 * c);
-        const x = q + (block << 6);
-        let low0 = i32x4.splat(0);
-        let high0 = low0;
-        let low1 = low0;
-        let high1 = low0;
-        for (let j: usize = 0; j < 8; j++) {
-          const v = v128.load(w + ((<usize>c) << 7) + (j << 4), 64);
-          const v0 = lowNibbles(v);
-          const v1 = highNibbles(v);
-          const x0 = v128.load64_splat(x + (j << 3));
-          const x1 = v128.load64_splat(x + (j << 3), 64);
-          low0 = dotLow(low0, v0, x0);
-          high0 = dotHigh(high0, v0, x0);
-          low1 = dotLow(low1, v1, x1);
-          high1 = dotHigh(high1, v1, x1);
-        }
-        const s0 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * c) & 3)), v128.load32_splat(scales + (block << 2)));
-        const s1 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * c + 1) & 3)), v128.load32_splat(scales + (block << 2), 4));
-        total = madd(total, f32x4.convert_i32x4_s(foldPairs(low0, high0)), s0);
-        total = madd(total, f32x4.convert_i32x4_s(foldPairs(low1, high1)), s1);
-        const m0 = f32x4.mul(dmin, byteOfWords(minBytes, (2 * c) & 3));
-        const m1 = f32x4.mul(dmin, byteOfWords(minBytes, (2 * c + 1) & 3));
-        total = madd(total, m0, v128.load32_splat(sums + (block << 2)));
-        total = madd(total, m1, v128.load32_splat(sums + (block << 2), 4));
-      }
+      let scaleBytes = scalesLow(w + 16);
+      let minBytes = minsLow(w + 16);
+      total = addPair(total, w, x, by, sum, d, dmin, scaleBytes, minBytes, 0);
+      total = addPair(total, w, x, by, sum, d, dmin, scaleBytes, minBytes, 1);
+      scaleBytes = scalesHigh(w + 16);
+      minBytes = minsHigh(w + 16);
+      total = addPair(total, w, x, by, sum, d, dmin, scaleBytes, minBytes, 2);
+      total = addPair(total, w, x, by, sum, d, dmin, scaleBytes, minBytes, 3);
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }

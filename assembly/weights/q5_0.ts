@@ -2,16 +2,18 @@
 // Group: per block 4 d | 4 words of fifth bits | 4 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { foldPairs, loadHalves, madd } from '../simd';
-import { dotHigh, dotLow, fifthBits, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
+import { constant, loadHalves, madd } from '../simd';
+import { dotBytes, fifthBits, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 
 const BLOCK_BYTES: usize = 22; // of one row; a group's block is four times that
+const MINUS_16: usize = memory.data<f32>([-16]);
+const BYTES_16: usize = memory.data<u32>([0x10101010]);
 
 function unpack_q5_0(dst: usize, src: usize, k0: i32, count: i32): void {
   let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
   for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += 32 * 32) {
     const d = loadHalves(p);
-    const offset = f32x4.mul(d, f32x4.splat(-16));
+    const offset = f32x4.mul(d, constant(MINUS_16));
     const fifth = v128.load(p + 8);
     for (let j: usize = 0; j < 4; j++) {
       const v = v128.load(p + 24 + (j << 4));
@@ -23,14 +25,13 @@ function unpack_q5_0(dst: usize, src: usize, k0: i32, count: i32): void {
 
 function codes_q5_0(dst: usize, src: usize, k0: i32, count: i32): void {
   let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
-  const sixteen = i8x16.splat(16);
   for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += PANEL_BLOCK) {
     v128.store(dst, loadHalves(p));
     const fifth = v128.load(p + 8);
     for (let j: usize = 0; j < 4; j++) {
       const v = v128.load(p + 24 + (j << 4));
-      storePairs(dst + 64 + (j << 6), i8x16.sub(v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2)), sixteen));
-      storePairs(dst + 320 + (j << 6), i8x16.sub(v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2))), sixteen));
+      storePairs(dst + 64 + (j << 6), i8x16.sub(v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2)), constant(BYTES_16)));
+      storePairs(dst + 320 + (j << 6), i8x16.sub(v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2))), constant(BYTES_16)));
     }
   }
 }
@@ -68,18 +69,14 @@ export function gemv_q5_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
       let high = low;
       for (let j: usize = 0; j < 4; j++) {
         const v = v128.load(w + (j << 4), 24);
-        const s0 = v128.load64_splat(x + (j << 3));
-        const s1 = v128.load64_splat(x + (j << 3), 32);
-        const v0 = v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2));
-        const v1 = v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2)));
-        low = dotLow(dotLow(low, v0, s0), v1, s1);
-        high = dotHigh(dotHigh(high, v0, s0), v1, s1);
+        low = dotBytes(low, v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2)), x + (j << 3));
+        high = dotBytes(high, v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2))), x + 32 + (j << 3));
       }
       const d = loadHalves(w);
       const sum = v128.load32_splat(sums + ((<usize>b) << 2));
       const scale = f32x4.mul(d, v128.load32_splat(scales + ((<usize>b) << 2)));
-      total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
-      total = madd(total, f32x4.mul(d, f32x4.splat(-16)), sum);
+      total = madd(total, f32x4.convert_i32x4_s(i32x4.add(low, high)), scale);
+      total = madd(total, f32x4.mul(d, constant(MINUS_16)), sum);
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }

@@ -2,8 +2,8 @@
 // Group: per block 4 d | 4 m | 4 words of fifth bits | 4 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { foldPairs, loadHalves, madd } from '../simd';
-import { dotHigh, dotLow, fifthBits, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
+import { loadHalves, madd } from '../simd';
+import { dotBytes, fifthBits, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 
 const BLOCK_BYTES: usize = 24; // of one row; a group's block is four times that
 
@@ -68,17 +68,13 @@ export function gemv_q5_1(y: usize, q: usize, scales: usize, sums: usize, w: usi
       let high = low;
       for (let j: usize = 0; j < 4; j++) {
         const v = v128.load(w + (j << 4), 32);
-        const s0 = v128.load64_splat(x + (j << 3));
-        const s1 = v128.load64_splat(x + (j << 3), 32);
-        const v0 = v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2));
-        const v1 = v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2)));
-        low = dotLow(dotLow(low, v0, s0), v1, s1);
-        high = dotHigh(dotHigh(high, v0, s0), v1, s1);
+        low = dotBytes(low, v128.or(lowNibbles(v), fifthBits(fifth, (<i32>j) << 2)), x + (j << 3));
+        high = dotBytes(high, v128.or(highNibbles(v), fifthBits(fifth, 16 + ((<i32>j) << 2))), x + 32 + (j << 3));
       }
       const d = loadHalves(w);
       const sum = v128.load32_splat(sums + ((<usize>b) << 2));
       const scale = f32x4.mul(d, v128.load32_splat(scales + ((<usize>b) << 2)));
-      total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
+      total = madd(total, f32x4.convert_i32x4_s(i32x4.add(low, high)), scale);
       total = madd(total, loadHalves(w + 8), sum);
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);

@@ -2,8 +2,8 @@
 // Group: per block 4 d | 8 x [4 rows][4 k] i8
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { foldPairs, loadHalves, madd } from '../simd';
-import { dotHigh, dotLow, storePairs, storeQuad } from './unpack';
+import { loadHalves, madd } from '../simd';
+import { dotQuad, storePairs, storeQuad } from './unpack';
 
 const BLOCK_BYTES: usize = 34; // of one row; a group's block is four times that
 
@@ -52,16 +52,10 @@ export function gemv_q8_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
     let total = f32x4.splat(0);
     for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
       const x = q + ((<usize>b) << 6);
-      let low = i32x4.splat(0);
-      let high = low;
-      for (let j: usize = 0; j < 8; j++) {
-        const v = v128.load(w + (j << 4), 8);
-        const s = v128.load64_splat(x + (j << 3));
-        low = dotLow(low, v, s);
-        high = dotHigh(high, v, s);
-      }
+      let products = i32x4.splat(0);
+      for (let j: usize = 0; j < 8; j++) products = dotQuad(products, v128.load(w + (j << 4), 8), x + (j << 3));
       const scale = f32x4.mul(loadHalves(w), v128.load32_splat(scales + ((<usize>b) << 2)));
-      total = madd(total, f32x4.convert_i32x4_s(foldPairs(low, high)), scale);
+      total = madd(total, f32x4.convert_i32x4_s(products), scale);
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }

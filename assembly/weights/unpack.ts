@@ -1,5 +1,13 @@
 // What the quantised types share: 16 bytes hold 4 rows x 4 elements of k, [row][k]; these helpers spread them to f32 and add up products.
-import { dotAdd } from '../simd';
+import { constant, dotAdd } from '../simd';
+
+const LOW_BYTE: usize = memory.data<u32>([0x00ff00ff]); // of i16 lanes
+const LOW_NIBBLE: usize = memory.data<u32>([0x000f000f]);
+const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
+const NIBBLE_OF_WORD: usize = memory.data<u32>([0xf]);
+const BYTE_OF_WORD: usize = memory.data<u32>([0xff]);
+const SPREAD: usize = memory.data<u32>([0x00204081]);
+const BIT_OF_BYTES: usize = memory.data<u32>([0x01010101]);
 
 /**
  * Spreads signed bytes q [4 rows, 4 k] to f32 [4 k, 4 rows] ld 8 at dst: q * scale + offset, one scale and offset a row.
@@ -15,48 +23,80 @@ export function storeQuad(dst: usize, q: v128, scale: v128, offset: v128): void 
   v128.store(dst, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), scale), offset), 96);
 }
 
-/** Spreads signed bytes q [4 rows, 4 k] to pairs of k as i16 [2 pairs][4 rows][2], 32 bytes apart. */
+/** Bytes 0 and 2 of each row's four, signed, as i16 [4 rows][2]: the first pair of four activations (quantize_i16). */
+@inline
+export function evens(q: v128): v128 {
+  return i16x8.shr_s(i16x8.shl(q, 8), 8);
+}
+
+/** Bytes 1 and 3: the second pair. */
+@inline
+export function odds(q: v128): v128 {
+  return i16x8.shr_s(q, 8);
+}
+
+/** Spreads signed bytes q [4 rows, 4 k] to two pairs of i16 [4 rows][2], 32 bytes apart. */
 @inline
 export function storePairs(dst: usize, q: v128): void {
-  const t = i8x16.shuffle(q, q, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
-  v128.store(dst, i16x8.extend_low_i8x16_s(t));
-  v128.store(dst, i16x8.extend_high_i8x16_s(t), 32);
+  v128.store(dst, evens(q));
+  v128.store(dst, odds(q), 32);
 }
 
-/** acc + products of bytes of rows 0 and 1 (as [r0 r0 r1 r1]) with four i16 of x at the same k. */
+/** acc + products of four signed bytes of each row with four activations at x. */
 @inline
-export function dotLow(acc: v128, q: v128, x: v128): v128 {
-  return dotAdd(acc, i16x8.extend_low_i8x16_s(q), x);
+export function dotQuad(acc: v128, q: v128, x: usize): v128 {
+  return dotAdd(dotAdd(acc, evens(q), v128.load32_splat(x)), odds(q), v128.load32_splat(x, 4));
 }
 
-/** The same for rows 2 and 3. */
+/** The same of bytes without a sign. */
 @inline
-export function dotHigh(acc: v128, q: v128, x: v128): v128 {
-  return dotAdd(acc, i16x8.extend_high_i8x16_s(q), x);
+export function dotBytes(acc: v128, q: v128, x: usize): v128 {
+  return dotAdd(dotAdd(acc, v128.and(q, constant(LOW_BYTE)), v128.load32_splat(x)), i16x8.shr_u(q, 8), v128.load32_splat(x, 4));
+}
+
+/** The same of low nibbles. */
+@inline
+export function dotLowNibbles(acc: v128, v: v128, x: usize): v128 {
+  const even = v128.and(v, constant(LOW_NIBBLE));
+  const odd = v128.and(i16x8.shr_u(v, 8), constant(LOW_NIBBLE));
+  return dotAdd(dotAdd(acc, even, v128.load32_splat(x)), odd, v128.load32_splat(x, 4));
+}
+
+/** The same of high nibbles. */
+@inline
+export function dotHighNibbles(acc: v128, v: v128, x: usize): v128 {
+  const even = v128.and(i16x8.shr_u(v, 4), constant(LOW_NIBBLE));
+  return dotAdd(dotAdd(acc, even, v128.load32_splat(x)), i16x8.shr_u(v, 12), v128.load32_splat(x, 4));
 }
 
 /** Low nibbles of 16 bytes. */
 @inline
 export function lowNibbles(v: v128): v128 {
-  return v128.and(v, i8x16.splat(0x0f));
+  return v128.and(v, constant(NIBBLES));
 }
 
 /** High nibbles of 16 bytes. */
 @inline
 export function highNibbles(v: v128): v128 {
-  return i8x16.shr_u(v, 4);
+  return v128.and(i16x8.shr_u(v, 4), constant(NIBBLES));
 }
 
 /** Bits `at` .. `at` + 3 of each row's word as bit 4 of the row's four bytes: the fifth bits of a 5-bit block. */
 @inline
 export function fifthBits(words: v128, at: i32): v128 {
   // a nibble times 2^0 + 2^7 + 2^14 + 2^21 has its bit j at position 8 j
-  const nibble = v128.and(i32x4.shr_u(words, at), i32x4.splat(0xf));
-  return i32x4.shl(v128.and(i32x4.mul(nibble, i32x4.splat(0x00204081)), i32x4.splat(0x01010101)), 4);
+  const nibble = v128.and(i32x4.shr_u(words, at), constant(NIBBLE_OF_WORD));
+  return i32x4.shl(v128.and(i32x4.mul(nibble, constant(SPREAD)), constant(BIT_OF_BYTES)), 4);
+}
+
+/** Bit `at` of each byte as its bit 4: the fifth bits of a block of 256. */
+@inline
+export function fifthOfBytes(v: v128, at: i32): v128 {
+  return i32x4.shl(v128.and(i32x4.shr_u(v, at), constant(BIT_OF_BYTES)), 4);
 }
 
 /** Byte j of each row's word as f32x4. */
 @inline
 export function byteOfWords(words: v128, j: i32): v128 {
-  return f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(words, j << 3), i32x4.splat(0xff)));
+  return f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(words, j << 3), constant(BYTE_OF_WORD)));
 }
