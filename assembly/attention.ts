@@ -2,7 +2,7 @@
 // Tiles begin at row 0 whatever the block, so that a query's output has the same bits however its context was cut into blocks.
 import { tilePanels } from './dense';
 import { valueType } from './kivi';
-import { exp1, exp4 } from './math';
+import { exp1, exp4, expRow } from './math';
 import { rotateRow, rows_unrotate } from './quant';
 import { isRotated, rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
 import { maxLanes, sumLanes } from './simd';
@@ -170,16 +170,10 @@ export function attention(
           leaveLook(looks + ((<usize>(r + i)) << 2), (<usize>looks_apart) << 2, row, seen - i0, before, load<f32>(massAt));
         }
         const peak = max(before, maskedMax(row, visible, keys));
-        const base = f32x4.splat(peak);
-        let mass = f32x4.splat(0);
-        for (let j = 0; j < keys; j += 4) {
-          const p = exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base));
-          mass = f32x4.add(mass, p);
-          v128.store(row + ((<usize>j) << 2), p);
-        }
+        const mass = expRow(row, keys, peak);
         const decay = exp1(before - peak);
         store<f32>(peakAt, peak);
-        store<f32>(massAt, load<f32>(massAt) * decay + sumLanes(mass));
+        store<f32>(massAt, load<f32>(massAt) * decay + mass);
         if (decay != 1) {
           const o = sums + ((<usize>((r + i) * dp)) << 2);
           const by = f32x4.splat(decay);

@@ -1,7 +1,7 @@
 // Defensive aggregation (DefensiveKV, section 5.1): what observers look at, smoothed over neighbouring rows with each look's mass kept, and the
 // worst case over looks. Looks are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
 import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
-import { exp1, exp4 } from './math';
+import { exp1, expRow } from './math';
 import { dot, rowBytes, rows_load, TILE, tileOf } from './rows';
 
 /** Bytes of scratch for observe_defensive() with P queries of G heads. */
@@ -72,14 +72,11 @@ export function observe_defensive(
         const at = (<usize>(r + i)) << 2;
         const before = load<f32>(peaks + at);
         const peak = max(before, maskedMax(row, visible, keys));
-        const base = f32x4.splat(peak);
-        for (let j = 0; j < keys; j += 4) v128.store(row + ((<usize>j) << 2), exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)));
-        let mass: f32 = 0;
-        let inside: f32 = 0;
-        for (let j = 0; j < visible; j++) {
-          const p = load<f32>(row + ((<usize>j) << 2));
-          mass += p;
-          if (i0 + j < scored) inside += p;
+        const mass = expRow(row, keys, peak);
+        let inside = mass;
+        if (i0 + visible > scored) {
+          inside = 0;
+          for (let j = 0; j < scored - i0; j++) inside += load<f32>(row + ((<usize>j) << 2));
         }
         const decay = exp1(before - peak);
         store<f32>(peaks + at, peak);
@@ -120,16 +117,30 @@ export function observe_defensive(
         if (visible <= 0) continue;
         maskedMax(row, visible, keys);
         const at = (<usize>(r + i)) << 2;
-        const base = f32x4.splat(load<f32>(peaks + at));
-        for (let j = 0; j < keys; j += 4) v128.store(row + ((<usize>j) << 2), exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)));
+        expRow(row, keys, load<f32>(peaks + at));
         const scale = load<f32>(scales + at);
-        for (let c = o; c < end; c++) {
-          let sum: f32 = 0;
-          for (let j = max(0, c - half - first); j <= min(keys - 1, c + half - first); j++) sum += load<f32>(row + ((<usize>j) << 2));
+        // whole windows four at a time, those that reach beyond the tile one by one
+        const last = first + keys - half - 3;
+        let c = o;
+        for (; c < min(end, first + half); c++) smooth1(out, row, c, half, first, keys, scale);
+        for (; c < end - 3 && c < last; c += 4) {
+          const window = row + ((<usize>(c - half - first)) << 2);
+          let sum = f32x4.splat(0);
+          for (let j: usize = 0; j < <usize>size; j++) sum = f32x4.add(sum, v128.load(window + (j << 2)));
           const to = out + ((<usize>c) << 2);
-          store<f32>(to, max(load<f32>(to), sum * scale));
+          v128.store(to, f32x4.pmax(v128.load(to), f32x4.mul(sum, f32x4.splat(scale))));
         }
+        for (; c < end; c++) smooth1(out, row, c, half, first, keys, scale);
       }
     }
   }
+}
+
+/** out[c] = max(out[c], the average around row c of looks p [first .. first + keys), scaled). */
+@inline
+function smooth1(out: usize, p: usize, c: i32, half: i32, first: i32, keys: i32, scale: f32): void {
+  let sum: f32 = 0;
+  for (let j = max(0, c - half - first); j <= min(keys - 1, c + half - first); j++) sum += load<f32>(p + ((<usize>j) << 2));
+  const to = out + ((<usize>c) << 2);
+  store<f32>(to, max(load<f32>(to), sum * scale));
 }

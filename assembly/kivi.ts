@@ -7,7 +7,7 @@
 //   group:  [step f16 [d] | lo f16 [d] | only where bits are mixed: bits of each channel u8 [d]]
 //
 // Codes of one width lie as in quant.ts; of mixed widths as a stream of bits, channel after channel, lowest first.
-import { code1, dequantizeRow, put, quantBytes, quantizeRow, unpackCodes } from './quant';
+import { code1, dequantizeRow, put, quantBytes, quantizeListed, ROUNDED_ROWS, unpackCodes } from './quant';
 import { loadHalf, loadHalves, storeHalf, storeHalves, widenHalves } from './simd';
 
 /** Flags of a type; below them lie the bits of a code, or, mixed, twice those of the average code. */
@@ -93,7 +93,8 @@ export function kivi_group(rows: usize, list: usize, x: usize, group: usize, scr
   const bytes = kiviBytes(d, type);
   const wide = (<usize>d) << 2;
   if ((type & BY_ROW) != 0) {
-    for (let i = 0; i < n; i++, list += 4, x += wide) quantizeRow(rows + <usize>load<i32>(list) * bytes, x, d, type & WIDTH);
+    for (let i = 0; i < n; i += ROUNDED_ROWS, list += 4 * ROUNDED_ROWS, x += <usize>ROUNDED_ROWS * wide)
+      quantizeListed(rows, list, x, min(ROUNDED_ROWS, n - i), d, type & WIDTH);
     return;
   }
   const mixed = (type & MIXED) != 0;

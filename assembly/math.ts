@@ -1,43 +1,86 @@
-// Elementary functions on lanes, each with its error against f64. Inlined; never exported from the module.
-import { constant, madd } from './simd';
+// Elementary functions on lanes, each with its error against f64; never exported from the module.
+import { constant, madd, sumLanes } from './simd';
 
 const LOG2E: usize = memory.data<f32>([1.44269504088896341]);
 const MINUS_LN2_HIGH: usize = memory.data<f32>([-0.693359375]); // exact in 10 bits, so n * LN2_HIGH is exact for |n| < 2^13
 const MINUS_LN2_LOW: usize = memory.data<f32>([2.1219444e-4]);
-const LEAST: usize = memory.data<f32>([-87.3]);
+const LEAST: usize = memory.data<f32>([-88]); // 2^-127 to us, and as bits of an f32 0
 const MOST: usize = memory.data<f32>([88]);
 const MAGIC: usize = memory.data<f32>([12582912]); // 1.5 * 2^23: what is added to it is rounded, and stands in the low bits
 const BIAS: usize = memory.data<i32>([127 << 23]);
 const ONE: usize = memory.data<f32>([1]);
-const P6: usize = memory.data<f32>([1.98756915e-4]);
-const P5: usize = memory.data<f32>([1.3981999507e-3]);
-const P4: usize = memory.data<f32>([8.3334519073e-3]);
-const P3: usize = memory.data<f32>([4.1665795894e-2]);
-const P2: usize = memory.data<f32>([1.6666665459e-1]);
-const P1: usize = memory.data<f32>([5.0000001201e-1]);
+// e^r = 1 + r (P1 + r (P2 + ...)): least maximum of the relative error on |r| <= ln 2 / 2, 9.2e-8, and e^0 = 1 exactly
+const P5: usize = memory.data<f32>([0.008290272124262702]);
+const P4: usize = memory.data<f32>([0.041898159618617016]);
+const P3: usize = memory.data<f32>([0.16667638127074855]);
+const P2: usize = memory.data<f32>([0.4999914784113096]);
+const P1: usize = memory.data<f32>([0.9999997063133895]);
 
-/**
- * exp(x) for four lanes: x = n ln 2 + r, a degree 6 polynomial for e^r on |r| <= ln 2 / 2, times 2^n.
- * Relative error below 2e-7 on [-87, 88]; 0 below -87.3 (so exp(-inf) = 0 exactly), saturated above 88.
- */
+/** exp(x) for x >= -88: x = n ln 2 + r, a polynomial for e^r, times 2^n. */
+@inline
+function expOf(
+  x: v128,
+  magic: v128,
+  log2e: v128,
+  high: v128,
+  low: v128,
+  p5: v128,
+  p4: v128,
+  p3: v128,
+  p2: v128,
+  p1: v128,
+  one: v128,
+  bias: v128,
+): v128 {
+  const shifted = madd(magic, x, log2e);
+  const n = f32x4.sub(shifted, magic);
+  const r = madd(madd(x, n, high), n, low);
+  const p = madd(one, madd(p1, madd(p2, madd(p3, madd(p4, p5, r), r), r), r), r);
+  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), bias));
+}
+
+/** exp(x) for four lanes. Relative error below 2e-7 on [-87, 88]; 0 below -87.7 (so exp(-inf) = 0 exactly), saturated above 88. */
 @inline
 export function exp4(x: v128): v128 {
+  return expOf(
+    f32x4.pmin(constant(MOST), f32x4.pmax(constant(LEAST), x)),
+    constant(MAGIC),
+    constant(LOG2E),
+    constant(MINUS_LN2_HIGH),
+    constant(MINUS_LN2_LOW),
+    constant(P5),
+    constant(P4),
+    constant(P3),
+    constant(P2),
+    constant(P1),
+    constant(ONE),
+    constant(BIAS),
+  );
+}
+
+/** s[j] = exp(s[j] - base) for n numbers, rounded up to 4, none of them above base; their sum. Bit for bit what exp4 gives. s f32 [n] */
+export function expRow(s: usize, n: i32, base: f32): f32 {
   const least = constant(LEAST);
-  const tiny = f32x4.lt(x, least);
-  const clamped = f32x4.pmin(constant(MOST), f32x4.pmax(least, x));
   const magic = constant(MAGIC);
-  const shifted = f32x4.add(f32x4.mul(clamped, constant(LOG2E)), magic);
-  const n = f32x4.sub(shifted, magic);
-  const r = madd(madd(clamped, n, constant(MINUS_LN2_HIGH)), n, constant(MINUS_LN2_LOW));
-  let p = madd(constant(P5), constant(P6), r);
-  p = madd(constant(P4), p, r);
-  p = madd(constant(P3), p, r);
-  p = madd(constant(P2), p, r);
-  p = madd(constant(P1), p, r);
-  p = madd(r, p, f32x4.mul(r, r));
-  p = f32x4.add(p, constant(ONE));
-  const power = i32x4.add(i32x4.shl(shifted, 23), constant(BIAS));
-  return v128.andnot(f32x4.mul(p, power), tiny);
+  const log2e = constant(LOG2E);
+  const high = constant(MINUS_LN2_HIGH);
+  const low = constant(MINUS_LN2_LOW);
+  const p5 = constant(P5);
+  const p4 = constant(P4);
+  const p3 = constant(P3);
+  const p2 = constant(P2);
+  const p1 = constant(P1);
+  const one = constant(ONE);
+  const bias = constant(BIAS);
+  const from = f32x4.splat(base);
+  let sum = f32x4.splat(0);
+  for (let end = s + ((<usize>n) << 2); s < end; s += 16) {
+    const x = f32x4.pmax(least, f32x4.sub(v128.load(s), from));
+    const e = expOf(x, magic, log2e, high, low, p5, p4, p3, p2, p1, one, bias);
+    v128.store(s, e);
+    sum = f32x4.add(sum, e);
+  }
+  return sumLanes(sum);
 }
 
 /** exp of one number, bit for bit what a lane of exp4 gives. */

@@ -10,7 +10,7 @@
 // H is the Walsh-Hadamard transform of the largest power of two that divides d, block by block, orthonormal and so its own inverse; s are fixed signs,
 // without which what all channels have in common would meet in one. Rotating queries too leaves q . k as it is, and values are rotated back once an
 // output. d % 8 == 0.
-import { loadHalf, storeHalf } from './simd';
+import { constant, loadHalf, madd, maxLanes, minLanes, toHalves } from './simd';
 
 /** Parities of the hash j * 0x9e3779b1 of channels 0 .. 511, 32 to a word, lowest first. */
 const PARITIES = memory.data<u32>([
@@ -19,12 +19,20 @@ const PARITIES = memory.data<u32>([
 ]);
 const TABLED: i32 = 512;
 
+/** The sign bits that four parities stand for. */
+const SIGN_BITS = memory.data<u32>([
+  0, 0, 0, 0, 0x80000000, 0, 0, 0, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0, 0, 0, 0, 0x80000000, 0, 0x80000000, 0, 0x80000000, 0, 0,
+  0x80000000, 0x80000000, 0, 0x80000000, 0x80000000, 0x80000000, 0, 0, 0, 0, 0x80000000, 0x80000000, 0, 0, 0x80000000, 0, 0x80000000, 0,
+  0x80000000, 0x80000000, 0x80000000, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0x80000000, 0, 0x80000000, 0x80000000, 0, 0x80000000,
+  0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000,
+]);
+
 /** Sign bits of channels j .. j + 3. */
 @inline
 function signs(j: i32): v128 {
   if (j < TABLED) {
-    const nibble = load<u32>(PARITIES + ((<usize>(j >> 5)) << 2)) >> (j & 28);
-    return i32x4.mul(v128.and(i32x4.splat(nibble), i32x4(1, 2, 4, 8)), i32x4(0x80000000, 0x40000000, 0x20000000, 0x10000000));
+    const nibble = (load<u32>(PARITIES + ((<usize>(j >> 5)) << 2)) >> (j & 28)) & 15;
+    return v128.load(SIGN_BITS + ((<usize>nibble) << 4));
   }
   let hash = i32x4.mul(i32x4.add(i32x4.splat(j), i32x4(0, 1, 2, 3)), i32x4.splat(0x9e3779b1));
   hash = v128.xor(hash, i32x4.shr_u(hash, 16));
@@ -43,38 +51,53 @@ function flip(x: usize, d: i32): void {
   }
 }
 
+const ODD_SIGNS = memory.data<u32>([0, 0x80000000, 0, 0x80000000]);
+const HIGH_SIGNS = memory.data<u32>([0, 0, 0x80000000, 0x80000000]);
+
 /** Neighbours among four numbers, then pairs of them: a + b and a - b where a and b were. */
 @inline
 function within(v: v128): v128 {
-  v = f32x4.add(i32x4.shuffle(v, v, 1, 0, 3, 2), v128.xor(v, i32x4(0, 0x80000000, 0, 0x80000000)));
-  return f32x4.add(i32x4.shuffle(v, v, 2, 3, 0, 1), v128.xor(v, i32x4(0, 0, 0x80000000, 0x80000000)));
+  v = f32x4.add(i32x4.shuffle(v, v, 1, 0, 3, 2), v128.xor(v, v128.load(ODD_SIGNS)));
+  return f32x4.add(i32x4.shuffle(v, v, 2, 3, 0, 1), v128.xor(v, v128.load(HIGH_SIGNS)));
 }
 
-/** x = H x, block by block. x f32 [d] in place */
-function transform(x: usize, d: i32): void {
+/** Sums and differences of four vectors at p, h bytes apart: at a distance h, then at 2 h. */
+@inline
+function across(p: usize, h: usize, a: v128, b: v128, c: v128, e: v128): void {
+  const ab = f32x4.add(a, b);
+  const ce = f32x4.add(c, e);
+  const a_b = f32x4.sub(a, b);
+  const c_e = f32x4.sub(c, e);
+  v128.store(p, f32x4.add(ab, ce));
+  v128.store(p + h, f32x4.add(a_b, c_e));
+  v128.store(p + 2 * h, f32x4.sub(ab, ce));
+  v128.store(p + 3 * h, f32x4.sub(a_b, c_e));
+}
+
+/** x = H x, or H diag(s) x where `signed`, block by block. x f32 [d] in place */
+@inline
+function transform(x: usize, d: i32, signed: bool): void {
   const width = d & -d; // 8 at least
   const scale = f32x4.splat(<f32>1 / sqrt<f32>(<f32>width));
   const end = x + ((<usize>d) << 2);
   const bytes = (<usize>width) << 2;
-  for (let p = x; p < end; p += 16) v128.store(p, within(v128.load(p)));
-  // two steps at a time: sums and differences at a distance h, then of those at 2 h
   let h: usize = 16;
+  if (bytes >= 64) {
+    for (let p = x, j = 0; p < end; p += 64, j += 16) {
+      const a = signed ? v128.xor(v128.load(p), signs(j)) : v128.load(p);
+      const b = signed ? v128.xor(v128.load(p, 16), signs(j + 4)) : v128.load(p, 16);
+      const c = signed ? v128.xor(v128.load(p, 32), signs(j + 8)) : v128.load(p, 32);
+      const e = signed ? v128.xor(v128.load(p, 48), signs(j + 12)) : v128.load(p, 48);
+      across(p, 16, within(f32x4.mul(a, scale)), within(f32x4.mul(b, scale)), within(f32x4.mul(c, scale)), within(f32x4.mul(e, scale)));
+    }
+    h = 64;
+  } else {
+    if (signed) flip(x, d);
+    for (let p = x; p < end; p += 16) v128.store(p, within(f32x4.mul(v128.load(p), scale)));
+  }
   for (; h << 1 < bytes; h <<= 2) {
     for (let block = x; block < end; block += h << 2) {
-      for (let p = block; p < block + h; p += 16) {
-        const a = v128.load(p);
-        const b = v128.load(p + h);
-        const c = v128.load(p + 2 * h);
-        const e = v128.load(p + 3 * h);
-        const ab = f32x4.add(a, b);
-        const ce = f32x4.add(c, e);
-        const a_b = f32x4.sub(a, b);
-        const c_e = f32x4.sub(c, e);
-        v128.store(p, f32x4.add(ab, ce));
-        v128.store(p + h, f32x4.add(a_b, c_e));
-        v128.store(p + 2 * h, f32x4.sub(ab, ce));
-        v128.store(p + 3 * h, f32x4.sub(a_b, c_e));
-      }
+      for (let p = block; p < block + h; p += 16) across(p, h, v128.load(p), v128.load(p + h), v128.load(p + 2 * h), v128.load(p + 3 * h));
     }
   }
   if (h < bytes) {
@@ -82,25 +105,22 @@ function transform(x: usize, d: i32): void {
       for (let p = block; p < block + h; p += 16) {
         const a = v128.load(p);
         const b = v128.load(p + h);
-        v128.store(p, f32x4.mul(f32x4.add(a, b), scale));
-        v128.store(p + h, f32x4.mul(f32x4.sub(a, b), scale));
+        v128.store(p, f32x4.add(a, b));
+        v128.store(p + h, f32x4.sub(a, b));
       }
     }
-    return;
   }
-  for (let p = x; p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), scale));
 }
 
 /** x = H diag(s) x. x f32 [d] in place */
 export function rotateRow(x: usize, d: i32): void {
-  flip(x, d);
-  transform(x, d);
+  transform(x, d, true);
 }
 
 /** Takes the rotation of n rows back: x = diag(s) H x. x f32 [n, d] ldx in place */
 export function rows_unrotate(x: usize, n: i32, d: i32, ldx: i32): void {
   for (let i = 0; i < n; i++, x += (<usize>ldx) << 2) {
-    transform(x, d);
+    transform(x, d, false);
     flip(x, d);
   }
 }
@@ -111,54 +131,82 @@ export function quantBytes(d: i32, bits: i32): usize {
   return (<usize>(d * bits) / 8 + 4 + 3) & ~3;
 }
 
-/** Stores one row as it is (rotated before, where it should be): dst row | y f32 [d] */
-export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
+/** Rows that are rounded together: a scale is a long chain of steps, and those of several rows overlap. */
+export const ROUNDED_ROWS: i32 = 8;
+
+/** Stores n rows, at most ROUNDED_ROWS, as they are (rotated before, where they should be): dst rows ldd bytes | y f32 [n, d] */
+export function quantizeRows(dst: usize, y: usize, n: i32, d: i32, bits: i32, ldd: usize): void {
+  const wide = (<usize>d) << 2;
+  for (let i: usize = 0; i < <usize>n; i++) scaleRow(dst + i * ldd, y + i * wide, d, bits);
+  for (let i: usize = 0; i < <usize>n; i++) codeRow(dst + i * ldd, y + i * wide, d, bits);
+}
+
+/** The same for rows that lie apart, the i-th at rows + list[i] * bytes of a row. */
+export function quantizeListed(rows: usize, list: usize, y: usize, n: i32, d: i32, bits: i32): void {
+  const wide = (<usize>d) << 2;
+  const bytes = quantBytes(d, bits);
+  for (let i: usize = 0; i < <usize>n; i++) scaleRow(rows + <usize>load<i32>(list + (i << 2)) * bytes, y + i * wide, d, bits);
+  for (let i: usize = 0; i < <usize>n; i++) codeRow(rows + <usize>load<i32>(list + (i << 2)) * bytes, y + i * wide, d, bits);
+}
+
+/** Stores step and lo of one row: dst row | y f32 [d] */
+function scaleRow(dst: usize, y: usize, d: i32, bits: i32): void {
   let least = v128.load(y);
   let most = least;
   let least1 = v128.load(y, 16);
   let most1 = least1;
-  for (let j: usize = 32; j < (<usize>d) << 2; j += 32) {
-    const a = v128.load(y + j);
-    const b = v128.load(y + j, 16);
+  const end = y + ((<usize>d) << 2);
+  let p = y + 32;
+  for (; p + 64 <= end; p += 64) {
+    const a = v128.load(p);
+    const b = v128.load(p, 16);
+    const c = v128.load(p, 32);
+    const e = v128.load(p, 48);
+    least = f32x4.pmin(f32x4.pmin(least, a), c);
+    most = f32x4.pmax(f32x4.pmax(most, a), c);
+    least1 = f32x4.pmin(f32x4.pmin(least1, b), e);
+    most1 = f32x4.pmax(f32x4.pmax(most1, b), e);
+  }
+  for (; p < end; p += 16) {
+    const a = v128.load(p);
     least = f32x4.pmin(least, a);
     most = f32x4.pmax(most, a);
-    least1 = f32x4.pmin(least1, b);
-    most1 = f32x4.pmax(most1, b);
   }
   least = f32x4.pmin(least, least1);
   most = f32x4.pmax(most, most1);
   const levels = <f32>((1 << bits) - 1);
-  const lo = min(
-    min(f32x4.extract_lane(least, 0), f32x4.extract_lane(least, 1)),
-    min(f32x4.extract_lane(least, 2), f32x4.extract_lane(least, 3)),
-  );
-  const hi = max(
-    max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
-    max(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
-  );
+  const lo = minLanes(least);
+  const hi = maxLanes(most);
   const at = dst + quantBytes(d, bits) - 4;
   store<u32>(at - 4, 0); // padding, or codes that are still to come
-  storeHalf(at, (hi - lo) / levels);
-  storeHalf(at + 2, lo);
+  storeScale(at, (hi - lo) / levels, lo);
+}
+
+/** Stores the codes of one row, its step and lo being there: dst row | y f32 [d] */
+function codeRow(dst: usize, y: usize, d: i32, bits: i32): void {
+  const at = dst + quantBytes(d, bits) - 4;
+  const levels = <f32>((1 << bits) - 1);
   const step = loadHalf(at);
-  const zero = loadHalf(at + 2);
-  const by: f32 = step > 0 ? <f32>1 / step : 0;
+  const zero = f32x4.splat(loadHalf(at + 2));
+  const by = f32x4.splat(step > 0 ? <f32>1 / step : 0);
+  const top = f32x4.splat(levels);
   if (bits == 8) {
     let j: usize = 0;
     for (; j + 16 <= <usize>d; j += 16) {
       const p = y + (j << 2);
-      const low = i16x8.narrow_i32x4_s(codes4(p, zero, by, levels), codes4(p + 16, zero, by, levels));
-      const high = i16x8.narrow_i32x4_s(codes4(p + 32, zero, by, levels), codes4(p + 48, zero, by, levels));
+      // narrowing cuts to 0 .. 255
+      const low = i16x8.narrow_i32x4_s(rounded4(p, zero, by), rounded4(p + 16, zero, by));
+      const high = i16x8.narrow_i32x4_s(rounded4(p + 32, zero, by), rounded4(p + 48, zero, by));
       v128.store(dst + j, i8x16.narrow_i16x8_u(low, high));
     }
-    for (; j < <usize>d; j += 4) store4(dst + j, codes4(y + (j << 2), zero, by, levels));
+    for (; j < <usize>d; j += 4) store4(dst + j, codes4(y + (j << 2), zero, by, top));
     return;
   }
   if (bits == 4) {
     const half = (<usize>d) >> 1;
     for (let j: usize = 0; j < half; j += 4) {
-      const high = codes4(y + ((half + j) << 2), zero, by, levels);
-      store4(dst + j, v128.or(codes4(y + (j << 2), zero, by, levels), i32x4.shl(high, 4)));
+      const high = codes4(y + ((half + j) << 2), zero, by, top);
+      store4(dst + j, v128.or(codes4(y + (j << 2), zero, by, top), i32x4.shl(high, 4)));
     }
     return;
   }
@@ -170,9 +218,9 @@ export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
       let first = third;
       let second = third;
       for (let e: u32 = 0; e < 8; e++) {
-        const q = codes4(y + ((<usize>e * eighth + i) << 2), zero, by, levels);
+        const q = codes4(y + ((<usize>e * eighth + i) << 2), zero, by, top);
         third = v128.or(third, i32x4.shl(i32x4.shr_u(q, 2), e));
-        const two = i32x4.shl(v128.and(q, i32x4.splat(3)), 2 * (e >> 1));
+        const two = i32x4.shl(v128.and(q, constant(THREE)), 2 * (e >> 1));
         if ((e & 1) == 0) first = v128.or(first, two);
         else second = v128.or(second, two);
       }
@@ -183,18 +231,37 @@ export function quantizeRow(dst: usize, y: usize, d: i32, bits: i32): void {
     return;
   }
   memory.fill(dst, 0, at - dst);
-  for (let j = 0; j < d; j++) put(dst, j, d, bits, <u32>code1(load<f32>(y + ((<usize>j) << 2)), zero, by, levels));
+  for (let j = 0; j < d; j++)
+    put(dst, j, d, bits, <u32>code1(load<f32>(y + ((<usize>j) << 2)), loadHalf(at + 2), f32x4.extract_lane(by, 0), levels));
 }
 
-/** What a number of [0, 2^22) is added to so that the adder rounds it, half to even, and leaves it in the low bits. */
-const ROUNDING: f32 = 8388608; // 2^23
+/** What a number of [-2^21, 2^21] is added to so that the adder rounds it, half to even, and leaves it in the low bits. */
+const MAGIC: usize = memory.data<f32>([12582912]); // 1.5 * 2^23
+const MAGIC_BITS: usize = memory.data<u32>([0x4b400000]);
+const THREE: usize = memory.data<u32>([3]);
+const FIFTEEN: usize = memory.data<u32>([15]);
+const ONE: usize = memory.data<u32>([1]);
+
+/** Four numbers rounded to codes, one a lane, not cut to what there is. */
+@inline
+function rounded4(y: usize, zero: v128, by: v128): v128 {
+  const scaled = f32x4.mul(f32x4.sub(v128.load(y), zero), by);
+  return i32x4.sub(f32x4.add(scaled, constant(MAGIC)), constant(MAGIC_BITS));
+}
 
 /** Codes of four numbers, one a lane. */
 @inline
-function codes4(y: usize, zero: f32, by: f32, levels: f32): v128 {
-  const scaled = f32x4.mul(f32x4.sub(v128.load(y), f32x4.splat(zero)), f32x4.splat(by));
-  const clamped = f32x4.pmin(f32x4.splat(levels), f32x4.pmax(f32x4.splat(0), scaled));
-  return v128.and(f32x4.add(clamped, f32x4.splat(ROUNDING)), i32x4.splat(0xff));
+function codes4(y: usize, zero: v128, by: v128, levels: v128): v128 {
+  const scaled = f32x4.mul(f32x4.sub(v128.load(y), zero), by);
+  const clamped = f32x4.pmin(levels, f32x4.pmax(f32x4.splat(0), scaled));
+  return i32x4.sub(f32x4.add(clamped, constant(MAGIC)), constant(MAGIC_BITS));
+}
+
+/** A step and what code 0 stands for, as f16. */
+@inline
+function storeScale(at: usize, step: f32, lo: f32): void {
+  const pair = f32x4.replace_lane(f32x4.splat(lo), 0, step);
+  store<u32>(at, i32x4.extract_lane(toHalves(pair), 0));
 }
 
 /** Code of one number, the same as a lane of codes4. */
@@ -243,7 +310,7 @@ function loadBytes(p: usize): v128 {
 
 @inline
 function place(to: usize, codes: v128, step: v128, lo: v128): void {
-  v128.store(to, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(codes), step), lo));
+  v128.store(to, madd(lo, f32x4.convert_i32x4_s(codes), step));
 }
 
 /** Widens one row, as it was stored: dst f32 [d] | src row */
@@ -274,7 +341,7 @@ export function unpackCodes(dst: usize, src: usize, d: i32, bits: i32, step: v12
     const half = (<usize>d) >> 1;
     for (let i: usize = 0; i < half; i += 4) {
       const bytes = loadBytes(src + i);
-      place(dst + (i << 2), v128.and(bytes, i32x4.splat(15)), step, lo);
+      place(dst + (i << 2), v128.and(bytes, constant(FIFTEEN)), step, lo);
       place(dst + ((half + i) << 2), i32x4.shr_u(bytes, 4), step, lo);
     }
     return;
@@ -294,8 +361,8 @@ export function unpackCodes(dst: usize, src: usize, d: i32, bits: i32, step: v12
     const first = <usize>e * eighth;
     const low = src + (first % quarter);
     for (let i: usize = 0; i < eighth; i += 4) {
-      const two = v128.and(i32x4.shr_u(loadBytes(low + i), 2 * (e >> 1)), i32x4.splat(3));
-      const third = v128.and(i32x4.shr_u(loadBytes(high + i), e), i32x4.splat(1));
+      const two = v128.and(i32x4.shr_u(loadBytes(low + i), 2 * (e >> 1)), constant(THREE));
+      const third = v128.and(i32x4.shr_u(loadBytes(high + i), e), constant(ONE));
       place(dst + ((first + i) << 2), v128.or(two, i32x4.shl(third, 2)), step, lo);
     }
   }

@@ -2,7 +2,7 @@
 // f32 rows are used where they lie, other types are widened into scratch first. Rows of few bits are rotated, and what meets them is too (quant.ts),
 // or they share grids with others (kivi.ts).
 import { isKivi, kiviBytes, widenRow } from './kivi';
-import { dequantizeRow, quantBytes, quantizeRow, rotateRow } from './quant';
+import { dequantizeRow, quantBytes, quantizeRows, rotateRow, ROUNDED_ROWS } from './quant';
 import { madd, storeHalf, storeHalves, sumLanes, widenHalves } from './simd';
 
 /** Rows a kernel handles at a time: 64 rows of 128 f32 are 32 KiB of keys, within L1 and L2 reach of the queries beside them. */
@@ -48,18 +48,26 @@ export function rows_load(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type
   }
 }
 
-/** Appends n rows (of types that stand alone, not those of kivi.ts): dst rows [n, d] | src f32 [n, d] lds | scratch f32 [d] */
+/** Appends n rows (of types that stand alone, not those of kivi.ts): dst rows [n, d] | src f32 [n, d] lds | scratch f32 [ROUNDED_ROWS, d] */
 export function rows_store(dst: usize, src: usize, scratch: usize, n: i32, d: i32, lds: i32, type: i32): void {
   const bytes = rowBytes(d, type);
-  for (let i = 0; i < n; i++, dst += bytes, src += (<usize>lds) << 2) {
+  const wide = (<usize>lds) << 2;
+  if (isRotated(type)) {
+    for (let i = 0; i < n; i += ROUNDED_ROWS) {
+      const count = min(ROUNDED_ROWS, n - i);
+      for (let r: usize = 0; r < <usize>count; r++, src += wide) {
+        const y = scratch + r * ((<usize>d) << 2);
+        memory.copy(y, src, (<usize>d) << 2);
+        rotateRow(y, d);
+      }
+      quantizeRows(dst, scratch, count, d, type, bytes);
+      dst += <usize>count * bytes;
+    }
+    return;
+  }
+  for (let i = 0; i < n; i++, dst += bytes, src += wide) {
     if (type == ROWS_F32) {
       memory.copy(dst, src, bytes);
-      continue;
-    }
-    if (isRotated(type)) {
-      if (scratch != src) memory.copy(scratch, src, (<usize>d) << 2);
-      rotateRow(scratch, d);
-      quantizeRow(dst, scratch, d, type);
       continue;
     }
     let j: usize = 0;

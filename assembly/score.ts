@@ -2,9 +2,8 @@
 // Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists. The first can be
 // cut by queries, the second by rows, and is left out where attention has just seen the same rows and left its sums.
 import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
-import { exp1, exp4 } from './math';
+import { exp1, expRow } from './math';
 import { rowBytes, TILE, tileOf } from './rows';
-import { sumLanes } from './simd';
 
 /** How the looks of all queries at one row become its score. */
 const MEAN: i32 = 0;
@@ -56,11 +55,9 @@ export function observe_sums(
         const at = (<usize>(r + i)) << 2;
         const before = load<f32>(peaks + at);
         const peak = max(before, maskedMax(row, visible, keys));
-        const base = f32x4.splat(peak);
-        let mass = f32x4.splat(0);
-        for (let j = 0; j < keys; j += 4) mass = f32x4.add(mass, exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)));
+        const mass = expRow(row, keys, peak);
         store<f32>(peaks + at, peak);
-        store<f32>(masses + at, load<f32>(masses + at) * exp1(before - peak) + sumLanes(mass));
+        store<f32>(masses + at, load<f32>(masses + at) * exp1(before - peak) + mass);
       }
     }
   }
@@ -109,11 +106,10 @@ export function observe(
         const visible = causal ? min(keys, n - P + (r + i) / G + 1 - at) : keys;
         if (visible <= 0) continue;
         for (let j = visible; j < ((keys + 3) & ~3); j++) store<f32>(row + ((<usize>j) << 2), -Infinity);
-        const base = f32x4.splat(load<f32>(peaks + ((<usize>(r + i)) << 2)));
+        expRow(row, keys, load<f32>(peaks + ((<usize>(r + i)) << 2)));
         const by = f32x4.splat(<f32>1 / load<f32>(masses + ((<usize>(r + i)) << 2)));
         for (let j = 0; j < keys; j += 4) {
-          const p = f32x4.mul(exp4(f32x4.sub(v128.load(row + ((<usize>j) << 2)), base)), by);
-          fold(out + ((<usize>(i0 + j)) << 2), p, keys - j, aggregate);
+          fold(out + ((<usize>(i0 + j)) << 2), f32x4.mul(v128.load(row + ((<usize>j) << 2)), by), keys - j, aggregate);
         }
       }
     }

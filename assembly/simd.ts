@@ -28,6 +28,13 @@ export function sumLanes(v: v128): f32 {
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
+/** Smallest of the four f32 lanes. */
+@inline
+export function minLanes(v: v128): f32 {
+  const pairs = f32x4.pmin(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+  return min(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+}
+
 /** Largest of the four f32 lanes. */
 @inline
 export function maxLanes(v: v128): f32 {
@@ -91,7 +98,7 @@ const TO_HALF: usize = memory.data<f32>([1.925929944387236e-34]); // 2^-112
  * Adding a number whose ulp is the target's makes the f32 adder do the rounding (normals and subnormals alike).
  */
 @inline
-function toHalves(v: v128): v128 {
+export function toHalves(v: v128): v128 {
   const sign = v128.and(v, constant(SIGN));
   const magnitude = f32x4.pmin(constant(LARGEST), v128.andnot(v, constant(SIGN)));
   const exponent = v128.and(magnitude, constant(EXPONENT));
