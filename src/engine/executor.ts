@@ -3,19 +3,8 @@ import type { Backend } from '../backend/backend.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import type { Transformer } from '../model/transformer.ts';
-import type { Plan } from './plan.ts';
+import type { Placement, Plan } from './plan.ts';
 import { type OnKept, type Place, type Restored, type Span, Stage, type Step } from './stage.ts';
-
-/** Where layers are. */
-export interface Placement {
-  readonly config: ModelConfig;
-  /** This thread's: it makes plans, and clusters. */
-  readonly backend: Backend;
-  /** Layers that are together, first to last. */
-  readonly stages: readonly LayerRange[];
-  /** Blocks that may be under way at once. */
-  readonly depth: number;
-}
 
 export interface Executor extends Placement {
   /** Reserves what a conversation will hold in all layers. Throws DeviceError where memory ends; where layers are in workers, the first operation does. */

@@ -6,10 +6,22 @@ import { type CacheShape, cacheRows } from '../cache/shape.ts';
 import { snapshotBytes } from '../cache/snapshot.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
+import type { Backend } from '../backend/backend.ts';
+import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import { workspaceBytes } from '../model/workspace.ts';
 import type { LayerSharing, Policy } from '../policy/policy.ts';
-import type { Placement } from './executor.ts';
+
+/** Where layers are. */
+export interface Placement {
+  readonly config: ModelConfig;
+  /** This thread's: it makes plans, and clusters. */
+  readonly backend: Backend;
+  /** Layers that are together, first to last. */
+  readonly stages: readonly LayerRange[];
+  /** Blocks that may be under way at once. */
+  readonly depth: number;
+}
 
 export interface PlanOptions {
   readonly budget: Budget;

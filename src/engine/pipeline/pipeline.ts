@@ -3,7 +3,6 @@
 import Worker from 'web-worker';
 import type { Backend } from '../../backend/backend.ts';
 import type { Compiled } from '../../backend/wasm/core.ts';
-import type { Standing } from '../../cache/snapshot.ts';
 import { DeviceError, errorOf } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
@@ -11,9 +10,9 @@ import { type LoadProgress, readTensors } from '../../model/load.ts';
 import type { ModelSource } from '../../model/source.ts';
 import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
 import { policyData } from './policy-data.ts';
-import type { Executor, Layers } from '../executor.ts';
-import { PART_BYTES, type Plan } from '../plan.ts';
-import type { OnKept, Place, Restored, Span, Step } from '../stage.ts';
+import type { Executor } from '../executor.ts';
+import type { Plan } from '../plan.ts';
+import { PipelineLayers } from './layers.ts';
 import type { Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
 
 export interface PipelineOptions {
@@ -147,7 +146,7 @@ export class PipelineExecutor implements Executor {
   open(plan: Plan): PipelineLayers {
     const session = ++this.#opened;
     const data = { ...plan, policy: policyData(plan.policy) };
-    const layers = new PipelineLayers(this, session);
+    const layers = new PipelineLayers(this.stages.length, { ask: (task) => this.ask(session, task), close: () => this.close(session) });
     this.#sessions.set(session, layers);
     // what goes wrong is told by every operation after
     this.ask(session, { kind: 'open', plan: data }).catch((error: Error) => {
@@ -266,123 +265,3 @@ export class PipelineExecutor implements Executor {
 
 /** Where web-worker keeps the Node thread behind a worker. */
 const nodes = Symbol.for('worker');
-
-/** A conversation's rows in the layers of all workers. */
-export class PipelineLayers implements Layers {
-  onKept?: OnKept;
-  readonly #executor: PipelineExecutor;
-  readonly #session: number;
-  readonly #bytes: { now: number; peak: number }[];
-  #failure?: Error;
-
-  constructor(executor: PipelineExecutor, session: number) {
-    this.#executor = executor;
-    this.#session = session;
-    this.#bytes = executor.stages.map(() => ({ now: 0, peak: 0 }));
-  }
-
-  get cacheBytes(): number {
-    return this.#bytes.reduce((sum, { now }) => sum + now, 0);
-  }
-
-  get peakCacheBytes(): number {
-    return this.#bytes.reduce((sum, { peak }) => sum + peak, 0);
-  }
-
-  /** For the executor: what a worker answered. */
-  hear({ stage, cacheBytes, peakCacheBytes, kept = [] }: Done): void {
-    this.#bytes[stage] = { now: cacheBytes, peak: peakCacheBytes };
-    for (const { layer, tokens } of kept) this.onKept?.(layer, tokens);
-  }
-
-  /** For the executor: every operation from now on rejects. */
-  fail(error: Error): void {
-    this.#failure ??= error;
-  }
-
-  async step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void> {
-    await this.#ask({ kind: 'step', block, prompt, step, reports: this.onKept !== undefined });
-  }
-
-  async extend(tokens: readonly number[], place: Place): Promise<void> {
-    await this.#ask({ kind: 'extend', tokens, place });
-  }
-
-  async logits(t: number): Promise<Float32Array> {
-    const [logits] = await this.#ask({ kind: 'logits', t });
-    return logits as Float32Array;
-  }
-
-  async truncateFrom(token: number): Promise<void> {
-    await this.#ask({ kind: 'truncateFrom', token });
-  }
-
-  async clear(): Promise<void> {
-    await this.#ask({ kind: 'clear' });
-  }
-
-  async save(standing: Standing): Promise<Uint8Array<ArrayBuffer>> {
-    return joinParts((await this.#ask({ kind: 'save', standing })) as Uint8Array[]);
-  }
-
-  async restore(bytes: Uint8Array, name: string): Promise<Restored> {
-    return together(await this.#ask({ kind: 'restore', parts: splitParts(bytes), name }))!;
-  }
-
-  async restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined> {
-    return together(await this.#ask({ kind: 'union', first: splitParts(first), second: splitParts(second), name, recent }));
-  }
-
-  async held(spans: readonly Span[]): Promise<number[]> {
-    const counts = (await this.#ask({ kind: 'held', spans })) as number[][];
-    return spans.map((_, i) => counts.reduce((sum, own) => sum + own[i], 0));
-  }
-
-  dispose(): void {
-    this.#executor.close(this.#session);
-  }
-
-  async #ask(task: Task): Promise<unknown[]> {
-    if (this.#failure) throw this.#failure;
-    try {
-      return await this.#executor.ask(this.#session, task);
-    } catch (error) {
-      // rows are no longer what they are taken for
-      if (task.kind === 'step' || task.kind === 'extend') this.fail(error as Error);
-      throw this.#failure ?? error;
-    }
-  }
-}
-
-/** What the stages restored, as one. */
-function together(answers: unknown[]): Restored | undefined {
-  const stages = answers as (Restored | undefined)[];
-  const [first] = stages;
-  return first && { ...first, rows: stages.flatMap((s) => s!.rows) };
-}
-
-/** Parts one behind the other, each with its length before it: f64, PART_BYTES. */
-function joinParts(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + PART_BYTES + part.length, 0));
-  const view = new DataView(out.buffer);
-  let at = 0;
-  for (const part of parts) {
-    view.setFloat64(at, part.length, true);
-    out.set(part, at + PART_BYTES);
-    at += PART_BYTES + part.length;
-  }
-  return out;
-}
-
-/** The parts again. What is damaged is cut at the bytes' end, and each stage refuses a part that is not whole. */
-function splitParts(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const parts: Uint8Array[] = [];
-  for (let at = 0; at + PART_BYTES <= bytes.length;) {
-    const length = view.getFloat64(at, true);
-    const end = Math.min(bytes.length, at + PART_BYTES + (Math.trunc(Math.max(0, length)) || 0));
-    parts.push(bytes.slice(at + PART_BYTES, end));
-    at = end;
-  }
-  return parts;
-}
