@@ -1,5 +1,7 @@
 // Attention of a block's queries over the rows of one kv head, tile by tile with a running softmax: the [T, n] scores never exist.
-// Tiles begin at row 0 whatever the block, so that a query's output has the same bits however its context was cut into blocks.
+// Tiles begin at row 0 whatever the block, so that a query's output has the same bits however its context was cut into blocks; one token alone goes
+// another way (decode.ts), the same but for rounding.
+import { attendOne, isDecode } from './decode';
 import { tilePanels } from './dense';
 import { valueType } from './kivi';
 import { exp1, exp4, expRow } from './math';
@@ -125,6 +127,10 @@ export function attention(
   seen: i32,
   looks_apart: i32,
 ): void {
+  if (isDecode(T, d) && looks == 0) {
+    attendOne(out, q, k, v, scratch, G, n, d, type);
+    return;
+  }
   const ofValues = valueType(type);
   const R = T * G;
   const dp = padded(d);

@@ -58,8 +58,9 @@ export function exp4(x: v128): v128 {
   );
 }
 
-/** s[j] = exp(s[j] - base) for n numbers, rounded up to 4, none of them above base; their sum. Bit for bit what exp4 gives. s f32 [n] */
-export function expRow(s: usize, n: i32, base: f32): f32 {
+/** s[j] = exp(s[j] - base[j % 4]) for n numbers, rounded up to 4, none of them above base; sums of every fourth. Bit for bit what exp4 gives. s f32 [n] */
+@inline
+export function expLanes(s: usize, n: i32, base: v128): v128 {
   const least = constant(LEAST);
   const magic = constant(MAGIC);
   const log2e = constant(LOG2E);
@@ -72,15 +73,20 @@ export function expRow(s: usize, n: i32, base: f32): f32 {
   const p1 = constant(P1);
   const one = constant(ONE);
   const bias = constant(BIAS);
-  const from = f32x4.splat(base);
   let sum = f32x4.splat(0);
   for (let end = s + ((<usize>n) << 2); s < end; s += 16) {
-    const x = f32x4.pmax(least, f32x4.sub(v128.load(s), from));
+    const x = f32x4.pmax(least, f32x4.sub(v128.load(s), base));
     const e = expOf(x, magic, log2e, high, low, p5, p4, p3, p2, p1, one, bias);
     v128.store(s, e);
     sum = f32x4.add(sum, e);
   }
-  return sumLanes(sum);
+  return sum;
+}
+
+/** The same with one base; the sum of all. */
+@inline
+export function expRow(s: usize, n: i32, base: f32): f32 {
+  return sumLanes(expLanes(s, n, f32x4.splat(base)));
 }
 
 /** exp of one number, bit for bit what a lane of exp4 gives. */
