@@ -1,7 +1,7 @@
 // Threads that work on one memory. Whoever has work writes a list of kernel calls; all threads, the writer too, take calls off it until none is left.
 // A thread that comes late (still starting, or descheduled) is never waited for, only one that has taken a call and not finished it.
 //
-//   control  i32 [16]: claim | done | sleepers | failed | waiting          claim = turn << 11 | calls left; who lowers it by one has taken that call
+//   control  i32 [16]: claim | done | sleepers | failed | waiting | ended        claim = turn << 11 | calls left; who lowers it by one has taken that call
 //   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as reservations come and go
 //   calls    f64 [MOST_CALLS][CALL]: kernel number | arguments, NaN where the thread's scratch is to stand
 import { DeviceError } from '../../errors.ts';
@@ -11,6 +11,7 @@ const DONE = 1;
 const SLEEPERS = 2;
 const FAILED = 3;
 const WAITING = 4;
+const ENDED = 5;
 const CONTROL_INTS = 16;
 
 const LEFT_BITS = 11;
@@ -44,10 +45,10 @@ export const BOARD_BYTES = CONTROL_INTS * 4 + 16 + MOST_CALLS * CALL * 8;
 
 /** The shared list of calls, as each thread sees it. */
 export class Board {
-  readonly buffer: SharedArrayBuffer | ArrayBuffer;
-  readonly #control: Int32Array;
-  readonly #calls: Float64Array;
-  readonly #scratch: Float64Array;
+  #buffer!: SharedArrayBuffer | ArrayBuffer;
+  #control!: Int32Array;
+  #calls!: Float64Array;
+  #scratch!: Float64Array;
   readonly #kernels: ((...args: number[]) => unknown)[];
   readonly #thread: number;
   readonly #patienceMs: number;
@@ -55,13 +56,36 @@ export class Board {
   #turn = 0;
 
   constructor(kernels: object, thread: number, buffer: SharedArrayBuffer | ArrayBuffer, patienceMs = PATIENCE_MS) {
-    this.buffer = buffer;
-    this.#control = new Int32Array(buffer, 0, CONTROL_INTS);
-    this.#scratch = new Float64Array(buffer, CONTROL_INTS * 4, 2);
-    this.#calls = new Float64Array(buffer, CONTROL_INTS * 4 + 16);
+    this.#use(buffer);
     this.#kernels = namesOf(kernels).map((name) => (kernels as Record<string, (...args: number[]) => unknown>)[name]);
     this.#thread = thread;
     this.#patienceMs = patienceMs;
+  }
+
+  get buffer(): SharedArrayBuffer | ArrayBuffer {
+    return this.#buffer;
+  }
+
+  /**
+   * Sends the other threads home and takes a new list, as some may be on the old one for a moment yet. False where one has failed: it may never look.
+   * (They end by themselves: a runtime may not be able to end a thread that sleeps.)
+   */
+  dismiss(): boolean {
+    const { failed, scratch } = { failed: Atomics.load(this.#control, FAILED), scratch: [...this.#scratch] };
+    Atomics.store(this.#control, ENDED, 1);
+    Atomics.store(this.#control, CLAIM, ((this.#turn + 1) & (0x7fffffff >> LEFT_BITS)) << LEFT_BITS);
+    Atomics.notify(this.#control, CLAIM);
+    this.#use(new SharedArrayBuffer(BOARD_BYTES));
+    this.#scratch.set(scratch);
+    Atomics.store(this.#control, FAILED, failed);
+    return failed === 0;
+  }
+
+  #use(buffer: SharedArrayBuffer | ArrayBuffer): void {
+    this.#buffer = buffer;
+    this.#control = new Int32Array(buffer, 0, CONTROL_INTS);
+    this.#scratch = new Float64Array(buffer, CONTROL_INTS * 4, 2);
+    this.#calls = new Float64Array(buffer, CONTROL_INTS * 4 + 16);
   }
 
   /** Tells where thread 0 has its scratch, and how far apart the threads' are. */
@@ -154,6 +178,7 @@ export class Board {
       const now = performance.now();
       begin ||= now;
       if (now - begin > this.#patienceMs) {
+        Atomics.store(control, FAILED, 1);
         throw new DeviceError(`a thread did not finish its call within ${this.#patienceMs / 1000} s: dispose of the model and load it again`);
       }
       if (!mayWait) continue;
@@ -163,10 +188,10 @@ export class Board {
     }
   }
 
-  /** A thread's life: takes calls, looks for more for a while, sleeps until there are. */
-  serve(): never {
+  /** A thread's life: takes calls, looks for more for a while, sleeps until there are, until it is sent home. */
+  serve(): void {
     const control = this.#control;
-    for (;;) {
+    while (Atomics.load(control, ENDED) === 0) {
       if (this.#take()) continue;
       const claim = Atomics.load(control, CLAIM);
       if ((claim & LEFT_MASK) !== 0) continue;

@@ -34,10 +34,11 @@ export class Team {
     }
   }
 
-  /** Ends the threads; the next work starts them again. */
+  /** Sends the threads home; the next work starts others. */
   stop(): void {
-    for (const worker of this.#workers) worker.terminate();
+    const workers = this.#workers;
     this.#workers = [];
+    if (workers.length > 0 && !this.#board.dismiss()) for (const worker of workers) worker.terminate();
   }
 
   /** For tests: the threads at work. */

@@ -2,8 +2,9 @@
 import { Board, type ThreadStart } from './board.ts';
 import { plainInstance } from './core.ts';
 
-const scope = globalThis as unknown as { addEventListener(type: 'message', listener: (event: { data: ThreadStart }) => void): void };
+const scope = globalThis as unknown as { addEventListener(type: 'message', listener: (event: { data: ThreadStart }) => void): void; close(): void };
 scope.addEventListener('message', ({ data: { module, memory, board, thread } }) => {
   const { exports } = plainInstance(module, { memory });
   new Board(exports, thread, board).serve();
+  scope.close();
 });
