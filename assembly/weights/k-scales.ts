@@ -3,7 +3,7 @@
 //   bytes 4..7   min   0..3 in bits 0..5, bits 4..5 of min   4..7 in bits 6..7
 //   bytes 8..11  bits 0..3 of scale 4..7 low, of min 4..7 high
 import { PANEL_BLOCK } from '../integer';
-import { constant } from '../simd';
+import { constant, madd } from '../simd';
 import { byteOfWords } from './unpack';
 
 const SIX_BITS: usize = memory.data<u32>([0x3f3f3f3f]);
@@ -45,4 +45,29 @@ export function storeScales(dst: usize, p: usize, d: v128, dmin: v128, c: i32): 
   v128.store(dst, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c) & 3)), 32);
   v128.store(dst + PANEL_BLOCK, f32x4.mul(d, byteOfWords(scaleBytes, (2 * c + 1) & 3)));
   v128.store(dst + PANEL_BLOCK, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c + 1) & 3)), 32);
+}
+
+/**
+ * total + the products of pair c (0..3, a constant) of 32 elements of a block, scaled: (low * scale + high * scale) * x's scales, less the mins' part of x's
+ * sums. low, high i32x4 | scales, sums f32 [2] of quantize_i16
+ */
+@inline
+export function addScaled(
+  total: v128,
+  low: v128,
+  high: v128,
+  scales: usize,
+  sums: usize,
+  d: v128,
+  dmin: v128,
+  scaleBytes: v128,
+  minBytes: v128,
+  c: i32,
+): v128 {
+  const s0 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * c) & 3)), v128.load32_splat(scales));
+  const s1 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * c + 1) & 3)), v128.load32_splat(scales, 4));
+  total = madd(total, f32x4.convert_i32x4_s(low), s0);
+  total = madd(total, f32x4.convert_i32x4_s(high), s1);
+  total = madd(total, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c) & 3)), v128.load32_splat(sums));
+  return madd(total, f32x4.mul(dmin, byteOfWords(minBytes, (2 * c + 1) & 3)), v128.load32_splat(sums, 4));
 }

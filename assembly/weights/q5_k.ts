@@ -2,9 +2,9 @@
 // Group: per block 4 d | 4 dmin | 3 x [4 rows][4 bytes] scales | 8 x [4 rows][4 bytes] fifth bits | 32 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { loadHalves, madd } from '../simd';
+import { loadHalves } from '../simd';
 import { byteOfWords, dotBytes, fifthOfBytes, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
-import { minsHigh, minsLow, scalesHigh, scalesLow, storeScales } from './k-scales';
+import { addScaled, minsHigh, minsLow, scalesHigh, scalesLow, storeScales } from './k-scales';
 
 const BLOCK_BYTES: usize = 176; // of one row; a group's block is four times that
 
@@ -89,14 +89,7 @@ function addPair(
     low = dotBytes(low, v128.or(lowNibbles(v), fifthOfBytes(fifth, 2 * <i32>c)), x + (c << 7) + (j << 3));
     high = dotBytes(high, v128.or(highNibbles(v), fifthOfBytes(fifth, 2 * <i32>c + 1)), x + (c << 7) + (j << 3) + 64);
   }
-  const s0 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * <i32>c) & 3)), v128.load32_splat(scales + (c << 3)));
-  const s1 = f32x4.mul(f32x4.mul(d, byteOfWords(scaleBytes, (2 * <i32>c + 1) & 3)), v128.load32_splat(scales + (c << 3), 4));
-  total = madd(total, f32x4.convert_i32x4_s(low), s0);
-  total = madd(total, f32x4.convert_i32x4_s(high), s1);
-  const m0 = f32x4.mul(dmin, byteOfWords(minBytes, (2 * <i32>c) & 3));
-  const m1 = f32x4.mul(dmin, byteOfWords(minBytes, (2 * <i32>c + 1) & 3));
-  total = madd(total, m0, v128.load32_splat(sums + (c << 3)));
-  return madd(total, m1, v128.load32_splat(sums + (c << 3), 4));
+  return addScaled(total, low, high, scales + (c << 3), sums + (c << 3), d, dmin, scaleBytes, minBytes, <i32>c);
 }
 
 /** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q5_k [m, k], k % 256 == 0 */
