@@ -111,9 +111,16 @@ export class Board {
 
   /** Makes a call on this thread alone. */
   call(call: Call): void {
-    const [kernel, ...args] = call;
     const own = this.#ownScratch();
-    this.#kernels[kernel](...args.map((a) => (Number.isNaN(a) ? own : a)));
+    const args = this.#args;
+    for (let j = 1; j < call.length; j++) args[j - 1] = Number.isNaN(call[j]) ? own : call[j];
+    this.#make(call[0]);
+  }
+
+  /** Calls a kernel with the arguments at hand: it ignores what is more than it takes. (Spread, they would be garbage for every call.) */
+  #make(kernel: number): void {
+    const a = this.#args;
+    this.#kernels[kernel](a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]);
   }
 
   #ownScratch(): number {
@@ -129,7 +136,7 @@ export class Board {
     const at = (left - 1) * CALL;
     const c = this.#calls;
     const own = this.#ownScratch();
-    const kernel = this.#kernels[c[at]];
+    const kernel = c[at];
     const args = this.#args;
     for (let j = 0; j < MOST_ARGUMENTS; j++) {
       const a = c[at + 1 + j];
@@ -138,25 +145,7 @@ export class Board {
     // what was read belongs to this claim, or the claim fails
     if (Atomics.compareExchange(control, CLAIM, claim, claim - 1) !== claim) return true;
     try {
-      // a kernel ignores what is more than it takes
-      kernel(
-        args[0],
-        args[1],
-        args[2],
-        args[3],
-        args[4],
-        args[5],
-        args[6],
-        args[7],
-        args[8],
-        args[9],
-        args[10],
-        args[11],
-        args[12],
-        args[13],
-        args[14],
-        args[15],
-      );
+      this.#make(kernel);
     } catch {
       Atomics.store(control, FAILED, 1);
     } finally {
