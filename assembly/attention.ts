@@ -5,7 +5,8 @@ import { attendOne, isDecode } from './decode';
 import { tilePanels } from './dense';
 import { valueType } from './kivi';
 import { exp1, exp4, expRow } from './math';
-import { rotateRow, rows_unrotate } from './quant';
+import { rows_unrotate } from './quant';
+import { gatherQueries } from './queries';
 import { isRotated, rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
 import { maxLanes, sumLanes } from './simd';
 
@@ -15,17 +16,6 @@ const MINUS_INFINITY: f32 = -Infinity;
 @inline
 export function padded(d: i32): i32 {
   return (d + 7) & ~7;
-}
-
-/** Queries [T, G, d] ldq of one kv head, scaled by 1 / sqrt(d), rotated where the rows they meet are, as rows t * G + g of f32 [T * G, d]. */
-@inline
-export function gatherQueries(dst: usize, q: usize, T: i32, G: i32, d: i32, ldq: i32, type: i32): void {
-  const scale = <f32>1 / sqrt<f32>(<f32>d);
-  for (let t = 0; t < T; t++, q += (<usize>ldq) << 2) {
-    for (let j: usize = 0; j < (<usize>(G * d)) << 2; j += 4) store<f32>(dst + j, load<f32>(q + j) * scale);
-    if (isRotated(type)) for (let g = 0; g < G; g++) rotateRow(dst + ((<usize>(g * d)) << 2), d);
-    dst += (<usize>(G * d)) << 2;
-  }
 }
 
 /** Keys of a tile as panels [ceil(n / 8)][d][8], missing keys 0. */

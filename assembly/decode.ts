@@ -1,9 +1,9 @@
 // Attention of one token's queries: too few to pack keys for. Rows are read where they lie, up to four query heads of a kv head take each of them
 // together, and a lane of the softmax is a query.
-import { gatherQueries } from './attention';
 import { valueType } from './kivi';
 import { exp4, expLanes } from './math';
 import { rows_unrotate } from './quant';
+import { gatherQueries } from './queries';
 import { isRotated, rowBytes, ROWS_F16, TILE, tileOf } from './rows';
 import { loadHalves, madd } from './simd';
 

@@ -1,7 +1,8 @@
 // Defensive aggregation (DefensiveKV, section 5.1): what observers look at, smoothed over neighbouring rows with each look's mass kept, and the
 // worst case over looks. Looks are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
-import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
+import { maskedMax, packKeys, tileScores } from './attention';
 import { exp1, expRow } from './math';
+import { gatherQueries } from './queries';
 import { dot, rowBytes, rows_load, TILE, tileOf } from './rows';
 
 /** Bytes of scratch for observe_defensive() with P queries of G heads. */

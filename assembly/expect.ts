@@ -1,8 +1,9 @@
 // Attention that future queries can be expected to pay, if they are drawn like the queries at hand (Expected Attention of kvpress): the
 // mean of exp(q . k) over a normal distribution is exp(mean . k + k C k / 2). Mean and covariance are of one query head.
-import { gatherQueries, packKeys, padded } from './attention';
+import { packKeys, padded } from './attention';
 import { tilePanels } from './dense';
 import { exp1 } from './math';
+import { gatherQueries } from './queries';
 import { dot, rowBytes, TILE, tileOf } from './rows';
 import { madd } from './simd';
 

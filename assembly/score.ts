@@ -1,8 +1,9 @@
 // Attention of observers (a patched prompt, the last queries of a block) on cached rows, fused with its aggregation over them.
 // Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists. The first can be
 // cut by queries, the second by rows, and is left out where attention has just seen the same rows and left its sums.
-import { gatherQueries, maskedMax, packKeys, tileScores } from './attention';
+import { maskedMax, packKeys, tileScores } from './attention';
 import { exp1, expRow } from './math';
+import { gatherQueries } from './queries';
 import { rowBytes, TILE, tileOf } from './rows';
 
 /** How the looks of all queries at one row become its score. */
