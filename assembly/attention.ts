@@ -8,7 +8,7 @@ import { exp1, exp4, expRow } from './math';
 import { rows_unrotate } from './quant';
 import { gatherQueries } from './queries';
 import { isRotated, rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
-import { maxLanes, sumLanes } from './simd';
+import { maxLanes, scale, sumLanes } from './simd';
 
 const MINUS_INFINITY: f32 = -Infinity;
 
@@ -171,9 +171,7 @@ export function attention(
         store<f32>(peakAt, peak);
         store<f32>(massAt, load<f32>(massAt) * decay + mass);
         if (decay != 1) {
-          const o = sums + ((<usize>((r + i) * dp)) << 2);
-          const by = f32x4.splat(decay);
-          for (let j: usize = 0; j < (<usize>dp) << 2; j += 16) v128.store(o + j, f32x4.mul(v128.load(o + j), by));
+          scale(sums + ((<usize>((r + i) * dp)) << 2), decay, (<usize>dp) << 2);
         }
       }
       const o = sums + ((<usize>(r * dp)) << 2);

@@ -5,7 +5,7 @@ import { exp4, expLanes } from './math';
 import { rows_unrotate } from './quant';
 import { gatherQueries } from './queries';
 import { isRotated, rowBytes, ROWS_F16, TILE, tileOf } from './rows';
-import { loadHalves, madd } from './simd';
+import { loadHalves, madd, scale } from './simd';
 
 /** Whether attention of T tokens with heads of d goes this way. */
 @inline
@@ -168,11 +168,4 @@ export function attendOne(out: usize, q: usize, k: usize, v: usize, scratch: usi
     scale(to, <f32>1 / load<f32>(masses + (g << 2)), row);
     if (isRotated(type)) rows_unrotate(to, 1, d, d);
   }
-}
-
-
-@inline
-function scale(x: usize, by: f32, bytes: usize): void {
-  const factor = f32x4.splat(by);
-  for (let j: usize = 0; j < bytes; j += 16) v128.store(x + j, f32x4.mul(v128.load(x + j), factor));
 }

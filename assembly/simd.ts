@@ -21,6 +21,13 @@ export function dotAdd(acc: v128, a: v128, b: v128): v128 {
   return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
 }
 
+/** x = x * by. x f32 [bytes / 4] in place, bytes a multiple of 16 */
+@inline
+export function scale(x: usize, by: f32, bytes: usize): void {
+  const factor = f32x4.splat(by);
+  for (let j: usize = 0; j < bytes; j += 16) v128.store(x + j, f32x4.mul(v128.load(x + j), factor));
+}
+
 /** Sum of the four f32 lanes. */
 @inline
 export function sumLanes(v: v128): f32 {

@@ -8,7 +8,7 @@ import { Run } from '../src/engine/run.ts';
 import { loadModel, type Model } from '../src/engine/model.ts';
 import { planOptions } from '../test/plan-options.ts';
 import type { BenchGroup, Measurement } from './case.ts';
-import { type EngineRate, nativeLlama, wllama } from './peers/engines.ts';
+import { bestOf, type EngineRate, nativeLlama, wllama } from './peers/engines.ts';
 import { randomModel, SHAPE } from './random-model.ts';
 
 const PROMPT = 512;
@@ -22,11 +22,6 @@ const PIPELINE = 2;
 
 /** Times that all sides take turns: neighbours on the machine slow it down for seconds or minutes. */
 const PASSES = 2;
-
-const bestOf = (...rates: readonly EngineRate[]): EngineRate => ({
-  prefill: Math.max(...rates.map((r) => r.prefill)),
-  decode: Math.max(...rates.map((r) => r.decode)),
-});
 
 /** Models beside one another, round by round, the best of each: neighbours only ever take speed away. */
 async function measure(models: readonly Model[], policy: string): Promise<EngineRate[]> {
@@ -49,7 +44,7 @@ async function measure(models: readonly Model[], policy: string): Promise<Engine
       now.push({ prefill, decode: REPLY / ((performance.now() - at) / 1000) });
       run.dispose();
     }
-    best = best.map((rate, i) => bestOf(rate, now[i]));
+    best = best.map((rate, i) => bestOf([rate, now[i]]));
   }
   return best;
 }
@@ -120,15 +115,15 @@ export const engine: BenchGroup = {
     let own = models.map((): EngineRate => ({ prefill: 0, decode: 0 }));
     const others = THREADS.map(() => new Map<string, EngineRate>());
     for (let pass = 0; pass < PASSES; pass++) {
-      own = (await measure(models, 'full')).map((rate, i) => bestOf(rate, own[i]));
+      own = (await measure(models, 'full')).map((rate, i) => bestOf([rate, own[i]]));
       for (const [i, threads] of THREADS.entries()) {
         for (const [name, run] of Object.entries(peers)) {
           const rate = await run(threads);
-          if (rate) others[i].set(name, bestOf(rate, others[i].get(name) ?? rate));
+          if (rate) others[i].set(name, bestOf([rate, others[i].get(name) ?? rate]));
         }
       }
     }
-    own = (await measure(models, 'full')).map((rate, i) => bestOf(rate, own[i]));
+    own = (await measure(models, 'full')).map((rate, i) => bestOf([rate, own[i]]));
     for (const [i, threads] of THREADS.entries()) {
       for (const what of ['prefill', 'decode'] as const) {
         report({

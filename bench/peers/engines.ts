@@ -49,7 +49,7 @@ export async function nativeLlama(path: string, threads: number, prompt: number,
   return bestOf(rates);
 }
 
-const bestOf = (rates: readonly EngineRate[]): EngineRate => ({
+export const bestOf = (rates: readonly EngineRate[]): EngineRate => ({
   prefill: Math.max(...rates.map((r) => r.prefill)),
   decode: Math.max(...rates.map((r) => r.decode)),
 });

@@ -1,4 +1,5 @@
 // A process of an evaluation: loads the model once, then does units that its parent sends, one after the other.
+import { failureOf } from '../errors.ts';
 import { readDialogues } from '../eval/datasets/registry.ts';
 import { type EvalSetup, evaluateDialogue } from '../eval/evaluate.ts';
 import type { Unit } from '../eval/sweep.ts';
@@ -19,7 +20,7 @@ const dialogues = readDialogues(await readText(job.data), job.data, job.format);
 process.on('message', ({ setup, dialogue }: Unit) => {
   evaluateDialogue(model, dialogues[dialogue], job.setups[setup]).then(
     (result) => process.send?.({ result }),
-    (error: Error) => process.send?.({ error: { name: error.name, message: error.message } }),
+    (error: Error) => process.send?.({ error: failureOf(error) }),
   );
 });
 process.on('disconnect', () => process.exit());

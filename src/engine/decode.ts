@@ -1,6 +1,6 @@
 // A reply, token by token, behind a prompt of at most one block.
 import { ContextError } from '../errors.ts';
-import { pause } from './prefill.ts';
+import { awaitedLater, pause } from './prefill.ts';
 import type { Run } from './run.ts';
 
 export interface DecodeOptions {
@@ -30,7 +30,7 @@ export async function* decode(run: Run, prompt: readonly number[], options: Deco
     );
   }
   options.signal?.throwIfAborted();
-  let asked = extend(run, prompt);
+  let asked = awaitedLater(run.extend(prompt));
   let last = prompt.length - 1;
   let turn = performance.now();
   for (let count = 0; count < options.maxTokens; count++) {
@@ -41,7 +41,7 @@ export async function* decode(run: Run, prompt: readonly number[], options: Deco
     options.signal?.throwIfAborted();
     if (count + 1 === options.maxTokens) break;
     if (!options.evict && !run.hasRoom(1)) break;
-    asked = extend(run, [token]);
+    asked = awaitedLater(run.extend([token]));
     last = 0;
     if (performance.now() - turn > TURN_MS) {
       await pause();
@@ -50,11 +50,4 @@ export async function* decode(run: Run, prompt: readonly number[], options: Deco
     }
   }
   return 'length';
-}
-
-/** Extends a run; what goes wrong is heard where the promise is awaited, and only there. */
-function extend(run: Run, tokens: readonly number[]): Promise<void> {
-  const done = run.extend(tokens);
-  done.catch(() => {});
-  return done;
 }

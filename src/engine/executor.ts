@@ -1,5 +1,6 @@
 // Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/). `Run` asks for the same steps either way.
 import type { Backend } from '../backend/backend.ts';
+import type { Standing } from '../cache/snapshot.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import type { Transformer } from '../model/transformer.ts';
@@ -29,7 +30,7 @@ export interface Layers {
   /** Takes back rows of tokens from a number on. */
   truncateFrom(token: number): Promise<void>;
   clear(): Promise<void>;
-  save(standing: Omit<Restored, 'rows'>): Promise<Uint8Array<ArrayBuffer>>;
+  save(standing: Standing): Promise<Uint8Array<ArrayBuffer>>;
   restore(bytes: Uint8Array, name: string): Promise<Restored>;
   restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined>;
   /** Rows of the tokens of each span, over all layers and heads. */
@@ -109,7 +110,7 @@ export class LocalLayers implements Layers {
     this.stage.cache.clear();
   }
 
-  async save(standing: Omit<Restored, 'rows'>): Promise<Uint8Array<ArrayBuffer>> {
+  async save(standing: Standing): Promise<Uint8Array<ArrayBuffer>> {
     return this.stage.save(standing);
   }
 

@@ -39,9 +39,7 @@ export async function prefill(run: Run, tokens: readonly number[], options: Pref
   try {
     for (const block of blocksOf(tokens, run.plan.blockSize)) {
       options.signal?.throwIfAborted();
-      const done = run.step(block).then(() => finish(block));
-      done.catch(() => {}); // it is awaited below
-      underWay.push(done);
+      underWay.push(awaitedLater(run.step(block).then(() => finish(block))));
       if (underWay.length >= run.executor.depth) await underWay.shift();
       await pause();
     }
@@ -49,6 +47,12 @@ export async function prefill(run: Run, tokens: readonly number[], options: Pref
   } finally {
     await Promise.allSettled(underWay);
   }
+}
+
+/** A promise that nobody awaits yet: what goes wrong is heard where it is awaited, and only there. */
+export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** Lets timers, aborts and other work have their turn. */

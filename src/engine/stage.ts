@@ -4,7 +4,7 @@ import type { Angles } from '../backend/backend.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
 import { joinSnapshots, restoreSnapshot, type Standing, takeSnapshot } from '../cache/snapshot.ts';
-import type { Transformer } from '../model/transformer.ts';
+import type { Input, Transformer } from '../model/transformer.ts';
 import type { Workspace } from '../model/workspace.ts';
 import type { LayerView } from '../policy/policy.ts';
 import { total } from '../policy/score.ts';
@@ -13,9 +13,6 @@ import { type Plan, ROW_BUFFERS, SHIFT_SLOTS } from './plan.ts';
 
 /** What a layer kept after a block, for those who draw it. Token numbers of each head's rows, ascending. */
 export type OnKept = (layer: number, tokens: readonly Int32Array[]) => void;
-
-/** Tokens, for the model's first layers; for others the hidden states f32 [T, D] that the layers before left. */
-export type Input = readonly number[] | Float32Array;
 
 /** Tokens [begin, end). */
 export type Span = readonly [begin: number, end: number];
@@ -61,7 +58,8 @@ export class Stage {
   readonly cache: Cache;
   readonly workspace: Workspace;
   onKept?: OnKept;
-  readonly #last: boolean; // the model's last layer is one of these
+  /** Whether the model's last layer is one of these. */
+  readonly isLast: boolean;
   #buffers: Address;
   #shifts: Address;
   #shiftHeld = new Int32Array(SHIFT_SLOTS); // which shift a slot holds; 0 is never asked for
@@ -73,7 +71,7 @@ export class Stage {
     this.transformer = transformer;
     this.plan = plan;
     const { backend, config } = transformer;
-    this.#last = transformer.weights.end === config.layers;
+    this.isLast = transformer.weights.end === config.layers;
     this.#extent = plan.layerCapacity * 4;
     const undo: (() => void)[] = [];
     try {
@@ -115,7 +113,7 @@ export class Stage {
         this.#evict(layer, policy.score(this.#view(layer, step, this.#buffer(0), looking, count), transformer.backend), step);
       },
     });
-    const passed = this.#last ? undefined : this.#hidden(T);
+    const passed = this.isLast ? undefined : this.#hidden(T);
     if (!prompt) return passed && { block: passed };
     const P = this.#observePatched(prompt, step);
     return passed && { block: passed, prompt: this.#hidden(P) };
@@ -124,7 +122,7 @@ export class Stage {
   /** Appends tokens without rating or evicting. */
   extend(tokens: Input, place: Place): Float32Array<ArrayBuffer> | undefined {
     this.transformer.forward(tokens, { cache: this.cache, workspace: this.workspace, ...place });
-    return this.#last ? undefined : this.#hidden(tokens instanceof Float32Array ? tokens.length / this.transformer.config.width : tokens.length);
+    return this.isLast ? undefined : this.#hidden(this.transformer.countOf(tokens));
   }
 
   /** Log-odds [V] after token t of the last step or extension, where the model's last layer is here: a view, valid until the next operation. */
@@ -183,8 +181,8 @@ export class Stage {
   /** Forwards the patched prompt, lets its queries rate each layer, and drops its rows again (algorithms, section 2). Returns its length. */
   #observePatched(prompt: Input, step: Step): number {
     const { plan, cache, transformer } = this;
-    const { backend, config } = transformer;
-    const P = prompt instanceof Float32Array ? prompt.length / config.width : prompt.length;
+    const { backend } = transformer;
+    const P = transformer.countOf(prompt);
     const sum = this.#buffer(5); // looks of the pieces so far
     transformer.forward(prompt, {
       cache,

@@ -2,6 +2,7 @@
 import { ModelFormatError } from '../errors.ts';
 import type { TensorInfo } from './gguf.ts';
 import type { ModelSource } from './source.ts';
+import { fileBytes } from './tensors.ts';
 import { GROUP_ROWS } from './weights.ts';
 
 export interface LoadProgress {
@@ -24,7 +25,7 @@ export async function readTensors(
   put: (tensor: TensorInfo, row: number, rows: number, bytes: Uint8Array) => void | Promise<void>,
   options: { onProgress?: (progress: LoadProgress) => void; signal?: AbortSignal } = {},
 ): Promise<void> {
-  const totalBytes = tensors.reduce((sum, t) => sum + t.byteLength, 0);
+  const totalBytes = fileBytes(tensors);
   let loadedBytes = 0;
   let sinceYield = 0;
   for (const tensor of tensors) {

@@ -88,3 +88,8 @@ export function tensorsOf(tensors: readonly TensorInfo[], config: ModelConfig, r
   const tied = !tensors.some((t) => t.name === OUTPUT);
   return tensors.filter((t) => needs(range, t.name, config, tied));
 }
+
+/** Bytes that tensors take in the file. */
+export function fileBytes(tensors: readonly TensorInfo[]): number {
+  return tensors.reduce((sum, t) => sum + t.byteLength, 0);
+}

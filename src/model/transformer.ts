@@ -9,7 +9,10 @@ import type { Cache } from '../cache/cache.ts';
 import type { ModelConfig } from './config.ts';
 import { createRotary, type Rotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
-import { createWorkspace, type Workspace } from './workspace.ts';
+import { createWorkspace, scratchShape, type Workspace } from './workspace.ts';
+
+/** Tokens, for the model's first layers; for others the hidden states f32 [T, D] that the layers before left. */
+export type Input = readonly number[] | Float32Array;
 
 export interface Pass {
   readonly cache: Cache;
@@ -36,11 +39,10 @@ export interface Transformer {
   readonly rotary: Rotary;
   /** Reserves activations for passes of up to `tokens` tokens, worked on `piece` (default: all) at a time. */
   createWorkspace(tokens: number, piece?: number): Workspace;
-  /**
-   * Runs T tokens through all layers, appending T rows to every head. Where the model's first layers are not here, the input is the hidden states f32 [T, D]
-   * that they left. Leaves its own in workspace.x.
-   */
-  forward(input: readonly number[] | Float32Array, pass: Pass): void;
+  /** T of an input. */
+  countOf(input: Input): number;
+  /** Runs T tokens through all layers, appending T rows to every head. Leaves the last hidden states in workspace.x. */
+  forward(input: Input, pass: Pass): void;
   /** Input embeddings f32 [n, D] of tokens, where the model's first layers are here. Throws DeviceError where memory ends. */
   embed(tokens: readonly number[]): Float32Array;
   /** Hidden states [T, D] after the last pass: a view, valid until the next operation. */
@@ -59,10 +61,12 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
   const rotary = createRotary(config, weights.ropeFactors);
   const linear = (products: readonly Product[], x: Tensor, T: number) => (T === 1 ? backend.linearOne(products, x) : backend.linear(products, x, T));
   const rowsOf = (x: Tensor, first: number): Tensor => ({ address: x.address + first * x.columns * 4, columns: x.columns });
-  function forward(input: readonly number[] | Float32Array, pass: Pass): void {
+  const countOf = (input: Input) => (input instanceof Float32Array ? input.length / D : input.length);
+
+  function forward(input: Input, pass: Pass): void {
     const { cache, workspace: s } = pass;
     const hidden = input instanceof Float32Array;
-    const all = hidden ? input.length / D : input.length;
+    const all = countOf(input);
     if (hidden !== weights.first > 0) throw new RangeError(`layers from ${weights.first} on were given ${hidden ? 'hidden states' : 'tokens'}`);
     if (all > s.tokens) throw new RangeError(`${all} tokens in one pass, the workspace holds ${s.tokens}`);
     const angles = { address: s.angles, rotated: config.ropeDims, style: config.architecture.rope };
@@ -125,20 +129,25 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
     weights,
     rotary,
     createWorkspace: (tokens, piece) => createWorkspace(config, backend, tokens, piece),
+    countOf,
     forward,
     embed(tokens) {
       const out = new Float32Array(tokens.length * D);
-      const s = createWorkspace(config, backend, Math.max(1, Math.min(EMBED_TOKENS, tokens.length)));
+      const ids = backend.arena.allocate(EMBED_TOKENS * (1 + D) * 4);
+      const rows = { address: ids + EMBED_TOKENS * 4, columns: D };
+      let release = () => {};
       try {
+        release = backend.reserveScratch(scratchShape(config, 1));
         for (let at = 0; at < tokens.length; at += EMBED_TOKENS) {
           const part = tokens.slice(at, at + EMBED_TOKENS);
-          backend.ints(s.ids, part.length).set(part);
-          backend.embed(s.x, weights.embedding!, s.ids, part.length);
-          out.set(backend.floats(s.x.address, part.length * D), at * D);
+          backend.ints(ids, part.length).set(part);
+          backend.embed(rows, weights.embedding!, ids, part.length);
+          out.set(backend.floats(rows.address, part.length * D), at * D);
         }
         return out;
       } finally {
-        s.dispose();
+        release();
+        backend.arena.free(ids);
       }
     },
     hidden: (s, T) => backend.floats(s.x.address, T * D),

@@ -40,7 +40,8 @@ function pieceColumnsOf({ width: D, queryHeads, kvHeads, headDim: d, feedForward
   } as const;
 }
 
-function scratchShape({ width, feedForward, queryHeads, kvHeads, headDim }: ModelConfig, tokens: number): ScratchShape {
+/** The scratch of passes of up to `tokens` tokens at a time. */
+export function scratchShape({ width, feedForward, queryHeads, kvHeads, headDim }: ModelConfig, tokens: number): ScratchShape {
   return { tokens, queryHeads, kvHeads, headDim, width: Math.max(width, feedForward, queryHeads * headDim) };
 }
 

@@ -27,6 +27,7 @@ import type { ConversationOptions } from '../../src/session/options.ts';
 import { bundled, fixture, tinyModel } from '../fixtures.ts';
 import { type GgufSpec, smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 import { planOptions } from '../plan-options.ts';
+import { rejects } from '../rejects.ts';
 
 const test = suite('pipeline');
 const TINY = bundled('recollect-tiny.gguf');
@@ -34,15 +35,6 @@ const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 
 const [dialogue] = dialogues;
 const tokensOf = (model: Model, count: number) => dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line))).slice(0, count);
 const optionsOf = (policy: string, change: Partial<PlanOptions> = {}): PlanOptions => planOptions(policy, { budget: { tokens: 96 }, blockSize: 64, ...change });
-
-async function rejects(work: Promise<unknown>, name: string, pattern: RegExp): Promise<void> {
-  const error = await work.then(
-    () => assert.unreachable('it was accepted'),
-    (cause: Error) => cause,
-  );
-  assert.is((error as Error).name, name, (error as Error).stack);
-  assert.match((error as Error).message, pattern);
-}
 
 let split: Promise<Model> | undefined;
 /** The bundled model over three workers: 2, 1 and 1 layers. */

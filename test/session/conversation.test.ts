@@ -13,6 +13,7 @@ import type { ConversationOptions, EpisodeSettings } from '../../src/session/opt
 import { profileOf } from '../../src/session/profile.ts';
 import { bundled, tinyModel } from '../fixtures.ts';
 import { smallLlama, writeGguf } from '../gguf-writer.ts';
+import { rejects } from '../rejects.ts';
 
 const test = suite('conversation');
 const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
@@ -23,16 +24,6 @@ const rex = "Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said,
 const thorough = { count: 8, medoids: 8, segmentTurns: 8 };
 const question = "What is Ana's dog called?";
 
-async function rejects(work: Promise<unknown>, name: string, pattern: RegExp): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    assert.is((error as Error).name, name, (error as Error).stack);
-    assert.match((error as Error).message, pattern);
-    return;
-  }
-  assert.unreachable('it was accepted');
-}
 const withConversation = async (options: ConversationOptions, work: (c: Conversation) => Promise<void>) => {
   const model = await tinyModel();
   const before = model.backend.arena.usedBytes;

@@ -1,5 +1,6 @@
 // The threads beside this one that work on a backend's memory: they start with the first work that is worth it, and stop when told.
 import Worker from 'web-worker';
+import { holdProcess } from '../../runtime/worker.ts';
 import type { Board, Call, ThreadStart } from './board.ts';
 import type { Core } from './core.ts';
 
@@ -28,7 +29,7 @@ export class Team {
       const worker = new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: `recollect ${thread}` });
       // one that cannot start, or ends, leaves its work to the others
       worker.onerror = () => {};
-      (worker as { [nodes]?: { unref(): void } })[nodes]?.unref();
+      holdProcess(worker, false);
       worker.postMessage({ module: this.#core.module, memory: this.#core.memory, board: this.#board.buffer, thread } satisfies ThreadStart);
       this.#workers.push(worker);
     }
@@ -46,6 +47,3 @@ export class Team {
     return this.#workers;
   }
 }
-
-/** Where web-worker keeps the Node thread behind a worker. */
-const nodes = Symbol.for('worker');

@@ -7,12 +7,14 @@
 // Commands go through the workers in one order, each doing its part, so nothing has to be agreed upon, and the next may follow at once.
 import type { Compiled } from '../../backend/wasm/core.ts';
 import type { Failure } from '../../errors.ts';
+import type { Standing } from '../../cache/snapshot.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
 import type { LayerRange } from '../../model/tensors.ts';
+import type { Input } from '../../model/transformer.ts';
 import type { PolicyData } from './policy-data.ts';
 import type { Plan } from '../plan.ts';
-import type { Input, Place, Restored, Span, Step } from '../stage.ts';
+import type { Place, Span, Step } from '../stage.ts';
 
 /** What a worker begins with. */
 export interface Begin {
@@ -55,7 +57,7 @@ export type Task =
   | { readonly kind: 'logits'; readonly t: number }
   | { readonly kind: 'truncateFrom'; readonly token: number }
   | { readonly kind: 'clear' }
-  | { readonly kind: 'save'; readonly standing: Omit<Restored, 'rows'> }
+  | { readonly kind: 'save'; readonly standing: Standing }
   | { readonly kind: 'restore'; readonly parts: readonly Uint8Array[]; readonly name: string }
   | { readonly kind: 'union'; readonly first: readonly Uint8Array[]; readonly second: readonly Uint8Array[]; readonly name: string; readonly recent: number }
   | { readonly kind: 'held'; readonly spans: readonly Span[] }

@@ -9,11 +9,12 @@ import type { TensorInfo } from '../../model/gguf.ts';
 import { type LoadProgress, readTensors } from '../../model/load.ts';
 import type { ModelSource } from '../../model/source.ts';
 import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
-import { policyData } from './policy-data.ts';
+import { holdProcess } from '../../runtime/worker.ts';
 import type { Executor } from '../executor.ts';
 import type { Plan } from '../plan.ts';
 import { PipelineLayers } from './layers.ts';
 import type { Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
+import { policyData } from './policy-data.ts';
 
 export interface PipelineOptions {
   readonly source: ModelSource;
@@ -255,13 +256,6 @@ export class PipelineExecutor implements Executor {
 
   /** In Node: whether workers keep the process alive; they do while something is asked of them. */
   #hold(held: boolean): void {
-    for (const worker of this.#workers) {
-      const thread = (worker as { [nodes]?: { ref(): void; unref(): void } })[nodes];
-      if (held) thread?.ref();
-      else thread?.unref();
-    }
+    for (const worker of this.#workers) holdProcess(worker, held);
   }
 }
-
-/** Where web-worker keeps the Node thread behind a worker. */
-const nodes = Symbol.for('worker');

@@ -5,7 +5,7 @@ import { DeviceError, OptionError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
-import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
+import { fileBytes, type LayerRange, tensorsOf } from '../../model/tensors.ts';
 
 export interface SplitOptions {
   readonly pipeline?: number | 'auto';
@@ -39,9 +39,9 @@ export function splitLayers(
     return rangesOf(layers, pipeline);
   }
   const most = limitBytes * WEIGHT_SHARE;
-  const largest = (count: number) => Math.max(...rangesOf(layers, count).map((range) => bytesOf(tensorsOf(tensors, config, range))));
+  const largest = (count: number) => Math.max(...rangesOf(layers, count).map((range) => fileBytes(tensorsOf(tensors, config, range))));
   if (largest(1) <= most) {
-    const alone = canShareMemory() || bytesOf(tensors) < WORTH_SPLITTING_BYTES;
+    const alone = canShareMemory() || fileBytes(tensors) < WORTH_SPLITTING_BYTES;
     return rangesOf(layers, alone ? 1 : Math.min(MOST_WORKERS, layers, availableCores()));
   }
   for (let count = 2; count <= layers; count++) if (largest(count) <= most) return rangesOf(layers, count);
@@ -54,5 +54,3 @@ export function splitLayers(
 export function rangesOf(layers: number, count: number): LayerRange[] {
   return Array.from({ length: count }, (_, i) => ({ first: Math.ceil((i * layers) / count), end: Math.ceil(((i + 1) * layers) / count) }));
 }
-
-const bytesOf = (tensors: readonly TensorInfo[]): number => tensors.reduce((sum, t) => sum + t.byteLength, 0);

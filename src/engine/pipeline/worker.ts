@@ -1,5 +1,6 @@
 // What a worker of a pipeline runs: consecutive layers of a model in a memory of its own, and the conversations' parts in them. Like all that it imports
 // it names files by relative paths only, so that a page can start it without a bundler.
+import type { Backend } from '../../backend/backend.ts';
 import { createArena } from '../../backend/arena.ts';
 import { createCore } from '../../backend/wasm/core.ts';
 import { createOps } from '../../backend/wasm/ops.ts';
@@ -7,10 +8,10 @@ import { createSchedule } from '../../backend/wasm/schedule.ts';
 import { failureOf } from '../../errors.ts';
 import { createTransformer, type Transformer } from '../../model/transformer.ts';
 import { createWeights, type WeightStore } from '../../model/weights.ts';
-import { policyOf } from './policy-data.ts';
 import { partOf } from '../plan.ts';
 import { Stage } from '../stage.ts';
 import type { Begin, Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
+import { policyOf } from './policy-data.ts';
 
 interface Scope {
   addEventListener(type: 'message', listener: (event: { data: ToWorker }) => void): void;
@@ -28,8 +29,8 @@ interface Outcome {
 
 class Worker {
   readonly #begin: Begin;
+  readonly #backend: Backend;
   readonly #store: WeightStore;
-  readonly #transformerOf: () => Transformer;
   #transformer?: Transformer;
   readonly #stages = new Map<number, Stage>();
   /** Conversations that went wrong: what they are told to do is not done any more. */
@@ -39,16 +40,15 @@ class Worker {
     this.#begin = begin;
     const core = createCore(begin.kernels, { limitBytes: begin.limitBytes });
     const arena = createArena(core.base, core.limitBytes, core.reserve);
-    const backend = createOps(core, arena, createSchedule(core, arena));
-    this.#store = createWeights(backend, begin.tensors, begin.range);
-    this.#transformerOf = () => createTransformer(begin.config, this.#store.finish(), backend);
+    this.#backend = createOps(core, arena, createSchedule(core, arena));
+    this.#store = createWeights(this.#backend, begin.tensors, begin.range);
     begin.before?.addEventListener('message', (event: MessageEvent<Command>) => this.command(event.data));
     begin.before?.start();
   }
 
   load(message: Exclude<ToWorker, Begin | Command>): void {
     if (message.kind === 'finish') {
-      this.#transformer = this.#transformerOf();
+      this.#transformer = createTransformer(this.#begin.config, this.#store.finish(), this.#backend);
       say({ kind: 'ready' });
     } else {
       this.#store.put(this.#begin.tensors[message.tensor], message.row, message.rows, message.bytes);
@@ -81,7 +81,7 @@ class Worker {
   }
 
   #perform(session: number, task: Task, kept: { layer: number; tokens: readonly Int32Array[] }[]): Outcome {
-    const { stage: number, range, config } = this.#begin;
+    const { stage: number, range } = this.#begin;
     const transformer = this.#transformer!;
     if (task.kind === 'embed') return { value: transformer.embed(task.tokens) };
     if (task.kind === 'open') {
@@ -110,7 +110,7 @@ class Worker {
         return tokens ? { onward: { ...task, tokens }, transfer: [tokens.buffer] } : {};
       }
       case 'logits':
-        return range.end === config.layers ? { value: stage.logits(task.t).slice() } : { onward: task };
+        return stage.isLast ? { value: stage.logits(task.t).slice() } : { onward: task };
       case 'truncateFrom':
         stage.cache.truncateFrom(task.token);
         return { onward: task };
