@@ -79,6 +79,11 @@ export class Cache {
     return this.heads.length;
   }
 
+  /** Rows that each range holds now: a layer's, or all where layers share one. */
+  get rangeRows(): number[] {
+    return this.#ranges.map(({ heads }) => heads.reduce((sum, h) => sum + h.length, 0));
+  }
+
   /** Rows held now, all layers and heads. */
   get rows(): number {
     return this.#used;
@@ -156,16 +161,23 @@ export class Cache {
     this.#count(-this.shape.kvHeads * count);
   }
 
-  /** Takes back every row of token number `token` and later, of all layers. */
+  /**
+   * Takes back every row of token number `token` and later, of all layers. Heads that lose more rows than others of their
+   * range (some of the tokens were evicted there) share their room with them.
+   */
   truncateFrom(token: number): void {
-    for (const heads of this.heads) {
-      for (const head of heads) {
+    for (const range of this.#ranges) {
+      const taken = range.heads.map((head) => {
         const tokens = this.backend.ints(head.positions, head.length);
         let count = 0;
         while (count < head.length && tokens[head.length - 1 - count] >= token) count++;
         head.length -= count;
         this.#count(-count);
-      }
+        return count;
+      });
+      if (taken.every((count) => count === taken[0])) continue;
+      const counts = range.heads.map((head) => head.length);
+      this.#moveHeads(range, spread(range, counts));
     }
   }
 

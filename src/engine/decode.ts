@@ -7,7 +7,7 @@ export interface DecodeOptions {
   readonly sample: (logits: Float32Array) => number;
   readonly maxTokens: number;
   readonly endTokens: ReadonlySet<number>;
-  /** Whether rows may be evicted to make room for the reply; else it ends where the room does. */
+  /** Whether rows may be evicted to make room for the reply, where the policy does that; else it ends where the room does. */
   readonly evict: boolean;
   readonly signal?: AbortSignal;
 }
@@ -34,13 +34,12 @@ export async function* decode(run: Run, prompt: readonly number[], options: Deco
   let last = prompt.length - 1;
   let turn = performance.now();
   for (let count = 0; count < options.maxTokens; count++) {
-    const [logits] = await Promise.all([run.logits(last), asked]);
-    const token = options.sample(logits);
+    const [token] = await Promise.all([run.read(last, options.sample), asked]);
     if (options.endTokens.has(token)) return 'end';
     yield token;
     options.signal?.throwIfAborted();
     if (count + 1 === options.maxTokens) break;
-    if (!options.evict && !run.hasRoom(1)) break;
+    if (!(options.evict && run.plan.policy.evicts) && !run.hasRoom(1)) break;
     asked = awaitedLater(run.extend([token]));
     last = 0;
     if (performance.now() - turn > TURN_MS) {

@@ -1,6 +1,7 @@
 // Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/). `Run` asks for the same steps either way.
 import type { Backend } from '../backend/backend.ts';
 import type { Standing } from '../cache/snapshot.ts';
+import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import type { Transformer } from '../model/transformer.ts';
@@ -8,6 +9,8 @@ import type { Placement, Plan } from './plan.ts';
 import { type OnKept, type Place, type Restored, type Span, Stage, type Step } from './stage.ts';
 
 export interface Executor extends Placement {
+  /** Why nothing can be asked of it any more: it was disposed of, or a worker stopped. */
+  readonly ended: Error | undefined;
   /** Reserves what a conversation will hold in all layers. Throws DeviceError where memory ends; where layers are in workers, the first operation does. */
   open(plan: Plan): Layers;
   /** Input embeddings f32 [n, D] of tokens. */
@@ -25,24 +28,35 @@ export interface Layers {
   /** A block's step (stage.ts), with its patched prompt where there is one. */
   step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void>;
   extend(tokens: readonly number[], place: Place): Promise<void>;
-  /** Log-odds [V] after token t of the last step or extension; valid until the next operation. */
-  logits(t: number): Promise<Float32Array>;
-  /** Takes back rows of tokens from a number on. */
-  truncateFrom(token: number): Promise<void>;
+  /**
+   * Gives log-odds [V] after token t of the last step or extension to `read`, and what it returns to the caller. They are
+   * valid until `read` returns: they may lie in a memory that moves when anybody reserves some.
+   */
+  logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T>;
+  /** Takes back rows of tokens from a number on; how many rows each range (cache/shape.ts) has left. */
+  truncateFrom(token: number): Promise<readonly number[]>;
   clear(): Promise<void>;
   save(standing: Standing): Promise<Uint8Array<ArrayBuffer>>;
   restore(bytes: Uint8Array, name: string): Promise<Restored>;
   restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined>;
   /** Rows of the tokens of each span, over all layers and heads. */
   held(spans: readonly Span[]): Promise<number[]>;
+  /** Whoever still uses it is told so by the next operation. */
   dispose(): void;
 }
+
+/** What a conversation's operations reject with once it is closed, in the middle of whatever it does. */
+export const closedError = (): OptionError => new OptionError('the conversation was disposed of: open another one');
+
+/** What everything rejects with once a model is. */
+export const unloadedError = (): DeviceError => new DeviceError('the model was disposed of: load it again');
 
 /** All layers on this thread. */
 export class LocalExecutor implements Executor {
   readonly transformer: Transformer;
   readonly stages: readonly LayerRange[];
   readonly depth = 1;
+  ended: Error | undefined;
 
   constructor(transformer: Transformer) {
     this.transformer = transformer;
@@ -58,36 +72,51 @@ export class LocalExecutor implements Executor {
   }
 
   open(plan: Plan): LocalLayers {
-    return new LocalLayers(new Stage(this.transformer, plan));
+    if (this.ended) throw this.ended;
+    return new LocalLayers(this, new Stage(this.transformer, plan));
   }
 
   async embed(tokens: readonly number[]): Promise<Float32Array> {
+    if (this.ended) throw this.ended;
     return this.transformer.embed(tokens);
   }
 
   dispose(): void {
+    if (this.ended) return;
+    this.ended = unloadedError();
     this.transformer.weights.free();
     this.backend.dispose();
   }
 }
 
+/** Each operation begins and ends within one call, so that nothing it works on can be freed or moved meanwhile. */
 export class LocalLayers implements Layers {
-  readonly stage: Stage;
+  readonly #executor: LocalExecutor;
+  readonly #stage: Stage;
+  #closed = false;
 
-  constructor(stage: Stage) {
-    this.stage = stage;
+  constructor(executor: LocalExecutor, stage: Stage) {
+    this.#executor = executor;
+    this.#stage = stage;
+  }
+
+  /** The stage, as long as its memory and the model's are its own. */
+  get stage(): Stage {
+    if (this.#executor.ended) throw this.#executor.ended;
+    if (this.#closed) throw closedError();
+    return this.#stage;
   }
 
   set onKept(listen: OnKept | undefined) {
-    this.stage.onKept = listen;
+    this.#stage.onKept = listen;
   }
 
   get cacheBytes(): number {
-    return this.stage.cache.usedBytes;
+    return this.#stage.cache.usedBytes;
   }
 
   get peakCacheBytes(): number {
-    return this.stage.cache.peakBytes;
+    return this.#stage.cache.peakBytes;
   }
 
   async step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void> {
@@ -98,12 +127,12 @@ export class LocalLayers implements Layers {
     this.stage.extend(tokens, place);
   }
 
-  async logits(t: number): Promise<Float32Array> {
-    return this.stage.logits(t);
+  async logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T> {
+    return read(this.stage.logits(t));
   }
 
-  async truncateFrom(token: number): Promise<void> {
-    this.stage.cache.truncateFrom(token);
+  async truncateFrom(token: number): Promise<readonly number[]> {
+    return this.stage.truncateFrom(token);
   }
 
   async clear(): Promise<void> {
@@ -127,6 +156,8 @@ export class LocalLayers implements Layers {
   }
 
   dispose(): void {
-    this.stage.dispose();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stage.dispose();
   }
 }

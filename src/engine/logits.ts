@@ -47,7 +47,9 @@ export async function textLogits(model: Model, text: string, top: number): Promi
     const steps: [number, number][][] = [];
     for (const block of blocksOf(tokens, blockSize)) {
       await run.extend(block);
-      for (let t = 0; t < block.length; t++) steps.push(topLogProbabilities(await run.logits(t), top));
+      for (let t = 0; t < block.length; t++) {
+        steps.push(await run.read(t, (logits) => topLogProbabilities(logits, top)));
+      }
     }
     return { text, tokens, top: steps };
   } finally {

@@ -30,6 +30,7 @@ export class Run {
   #base = ORIGINAL; // position at which rows end since they were made compact, ORIGINAL before
   #rebasedAt = 0;
   #tail: number[] = []; // the newest blockSize tokens
+  #evictedAt = 0; // tokens there were at the last eviction: all rows of those behind it are there
 
   /** Reserves everything the run will ever hold. Throws DeviceError where memory ends; nothing is left reserved then. */
   constructor(executor: Executor, plan: Plan) {
@@ -105,9 +106,35 @@ export class Run {
     return true;
   }
 
-  /** Log-odds [V] after the last token of the last step or extension: valid until the next operation. */
-  async logits(last: number): Promise<Float32Array> {
-    return this.layers.logits(last);
+  /**
+   * Takes back all tokens from number `token` on, whatever happened since: rows that were evicted for their sake stay
+   * evicted. `newest` are the tokens before it, as many as a block at least. Afterwards all layers are done.
+   */
+  async takeBack(token: number, newest: readonly number[]): Promise<void> {
+    if (token >= this.token) return;
+    const whole = token >= this.#evictedAt;
+    const done = this.layers.truncateFrom(token);
+    if (whole) this.ledger.append(token - this.token);
+    this.token = token;
+    // rows that were made compact end at base, or before it
+    this.#rebasedAt = Math.min(this.#rebasedAt, token);
+    const since = this.#base === ORIGINAL ? 0 : this.#rebasedAt;
+    this.#tail = newest.slice(Math.max(0, newest.length - Math.min(this.plan.blockSize, token - since)));
+    const rows = await done;
+    if (!whole) {
+      this.#evictedAt = token;
+      this.ledger.set(rows);
+    }
+  }
+
+  /** Log-odds [V] after token `last` of the last step or extension, as `read` makes something of them while they are there. */
+  read<T>(last: number, read: (logits: Float32Array) => T): Promise<T> {
+    return this.layers.logits(last, read);
+  }
+
+  /** A copy of them. */
+  logits(last: number): Promise<Float32Array> {
+    return this.read(last, (logits) => logits.slice());
   }
 
   /** Share of the rows of tokens [begin, end) that are held, over all layers and heads, for each span of tokens. */
@@ -151,6 +178,7 @@ export class Run {
     this.token = token;
     this.#base = base;
     this.#rebasedAt = rebasedAt;
+    this.#evictedAt = token;
     this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
     this.ledger.set(rows);
   }
@@ -232,6 +260,7 @@ export class Run {
     this.token += count;
     if (evicts) {
       this.evictions++;
+      this.#evictedAt = this.token;
       this.ledger.evict(this.token, plan[layerRows], Math.min(plan.sinks, this.token));
     } else this.ledger.append(count);
     if (compact) {

@@ -137,8 +137,13 @@ export class Stage {
   /** Puts a saved state back. Throws StoreError for one that is damaged or another's; the cache is then empty. */
   restore(bytes: Uint8Array, name: string): Restored {
     const standing = restoreSnapshot(this.cache, bytes, name);
-    const rows = this.cache.heads.map((heads) => heads.reduce((sum, h) => sum + h.length, 0));
-    return { ...standing, rows: this.plan.shape.pooled ? [rows.reduce((a, b) => a + b, 0)] : rows };
+    return { ...standing, rows: this.cache.rangeRows };
+  }
+
+  /** Takes back rows of tokens from a number on; how many rows each range has left. */
+  truncateFrom(token: number): number[] {
+    this.cache.truncateFrom(token);
+    return this.cache.rangeRows;
   }
 
   /** Puts the union of two saved states back; undefined, with nothing changed, where they cannot be put together. `recent`: tokens from there on stay. */

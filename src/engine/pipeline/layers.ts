@@ -1,6 +1,6 @@
 // A conversation's rows in the layers of all workers: what `Run` asks for, as commands that go through them, and their answers as one.
 import type { Standing } from '../../cache/snapshot.ts';
-import type { Layers } from '../executor.ts';
+import { closedError, type Layers } from '../executor.ts';
 import { PART_BYTES } from '../plan.ts';
 import type { OnKept, Place, Restored, Span, Step } from '../stage.ts';
 import type { Done, Task } from './messages.ts';
@@ -50,13 +50,13 @@ export class PipelineLayers implements Layers {
     await this.#ask({ kind: 'extend', tokens, place });
   }
 
-  async logits(t: number): Promise<Float32Array> {
+  async logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T> {
     const [logits] = await this.#ask({ kind: 'logits', t });
-    return logits as Float32Array;
+    return read(logits as Float32Array);
   }
 
-  async truncateFrom(token: number): Promise<void> {
-    await this.#ask({ kind: 'truncateFrom', token });
+  async truncateFrom(token: number): Promise<readonly number[]> {
+    return ((await this.#ask({ kind: 'truncateFrom', token })) as number[][]).flat();
   }
 
   async clear(): Promise<void> {
@@ -81,6 +81,7 @@ export class PipelineLayers implements Layers {
   }
 
   dispose(): void {
+    this.fail(closedError());
     this.#line.close();
   }
 

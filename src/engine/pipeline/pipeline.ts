@@ -10,7 +10,7 @@ import { type LoadProgress, readTensors } from '../../model/load.ts';
 import type { ModelSource } from '../../model/source.ts';
 import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
 import { holdProcess } from '../../runtime/worker.ts';
-import type { Executor } from '../executor.ts';
+import { type Executor, unloadedError } from '../executor.ts';
 import type { Plan } from '../plan.ts';
 import { PipelineLayers } from './layers.ts';
 import type { Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
@@ -145,6 +145,7 @@ export class PipelineExecutor implements Executor {
   }
 
   open(plan: Plan): PipelineLayers {
+    if (this.#ended) throw this.#ended;
     const session = ++this.#opened;
     const data = { ...plan, policy: policyData(plan.policy) };
     const layers = new PipelineLayers(this.stages.length, { ask: (task) => this.ask(session, task), close: () => this.close(session) });
@@ -181,8 +182,12 @@ export class PipelineExecutor implements Executor {
     this.ask(session, { kind: 'close' }).catch(() => {});
   }
 
+  get ended(): Error | undefined {
+    return this.#ended;
+  }
+
   dispose(): void {
-    this.#end(new DeviceError('the model was disposed of: load it again'));
+    this.#end(unloadedError());
     this.backend.dispose();
   }
 

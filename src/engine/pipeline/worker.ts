@@ -112,8 +112,7 @@ class Worker {
       case 'logits':
         return stage.isLast ? { value: stage.logits(task.t).slice() } : { onward: task };
       case 'truncateFrom':
-        stage.cache.truncateFrom(task.token);
-        return { onward: task };
+        return { onward: task, value: stage.truncateFrom(task.token) };
       case 'clear':
         stage.cache.clear();
         return { onward: task };
