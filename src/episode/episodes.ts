@@ -44,8 +44,9 @@ interface Part {
   readonly members: number[];
   readonly medoids: number[];
   prompt: readonly number[];
-  /** Tokens of the history that its cache has seen. */
+  /** Tokens of the history that its cache has seen, and those of them that are still the conversation's. */
   covered: number;
+  valid: number;
   /** Cosine to the centroid below which a segment does not fit. */
   readonly fit: number;
 }
@@ -112,7 +113,12 @@ export class Episodes {
   /** Prepares every episode's cache, so that no question has to wait for it. */
   async prepare(history: History, options: PrefillOptions): Promise<void> {
     await this.#refresh(history);
-    for (const [e, part] of this.#parts.entries()) if (part.covered < history.length) await this.#reside(e, history, options);
+    for (const [e, part] of this.#parts.entries()) if (part.valid < history.length || part.covered > part.valid) await this.#reside(e, history, options);
+  }
+
+  /** The history has other tokens from number `token` on than it had. */
+  changedFrom(token: number): void {
+    for (const part of this.#parts) part.valid = Math.min(part.valid, token);
   }
 
   async #match(question: string): Promise<number[]> {
@@ -181,7 +187,7 @@ export class Episodes {
       if (chosen.length === 0 && typical.length > 0) prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
       const last = typical.at(-1);
       const fit = last === undefined ? -1 : FITTING_SHARE * cosineOf(vectors[last], clusters.centroids[e]);
-      parts.push({ members: typical, medoids: chosen, prompt, covered: 0, fit });
+      parts.push({ members: typical, medoids: chosen, prompt, covered: 0, valid: 0, fit });
     }
     await this.#store.clear();
     this.#labels = [...clusters.labels];
@@ -200,18 +206,20 @@ export class Episodes {
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
     const part = this.#parts[e];
-    const { covered } = part;
-    if (this.#resident === e && run.token === covered && covered === history.length) return;
+    const { covered, valid } = part;
+    if (this.#resident === e && run.token === covered && covered === history.length && valid === covered) return;
     this.#resident = -1;
     if (covered === 0) await run.clear();
     else await run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
-    if (covered < history.length) {
+    if (valid < covered) await run.takeBack(valid, this.#newest(history, valid));
+    if (valid < history.length) {
       // what is in no segment yet no prompt speaks of: it looks for itself
       const indexed = this.#indexedTokens(history);
       run.prompt = (block) => (run.token + block.length > indexed ? [...block, ...part.prompt] : part.prompt);
-      await prefill(run, history.tokens(covered), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
+      await prefill(run, history.tokens(valid), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
       await this.#store.put(String(e), await run.save());
       part.covered = history.length;
+      part.valid = history.length;
     }
     this.#resident = e;
   }

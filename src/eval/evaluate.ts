@@ -2,6 +2,7 @@
 import type { OnKept } from '../engine/stage.ts';
 import type { Model } from '../engine/model.ts';
 import { type AddProgress, openConversation } from '../session/conversation.ts';
+import { Framing } from '../session/framing.ts';
 import type { ConversationOptions } from '../session/options.ts';
 import { bootstrapMean, type Interval } from './bootstrap.ts';
 import type { Dialogue } from './datasets/dataset.ts';
@@ -126,7 +127,8 @@ export async function evaluateDialogue(model: Model, dialogue: Dialogue, setup: 
   try {
     hooks.onConversation?.(index, conversation.memory);
     const lines = dialogue.turns.map((t) => t.line);
-    const turns = turnSpans(lengths, model.tokenizer.encode(model.chatTemplate.around[0]).length);
+    const [opening] = new Framing(model.chatTemplate, model.tokenizer.bosText).around();
+    const turns = turnSpans(lengths, model.tokenizer.encode(opening).length);
     const trace = new EvidenceTrace(dialogue.questions.map(({ evidence }) => evidence.map((e) => turns[e])));
     const listen = hooks.onKept?.(index);
     conversation.onKept = (layer, kept) => {

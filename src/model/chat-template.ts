@@ -11,7 +11,7 @@ export interface Message {
 
 export interface ChatTemplate {
   /** The text of messages; `reply` adds what makes the model answer. Throws OptionError where the template refuses them. */
-  render(messages: readonly Message[], reply: boolean): string;
+  render(messages: readonly Message[], reply: boolean, variables?: Readonly<Record<string, unknown>>): string;
   /** A system message's text cut where its content stands, so that content can be added as it comes: [before, after]. */
   readonly around: readonly [string, string];
   /**
@@ -48,9 +48,9 @@ export function createChatTemplate(metadata: Metadata, tokenizer: Tokenizer, fil
   } catch (cause) {
     throw new ModelFormatError(`${file}: its chat template cannot be parsed (${(cause as Error).message})`, { cause });
   }
-  const render = (messages: readonly Message[], reply: boolean): string => {
+  const render = (messages: readonly Message[], reply: boolean, variables?: Readonly<Record<string, unknown>>): string => {
     try {
-      return template.render({ messages: messages as never, add_generation_prompt: reply, bos_token: tokenizer.bosText, eos_token: tokenizer.eosText });
+      return template.render({ ...variables, messages: messages as never, add_generation_prompt: reply, bos_token: tokenizer.bosText, eos_token: tokenizer.eosText });
     } catch (cause) {
       throw new OptionError(`the model's chat template refuses these messages (${(cause as Error).message}): check their roles and order`, { cause });
     }

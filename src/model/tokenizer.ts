@@ -6,6 +6,10 @@ import type { Metadata } from './gguf.ts';
 export interface Tokenizer {
   /** Tokens of a text. Special tokens written in it are honoured; no BOS is added. */
   encode(text: string): number[];
+  /** A place b <= at such that every text that begins with text[0, at) has the tokens of text[0, b), then encodeFrom(text, b). */
+  boundary(text: string, at: number): number;
+  /** Tokens of text[from ..), `from` being such a place. */
+  encodeFrom(text: string, from: number): number[];
   /** The text of tokens, special ones included only where `special` is true (default false). */
   decode(tokens: readonly number[], special?: boolean): string;
   /** Turns a stream of tokens into pieces of text, never cutting a character. */
@@ -142,6 +146,10 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const wantsBos = key('add_bos_token');
   return {
     encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids),
+    boundary: () => 0,
+    encodeFrom(text, from) {
+      return this.encode(text.slice(from));
+    },
     decode,
     stream() {
       let held: number[] = [];

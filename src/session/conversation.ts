@@ -1,10 +1,12 @@
 // What a user holds: a conversation of any length with a model, inside a budget that is reserved when it opens.
-import { decode, type FinishReason } from '../engine/decode.ts';
-import { type Plan, planRun } from '../engine/plan.ts';
+import { decode } from '../engine/decode.ts';
+import { closedError } from '../engine/executor.ts';
+import type { Model } from '../engine/model.ts';
+import { type Plan, fullError, planRun } from '../engine/plan.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import { Run } from '../engine/run.ts';
-import type { OnKept } from '../engine/stage.ts';
 import { createSampler, type SampleOptions } from '../engine/sample.ts';
+import type { OnKept } from '../engine/stage.ts';
 import { createEmbedder } from '../episode/embedders.ts';
 import { Episodes } from '../episode/episodes.ts';
 import { History } from '../episode/history.ts';
@@ -13,10 +15,15 @@ import { SegmentIndex } from '../episode/segment-index.ts';
 import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';
 import { ContextError, OptionError } from '../errors.ts';
 import type { Message } from '../model/chat-template.ts';
-import type { Model } from '../engine/model.ts';
+import { Framing, nothingSaid, type Said } from './framing.ts';
+import { Line } from './line.ts';
 import { type ConversationOptions, type Instructions, readOptions } from './options.ts';
+import { type Pieces, type Reply, StreamedReply } from './reply.ts';
+import { sharedLength, Transcript } from './transcript.ts';
 
 export interface AddOptions {
+  /** Whether the call waits in line where another one has the conversation; false refuses it then. Default true. */
+  readonly queue?: boolean;
   /** Stops between two blocks: what was not forwarded yet waits for the next call, nothing that was added is lost. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: AddProgress) => void;
@@ -54,7 +61,7 @@ export interface MemoryReport {
   readonly cacheBytes: number;
   /** Bytes of stored episodes in memory now (part of the promise). */
   readonly storedBytes: number;
-  /** Bytes of what was said, kept for episodes (to make their caches again) and for recall: text, 4 bytes a token, vectors. Grows. */
+  /** Bytes of what was said: text (2 bytes a character at most), 4 bytes a token; with episodes or recall vectors and the text again. Grows. */
   readonly historyBytes: number;
 }
 
@@ -88,13 +95,7 @@ export interface Statistics {
   readonly recalledTokens: number;
 }
 
-/** A reply: iterate over its pieces of text as they come, or await text(). */
-export interface Reply extends AsyncIterable<string> {
-  /** The whole reply; starts it where it isn't being iterated. */
-  text(): Promise<string>;
-  /** Why it ended; undefined before. */
-  readonly finishReason: FinishReason | undefined;
-}
+export type { Reply };
 
 const DEFAULT_REPLY_TOKENS = 256;
 
@@ -119,12 +120,15 @@ export class Conversation {
   readonly #instructions: Instructions;
   readonly #episodes: Episodes | undefined;
   readonly #store: EpisodeStore;
-  #pending: number[] = []; // tokens that wait for their block to fill; with episodes all is in the history alone
+  readonly #framing: Framing;
+  readonly #line = new Line();
+  #said: Said = nothingSaid;
+  /** The whole text, and its tokens. Those from run.token on wait for their block to fill (with episodes all is in the history alone). */
+  readonly #transcript: Transcript;
+  /** A question and its reply while they are made: what stands behind the first `from` tokens of the transcript. */
+  #asking: { readonly from: number; readonly tokens: number[] } | undefined;
   readonly #history: History | undefined; // where there are episodes, or recall
   readonly #turns: SegmentIndex | undefined; // what recall chooses from: single turns, so that much fits into few rows
-  #framed = false; // plain text was added and its frame (the template's system message) is still open
-  #begun = false;
-  #busy = false;
   #disposed = false;
   #peakStored = 0;
   #counts = { prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0, firstTokenMs: 0, blocks: 0 };
@@ -132,30 +136,27 @@ export class Conversation {
   #recalledTokens = 0;
 
   constructor(model: Model, options: ConversationOptions) {
+    if (model.executor.ended) throw model.executor.ended;
     const settings = readOptions(options, model);
     this.#model = model;
     this.plan = planRun(model.executor, settings.plan);
     this.#instructions = settings.instructions;
-    this.#store = settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
+    this.#framing = new Framing(model.chatTemplate, model.tokenizer.bosText, settings.templateVariables);
+    this.#transcript = new Transcript(model.tokenizer);
+    const { ids } = this.#transcript;
     const { observe } = this.plan.policy;
     const indexOf = (turns: number) => new SegmentIndex(createEmbedder(settings.episodes.embedder, model), turns);
     const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
-    if (episodic || this.plan.recallRows > 0) this.#history = new History();
+    if (episodic || this.plan.recallRows > 0) this.#history = new History(ids);
     if (this.plan.recallRows > 0) this.#turns = indexOf(1);
+    const segments = episodic ? indexOf(settings.episodes.segmentTurns) : undefined;
+    const summary = this.#patch('summary', '');
+    const instruction = this.#patch('repeat', '');
+    this.#store = settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
+    // nothing that may be refused comes behind what is reserved
     this.#run = new Run(model.executor, this.plan);
-    if (observe.queries === 'patched') {
-      if (observe.prompt === 'episode')
-        this.#episodes = new Episodes(this.#run, indexOf(settings.episodes.segmentTurns), this.#store, settings.episodes, (text) =>
-          this.#patch('episode', text),
-        );
-      else if (observe.prompt === 'summary') {
-        const summary = this.#patch('summary', '');
-        this.#run.prompt = () => summary;
-      } else {
-        const instruction = this.#patch('repeat', '');
-        this.#run.prompt = (block) => [...instruction, ...block];
-      }
-    }
+    if (segments) this.#episodes = new Episodes(this.#run, segments, this.#store, settings.episodes, (text) => this.#patch('episode', text));
+    else if (observe.queries === 'patched') this.#run.prompt = (block) => (observe.prompt === 'summary' ? summary : [...instruction, ...block]);
   }
 
   /** A listener that hears after each block which tokens every layer and head kept. */
@@ -163,10 +164,20 @@ export class Conversation {
     this.#run.onKept = listen;
   }
 
+  /**
+   * Ids of all tokens in order, as they stand in the conversation: those of its whole text, encoded at once. Those of a question are among them until its
+   * reply ends, with the reply's, whether it is kept or not.
+   */
+  get tokens(): number[] {
+    const { ids } = this.#transcript;
+    return this.#asking ? [...ids.slice(0, this.#asking.from), ...this.#asking.tokens] : ids.slice();
+  }
+
   get memory(): MemoryReport {
     const { plan } = this;
     const run = this.#run;
     const promisedStored = plan.promisedBytes - plan.promisedFixedBytes - plan.promisedCacheBytes;
+    const { ids, chars } = this.#transcript;
     return {
       promisedBytes: plan.promisedBytes,
       peakBytes: run.peakBytes - promisedStored + this.#peakStored,
@@ -174,13 +185,14 @@ export class Conversation {
       peakCacheBytes: run.layers.peakCacheBytes,
       cacheBytes: run.layers.cacheBytes,
       storedBytes: this.#store.memoryBytes,
-      historyBytes: (this.#history?.bytes ?? 0) + (this.#turns?.bytes ?? 0) + (this.#episodes?.indexBytes ?? 0),
+      // the text, and what was said that it was made of
+      historyBytes: ids.bytes + 2 * BYTES_PER_CHAR * chars + (this.#history?.bytes ?? 0) + (this.#turns?.bytes ?? 0) + (this.#episodes?.indexBytes ?? 0),
     };
   }
 
   get statistics(): Statistics {
     return {
-      tokens: this.#episodes ? this.#history!.length : this.#run.token + this.#pending.length,
+      tokens: this.#asking ? this.#asking.from + this.#asking.tokens.length : this.#transcript.ids.length,
       budgetRows: this.plan.rows,
       budgetLayers: this.plan.layerRows,
       policy: this.plan.policy.name,
@@ -203,16 +215,23 @@ export class Conversation {
 
   /**
    * Adds to the conversation: text (one utterance a line), utterances (each with its own line break), or messages. Text goes into one
-   * system message of the model's template, messages become messages. Full blocks are forwarded at once, the rest with the next question.
-   * Throws OptionError for nothing to add, BudgetError where policy 'full' runs out, the signal's reason when aborted.
+   * system message of the model's template (docs/templates.md says where there is none), messages become messages. Full blocks are forwarded at once,
+   * the rest with the next question. All of it is taken in or, where a part is refused, nothing.
+   * Throws OptionError for nothing to add and for messages that the template refuses, BudgetError for more than policy 'full' can keep, the signal's
+   * reason when aborted.
    */
   async add(input: string | readonly string[] | Message | readonly Message[], options: AddOptions = {}): Promise<void> {
     await this.#alone(options, async () => {
-      const utterances = this.#read(input);
-      this.#begin();
-      for (const { text, plain } of utterances) this.#take(this.#model.tokenizer.encode(text), text, plain);
-      const { blockSize } = this.plan;
-      await this.#prefill(this.#pending.splice(0, Math.floor(this.#pending.length / blockSize) * blockSize), options);
+      const items = this.#read(input);
+      const before = this.#said;
+      await this.#take(items);
+      const { plan } = this;
+      if (!plan.policy.evicts && this.#transcript.ids.length > plan.rows + plan.sinks) {
+        const error = fullError(plan, this.#transcript.ids.length);
+        await this.#takeBack(this.#become(before));
+        throw error;
+      }
+      await this.#forward(plan.blockSize, options);
     });
   }
 
@@ -220,45 +239,25 @@ export class Conversation {
   async flush(options: AddOptions = {}): Promise<void> {
     await this.#alone(options, async () => {
       if (this.#episodes) await this.#timed(() => this.#episodes!.prepare(this.#history!, this.#watch(options)));
-      else await this.#prefill(this.#pending.splice(0), options);
+      else await this.#forward(1, options);
     });
   }
 
   /**
-   * Asks. The reply streams while it is made; ending the iteration early ends the reply. An abort rejects with the signal's reason and
-   * leaves the conversation as it was before the question (where nothing had to be evicted since).
-   * Throws ContextError for a question longer than a block, OptionError for wrong options.
+   * Asks. The reply streams while it is made; ending the iteration early ends the reply. An abort rejects with the signal's reason. A reply that was
+   * broken off leaves the conversation as it was before the question, but for rows that had to be evicted for it. A question that meets another call
+   * waits until that one has ended.
+   * Throws ContextError for a question longer than a block, OptionError for wrong options and for messages that the template refuses.
    */
   ask(question: string | Message, options: AskOptions = {}): Reply {
     const sample = createSampler(options);
-    let finishReason: FinishReason | undefined;
-    const generate = () =>
-      this.#generate(question, options, sample, (reason) => {
-        finishReason = reason;
-      });
-    let started: AsyncGenerator<string> | undefined;
-    return {
-      [Symbol.asyncIterator]() {
-        started ??= generate();
-        return started;
-      },
-      async text() {
-        let text = '';
-        for await (const piece of this) text += piece;
-        return text;
-      },
-      get finishReason() {
-        return finishReason;
-      },
-    };
+    const reply: StreamedReply = new StreamedReply(() => this.#generate(question, options, sample, () => void reply.hurry()));
+    return reply;
   }
 
-  /** Frees everything. Stored episodes are deleted. */
+  /** Frees everything. Stored episodes are deleted. Whatever is under way rejects, and disturbs nobody else. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#run.dispose();
-    void this.#store.clear();
+    void this.#close();
   }
 
   [Symbol.dispose](): void {
@@ -267,86 +266,108 @@ export class Conversation {
 
   /** Frees everything and waits until stored files are deleted. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.dispose();
-    await this.#store.clear();
+    await this.#close();
   }
 
-  async *#generate(
-    question: string | Message,
-    options: AskOptions,
-    sample: (logits: Float32Array) => number,
-    finish: (reason: FinishReason) => void,
-  ): AsyncGenerator<string> {
+  #close(): Promise<void> {
+    if (!this.#disposed) {
+      this.#disposed = true;
+      this.#line.close(closedError());
+      this.#run.dispose();
+    }
+    return this.#store.clear();
+  }
+
+  async *#generate(question: string | Message, options: AskOptions, sample: (logits: Float32Array) => number, hurry: () => void): Pieces {
     const { keep = true, template = true, maxTokens = DEFAULT_REPLY_TOKENS } = options;
     if (!Number.isInteger(maxTokens) || maxTokens < 1) throw new OptionError(`maxTokens is ${maxTokens}, expected a whole number from 1`);
     const message: Message = typeof question === 'string' ? { role: 'user', content: question } : question;
     if (typeof message?.content !== 'string' || message.content.trim() === '') throw new OptionError('the question is empty: pass some text');
-    const { chatTemplate, tokenizer } = this.#model;
-    this.#enter(options);
+    const leave = await this.#enter(options, hurry);
     try {
-      if (!keep && !this.#begun) throw new OptionError('the conversation is empty: add to it first, or ask with keep: true to begin one');
-      this.#closeFrame();
-      const first = !this.#begun;
-      this.#begin();
-      const text = template ? chatTemplate.append(message, first) + chatTemplate.reply : message.content;
-      const asked = tokenizer.encode(text);
-      if (asked.length > this.plan.blockSize) {
-        throw new ContextError(
-          `the question has ${asked.length} tokens, a block holds ${this.plan.blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
-        );
-      }
-      if (this.#episodes) this.#answering = await this.#timed(() => this.#episodes!.focus(message.content, this.#history!, this.#watch(options)));
-      else await this.#prefill(this.#pending.splice(0), options);
-
+      if (!keep && this.#transcript.ids.length === 0) throw new OptionError('the conversation is empty: add to it first, or ask with keep: true to begin one');
+      const said = template ? this.#framing.asked(this.#said, message) : this.#framing.addRaw(this.#said, message.content);
+      const whole = template ? this.#framing.questionOf(said) : this.#framing.textOf(said);
+      const another = () => (template ? this.#framing.questionOf(this.#framing.asked(this.#said, { ...message, content: OTHER })) : '');
+      const { from, lead, asked } = this.#split(whole, another);
       const run = this.#run;
-      await run.makeRoom(this.plan.recallRows + asked.length);
-      const before = run.mark();
+      if (this.#episodes) this.#answering = await this.#timed(() => this.#episodes!.focus(message.content, this.#history!, this.#watch(options)));
+      else await this.#forward(1, options, from);
+      await this.#takeBack(from);
+      const { tokenizer } = this.#model;
+      const heard = { from, tokens: [...lead, ...asked] };
       const replied: number[] = [];
-      const stream = tokenizer.stream();
-      const begin = performance.now();
-      let firstToken = begin;
-      let kept = false;
+      let firstToken = performance.now();
+      let start = from;
+      let kept: Said | undefined;
+      let forwarded: number | undefined;
       try {
+        if (lead.length > 0) await this.#timed(() => prefill(run, lead, this.#watch(options)));
+        await run.makeRoom(this.plan.recallRows + asked.length);
+        this.#asking = heard;
+        start = run.token;
+        const stream = tokenizer.stream();
+        const begin = performance.now();
         await this.#recall(message.content);
         const how = { sample, endTokens: tokenizer.endTokens, signal: options.signal };
-        const recalled = this.#recalledTokens > 0;
-        let tokens = decode(run, asked, { ...how, maxTokens, evict: keep && !recalled });
+        let tokens = decode(run, asked, { ...how, maxTokens, evict: keep && this.#recalledTokens === 0 });
         let step = await tokens.next();
         firstToken = performance.now();
         this.#counts.firstTokenMs = firstToken - begin;
+        let text = '';
         for (;;) {
           while (!step.done) {
             replied.push(step.value);
+            heard.tokens.push(step.value);
             const piece = stream.push(step.value);
+            text += piece;
             if (piece !== '') yield piece;
             step = await tokens.next();
           }
           if (step.value === 'end' || replied.length === maxTokens || !keep || this.#recalledTokens === 0) break;
           // the reply outgrew its room: what was recalled makes way, and the reply goes on behind the question and what it said so far
-          await run.rewind(before);
+          await run.takeBack(start, this.#newest(start, heard));
           this.#recalledTokens = 0;
-          const said = [...asked, ...replied];
-          const last = said.splice(Math.floor((said.length - 1) / this.plan.blockSize) * this.plan.blockSize);
-          await prefill(run, said, { signal: options.signal });
+          const again = [...asked, ...replied];
+          const last = again.splice(Math.floor((again.length - 1) / this.plan.blockSize) * this.plan.blockSize);
+          await prefill(run, again, { signal: options.signal });
           tokens = decode(run, last, { ...how, maxTokens: maxTokens - replied.length, evict: true });
           step = await tokens.next();
         }
         const rest = stream.end();
+        text += rest;
         if (rest !== '') yield rest;
-        finish(step.value);
-        kept = keep;
+        if (keep) kept = template ? this.#framing.answered(said, whole, text) : this.#framing.addRaw(said, text);
+        forwarded = step.value === 'end' ? replied.length : replied.length - 1;
+        if (kept) await this.#keep(kept, message.content, text, heard, start);
+        return step.value;
       } finally {
         // each reply token but one that ends by length was forwarded after the first had come
         this.#counts.decodeMs += performance.now() - firstToken;
-        this.#counts.decodeTokens += Math.max(0, run.token - before.token - asked.length - this.#recalledTokens);
-        // A reply that was broken off is no part of the conversation, unless its rows can no longer be told apart. One behind recalled text is
-        // taken back too, and waits to be read again without it.
-        const rewound = (!kept || this.#recalledTokens > 0) && (await run.rewind(before));
-        if (kept || !rewound) this.#keep(message, text, asked, replied, template, before.token);
+        this.#counts.decodeTokens += forwarded ?? Math.max(0, replied.length - 1);
+        this.#asking = undefined;
+        if (!kept && !this.#disposed && !this.#model.executor.ended) await this.#takeBack(from);
       }
     } finally {
-      this.#busy = false;
+      leave();
     }
+  }
+
+  /**
+   * How a question's whole text goes in: behind the first `from` tokens of what was said, tokens that take part in evictions (what the template writes anew
+   * of earlier turns, where that is more than a block), and the question itself. `another` gives the same with another question.
+   */
+  #split(whole: string, another: () => string): { from: number; lead: readonly number[]; asked: readonly number[] } {
+    const { blockSize } = this.plan;
+    const { same, tokens } = this.#transcript.compare(whole);
+    if (tokens.length <= blockSize) return { from: same, lead: [], asked: tokens };
+    const { tokenizer } = this.#model;
+    const own = tokenizer.encodeFrom(whole, tokenizer.boundary(whole, sharedLength(whole, another()))).length;
+    const count = Math.min(own, tokens.length);
+    if (count <= blockSize) return { from: same, lead: tokens.slice(0, tokens.length - count), asked: tokens.slice(tokens.length - count) };
+    throw new ContextError(
+      `the question has ${count} tokens, a block holds ${blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
+    );
   }
 
   /** Forwards again what a question needs and the cache has lost, into the rows reserved for it. */
@@ -354,9 +375,9 @@ export class Conversation {
     this.#recalledTokens = 0;
     const { recallRows, blockSize } = this.plan;
     if (recallRows === 0) return;
-    const { tokenizer, chatTemplate } = this.#model;
+    const { tokenizer } = this.#model;
     const encode = (text: string) => tokenizer.encode(text);
-    const [opening, closing] = chatTemplate.around.map(encode);
+    const [opening, closing] = this.#framing.around().map(encode);
     // the conversation has begun already
     const frame = [opening[0] === tokenizer.bosToken ? opening.slice(1) : opening, closing] as const;
     const { tokens } = await recall(question, recallRows, this.#turns!, this.#history!, (spans) => this.#run.held(spans), encode, frame);
@@ -365,78 +386,110 @@ export class Conversation {
   }
 
   /** Makes question and reply part of the conversation: the reply's last token and what the template puts behind it are still to go in. */
-  #keep(question: Message, text: string, asked: readonly number[], replied: readonly number[], template: boolean, from: number): void {
-    const { tokenizer, chatTemplate } = this.#model;
-    const forwarded = Math.max(0, this.#run.token - from);
-    const closing = template ? tokenizer.encode(chatTemplate.closing) : [];
-    this.#take([...asked], `${template ? question.content : text}\n`, false);
-    this.#take([...replied, ...closing], `${tokenizer.decode(replied)}\n`, false);
-    // what the cache has seen of it does not wait
-    this.#pending.splice(this.#pending.length - asked.length - replied.length - closing.length, forwarded);
+  async #keep(said: Said, question: string, reply: string, heard: { from: number; tokens: number[] }, start: number): Promise<void> {
+    const { ids } = this.#transcript;
+    const forwarded = this.#run.token;
+    this.#asking = undefined;
+    const same = this.#become(said, [`${question}\n`, `${reply}\n`]);
+    if (this.#episodes) return;
+    // what the cache has seen of it does not wait: but nothing behind what was recalled
+    const most = this.#recalledTokens > 0 ? start : forwarded;
+    let agreed = Math.min(same, heard.from);
+    while (agreed >= heard.from && agreed < most && ids.at(agreed) === heard.tokens[agreed - heard.from]) agreed++;
+    await this.#takeBack(agreed);
   }
 
-  /** Takes tokens in: an utterance's where there is text, else a frame's. */
-  #take(tokens: readonly number[], text?: string, plain = false): void {
-    if (!this.#episodes) this.#pending.push(...tokens);
-    if (text === undefined) this.#history?.addTokens(tokens);
-    else this.#history?.add(text, tokens, plain);
-  }
-
-  /** Text as utterances, exactly as the model will read them. */
-  #read(input: string | readonly string[] | Message | readonly Message[]): { text: string; plain: boolean }[] {
-    const items = Array.isArray(input) ? (input as readonly (string | Message)[]) : [input as string | Message];
+  /** Text and messages, checked. */
+  #read(input: string | readonly string[] | Message | readonly Message[]): (string | Message)[] {
+    const whole = Array.isArray(input);
+    const items = whole ? (input as readonly (string | Message)[]) : [input as string | Message];
     if (items.length === 0 || items.every((item) => (typeof item === 'string' ? item : item?.content) === ''))
       throw new OptionError('there is nothing to add: pass text, utterances or messages');
-    const { chatTemplate } = this.#model;
-    return items.flatMap((item, i): { text: string; plain: boolean }[] => {
-      if (typeof item === 'string') {
-        const opening = this.#framed ? '' : chatTemplate.around[0];
-        this.#framed = true;
-        const lines = Array.isArray(input) ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);
-        return (opening === '' ? lines : [opening, ...lines]).map((text) => ({ text, plain: true }));
-      }
+    return items.flatMap((item): (string | Message)[] => {
+      if (typeof item === 'string') return whole ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);
       if (typeof item?.role !== 'string' || typeof item.content !== 'string')
         throw new OptionError(`a message is { role, content }, found ${JSON.stringify(item)?.slice(0, 80)}`);
-      this.#closeFrame();
-      return [{ text: chatTemplate.append(item, !this.#begun && i === 0), plain: false }];
+      return [item];
     });
   }
 
-  /** Ends the system message that plain text was put into. */
-  #closeFrame(): void {
-    if (!this.#framed) return;
-    this.#framed = false;
-    this.#take(this.#model.tokenizer.encode(this.#model.chatTemplate.around[1]));
+  /** Takes utterances and messages in, all or none. */
+  async #take(items: readonly (string | Message)[]): Promise<void> {
+    // what may be refused comes first
+    let said = this.#said;
+    const steps: { said: Said; heard: string; plain: boolean }[] = [];
+    for (const [i, item] of items.entries()) {
+      if (typeof item === 'string') {
+        said = this.#framing.addText(said, item);
+        steps.push({ said, heard: item, plain: true });
+      } else if (this.#history || typeof items[i + 1] === 'string' || i + 1 === items.length) {
+        // messages that stand together are rendered together, but where the history wants to know each one's part
+        let first = i;
+        while (!this.#history && first > 0 && typeof items[first - 1] !== 'string') first--;
+        said = this.#framing.addMessages(said, items.slice(first, i + 1) as Message[]);
+        steps.push({ said, heard: `${item.content}\n`, plain: false });
+      }
+    }
+    let same = Number.POSITIVE_INFINITY;
+    for (const step of steps) {
+      const { open } = this.#said;
+      if (step.plain && open && step.said.open?.before === open.before) {
+        // behind what is in the open message already
+        this.#said = step.said;
+        const begin = this.#transcript.chars;
+        same = Math.min(same, this.#transcript.append(step.heard).same);
+        this.#history?.addAt(step.heard, true, begin, this.#transcript.chars, this.#transcript);
+      } else same = Math.min(same, this.#become(step.said, [step.heard], step.plain));
+    }
+    await this.#takeBack(same);
   }
 
-  /** Puts the BOS token in front of the first thing said, where the model wants one and its template has not written it. */
-  #begin(): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    const { addBos, bosToken, bosText } = this.#model.tokenizer;
-    if (addBos && bosToken !== undefined && !this.#model.chatTemplate.writesBos(bosText)) this.#take([bosToken]);
+  /**
+   * Makes this what was said, `heard` being what is new of it. Returns the number of the first token that has changed: the cache may not hold it, nor
+   * those behind.
+   */
+  #become(said: Said, heard: readonly string[] = [], plain = false): number {
+    const text = this.#framing.textOf(said);
+    const shared = this.#transcript.shared(text);
+    const { same } = this.#transcript.replace(text);
+    this.#said = said;
+    if (this.#history) {
+      for (const one of heard) this.#history.add(one, plain);
+      this.#history.locate(text, this.#transcript, shared);
+    }
+    this.#episodes?.changedFrom(same);
+    return same;
+  }
+
+  /** Lets the cache forget tokens from number `token` on, where it has seen them. */
+  async #takeBack(token: number): Promise<void> {
+    await this.#run.takeBack(token, this.#newest(token));
+  }
+
+  /** The tokens before number `token`, a block of them. */
+  #newest(token: number, heard?: { from: number; tokens: readonly number[] }): number[] {
+    const { ids } = this.#transcript;
+    const begin = Math.max(0, token - this.plan.blockSize);
+    if (!heard) return ids.slice(begin, token);
+    return [...ids.slice(begin, Math.min(token, heard.from)), ...heard.tokens.slice(Math.max(0, begin - heard.from), Math.max(0, token - heard.from))];
   }
 
   /** The tokens of a patched prompt: instruction and assistant turn where there is an instruction, then the text. */
   #patch(kind: keyof Instructions, text: string): number[] {
-    const { tokenizer, chatTemplate } = this.#model;
+    const { tokenizer } = this.#model;
     const instruction = this.#instructions[kind];
-    const lead = instruction === '' && kind !== 'summary' ? '' : instruction + chatTemplate.reply;
+    const lead = instruction === '' && kind !== 'summary' ? '' : instruction + this.#framing.opening();
     const tokens = tokenizer.encode(lead + text);
     // a prompt of nothing could not look: without instruction and template a line break stands for the summary's beginning
     return tokens.length > 0 ? tokens : text === '' && kind !== 'summary' ? [] : tokenizer.encode('\n');
   }
 
-  /** Forwards tokens; where that is broken off, those that were not forwarded wait again, before what waits already. */
-  async #prefill(tokens: readonly number[], options: AddOptions): Promise<void> {
-    if (tokens.length === 0) return;
-    const before = this.#run.token;
-    try {
-      await this.#timed(() => prefill(this.#run, tokens, this.#watch(options)));
-    } catch (error) {
-      this.#pending = [...tokens.slice(this.#run.token - before), ...this.#pending];
-      throw error;
-    }
+  /** Forwards what waits, up to token number `end`, in whole multiples of `unit`; where that is broken off, the rest goes on waiting. */
+  async #forward(unit: number, options: AddOptions, end = this.#transcript.ids.length): Promise<void> {
+    const { token } = this.#run;
+    const count = Math.floor((end - token) / unit) * unit;
+    if (this.#episodes || count <= 0) return;
+    await this.#timed(() => prefill(this.#run, this.#transcript.ids.slice(token, token + count), this.#watch(options)));
   }
 
   #watch(options: AddOptions): PrefillOptions {
@@ -463,20 +516,33 @@ export class Conversation {
     }
   }
 
-  /** Begins a call, before anything is taken out of the conversation's hands: an abort that came earlier costs nothing. */
-  #enter({ signal }: AddOptions): void {
-    if (this.#disposed) throw new OptionError('the conversation was disposed of: open another one');
-    if (this.#busy) throw new OptionError('the conversation is busy with another call: await or end that one first');
-    signal?.throwIfAborted();
-    this.#busy = true;
+  /** Waits for the calls before, then has the conversation until what it resolves to is called. */
+  async #enter(options: AddOptions, hurry?: () => void): Promise<() => void> {
+    const refuse = () => {
+      if (this.#disposed) throw closedError();
+      if (this.#model.executor.ended) throw this.#model.executor.ended;
+    };
+    refuse();
+    const leave = await this.#line.enter(options, hurry);
+    try {
+      refuse();
+      return leave;
+    } catch (error) {
+      leave();
+      throw error;
+    }
   }
 
   async #alone(options: AddOptions, work: () => Promise<void>): Promise<void> {
-    this.#enter(options);
+    const leave = await this.#enter(options);
     try {
       await work();
     } finally {
-      this.#busy = false;
+      leave();
     }
   }
 }
+
+const BYTES_PER_CHAR = 2;
+/** Another question than any that is asked: it tells where the question begins in what the template writes. */
+const OTHER = '\u{10fffd}';

@@ -9,6 +9,7 @@ import type { Model } from '../engine/model.ts';
 import { type LayerSharing, layerSharings, type Policy } from '../policy/policy.ts';
 import { type Axes, composePolicy } from '../policy/compose.ts';
 import { findPolicy } from '../policy/registry.ts';
+import { Framing } from './framing.ts';
 
 export interface ConversationOptions extends Axes {
   /** Bytes for all that the conversation holds ('64MB': cache at its fullest, scratch, stored episodes), or tokens kept per kv head (512). */
@@ -48,6 +49,10 @@ export interface ConversationOptions extends Axes {
    * evicted. The session then keeps its token ids and text. Default 0: off.
    */
   readonly recall?: number;
+  /** Tools that the model may call, as its chat template wants them (JSON schemas as a rule). */
+  readonly tools?: readonly unknown[];
+  /** Further names that the chat template may read, such as enable_thinking or documents. */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
   /** For clustering and the random policy. Default 0. */
   readonly seed?: number;
 }
@@ -96,6 +101,7 @@ export interface Settings {
   readonly plan: PlanOptions;
   readonly episodes: EpisodeOptions & { readonly embedder: EmbedderOption; readonly segmentTurns: number; readonly store?: string };
   readonly instructions: Instructions;
+  readonly templateVariables: Readonly<Record<string, unknown>>;
 }
 
 /** Checks and completes options. Throws OptionError, or BudgetError for a budget that is no budget. */
@@ -118,6 +124,8 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
     'instructions',
     'episodes',
     'recall',
+    'tools',
+    'templateVariables',
     'seed',
     'observe',
     'window',
@@ -148,6 +156,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
   const budget: Budget = parseBudget(options.budget);
   const blockSize = whole('blockSize', options.blockSize ?? Math.min(DEFAULT_BLOCK, contextLength >> 1), 1, MAX_BLOCK);
   if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);
+  const templateVariables = { ...options.templateVariables, ...(options.tools && { tools: options.tools }) };
   const instructions = readInstructions(options.instructions, model);
   const sharing = oneOf('layers', options.layers ?? policy.layers, layerSharings);
   const sensitivity = sharing === 'sensitivity' ? options.sensitivity : undefined;
@@ -157,10 +166,11 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
   }
   const { observe } = policy;
-  const instructionTokens = (text: string) => (text === '' ? 0 : model.tokenizer.encode(text + model.chatTemplate.reply).length);
+  const opening = new Framing(model.chatTemplate, model.tokenizer.bosText, templateVariables).opening();
+  const instructionTokens = (text: string) => (text === '' ? 0 : model.tokenizer.encode(text + opening).length);
   const prompts = {
     repeat: blockSize + instructionTokens(instructions.repeat),
-    summary: Math.max(1, model.tokenizer.encode(instructions.summary + model.chatTemplate.reply).length),
+    summary: Math.max(1, model.tokenizer.encode(instructions.summary + opening).length),
     episode: Math.min(DEFAULT_EPISODE_PROMPT, Math.max(blockSize, (contextLength >> 1) - blockSize)),
   };
   const promptTokens = observe.queries === 'patched' ? whole('promptTokens', options.promptTokens ?? prompts[observe.prompt], 1, MAX_BLOCK) : 0;
@@ -198,6 +208,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       store,
     },
     instructions,
+    templateVariables,
   };
 }
 

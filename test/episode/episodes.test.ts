@@ -8,6 +8,7 @@ import { cosine, type Embedder } from '../../src/episode/embed.ts';
 import { modelEmbedder } from '../../src/episode/embedders.ts';
 import type { LocalExecutor } from '../../src/engine/executor.ts';
 import type { Span } from '../../src/engine/stage.ts';
+import { IntList } from '../../src/math/int-list.ts';
 import { History } from '../../src/episode/history.ts';
 import { recall } from '../../src/episode/recall.ts';
 import { SegmentIndex } from '../../src/episode/segment-index.ts';
@@ -217,10 +218,15 @@ medoids.run();
 const recalling = suite('recall');
 recalling('chooses what a question is like and the cache has lost, in order, framed once a run, within its rows', async () => {
   const texts = ['Rex is the dog of Ana', 'It rained all day', 'Ana walks the dog at noon', 'The train was late', 'A cat sleeps'];
-  const history = new History();
+  const ids = new IntList();
+  const history = new History(ids);
   // a token a letter; the last one is a message of its own
   const encode = (text: string) => [...text].map((c) => c.charCodeAt(0));
-  texts.forEach((text, i) => history.add(text, encode(text), i < 4));
+  for (const [i, text] of texts.entries()) {
+    const begin = ids.length;
+    ids.push(encode(text));
+    history.addAt(text, i < 4, begin, ids.length, { indexAt: (char) => char });
+  }
   // tokens up to here are held
   let until = 0;
   const held = async (spans: readonly Span[]) => spans.map(([begin, end]) => Math.max(0, Math.min(until, end) - begin) / (end - begin));
