@@ -1,4 +1,5 @@
 // Budgets: what a number of bytes holds in rows, how layers share them, and what a session promises never to exceed.
+import { describeValue } from '../arguments.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import { apportion } from '../math/apportion.ts';
 import { formatBytes, parseBytes } from '../math/format.ts';
@@ -7,16 +8,17 @@ import { formatBytes, parseBytes } from '../math/format.ts';
 export type Budget = { readonly tokens: number } | { readonly bytes: number };
 
 /** 512 or '512' -> tokens, '64MB' -> bytes (units of 1024). Throws OptionError for anything else. */
-export function parseBudget(budget: number | string): Budget {
-  const tokens = typeof budget === 'number' ? budget : /^\s*\d+\s*$/.test(budget) ? Number(budget) : undefined;
-  if (tokens !== undefined) {
+export function parseBudget(budget: unknown): Budget {
+  const isTokens = typeof budget === 'number' || (typeof budget === 'string' && /^\s*\d+\s*$/.test(budget));
+  if (isTokens) {
+    const tokens = Number(budget);
     if (!Number.isSafeInteger(tokens) || tokens < 1)
       throw new OptionError(`budget ${budget}: expected a whole number of tokens from 1, or bytes such as '64MB'`);
     return { tokens };
   }
   const bytes = typeof budget === 'string' ? parseBytes(budget) : undefined;
-  if (bytes === undefined) throw new OptionError(`budget '${String(budget)}': expected tokens such as 512, or bytes such as '64MB'`);
-  return { bytes };
+  if (!Number.isSafeInteger(bytes)) throw new OptionError(`budget ${describeValue(budget)}: expected tokens such as 512, or bytes such as '64MB'`);
+  return { bytes: bytes! };
 }
 
 /** More rows than any conversation has; keeps sums exact. */

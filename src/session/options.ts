@@ -1,4 +1,5 @@
 // A conversation's options: read, checked and defaulted here and nowhere else.
+import { describeValue, describeValue, filledText, finiteNumbers, knownNames, namesOf, oneOf, optional, text, whole, within } from '../arguments.ts';
 import { type Budget, parseBudget } from '../cache/budget.ts';
 import { isQuantized, QUANTIZED_MULTIPLE, type RowType, rowTypeNames } from '../backend/dtype.ts';
 import type { PlanOptions } from '../engine/plan.ts';
@@ -96,6 +97,9 @@ const DEFAULT_BLOCK = 256;
 const DEFAULT_SINKS = 4;
 const DEFAULT_EPISODE_PROMPT = 1024;
 const MAX_BLOCK = 1 << 16;
+/** Seeds are the 32 bits of a whole number, with a sign or without. */
+const LEAST_SEED = -(2 ** 31);
+const MOST_SEED = 2 ** 32 - 1;
 
 export interface Settings {
   readonly plan: PlanOptions;
@@ -104,67 +108,61 @@ export interface Settings {
   readonly templateVariables: Readonly<Record<string, unknown>>;
 }
 
+const optionNames = namesOf<ConversationOptions>({
+  budget: true,
+  blockSize: true,
+  policy: true,
+  heads: true,
+  layers: true,
+  sensitivity: true,
+  alpha: true,
+  sinks: true,
+  safeguard: true,
+  cacheType: true,
+  positions: true,
+  promptTokens: true,
+  instructions: true,
+  episodes: true,
+  recall: true,
+  tools: true,
+  templateVariables: true,
+  seed: true,
+  observe: true,
+  window: true,
+  aggregate: true,
+  pool: true,
+  value: true,
+  stages: true,
+});
+const episodeNames = namesOf<EpisodeSettings>({
+  count: true,
+  medoids: true,
+  segmentTurns: true,
+  restarts: true,
+  embedder: true,
+  store: true,
+  answerFrom: true,
+});
+const instructionNames = namesOf<Instructions>({ repeat: true, summary: true, episode: true });
+
 /** Checks and completes options. Throws OptionError, or BudgetError for a budget that is no budget. */
-export function readOptions(options: ConversationOptions, model: Model): Settings {
-  if (options === null || typeof options !== 'object')
-    throw new OptionError(`options are ${options === null ? 'null' : typeof options}, expected an object such as { budget: '64MB' }`);
-  const known = new Set([
-    'budget',
-    'blockSize',
-    'policy',
-    'heads',
-    'layers',
-    'sensitivity',
-    'alpha',
-    'sinks',
-    'safeguard',
-    'cacheType',
-    'positions',
-    'promptTokens',
-    'instructions',
-    'episodes',
-    'recall',
-    'tools',
-    'templateVariables',
-    'seed',
-    'observe',
-    'window',
-    'aggregate',
-    'pool',
-    'value',
-    'stages',
-  ]);
-  for (const key of Object.keys(options)) if (!known.has(key)) throw new OptionError(`no option '${key}'; there are ${[...known].join(', ')}`);
+export function readOptions(given: ConversationOptions, model: Model): Settings {
+  const options = knownNames('openConversation', given, optionNames);
   if (options.budget === undefined) throw new OptionError("budget is missing: give bytes such as '64MB', or tokens such as 512");
-  const whole = (name: string, value: number, least: number, most: number): number => {
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw new OptionError(`${name} is ${value}, expected a whole number from ${least} to ${most}`);
-    return value;
-  };
-  const oneOf = <T extends string | number>(name: string, value: T, allowed: readonly T[]): T => {
-    if (!allowed.includes(value)) throw new OptionError(`${name} is '${value}', expected ${allowed.join(' or ')}`);
-    return value;
-  };
-  const within = (name: string, value: number, least: number, most: number): number => {
-    if (!(value >= least && value <= most)) throw new OptionError(`${name} is ${value}, expected a number from ${least} to ${most}`);
-    return value;
-  };
   const { contextLength, layers } = model.config;
   const { observe: observer, window, aggregate, pool, value, stages } = options;
-  const base = typeof options.policy === 'object' ? options.policy : findPolicy(options.policy ?? 'keydiff');
-  const policy = composePolicy(base, { observe: observer, window, aggregate, pool, value, stages });
+  const policy = composePolicy(readPolicy(options.policy), { observe: observer, window, aggregate, pool, value, stages });
   const budget: Budget = parseBudget(options.budget);
-  const blockSize = whole('blockSize', options.blockSize ?? Math.min(DEFAULT_BLOCK, contextLength >> 1), 1, MAX_BLOCK);
+  const blockSize = whole('blockSize', options.blockSize ?? Math.max(1, Math.min(DEFAULT_BLOCK, contextLength >> 1)), 1, MAX_BLOCK);
   if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);
-  const templateVariables = { ...options.templateVariables, ...(options.tools && { tools: options.tools }) };
+  const templateVariables = readVariables(options);
   const instructions = readInstructions(options.instructions, model);
   const sharing = oneOf('layers', options.layers ?? policy.layers, layerSharings);
-  const sensitivity = sharing === 'sensitivity' ? options.sensitivity : undefined;
-  if (sharing === 'sensitivity') {
-    if (!sensitivity) throw new OptionError("layers 'sensitivity' needs the model's profile: pass sensitivity: (await profileModel(model, text)).similarity");
-    if (sensitivity.length !== layers || !sensitivity.every(Number.isFinite))
-      throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
-  }
+  const sensitivity = options.sensitivity === undefined ? undefined : finiteNumbers('sensitivity', options.sensitivity);
+  if (sensitivity && sensitivity.length !== layers)
+    throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
+  if (sharing === 'sensitivity' && !sensitivity)
+    throw new OptionError("layers 'sensitivity' needs the model's profile: pass sensitivity: (await profileModel(model, text)).similarity");
   const { observe } = policy;
   const opening = new Framing(model.chatTemplate, model.tokenizer.bosText, templateVariables).opening();
   const instructionTokens = (text: string) => (text === '' ? 0 : model.tokenizer.encode(text + opening).length);
@@ -173,11 +171,14 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
     summary: Math.max(1, model.tokenizer.encode(instructions.summary + opening).length),
     episode: Math.min(DEFAULT_EPISODE_PROMPT, Math.max(blockSize, (contextLength >> 1) - blockSize)),
   };
-  const promptTokens = observe.queries === 'patched' ? whole('promptTokens', options.promptTokens ?? prompts[observe.prompt], 1, MAX_BLOCK) : 0;
-  const episodes: EpisodeSettings = typeof options.episodes === 'object' ? options.episodes : { count: options.episodes };
+  const longestPrompt = options.promptTokens === undefined ? undefined : whole('promptTokens', options.promptTokens, 1, MAX_BLOCK);
+  const promptTokens = observe.queries === 'patched' ? whole('promptTokens', longestPrompt ?? prompts[observe.prompt], 1, MAX_BLOCK) : 0;
+  const episodes = readEpisodes(options.episodes);
   const { store } = episodes;
   const count = episodes.count === 'auto' ? 'auto' : whole('episodes.count', episodes.count ?? 4, 1, 1024);
+  const answerFrom = oneOf('episodes.answerFrom', episodes.answerFrom ?? 2, [1, 2, 'auto'] as const);
   const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
+  const seed = whole('seed', options.seed ?? 0, LEAST_SEED, MOST_SEED);
   return {
     plan: {
       budget,
@@ -185,7 +186,7 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       policy,
       heads: oneOf('heads', options.heads ?? policy.heads, ['uniform', 'adaptive']),
       layers: sharing,
-      sensitivity,
+      sensitivity: sharing === 'sensitivity' ? sensitivity : undefined,
       alpha: within('alpha', options.alpha ?? 1.1, 0, 100),
       sinks: Math.max(policy.protect.sinks, whole('sinks', options.sinks ?? DEFAULT_SINKS, 0, MAX_BLOCK)),
       safeguard: within('safeguard', options.safeguard ?? policy.safeguard, 0, 1),
@@ -194,22 +195,50 @@ export function readOptions(options: ConversationOptions, model: Model): Setting
       promptTokens,
       recallRows: whole('recall', options.recall ?? 0, 0, MAX_BLOCK),
       // two that are joined are a third for a moment
-      storedCaches: episodic && store === undefined ? (count === 'auto' ? MOST_AUTO_EPISODES : count) + (episodes.answerFrom === 1 ? 0 : 1) : 0,
-      seed: whole('seed', options.seed ?? 0, -(2 ** 31), 2 ** 32),
+      storedCaches: episodic && store === undefined ? (count === 'auto' ? MOST_AUTO_EPISODES : count) + (answerFrom === 1 ? 0 : 1) : 0,
+      seed,
     },
     episodes: {
       count,
       medoids: whole('episodes.medoids', episodes.medoids ?? 4, 1, 1024),
       segmentTurns: whole('episodes.segmentTurns', episodes.segmentTurns ?? 4, 1, 1024),
       restarts: whole('episodes.restarts', episodes.restarts ?? 10, 1, 1000),
-      seed: options.seed ?? 0,
-      answerFrom: oneOf('episodes.answerFrom', episodes.answerFrom ?? 2, [1, 2, 'auto']),
+      seed,
+      answerFrom,
       embedder: episodes.embedder ?? 'lexical',
       store,
     },
     instructions,
     templateVariables,
   };
+}
+
+function readPolicy(option: ConversationOptions['policy'] = 'keydiff'): Policy {
+  if (typeof option === 'string') return findPolicy(option);
+  const found: unknown = option;
+  if (found === null || typeof found !== 'object')
+    throw new OptionError(`policy is ${describeValue(found)}, expected a name such as 'keydiff', or what definePolicy() made`);
+  return option;
+}
+
+function readEpisodes(option: ConversationOptions['episodes']): EpisodeSettings {
+  if (option === undefined || option === 'auto' || typeof option === 'number') return { count: option };
+  const found: unknown = option;
+  if (found === null || typeof found !== 'object') throw new OptionError(`episodes is ${describeValue(found)}, expected a number, 'auto' or an object`);
+  const episodes = knownNames('episodes', option, episodeNames);
+  optional(filledText, 'episodes.store', episodes.store);
+  const { embedder } = episodes;
+  if (embedder !== undefined && embedder !== 'lexical' && embedder !== 'model' && typeof embedder !== 'function') {
+    throw new OptionError(`episodes: no embedder ${describeValue(embedder)}; there are lexical, model, or a function from texts to vectors`);
+  }
+  return episodes;
+}
+
+function readVariables({ tools, templateVariables = {} }: ConversationOptions): Record<string, unknown> {
+  if (tools !== undefined && !Array.isArray(tools)) throw new OptionError(`tools is ${describeValue(tools)}, expected an array of tools`);
+  if (templateVariables === null || typeof templateVariables !== 'object' || Array.isArray(templateVariables))
+    throw new OptionError(`templateVariables is ${describeValue(templateVariables)}, expected an object such as { enable_thinking: false }`);
+  return { ...templateVariables, ...(tools && { tools }) };
 }
 
 function readRowType(type: RowType, { config }: Model): RowType {
@@ -221,5 +250,7 @@ function readRowType(type: RowType, { config }: Model): RowType {
 function readInstructions(option: ConversationOptions['instructions'], model: Model): Instructions {
   if (option === undefined) return model.bytes < INSTRUCTABLE_BYTES ? noInstructions : paperInstructions;
   if (typeof option === 'boolean') return option ? paperInstructions : noInstructions;
-  return { ...noInstructions, ...option };
+  const given = knownNames('instructions', option, instructionNames);
+  for (const name of instructionNames) optional(text, `instructions.${name}`, given[name]);
+  return { ...noInstructions, ...given };
 }

@@ -433,7 +433,7 @@ test('options that are wrong are refused by name', async () => {
   const bad: [Partial<Record<keyof ConversationOptions | 'budgt', unknown>>, RegExp][] = [
     [{}, /budget is missing.*64MB/],
     [{ budget: 'big' }, /'big'/],
-    [{ budget: 100, budgt: 1 }, /no option 'budgt'; there are budget/],
+    [{ budget: 100, budgt: 1 }, /no option 'budgt' \(did you mean budget\?\); there are budget/],
     [{ budget: 100, policy: 'lru' }, /no policy 'lru'/],
     [{ budget: 100, heads: 'some' }, /heads is 'some'/],
     [{ budget: 100, layers: 'sensitivity' }, /needs the model's profile/],
