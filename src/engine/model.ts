@@ -1,4 +1,5 @@
 // A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat template.
+import { abortSignal, callback, knownNames, namesOf, optional } from '../arguments.ts';
 import { createWasmBackend } from '../backend/wasm/backend.ts';
 import { type Build, compileKernels } from '../backend/wasm/builds.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
@@ -61,6 +62,16 @@ export interface Model {
   [Symbol.dispose](): void;
 }
 
+const loadNames = namesOf<LoadOptions>({
+  onProgress: true,
+  signal: true,
+  build: true,
+  threads: true,
+  pipeline: true,
+  memoryLimit: true,
+  backend: true,
+});
+
 /**
  * Loads a GGUF model from a path, URL, Blob or bytes.
  *
@@ -69,7 +80,10 @@ export interface Model {
  * Throws ModelFormatError for a damaged file, UnsupportedError for an architecture, weight type or tokenizer we don't run,
  * OptionError for what is no model input, DeviceError where memory ends, the signal's reason when aborted.
  */
-export async function loadModel(input: ModelInput, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
+  const options = knownNames('loadModel', given, loadNames);
+  optional(abortSignal, 'signal', options.signal);
+  optional(callback, 'onProgress', options.onProgress);
   options.signal?.throwIfAborted();
   const source = await openSource(input, options.signal);
   try {

@@ -1,5 +1,6 @@
 // What a user holds: a conversation of any length with a model, inside a budget that is reserved when it opens.
 import { decode } from '../engine/decode.ts';
+import { describeValue, flag, abortSignal, callback, knownNames, namesOf, optional, whole } from '../arguments.ts';
 import { closedError } from '../engine/executor.ts';
 import type { Model } from '../engine/model.ts';
 import { type Plan, fullError, planRun } from '../engine/plan.ts';
@@ -97,6 +98,22 @@ export interface Statistics {
 
 export type { Reply };
 
+const addNames = namesOf<AddOptions>({ queue: true, signal: true, onProgress: true });
+const askNames = namesOf<AskOptions>({
+  queue: true,
+  signal: true,
+  onProgress: true,
+  maxTokens: true,
+  keep: true,
+  template: true,
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  seed: true,
+});
+
+const MOST_REPLY_TOKENS = 2 ** 31 - 1;
 const DEFAULT_REPLY_TOKENS = 256;
 
 /**
@@ -220,7 +237,8 @@ export class Conversation {
    * Throws OptionError for nothing to add and for messages that the template refuses, BudgetError for more than policy 'full' can keep, the signal's
    * reason when aborted.
    */
-  async add(input: string | readonly string[] | Message | readonly Message[], options: AddOptions = {}): Promise<void> {
+  async add(input: string | readonly string[] | Message | readonly Message[], given: AddOptions = {}): Promise<void> {
+    const options = readAdd('add', given);
     await this.#alone(options, async () => {
       const items = this.#read(input);
       const before = this.#said;
@@ -236,7 +254,8 @@ export class Conversation {
   }
 
   /** Forwards what still waits for its block to fill (and makes the caches of all episodes), so that the next question does not have to. */
-  async flush(options: AddOptions = {}): Promise<void> {
+  async flush(given: AddOptions = {}): Promise<void> {
+    const options = readAdd('flush', given);
     await this.#alone(options, async () => {
       if (this.#episodes) await this.#timed(() => this.#episodes!.prepare(this.#history!, this.#watch(options)));
       else await this.#forward(1, options);
@@ -249,7 +268,8 @@ export class Conversation {
    * waits until that one has ended.
    * Throws ContextError for a question longer than a block, OptionError for wrong options and for messages that the template refuses.
    */
-  ask(question: string | Message, options: AskOptions = {}): Reply {
+  ask(question: string | Message, given: AskOptions = {}): Reply {
+    const options = knownNames('ask', given, askNames);
     const sample = createSampler(options);
     const reply: StreamedReply = new StreamedReply(() => this.#generate(question, options, sample, () => void reply.hurry()));
     return reply;
@@ -279,10 +299,12 @@ export class Conversation {
   }
 
   async *#generate(question: string | Message, options: AskOptions, sample: (logits: Float32Array) => number, hurry: () => void): Pieces {
-    const { keep = true, template = true, maxTokens = DEFAULT_REPLY_TOKENS } = options;
-    if (!Number.isInteger(maxTokens) || maxTokens < 1) throw new OptionError(`maxTokens is ${maxTokens}, expected a whole number from 1`);
-    const message: Message = typeof question === 'string' ? { role: 'user', content: question } : question;
-    if (typeof message?.content !== 'string' || message.content.trim() === '') throw new OptionError('the question is empty: pass some text');
+    checkCall(options);
+    const keep = flag('keep', options.keep ?? true);
+    const template = flag('template', options.template ?? true);
+    const maxTokens = whole('maxTokens', options.maxTokens ?? DEFAULT_REPLY_TOKENS, 1, MOST_REPLY_TOKENS);
+    const message = typeof question === 'string' ? { role: 'user', content: question } : checkMessage(question);
+    if (message.content.trim() === '') throw new OptionError('the question is empty: pass some text');
     const leave = await this.#enter(options, hurry);
     try {
       if (!keep && this.#transcript.ids.length === 0) throw new OptionError('the conversation is empty: add to it first, or ask with keep: true to begin one');
@@ -401,15 +423,13 @@ export class Conversation {
 
   /** Text and messages, checked. */
   #read(input: string | readonly string[] | Message | readonly Message[]): (string | Message)[] {
-    const whole = Array.isArray(input);
-    const items = whole ? (input as readonly (string | Message)[]) : [input as string | Message];
+    const list = Array.isArray(input);
+    const items = list ? (input as readonly (string | Message)[]) : [input as string | Message];
     if (items.length === 0 || items.every((item) => (typeof item === 'string' ? item : item?.content) === ''))
       throw new OptionError('there is nothing to add: pass text, utterances or messages');
     return items.flatMap((item): (string | Message)[] => {
-      if (typeof item === 'string') return whole ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);
-      if (typeof item?.role !== 'string' || typeof item.content !== 'string')
-        throw new OptionError(`a message is { role, content }, found ${JSON.stringify(item)?.slice(0, 80)}`);
-      return [item];
+      if (typeof item === 'string') return list ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);
+      return [checkMessage(item)];
     });
   }
 
@@ -541,6 +561,27 @@ export class Conversation {
       leave();
     }
   }
+}
+
+function readAdd(what: string, given: AddOptions): AddOptions {
+  const options = knownNames(what, given, addNames);
+  checkCall(options);
+  return options;
+}
+
+function checkCall({ queue, signal, onProgress }: AddOptions): void {
+  optional(flag, 'queue', queue);
+  optional(abortSignal, 'signal', signal);
+  optional(callback, 'onProgress', onProgress);
+}
+
+function checkMessage(message: Message): Message {
+  if (typeof message?.role !== 'string' || typeof message.content !== 'string') {
+    const found =
+      message !== null && typeof message === 'object' ? `an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}` : describeValue(message);
+    throw new OptionError(`a message is { role, content }, found ${found}`);
+  }
+  return message;
 }
 
 const BYTES_PER_CHAR = 2;

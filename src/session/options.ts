@@ -1,5 +1,5 @@
 // A conversation's options: read, checked and defaulted here and nowhere else.
-import { describeValue, describeValue, filledText, finiteNumbers, knownNames, namesOf, oneOf, optional, text, whole, within } from '../arguments.ts';
+import { describeValue, filledText, finiteNumbers, knownNames, namesOf, oneOf, optional, text, whole, within } from '../arguments.ts';
 import { type Budget, parseBudget } from '../cache/budget.ts';
 import { isQuantized, QUANTIZED_MULTIPLE, type RowType, rowTypeNames } from '../backend/dtype.ts';
 import type { PlanOptions } from '../engine/plan.ts';
