@@ -1,18 +1,43 @@
-// Text to tokens and back, through @huggingface/tokenizers, configured from what a GGUF file says of its tokenizer.
-import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers';
-import { ModelFormatError, UnsupportedError } from '../errors.ts';
+// Text to tokens and back, configured from what a GGUF file says of its tokenizer: the tokens are
+// those llama.cpp makes. Written here, as @huggingface/tokenizers (0.2.0) has other tokens where a
+// string pattern is split, takes `\p{L}` and `\s` from the runtime, keeps 35 MB for a vocabulary of
+// 49,152 tokens, and joins in time that grows with the square of a word.
+import { ModelFormatError, OptionError, UnsupportedError } from '../errors.ts';
 import type { Metadata } from './gguf.ts';
+import { checkMerges, createBpe, type Encoder } from './tokenizer/bpe.ts';
+import { createDecoder } from './tokenizer/decode.ts';
+import { preTokenizers } from './tokenizer/pre-tokenizers.ts';
+import { Specials } from './tokenizer/specials.ts';
+import { createSpm, readScores } from './tokenizer/spm.ts';
+import { TextTable } from './tokenizer/text-table.ts';
+import { wellFormed } from './tokenizer/unicode.ts';
+import { readVocabulary } from './tokenizer/vocabulary.ts';
 
 export interface Tokenizer {
-  /** Tokens of a text. Special tokens written in it are honoured; no BOS is added. */
+  /**
+   * Tokens of a text. Special tokens written in it are honoured; no BOS is added. Takes time in
+   * proportion to the text. Halves of surrogate pairs are read as U+FFFD. Throws OptionError for
+   * what is no text.
+   */
   encode(text: string): number[];
-  /** A place b <= at such that every text that begins with text[0, at) has the tokens of text[0, b), then encodeFrom(text, b). */
+  /**
+   * A place in a text, `at` or a little before it, at which encoding can stop and go on later: the
+   * tokens of any text that begins as this one does up to `at` are those of what lies before the
+   * place, followed by those that `encodeFrom` gives. Looks back from `at` only as far as that
+   * place, in prose some words; 0 where a text has none.
+   *
+   *     const b = tokenizer.boundary(text, text.length);
+   *     [...encode(text.slice(0, b)), ...encodeFrom(text + more, b)] // encode(text + more)
+   */
   boundary(text: string, at: number): number;
-  /** Tokens of text[from ..), `from` being such a place. */
+  /** Tokens of what stands in a text from a boundary on. */
   encodeFrom(text: string, from: number): number[];
   /** The text of tokens, special ones included only where `special` is true (default false). */
   decode(tokens: readonly number[], special?: boolean): string;
-  /** Turns a stream of tokens into pieces of text, never cutting a character. */
+  /**
+   * Turns a stream of tokens into pieces of text, never cutting a character; together they are what
+   * `decode` gives for all.
+   */
   stream(): { push(token: number): string; end(): string };
   /** Tokens that end a reply. */
   readonly endTokens: ReadonlySet<number>;
@@ -24,27 +49,10 @@ export interface Tokenizer {
   readonly eosText: string;
 }
 
-const LLAMA3_SPLIT = (digits: string) =>
-  `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
-const split = (pattern: string) => ({ type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false });
-const byteLevel = (useRegex: boolean) => ({ type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex });
-
-/** Pre-tokenizers by GGUF's name: how a text falls into words before merging. */
-const preTokenizers: Readonly<Record<string, { steps: object[]; ignoreMerges?: boolean; addBos?: boolean }>> = {
-  'gpt-2': { steps: [byteLevel(true)] },
-  'llama-bpe': { steps: [split(LLAMA3_SPLIT('{1,3}')), byteLevel(false)], ignoreMerges: true, addBos: true },
-  qwen2: { steps: [split(LLAMA3_SPLIT('')), byteLevel(false)] },
-  smollm: { steps: [{ type: 'Digits', individual_digits: true }, byteLevel(true)] },
-};
-
-/** Token types of GGUF that are recognised as a whole in any text. */
-const CONTROL = 3;
-const USER_DEFINED = 4;
-
-/** Texts by which models end a turn, beside the token the file names. */
-const END_OF_TURN = ['<|im_end|>', '<|eot_id|>', '<|end|>', '<|endoftext|>', '<|end_of_text|>', '</s>', '<end_of_turn>'];
-
-/** Builds the tokenizer of a file. Throws UnsupportedError for a kind we don't have, ModelFormatError for missing or broken tables. */
+/**
+ * Builds the tokenizer of a file. Throws UnsupportedError for a kind we don't have,
+ * ModelFormatError for missing or broken tables.
+ */
 export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const key = (name: string) => metadata[`tokenizer.ggml.${name}`];
   const list = (name: string): unknown[] => {
@@ -53,152 +61,100 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
     return value;
   };
   const model = String(key('model'));
-  const tokens = list('tokens') as string[];
-  const odd = tokens.findIndex((t) => typeof t !== 'string');
-  if (odd >= 0) throw new ModelFormatError(`${file}: token ${odd} of the vocabulary is ${typeof tokens[odd]}, expected text`);
-  const types = Array.isArray(key('token_type')) ? (key('token_type') as unknown[]).map(Number) : tokens.map(() => 1);
-  const idOf = (name: string): number | undefined => {
-    const id = key(name);
-    if (id === undefined) return undefined;
-    if (!(Number(id) >= 0 && Number(id) < tokens.length))
-      throw new ModelFormatError(`${file}: tokenizer.ggml.${name} is ${id}, the vocabulary has ${tokens.length} tokens`);
-    return Number(id);
-  };
-  const bosToken = idOf('bos_token_id');
-  const eosToken = idOf('eos_token_id');
-  const vocab: Record<string, number> = Object.create(null);
-  for (let id = tokens.length - 1; id >= 0; id--) vocab[tokens[id]] = id; // the first of equal texts wins
-  // vocabularies are large: nothing is made for each token that is not needed for each
-  const added: { id: number; content: string; special: boolean; lstrip: boolean; rstrip: boolean; normalized: boolean; single_word: boolean }[] = [];
-  for (let id = 0; id < tokens.length; id++) {
-    if ((types[id] !== CONTROL && types[id] !== USER_DEFINED) || tokens[id].length === 0) continue;
-    added.push({ id, content: tokens[id], special: types[id] === CONTROL, lstrip: false, rstrip: false, normalized: false, single_word: false });
-  }
-
-  let json: object;
-  let addBos: boolean;
-  if (model === 'gpt2') {
-    const name = String(key('pre') ?? 'missing');
-    const pre = preTokenizers[name];
-    if (!pre) throw new UnsupportedError(`${file}: pre-tokenizer '${name}'; supported are ${Object.keys(preTokenizers).join(', ')}`);
-    const merges = list('merges').map((m) => {
-      const at = String(m).indexOf(' ', 1); // a merge's left side may not be empty, but may begin with what looks like a space
-      return [String(m).slice(0, at), String(m).slice(at + 1)];
-    });
-    addBos = pre.addBos ?? false;
-    json = {
-      added_tokens: added,
-      normalizer: null,
-      pre_tokenizer: { type: 'Sequence', pretokenizers: pre.steps },
-      post_processor: null,
-      decoder: byteLevel(true),
-      model: { type: 'BPE', vocab, merges, ignore_merges: pre.ignoreMerges ?? false, fuse_unk: false, byte_fallback: false, unk_token: null },
-    };
-  } else if (model === 'llama') {
-    addBos = true;
-    const prefix = key('add_space_prefix') !== false;
-    json = {
-      added_tokens: added,
-      normalizer: {
-        type: 'Sequence',
-        normalizers: [...(prefix ? [{ type: 'Prepend', prepend: '▁' }] : []), { type: 'Replace', pattern: { String: ' ' }, content: '▁' }],
-      },
-      pre_tokenizer: null,
-      post_processor: null,
-      decoder: {
-        type: 'Sequence',
-        decoders: [
-          { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
-          { type: 'ByteFallback' },
-          { type: 'Fuse' },
-          ...(prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
-        ],
-      },
-      model: {
-        type: 'BPE',
-        vocab,
-        merges: mergesOfScores(tokens, vocab, list('scores').map(Number), types),
-        byte_fallback: true,
-        fuse_unk: true,
-        unk_token: tokens[idOf('unknown_token_id') ?? 0],
-      },
-    };
-  } else {
+  const sentencePiece = model === 'llama';
+  if (!sentencePiece && model !== 'gpt2') {
     throw new UnsupportedError(`${file}: tokenizer '${model}'; supported are gpt2 (byte-level BPE) and llama (SentencePiece)`);
   }
+  const texts = readTexts(list('tokens'), file);
+  const table = new TextTable(texts);
+  const vocabulary = readVocabulary(metadata, file, texts, (text) => table.find(text), sentencePiece);
+  const prefix = sentencePiece && key('add_space_prefix') !== false;
+  let addBos = sentencePiece;
+  let makeEncoder: () => Encoder;
+  if (sentencePiece) {
+    const scores = readScores(list('scores'), texts.length, file);
+    makeEncoder = () => createSpm(texts, table, { scores, prefix, unknown: vocabulary.unknownToken });
+  } else {
+    const name = String(key('pre') ?? 'default');
+    const kind = preTokenizers.get(name);
+    if (!kind) throw new UnsupportedError(`${file}: pre-tokenizer '${name}'; supported are ${[...preTokenizers.keys()].join(', ')}`);
+    addBos = kind.addBos ?? false;
+    const merges = checkMerges(list('merges'), file);
+    makeEncoder = () => createBpe(texts, table, merges, kind);
+  }
 
-  const textOf = (id: number | undefined) => (id === undefined ? '' : tokens[id]);
-  let tokenizer: HfTokenizer;
-  try {
-    tokenizer = new HfTokenizer(json, { clean_up_tokenization_spaces: false });
-  } catch (cause) {
-    throw new ModelFormatError(`${file}: its tokenizer tables do not fit together (${(cause as Error).message})`, { cause });
-  }
-  const decode = (ids: readonly number[], special = false) =>
-    ids.length === 0 ? '' : tokenizer.decode([...ids], { skip_special_tokens: !special, clean_up_tokenization_spaces: false });
-  const endTokens = new Set<number>();
-  if (eosToken !== undefined) endTokens.add(eosToken);
-  for (const name of ['eot_token_id', 'eom_token_id']) {
-    const id = idOf(name);
-    if (id !== undefined) endTokens.add(id);
-  }
-  for (const t of added) if (t.special && END_OF_TURN.includes(t.content)) endTokens.add(t.id);
+  // what encoding needs is made when it is first needed
+  let encoder: Encoder | undefined;
+  const specials = new Specials(vocabulary.specials);
+  /**
+   * Appends the tokens of a well-formed text. `opens`: nothing or a special token stands before it.
+   */
+  const encodeText = (text: string, opens: boolean): number[] => {
+    encoder ??= makeEncoder();
+    const out: number[] = [];
+    let from = 0;
+    for (const { id, begin, end } of specials.find(text, 0, text.length)) {
+      encoder.encode(text.slice(from, begin), opens, out);
+      out.push(id);
+      from = end;
+      opens = true;
+    }
+    encoder.encode(text.slice(from), opens, out);
+    return out;
+  };
+  const checkPlace = (text: string, name: string, at: number) => {
+    checkText(text);
+    if (!(Number.isInteger(at) && at >= 0 && at <= text.length)) {
+      throw new OptionError(`'${name}' is ${at}, expected a place in a text of ${text.length} units`);
+    }
+  };
+
   const wantsBos = key('add_bos_token');
+  const textOf = (id: number | undefined) => (id === undefined ? '' : texts[id]);
+  const decoder = createDecoder(vocabulary, { byteLevel: !sentencePiece, prefix });
   return {
-    encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids),
-    boundary: () => 0,
+    encode: (text) => encodeText(wellFormed(checkText(text)), true),
+    boundary(text, at) {
+      checkPlace(text, 'at', at);
+      encoder ??= makeEncoder();
+      for (let place = at; place > 0; place--) {
+        if (specials.mayCross(text, place, at)) continue;
+        if (specials.strips && isWhite(text.charCodeAt(place - 1))) continue; // a special token may yet take it away
+        // behind a special token a text begins anew
+        if (encoder.cutsAt(text, place, at) || specials.endingAt(text, place)) return place;
+      }
+      return 0;
+    },
     encodeFrom(text, from) {
-      return this.encode(text.slice(from));
+      checkPlace(text, 'from', from);
+      const before = specials.endingAt(text, from);
+      let rest = text.slice(from);
+      if (before && specials.stripsRight(before.id)) rest = rest.replace(/^[ \t-\r]+/, '');
+      return encodeText(wellFormed(rest), from === 0 || before !== undefined);
     },
-    decode,
-    stream() {
-      let held: number[] = [];
-      let shown = '';
-      return {
-        push(token) {
-          held.push(token);
-          const text = decode(held);
-          if (text.endsWith('\ufffd')) return ''; // half a character: wait for its other bytes
-          const piece = text.slice(shown.length);
-          // keep one token of context, so that decoders that strip a leading space see that this is no beginning
-          held = held.slice(-1);
-          shown = decode(held);
-          return piece;
-        },
-        end() {
-          const piece = decode(held).slice(shown.length);
-          held = [];
-          shown = '';
-          return piece;
-        },
-      };
-    },
-    endTokens,
-    bosToken,
+    decode: (tokens, special = false) => decoder.decode(tokens, special),
+    stream: decoder.stream,
+    endTokens: vocabulary.endTokens,
+    bosToken: vocabulary.bosToken,
     addBos: typeof wantsBos === 'boolean' ? wantsBos : addBos,
-    bosText: textOf(bosToken),
-    eosText: textOf(eosToken),
+    bosText: textOf(vocabulary.bosToken),
+    eosText: textOf(vocabulary.eosToken),
   };
 }
 
+const isWhite = (unit: number) => unit === 0x20 || (unit >= 9 && unit <= 13);
+
+function checkText(text: unknown): string {
+  if (typeof text !== 'string') throw new OptionError(`text to encode is ${text === null ? 'null' : `of type ${typeof text}`}, expected a string`);
+  return text;
+}
+
 /**
- * SentencePiece joins the neighbours whose union has the highest score; BPE joins by rank. Ranking every way to cut a token in two by
- * the token's score gives the same joins (as transformers' converter does).
+ * The tokens' texts; an empty one is called by its number, as it could not be told from nothing.
  */
-function mergesOfScores(tokens: readonly string[], vocab: Record<string, number>, scores: readonly number[], types: readonly number[]): [string, string][] {
-  const NORMAL = 1;
-  const merges: { pair: [string, string]; score: number; order: [number, number] }[] = [];
-  for (let id = 0; id < tokens.length; id++) {
-    if (types[id] !== NORMAL && types[id] !== USER_DEFINED) continue;
-    const characters = [...tokens[id]];
-    let left = '';
-    for (let cut = 0; cut < characters.length - 1; cut++) {
-      left += characters[cut];
-      const right = tokens[id].slice(left.length);
-      if (vocab[left] !== undefined && vocab[right] !== undefined)
-        merges.push({ pair: [left, right], score: scores[id] ?? 0, order: [vocab[left], vocab[right]] });
-    }
-  }
-  merges.sort((a, b) => b.score - a.score || a.order[0] - b.order[0] || a.order[1] - b.order[1]);
-  return merges.map((m) => m.pair);
+function readTexts(tokens: readonly unknown[], file: string): readonly string[] {
+  const odd = tokens.findIndex((token) => typeof token !== 'string');
+  if (odd >= 0) throw new ModelFormatError(`${file}: token ${odd} of the vocabulary is ${typeof tokens[odd]}, expected text`);
+  if (!tokens.includes('')) return tokens as readonly string[];
+  return (tokens as readonly string[]).map((text, id) => (text === '' ? `[EMPTY_${id}]` : text));
 }
