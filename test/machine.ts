@@ -67,7 +67,7 @@ function machineModel(template: string | undefined): Uint8Array<ArrayBuffer> {
     }),
   );
 }
-const files = templates.map(machineModel);
+export const files = templates.map(machineModel);
 const loads: readonly LoadOptions[] = [{ threads: 1 }, { threads: 2 }, { pipeline: 2 }];
 
 type Random = () => number;
@@ -99,7 +99,7 @@ function optionsOf(random: Random, store: string): ConversationOptions {
 }
 
 /** A conversation's life, as its seed has it: what was said to it, and what it said, in lines. */
-async function live(model: Model, seed: number, store: string, aborts: boolean): Promise<string[]> {
+export async function live(model: Model, seed: number, store: string, aborts: boolean): Promise<string[]> {
   const random = createRandom(seed);
   const told: string[] = [];
   const options = optionsOf(random, store);

@@ -39,7 +39,11 @@ export async function prefill(run: Run, tokens: readonly number[], options: Pref
   try {
     for (const block of blocksOf(tokens, run.plan.blockSize)) {
       options.signal?.throwIfAborted();
-      underWay.push(awaitedLater(run.step(block).then(() => finish(block))));
+      const { token } = run;
+      const done = awaitedLater(run.step(block).then(() => finish(block)));
+      // one that is refused is not asked for: those behind it may not take its place
+      if (run.token === token) await done;
+      underWay.push(done);
       if (underWay.length >= run.executor.depth) await underWay.shift();
       await pause();
     }

@@ -283,6 +283,19 @@ test('a model larger than one memory is split until its parts fit, and answers a
   assertSame(await run(parts), await run(whole), 'parts');
 });
 
+test('a block that is refused is the last: none behind it takes its place', async () => {
+  const model = await splitModel();
+  const { contextLength } = model.config;
+  const run = new Run(model.executor, planRun(model.executor, optionsOf('keydiff', { positions: 'original', blockSize: 60 })));
+  const tokens = tokensOf(model, contextLength + 70);
+  const whole = Math.floor(contextLength / 60) * 60;
+  for (const from of [0, whole]) {
+    await rejects(prefill(run, [...tokens, ...tokens].slice(from, whole + 60 + 6)), 'ContextError', /beyond the model's context/);
+    assert.is(run.token, whole);
+  }
+  run.dispose();
+});
+
 test('a stored state that was damaged is refused, and the run can begin again', async () => {
   const model = await splitModel();
   const run = new Run(model.executor, planRun(model.executor, optionsOf('keydiff')));
