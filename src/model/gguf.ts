@@ -1,8 +1,9 @@
-// The header of a GGUF file, parsed by @huggingface/gguf and then disbelieved: every count, type, size and offset is held against
-// what is physically possible in a file of this length before anything is allocated for it.
-import { gguf } from '@huggingface/gguf';
+// A GGUF file's header, checked: every tensor of a type we read, inside the file, at a place of its own.
+// Nothing is allocated for a tensor here.
 import { type WeightType, weightRowBytes, weightTypes } from '../backend/dtype.ts';
-import { ModelFormatError, UnsupportedError } from '../errors.ts';
+import { UnsupportedError } from '../errors.ts';
+import { refuseOtherFormats, refuseOtherKinds } from './kind.ts';
+import { clip, damaged, FIXED_BYTES, type Header, readHeader, type TensorEntry } from './header.ts';
 import type { ModelSource } from './source.ts';
 
 export type Metadata = Readonly<Record<string, unknown>>;
@@ -23,15 +24,16 @@ export interface GgufFile {
   readonly tensors: readonly TensorInfo[];
 }
 
-const HEADER_BYTES = 24; // magic, version, tensor count, key count
-const LEAST_TENSOR_BYTES = 8 + 4 + 8 + 4 + 8; // an empty name, one dimension
-const LEAST_KEY_BYTES = 8 + 4 + 1;
 const MAX_DIMENSION = 2 ** 31 - 1; // kernels count elements in i32
+const DEFAULT_ALIGNMENT = 32;
 const MAX_ALIGNMENT = 2 ** 20;
-/** Reads past the end that the parser may make while it looks ahead; a header that needs more is cut off. */
-const MAX_READS_PAST_END = 2;
+/** Bytes by which other formats are told: a web page may begin with blank lines. */
+const TELLING_BYTES = 512;
 
+/** ggml's other types, by number; what was removed from ggml keeps its name here. */
 const unsupportedNames: Readonly<Record<number, string>> = {
+  4: 'Q4_2',
+  5: 'Q4_3',
   9: 'Q8_1',
   10: 'Q2_K',
   11: 'Q3_K',
@@ -50,94 +52,103 @@ const unsupportedNames: Readonly<Record<number, string>> = {
   27: 'I64',
   28: 'F64',
   29: 'IQ1_M',
+  31: 'Q4_0_4_4',
+  32: 'Q4_0_4_8',
+  33: 'Q4_0_8_8',
   34: 'TQ1_0',
   35: 'TQ2_0',
+  36: 'IQ4_NL_4_4',
+  37: 'IQ4_NL_4_8',
+  38: 'IQ4_NL_8_8',
   39: 'MXFP4',
+  40: 'NVFP4',
+  41: 'Q1_0',
+  42: 'Q2_0',
 };
 
-/** Reads and checks a header. Throws ModelFormatError where the file is damaged, UnsupportedError for a type or version we don't read. */
+/**
+ * Reads and checks a header. Throws ModelFormatError where the file is damaged, UnsupportedError for a
+ * format, version, kind of model or type that we don't read, the signal's reason when aborted.
+ */
 export async function readGguf(source: ModelSource, signal?: AbortSignal): Promise<GgufFile> {
-  const { sizeBytes } = source;
-  const fail = (what: string, cause?: unknown): never => {
-    throw new ModelFormatError(`${source.name}: ${what}. The file is damaged or was cut off: get another copy.`, { cause });
-  };
-  const head = (await source.read(0, HEADER_BYTES)).slice();
-  if (head.length < 4 || new TextDecoder().decode(head.subarray(0, 4)) !== 'GGUF') {
-    const found = [...head.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ');
-    throw new ModelFormatError(`${source.name}: begins with the bytes '${found}', a GGUF file begins with '47 47 55 46' (GGUF): name a .gguf file`);
+  signal?.throwIfAborted();
+  const head = (await source.read(0, TELLING_BYTES)).slice();
+  refuseOtherFormats(head, source.name);
+  if (head.length < FIXED_BYTES) {
+    throw damaged(source, `${head.length} bytes long, a header alone has ${FIXED_BYTES}`);
   }
-  if (head.length < HEADER_BYTES) fail(`${head.length} bytes long, a header alone has ${HEADER_BYTES}`);
-  const view = new DataView(head.buffer);
-  const version = view.getUint32(4, true);
+  const version = new DataView(head.buffer).getUint32(4, true);
   if (version !== 2 && version !== 3) {
+    const which = version & 0xffff ? String(version) : `${version >>> 24} (big-endian)`;
     throw new UnsupportedError(
-      `${source.name}: GGUF version ${version}${version & 0xffff ? '' : ' (big-endian)'}; versions 2 and 3, little-endian, are supported`,
+      `${source.name}: GGUF version ${which}; versions 2 and 3, little-endian, are supported: ` + 'convert the model again with a llama.cpp of today',
     );
   }
-  const tensorCount = view.getBigUint64(8, true);
-  const keyCount = view.getBigUint64(16, true);
-  const room = Number.isFinite(sizeBytes) ? BigInt(sizeBytes) : 2n ** 53n;
-  if (tensorCount * BigInt(LEAST_TENSOR_BYTES) + keyCount * BigInt(LEAST_KEY_BYTES) > room) {
-    fail(`claims ${tensorCount} tensors and ${keyCount} keys, more than its ${sizeBytes} bytes can hold`);
-  }
+  const header = await readHeader(source, signal);
+  refuseOtherKinds(header, source.name);
+  return { metadata: header.metadata, tensors: placeTensors(header, source) };
+}
 
-  let readsPastEnd = 0;
-  const parsed = await gguf('http://model/', {
-    // the parser asks for ranges; they come from our source, whatever that is
-    fetch: (async (_url: string, init: RequestInit) => {
-      signal?.throwIfAborted();
-      const [first, last] = /bytes=(\d+)-(\d+)/
-        .exec((init.headers as Record<string, string>).Range)!
-        .slice(1)
-        .map(Number);
-      const bytes = await source.read(first, last - first + 1);
-      if (bytes.length === 0 && ++readsPastEnd > MAX_READS_PAST_END) fail('its header goes on past its end');
-      // what the parser asks of a response; a real one would load all of fetch, some MB in Node
-      const range = `bytes ${first}-${last}/${sizeBytes}`;
-      return { headers: new Map([['content-range', range]]), arrayBuffer: async () => bytes.slice().buffer };
-    }) as unknown as typeof fetch,
-  }).catch((cause: Error) => {
-    signal?.throwIfAborted();
-    if (cause instanceof ModelFormatError) throw cause;
-    return fail(`its header cannot be parsed (${cause.message})`, cause);
-  });
-
-  const metadata = parsed.metadata as unknown as Metadata;
-  const headerEnd = parsed.tensorInfoByteRange[1];
-  if (headerEnd > sizeBytes) fail(`its header ends at byte ${headerEnd}, the file at ${sizeBytes}`);
-  const alignment = Number(metadata['general.alignment'] ?? 32);
-  if (!(alignment >= 1 && alignment <= MAX_ALIGNMENT && Number.isInteger(Math.log2(alignment)))) {
-    fail(`general.alignment is ${alignment}, expected a power of two up to ${MAX_ALIGNMENT}`);
-  }
-  const dataOffset = Math.ceil(headerEnd / alignment) * alignment;
-
+/** The tensors in the order they lie in the file, each held against what is possible. */
+function placeTensors({ metadata, tensors: entries, end }: Header, source: ModelSource): TensorInfo[] {
+  const fail = (what: string): never => {
+    throw damaged(source, what);
+  };
+  const alignment = alignmentOf(metadata, source);
+  const dataOffset = Math.ceil(end / alignment) * alignment;
   const names = new Set<string>();
-  const tensors = parsed.tensorInfos.map((info): TensorInfo => {
-    const label = `tensor '${info.name.slice(0, 80)}'`;
-    if (names.has(info.name)) fail(`${label} is listed twice`);
-    names.add(info.name);
-    const type = weightTypes.find((t) => t.ggml === (info.dtype as number));
-    if (!type) {
-      throw new UnsupportedError(
-        `${source.name}: ${label} has type ${unsupportedNames[info.dtype as number] ?? `number ${info.dtype}`}; ` +
-          `supported are ${weightTypes.map((t) => t.name.toUpperCase()).join(', ')}: convert the model to one of these`,
-      );
+  const tensors = entries.map((entry): TensorInfo => {
+    const label = `tensor '${clip(entry.name)}'`;
+    if (names.has(entry.name)) fail(`${label} is listed twice`);
+    names.add(entry.name);
+    const type = typeOf(entry, source);
+    const shape = entry.shape.map(Number);
+    if (shape.some((n) => n < 1 || n > MAX_DIMENSION)) {
+      fail(`${label} has shape [${entry.shape}], each dimension must be 1 to ${MAX_DIMENSION}`);
     }
-    const shape = info.shape.map(Number);
-    if (shape.length < 1 || shape.length > 2) throw new UnsupportedError(`${source.name}: ${label} has ${shape.length} dimensions; 1 or 2 are supported`);
-    if (shape.some((n) => n < 1 || n > MAX_DIMENSION)) fail(`${label} has shape [${shape}], each dimension must be 1 to ${MAX_DIMENSION}`);
+    while (shape.length > 2 && shape.at(-1) === 1) shape.pop(); // the same numbers
+    if (shape.length > 2) {
+      throw new UnsupportedError(`${source.name}: ${label} has ${shape.length} dimensions; 1 or 2 are supported`);
+    }
     const [columns, rows = 1] = shape;
-    if (columns % type.elements !== 0) fail(`${label} has ${columns} columns, ${type.name.toUpperCase()} needs a multiple of ${type.elements}`);
+    if (columns % type.elements !== 0) {
+      fail(`${label} has ${columns} columns, ${type.name.toUpperCase()} needs a multiple of ${type.elements}`);
+    }
     const byteLength = rows * weightRowBytes(type, columns);
-    const offset = dataOffset + Number(info.offset);
-    if (info.offset % BigInt(alignment) !== 0n) fail(`${label} begins at offset ${info.offset}, not a multiple of ${alignment}`);
-    if (offset + byteLength > sizeBytes) fail(`${label} ends at byte ${offset + byteLength}, the file at ${sizeBytes}`);
-    return { name: info.name, type, rows, columns, offset, byteLength };
+    if (entry.offset % BigInt(alignment) !== 0n) {
+      fail(`${label} begins at offset ${entry.offset}, not a multiple of ${alignment}`);
+    }
+    const offset = dataOffset + Number(entry.offset);
+    // where nobody tells the size, places are still numbers that can be told apart
+    if (offset + byteLength > Math.min(source.sizeBytes, Number.MAX_SAFE_INTEGER)) {
+      fail(`${label} ends at byte ${offset + byteLength}, the file at ${source.sizeBytes}`);
+    }
+    return { name: entry.name, type, rows, columns, offset, byteLength };
   });
   tensors.sort((a, b) => a.offset - b.offset);
   for (let i = 1; i < tensors.length; i++) {
     const before = tensors[i - 1];
-    if (before.offset + before.byteLength > tensors[i].offset) fail(`tensors '${before.name}' and '${tensors[i].name}' overlap`);
+    if (before.offset + before.byteLength > tensors[i].offset) {
+      fail(`tensors '${clip(before.name)}' and '${clip(tensors[i].name)}' overlap`);
+    }
   }
-  return { metadata, tensors };
+  return tensors;
+}
+
+function alignmentOf(metadata: Metadata, source: ModelSource): number {
+  const value = metadata['general.alignment'] ?? DEFAULT_ALIGNMENT;
+  const alignment = typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
+  if (!(alignment >= 1 && alignment <= MAX_ALIGNMENT && Number.isInteger(Math.log2(alignment)))) {
+    const found = Number.isNaN(alignment) ? `a ${typeof value}` : String(value);
+    throw damaged(source, `general.alignment is ${found}, expected a power of two up to ${MAX_ALIGNMENT}`);
+  }
+  return alignment;
+}
+
+function typeOf({ name, type: number }: TensorEntry, source: ModelSource): WeightType {
+  const type = weightTypes.find((t) => t.ggml === number);
+  if (type) return type;
+  const found = unsupportedNames[number] ?? `number ${number}`;
+  const known = weightTypes.map((t) => t.name.toUpperCase()).join(', ');
+  throw new UnsupportedError(`${source.name}: tensor '${clip(name)}' has type ${found}; supported are ${known}: convert the model to one of these`);
 }

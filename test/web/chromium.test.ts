@@ -20,10 +20,8 @@ const imports = {
   '#kernels/simd.bytes': '/build/kernels/simd.bytes.js',
   '#kernels/relaxed.bytes': '/build/kernels/relaxed.bytes.js',
   '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
-  '@huggingface/gguf': '/node_modules/@huggingface/gguf/dist/browser/index.mjs',
   '@huggingface/jinja': '/node_modules/@huggingface/jinja/dist/index.js',
   '@huggingface/tokenizers': '/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs',
-  '@huggingface/tasks': '/node_modules/@huggingface/tasks/dist/esm/index.js',
   stemmer: '/node_modules/stemmer/index.js',
   'web-worker': '/node_modules/web-worker/src/browser/index.js',
 };

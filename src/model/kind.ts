@@ -1,0 +1,170 @@
+// What a file is when it is no whole language model in GGUF: another format, told by its first bytes, or
+// a GGUF file of another kind, told by its keys. Each is named, with what to do instead.
+import { ModelFormatError, UnsupportedError } from '../errors.ts';
+import { architectures } from './arch/registry.ts';
+import type { Header } from './header.ts';
+
+interface Format {
+  readonly name: string;
+  readonly advice: string;
+  /** Whether a fine file, only of another format; else what arrived is not what was meant. */
+  readonly fine: boolean;
+  is(head: Uint8Array, text: string): boolean;
+}
+
+const CONVERT = "convert it with llama.cpp's convert_hf_to_gguf.py, or choose a .gguf file of the same model";
+const UNPACK = 'unpack it and name the .gguf file in it';
+const DOWNLOAD = 'download the file itself, not the page about it (on Hugging Face: /resolve/, not /blob/)';
+
+/** A format whose files begin with some bytes, written as latin-1. */
+const begins = (name: string, advice: string, ...starts: string[]): Format => ({
+  name,
+  advice,
+  fine: true,
+  is: (_, text) => starts.some((start) => text.startsWith(start)),
+});
+
+const formats: readonly Format[] = [
+  {
+    name: 'a safetensors file',
+    advice: CONVERT,
+    fine: true,
+    // the length of a JSON header, and the header
+    is: (head, text) => head.length > 9 && head[6] === 0 && head[7] === 0 && text[8] === '{',
+  },
+  begins('a zip archive (a PyTorch checkpoint is one)', `${CONVERT}; or ${UNPACK}`, 'PK\x03\x04', 'PK\x05\x06'),
+  {
+    name: 'a pickle (a PyTorch checkpoint of old)',
+    advice: CONVERT,
+    fine: true,
+    is: (head) => head[0] === 0x80 && head[1] >= 2 && head[1] <= 5,
+  },
+  begins('a GGML file from before GGUF', 'choose a .gguf file of the same model', 'lmgg', 'fmgg', 'tjgg', 'algg'),
+  begins('an HDF5 file (of Keras)', CONVERT, '\x89HDF\r\n'),
+  begins('an array of NumPy', CONVERT, '\x93NUMPY'),
+  begins('a gzip archive', UNPACK, '\x1f\x8b'),
+  begins('a zstd archive', UNPACK, '\x28\xb5\x2f\xfd'),
+  begins('an xz archive', UNPACK, '\xfd7zXZ'),
+  begins('a bzip2 archive', UNPACK, 'BZh'),
+  begins('a 7z archive', UNPACK, '7z\xbc\xaf'),
+  begins('a rar archive', UNPACK, 'Rar!'),
+  { name: 'a tar archive', advice: UNPACK, fine: true, is: (_, text) => text.startsWith('ustar', 257) },
+  {
+    name: 'a TensorFlow Lite model',
+    advice: CONVERT,
+    fine: true,
+    is: (_, text) => text.startsWith('TFL3', 4),
+  },
+  {
+    name: 'an ONNX model',
+    advice: CONVERT,
+    fine: true,
+    // protobuf: ir_version, a small number, then the producer's or the graph's field
+    is: (head) => head[0] === 0x08 && head[1] >= 1 && head[1] < 32 && [0x12, 0x1a, 0x22, 0x2a, 0x3a].includes(head[2]),
+  },
+  begins('a llamafile', 'name the .gguf file in it', 'MZqFpD', 'jartsr'),
+  {
+    name: 'the pointer that Git LFS keeps in place of a file',
+    advice: "run 'git lfs pull' where it comes from, or download the file itself",
+    fine: false,
+    is: (_, text) => text.startsWith('version https://git-lfs'),
+  },
+  {
+    name: 'a web page',
+    advice: DOWNLOAD,
+    fine: false,
+    is: (_, text) => /^(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml|!--|Error|svg)/i.test(text),
+  },
+  {
+    name: "JSON (a configuration, or a server's error)",
+    advice: `name the model's .gguf file; ${DOWNLOAD}`,
+    fine: false,
+    is: (_, text) => /^(\xef\xbb\xbf)?\s*[{[]\s*["{\]}[]/.test(text),
+  },
+  {
+    name: 'nothing but zeros (a download that did not finish, or a disk that lost it)',
+    advice: 'download it again',
+    fine: false,
+    is: (head) => head.length >= 4 && head.every((b) => b === 0),
+  },
+];
+
+/**
+ * Lets a GGUF file through, by its first bytes. Throws UnsupportedError for another format of models or
+ * archives, ModelFormatError for what is no model at all.
+ */
+export function refuseOtherFormats(head: Uint8Array, file: string): void {
+  let text = '';
+  for (const byte of head) text += String.fromCharCode(byte);
+  if (text.startsWith('GGUF')) return;
+  const found = [...head.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ');
+  const begin = `begins with the bytes '${found}', a GGUF file begins with '47 47 55 46' (GGUF)`;
+  const format = formats.find((f) => f.is(head, text));
+  if (!format) {
+    const what = head.length === 0 ? ' (the file is empty)' : '';
+    throw new ModelFormatError(`${file}: ${begin}${what}: name a .gguf file`);
+  }
+  const Refusal = format.fine ? UnsupportedError : ModelFormatError;
+  throw new Refusal(`${file}: ${format.name}, it ${begin}: ${format.advice}`);
+}
+
+/** Kinds of 'general.type' that are no language model; what is not listed goes by its architecture. */
+const types: Readonly<Record<string, string>> = {
+  adapter: 'an adapter (LoRA)',
+  mmproj: 'a projector, the part of a model that sees or hears',
+  imatrix: 'an importance matrix, made to quantise a model',
+  vocab: 'a vocabulary without weights',
+  clip: 'a projector, the part of a model that sees or hears',
+};
+
+/** Architectures that files of another kind are told by. */
+const kindsByArchitecture: Readonly<Record<string, string>> = {
+  clip: types.mmproj,
+  imatrix: types.imatrix,
+  controlvector: 'a control vector',
+};
+
+/**
+ * Lets a whole language model through that we may run. Throws UnsupportedError that names what it is:
+ * a part of a split model, an adapter, a projector, a vocabulary, experts, another architecture.
+ */
+export function refuseOtherKinds({ metadata, tensors }: Header, file: string): void {
+  const refuse = (what: string, advice: string): never => {
+    throw new UnsupportedError(`${file}: ${what}: ${advice}`);
+  };
+  const number = (key: string): number => {
+    const value = metadata[key];
+    return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
+  };
+  const parts = number('split.count');
+  if (parts > 1) {
+    refuse(
+      `part ${number('split.no') + 1} of ${parts} of a split model (split.count is ${parts}); only whole files are read`,
+      "join the parts with llama.cpp's 'llama-gguf-split --merge', or choose a file that is whole",
+    );
+  }
+  const type = String(metadata['general.type'] ?? 'model');
+  const architecture = String(metadata['general.architecture'] ?? '');
+  const adapter = Object.keys(metadata).some((key) => key.startsWith('adapter.')) || tensors.some((t) => /\.lora_[ab]$/.test(t.name));
+  if (type === 'adapter' || adapter) {
+    refuse(`${types.adapter}, not a model (general.type is '${type}')`, 'name the model it was made for, with the adapter merged in');
+  }
+  const kind = Object.hasOwn(types, type) ? types[type] : Object.hasOwn(kindsByArchitecture, architecture) ? kindsByArchitecture[architecture] : undefined;
+  if (kind) {
+    refuse(`${kind}, not a language model (general.type '${type}', architecture '${clipText(architecture)}')`, "name the language model's own .gguf file");
+  }
+  if (tensors.some((t) => t.name.endsWith('.in_sum2'))) refuse(`${types.imatrix}, not a model`, "name the model's own .gguf file");
+  if (!architectures.some((a) => a.name === architecture)) {
+    const found =
+      metadata['general.architecture'] === undefined ? "no architecture ('general.architecture' is missing)" : `architecture '${clipText(architecture)}'`;
+    refuse(`${found}; supported are ${architectures.map((a) => a.name).join(', ')}`, 'choose a model of one of these');
+  }
+  const experts = number(`${architecture}.expert_count`);
+  if (experts > 0 || tensors.some((t) => t.name.includes('.ffn_gate_inp.'))) {
+    const count = experts > 0 ? ` of ${experts} experts` : '';
+    refuse(`a mixture of experts${count}; only dense models are supported`, 'choose a dense model of this family');
+  }
+  if (tensors.length === 0) refuse(types.vocab, "name the model's own .gguf file");
+}
+
+const clipText = (text: string): string => text.slice(0, 80);
