@@ -30,7 +30,7 @@ export function describeValue(value: unknown): string {
  * what is used. An option may be inherited (from defaults, say): it is read like one's own, and an
  * unknown name is refused wherever it stands; what a class defines is not enumerable, and so never
  * unknown. undefined stands for no options, and an option that is undefined for one that was not
- * given. Throws OptionError.
+ * given (null is a value, and no good one: give defaults by `=`, not `??`). Throws OptionError.
  *
  *     const { topK = 0 } = knownNames('ask', options, sampleNames);
  */
@@ -40,12 +40,14 @@ export function knownNames<T extends object>(what: string, options: T | undefine
   const found: unknown = options;
   if (found === null || typeof found !== 'object' || isArray(found)) throw new OptionError(`${what}: options are ${describeValue(found)}, expected an object`);
   const known = new Set<string>(names);
-  for (const name in options) {
-    if (known.has(name) || (name in Object.prototype && !Object.hasOwn(options, name))) continue;
-    throw new OptionError(`${what}: no option ${quote(name)}${didYouMean(name, names)}; there are ${names.join(', ')}`);
-  }
-  for (const name of names) {
-    const value = options[name];
+  const isForeign = (name: string) => name in Object.prototype && !Object.hasOwn(options, name);
+  // as they were given, then what a class defines
+  const order = new Set<string>();
+  for (const name in options) if (known.has(name) || !isForeign(name)) order.add(name);
+  for (const name of names) order.add(name);
+  for (const name of order) {
+    if (!known.has(name)) throw new OptionError(`${what}: no option ${quote(name)}${didYouMean(name, names)}; there are ${names.join(', ')}`);
+    const value = options[name as keyof T & string];
     if (value !== undefined) read[name] = value;
   }
   return read as T;

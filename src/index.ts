@@ -20,7 +20,7 @@ export type { ModelInput } from './model/source.ts';
 export type { Tokenizer } from './model/tokenizer.ts';
 export { type Axes, composePolicy } from './policy/compose.ts';
 export { definePolicy, type LayerView, type Observer, type Policy, type PolicyDefinition, type Score } from './policy/policy.ts';
-export { findPolicy, policies } from './policy/registry.ts';
+export { findPolicy, policies, type PolicyName } from './policy/registry.ts';
 export {
   type AddOptions,
   type AddProgress,

@@ -33,6 +33,22 @@ export function weightRowBytes(type: WeightType, k: number): number {
   return (k / type.elements) * (2 * type.head + 4 * type.words + 2 * type.tail);
 }
 
+/**
+ * Most columns of the output projection that value norms take of a head, in whole blocks: PANEL_K of
+ * assembly/dense.ts. Release builds do not look, and give wrong norms for more.
+ */
+export const MOST_VALUE_COLUMNS = 512;
+
+/** Columns, in whole blocks, that the widest of a type's slices of `headDim` columns lies in, where there are `heads` of them side by side. */
+export function valueColumns({ elements }: WeightType, headDim: number, heads: number): number {
+  let most = 0;
+  for (let h = 0; h < heads; h++) {
+    const lead = (h * headDim) % elements;
+    most = Math.max(most, Math.ceil((lead + headDim) / elements) * elements);
+  }
+  return most;
+}
+
 /** Which of the two rows of a token. */
 export type RowSide = 'keys' | 'values';
 

@@ -1,13 +1,15 @@
 // A conversation's part in consecutive layers of a model: their cache, working memory, and the steps. It does what it is told, block by block, and
 // evicts as the policy rates; what is asked of it, and when, `run.ts` decides. The layers before and behind may be elsewhere.
 import type { Angles } from '../backend/backend.ts';
+import { MOST_VALUE_COLUMNS, valueColumns } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
 import { joinSnapshots, restoreSnapshot, type Standing, takeSnapshot } from '../cache/snapshot.ts';
+import { OptionError } from '../errors.ts';
 import type { Input, Transformer } from '../model/transformer.ts';
 import type { Workspace } from '../model/workspace.ts';
 import type { LayerView } from '../policy/policy.ts';
-import { total } from '../policy/score.ts';
+import { rateRows, total } from '../policy/score.ts';
 import { protectRows, select } from '../policy/select.ts';
 import { type Plan, ROW_BUFFERS, SHIFT_SLOTS } from './plan.ts';
 
@@ -72,6 +74,7 @@ export class Stage {
     this.plan = plan;
     const { backend, config } = transformer;
     this.isLast = transformer.weights.end === config.layers;
+    checkValueTerm(transformer, plan);
     this.#extent = plan.layerCapacity * 4;
     const undo: (() => void)[] = [];
     try {
@@ -110,7 +113,7 @@ export class Stage {
         const { observe } = policy;
         const count = observe.queries === 'last' ? Math.min(observe.count, T) : T;
         const looking = observe.queries === 'none' ? undefined : { address: queries.address + (T - count) * queries.columns * 4, columns: queries.columns };
-        this.#evict(layer, policy.score(this.#view(layer, step, this.#buffer(0), looking, count), transformer.backend), step);
+        this.#evict(layer, rateRows(policy, this.#view(layer, step, this.#buffer(0), looking, count), transformer.backend), step);
       },
     });
     const passed = this.isLast ? undefined : this.#hidden(T);
@@ -200,7 +203,7 @@ export class Stage {
         // the prompt's own rows are no keys here (section 2): each head is seen as it was before them
         const heads = cache.heads[layer].map((h) => ({ ...h, length: h.length - done }));
         const view = { ...this.#view(layer, step, this.#buffer(0), queries, count), heads, looks };
-        const scores = plan.policy.score(view, backend);
+        const scores = rateRows(plan.policy, view, backend);
         const n = total(scores);
         const into = backend.floats(sum, n);
         const own = backend.floats(scores.address, n);
@@ -312,6 +315,20 @@ export class Stage {
       this.#shiftHeld[slot] = shift;
     }
     return at;
+  }
+}
+
+/** Throws OptionError where a policy weighs by values and the kernels cannot project ones so wide. */
+function checkValueTerm({ config, weights }: Transformer, { policy }: Plan): void {
+  if (policy.value !== 'projected') return;
+  const { headDim, queryHeads } = config;
+  for (const { attnOutput } of weights.layers) {
+    const columns = valueColumns(attnOutput.type, headDim, queryHeads);
+    if (columns <= MOST_VALUE_COLUMNS) continue;
+    throw new OptionError(
+      `policy '${policy.name}' weighs rows by their values, which takes ${columns} columns of the output projection a head (heads of ${headDim}, ` +
+        `${attnOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a policy without a value term, or value: 'none'`,
+    );
   }
 }
 

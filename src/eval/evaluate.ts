@@ -1,6 +1,7 @@
 // Policies measured on conversations: every question is asked independently of the others, greedily, and compared with its answer.
 import type { OnKept } from '../engine/stage.ts';
 import type { Model } from '../engine/model.ts';
+import { findPolicy } from '../policy/registry.ts';
 import { type AddProgress, openConversation } from '../session/conversation.ts';
 import { Framing } from '../session/framing.ts';
 import type { ConversationOptions } from '../session/options.ts';
@@ -123,7 +124,7 @@ export async function evaluateDialogue(model: Model, dialogue: Dialogue, setup: 
   const lengths = lineTokens(model, dialogue);
   const tokens = lengths.reduce((a, b) => a + b, 0);
   const budget = setup.policy === 'full' ? tokens : 'tokens' in setup.budget ? setup.budget.tokens : Math.max(1, Math.floor(tokens * setup.budget.share));
-  const conversation = openConversation(model, { ...setup.options, policy: setup.policy, budget });
+  const conversation = openConversation(model, { ...setup.options, policy: findPolicy(setup.policy), budget });
   try {
     hooks.onConversation?.(index, conversation.memory);
     const lines = dialogue.turns.map((t) => t.line);

@@ -1,8 +1,10 @@
 // What an eviction policy is: a record that says who looks at the cache, what a look is worth, and what is kept whatever the score.
 // It knows rows, queries and numbers; no model, no conversation, no budget.
+import { callback, describeValue, filledText, flag, knownNames, namesOf, oneOf, text, whole, within } from '../arguments.ts';
 import type { Angles, Backend, Looks } from '../backend/backend.ts';
 import type { RowType } from '../backend/dtype.ts';
 import type { Address, HeadRows, Scores, Tensor, Weight } from '../backend/tensor.ts';
+import { OptionError } from '../errors.ts';
 import { attentionScore } from './attention.ts';
 
 /**
@@ -13,7 +15,7 @@ export type Observer =
   | { readonly queries: 'none' }
   | { readonly queries: 'last'; readonly count: number }
   | { readonly queries: 'block'; readonly ahead?: number }
-  | { readonly queries: 'patched'; readonly prompt: 'repeat' | 'summary' | 'episode' };
+  | { readonly queries: 'patched'; readonly prompt: (typeof promptNames)[number] };
 
 /** One layer's rows while they are rated. */
 export interface LayerView {
@@ -91,25 +93,138 @@ export type Aggregate = (typeof aggregates)[number];
 export const layerSharings = ['uniform', 'sensitivity', 'pyramid', 'global'] as const;
 export type LayerSharing = (typeof layerSharings)[number];
 
+/** Patched prompts by what they ask for. */
+export const promptNames = ['repeat', 'summary', 'episode'] as const;
+export const values = ['none', 'projected'] as const;
+export const stageCounts = [1, 2] as const;
+export const headSharings = ['uniform', 'adaptive'] as const;
+
 /**
- * Completes a definition: what is left out is neutral, and a policy with observers is scored by their attention. A definition that begins with another
- * policy's (`...snapkv`) is composed where that one is.
+ * Widest smoothing, what observe_defensive() of assembly/defensive.ts takes: with 64 and more rows
+ * its tiles of 64 would never move on. More than any paper uses.
  */
-export function definePolicy(definition: PolicyDefinition): Policy {
+export const MOST_POOL = 31;
+/** Most observers, and most rows that are protected: as many as the longest block has tokens. */
+export const MOST_WINDOW = 1 << 16;
+/** Most coming positions that queries are turned to the mean of: the angles are summed one by one. */
+const MOST_AHEAD = 1 << 16;
+
+const policyNames = namesOf<Policy>({
+  name: true,
+  summary: true,
+  observe: true,
+  aggregate: true,
+  pool: true,
+  value: true,
+  stages: true,
+  heads: true,
+  layers: true,
+  safeguard: true,
+  protect: true,
+  evicts: true,
+  accumulates: true,
+  score: true,
+  composed: true,
+});
+
+/** Policies and scores that were made here: what is known to be whole, and what follows from axes. */
+const defined = new WeakSet<object>();
+const derived = new WeakSet<Score>();
+
+/**
+ * Completes a definition: what is left out is neutral, and a policy with observers is scored by
+ * their attention. A definition that begins with another policy's (`...snapkv`) is composed where
+ * that one is, unless it has a score of its own. Throws OptionError for names and values that are
+ * none, for what the kernels cannot do (a pool that is even or wider than 31), and for axes that a
+ * score of one's own would not heed. What it returns is frozen.
+ */
+export function definePolicy<const N extends string>(definition: PolicyDefinition & { readonly name: N }): Policy & { readonly name: N } {
+  const given = knownNames<Partial<Policy>>('definePolicy', definition as Partial<Policy>, policyNames);
+  const name = filledText('definePolicy: name', given.name);
+  const what = (part: string) => `policy '${name}': ${part}`;
+  const own = given.score !== undefined && !derived.has(given.score) ? callback(what('score'), given.score) : undefined;
+  const { summary, observe = { queries: 'none' }, aggregate = 'mean', heads = 'uniform', layers = 'uniform' } = given;
+  const { safeguard = 0.2, evicts = true, accumulates = false, composed = false } = given;
+  // axes that came along with a composed policy say nothing about a score that takes its place
+  const isReplaced = flag(what('composed'), composed) && own !== undefined;
+  const { pool = 1, value = 'none', stages = 1 } = isReplaced ? {} : given;
+  const { recent = 0, sinks = 0 } = knownNames<Partial<Policy['protect']>>(what('protect'), given.protect, ['recent', 'sinks']);
   const policy = {
-    observe: { queries: 'none' },
-    aggregate: 'mean',
-    pool: 1,
-    value: 'none',
-    stages: 1,
-    heads: 'uniform',
-    layers: 'uniform',
-    safeguard: 0.2,
-    evicts: true,
-    accumulates: false,
-    ...definition,
-    protect: { recent: 0, sinks: 0, ...definition.protect },
-  } as const;
-  const composed = definition.composed ?? definition.score === undefined;
-  return { ...policy, score: composed ? attentionScore(policy) : definition.score!, composed };
+    name,
+    summary: text(what('summary'), summary),
+    observe: readObserver(what, observe),
+    aggregate: oneOf(what('aggregate'), aggregate, aggregates),
+    pool: readPool(what('pool'), pool),
+    value: oneOf(what('value'), value, values),
+    stages: oneOf(what('stages'), stages, stageCounts),
+    heads: oneOf(what('heads'), heads, headSharings),
+    layers: oneOf(what('layers'), layers, layerSharings),
+    safeguard: within(what('safeguard'), safeguard, 0, 1),
+    protect: Object.freeze({
+      recent: whole(what('protect.recent'), recent, 0, MOST_WINDOW),
+      sinks: whole(what('protect.sinks'), sinks, 0, MOST_WINDOW),
+    }),
+    evicts: flag(what('evicts'), evicts),
+    accumulates: flag(what('accumulates'), accumulates),
+  };
+  if (own === undefined && policy.observe.queries === 'none')
+    throw new OptionError(`policy '${name}' has neither observers nor a score: give observe such as { queries: 'last', count: 64 }, or a score function`);
+  if (own !== undefined && (policy.pool !== 1 || policy.value !== 'none' || policy.stages !== 1))
+    throw new OptionError(`policy '${name}' has a score of its own, which pool, value and stages would not change: leave them out, or the score`);
+  const score = own ?? attentionScore(policy);
+  if (own === undefined) derived.add(score);
+  const complete = Object.freeze({ ...policy, score, composed: own === undefined });
+  defined.add(complete);
+  return complete as Policy & { readonly name: N };
+}
+
+/**
+ * A policy that somebody hands in, as definePolicy() leaves it: one that did not come from there
+ * (a record of one's own, a spread one with an axis changed) goes through it now.
+ */
+export function readPolicy(policy: Policy): Policy {
+  const found: unknown = policy;
+  if (found === null || typeof found !== 'object')
+    throw new OptionError(`policy is ${describeValue(found)}, expected a name such as 'keydiff', or what definePolicy() made`);
+  return defined.has(policy) ? policy : definePolicy(policy);
+}
+
+/** Neighbouring rows that looks are averaged over. Throws OptionError. */
+export function readPool(name: string, value: unknown): number {
+  if (typeof value !== 'number' || value % 2 !== 1 || value < 1 || value > MOST_POOL)
+    throw new OptionError(`${name} is ${describeValue(value)}, expected an odd number from 1 to ${MOST_POOL}`);
+  return value;
+}
+
+const observerNames = {
+  none: ['queries'],
+  last: ['queries', 'count'],
+  block: ['queries', 'ahead'],
+  patched: ['queries', 'prompt'],
+} as const satisfies Record<Observer['queries'], readonly string[]>;
+
+function readObserver(what: (part: string) => string, observer: Observer): Observer {
+  // each kind has fields of its own: which it is comes first
+  const { queries: found } = knownNames<AllOfObserver>(what('observe'), observer, ['queries', 'count', 'ahead', 'prompt']);
+  const queries = oneOf(what('observe.queries'), found, Object.keys(observerNames) as Observer['queries'][]);
+  const { count, ahead, prompt } = knownNames<AllOfObserver>(what(`observe (queries '${queries}')`), observer, observerNames[queries]);
+  switch (queries) {
+    case 'none':
+      return Object.freeze({ queries });
+    case 'last':
+      return Object.freeze({ queries, count: whole(what('observe.count'), count, 1, MOST_WINDOW) });
+    case 'block':
+      return Object.freeze(ahead === undefined ? { queries } : { queries, ahead: whole(what('observe.ahead'), ahead, 1, MOST_AHEAD) });
+    case 'patched':
+      return Object.freeze({ queries, prompt: oneOf(what('observe.prompt'), prompt, promptNames) });
+    default:
+      return queries satisfies never;
+  }
+}
+
+interface AllOfObserver {
+  readonly queries?: Observer['queries'];
+  readonly count?: number;
+  readonly ahead?: number;
+  readonly prompt?: (typeof promptNames)[number];
 }

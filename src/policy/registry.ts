@@ -1,4 +1,5 @@
 // The policies by name. A new one: its file, and its line here.
+import { describeValue, didYouMean } from '../arguments.ts';
 import { OptionError } from '../errors.ts';
 import { adakv } from './adakv.ts';
 import { criticalkv } from './criticalkv.ts';
@@ -20,7 +21,7 @@ import { snapkv } from './snapkv.ts';
 import { streamingLlm } from './streaming-llm.ts';
 import { tova } from './tova.ts';
 
-export const policies: readonly Policy[] = [
+const registered = [
   full,
   streamingLlm,
   random,
@@ -39,11 +40,20 @@ export const policies: readonly Policy[] = [
   kvzip,
   epicache,
   epicacheDefensive,
-];
+] as const;
 
-/** A policy by name. Throws OptionError, naming all there are. */
-export function findPolicy(name: string): Policy {
+/** A name that a policy has: 'snapkv', 'keydiff', ... */
+export type PolicyName = (typeof registered)[number]['name'];
+
+export const policies: readonly (Policy & { readonly name: PolicyName })[] = registered;
+
+/** A policy by name. Throws OptionError with the nearest name, and all there are. */
+export function findPolicy(name: PolicyName | (string & {})): Policy {
   const policy = policies.find((p) => p.name === name);
-  if (!policy) throw new OptionError(`no policy '${name}'; there are ${policies.map((p) => p.name).join(', ')}`);
+  if (!policy) {
+    const names = policies.map((p) => p.name);
+    const near = typeof name === 'string' ? didYouMean(name, names) : '';
+    throw new OptionError(`no policy ${describeValue(name)}${near}; there are ${names.join(', ')}`);
+  }
   return policy;
 }

@@ -1,15 +1,15 @@
 // A conversation's options: read, checked and defaulted here and nowhere else.
 import { describeValue, filledText, finiteNumbers, knownNames, namesOf, oneOf, optional, text, whole, within } from '../arguments.ts';
 import { type Budget, parseBudget } from '../cache/budget.ts';
-import { isQuantized, QUANTIZED_MULTIPLE, type RowType, rowTypeNames } from '../backend/dtype.ts';
+import { isQuantized, MOST_VALUE_COLUMNS, QUANTIZED_MULTIPLE, type RowType, rowTypeNames } from '../backend/dtype.ts';
 import type { PlanOptions } from '../engine/plan.ts';
 import type { EmbedderOption } from '../episode/embedders.ts';
 import { type EpisodeOptions, MOST_AUTO_EPISODES } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import type { Model } from '../engine/model.ts';
-import { type LayerSharing, layerSharings, type Policy } from '../policy/policy.ts';
+import { headSharings, type LayerSharing, layerSharings, type Policy, readPolicy } from '../policy/policy.ts';
 import { type Axes, composePolicy } from '../policy/compose.ts';
-import { findPolicy } from '../policy/registry.ts';
+import { findPolicy, type PolicyName } from '../policy/registry.ts';
 import { Framing } from './framing.ts';
 
 export interface ConversationOptions extends Axes {
@@ -18,7 +18,7 @@ export interface ConversationOptions extends Axes {
   /** Tokens forwarded, and evicted after, at a time. Default 256. */
   readonly blockSize?: number;
   /** What is kept: a name of the registry, or a policy of your own (definePolicy). Default 'keydiff'. Its axes may be changed one by one (Axes). */
-  readonly policy?: string | Policy;
+  readonly policy?: PolicyName | Policy;
   /** 'uniform': each head keeps as many rows; 'adaptive': a layer's best rows, whatever their head. Default: the policy's, mostly uniform. */
   readonly heads?: 'uniform' | 'adaptive';
   /** 'uniform': each layer keeps as many rows; 'sensitivity': by `sensitivity`; 'pyramid': falling with depth; 'global': the best rows of all layers. Default: the policy's, mostly uniform. */
@@ -151,13 +151,19 @@ export function readOptions(given: ConversationOptions, model: Model): Settings 
   if (options.budget === undefined) throw new OptionError("budget is missing: give bytes such as '64MB', or tokens such as 512");
   const { contextLength, layers } = model.config;
   const { observe: observer, window, aggregate, pool, value, stages } = options;
-  const policy = composePolicy(readPolicy(options.policy), { observe: observer, window, aggregate, pool, value, stages });
+  const { policy: chosen = 'keydiff' } = options;
+  const base = typeof chosen === 'string' ? findPolicy(chosen) : readPolicy(chosen);
+  const policy = composePolicy(base, { observe: observer, window, aggregate, pool, value, stages });
+  const { blockSize: block = Math.max(1, Math.min(DEFAULT_BLOCK, contextLength >> 1)) } = options;
+  const { heads = policy.heads, layers: sharedBy = policy.layers, safeguard = policy.safeguard } = options;
+  const { alpha = 1.1, sinks = DEFAULT_SINKS, cacheType = 'f16', positions = 'auto', recall = 0, seed = 0 } = options;
   const budget: Budget = parseBudget(options.budget);
-  const blockSize = whole('blockSize', options.blockSize ?? Math.max(1, Math.min(DEFAULT_BLOCK, contextLength >> 1)), 1, MAX_BLOCK);
+  const blockSize = whole('blockSize', block, 1, MAX_BLOCK);
   if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);
   const templateVariables = readVariables(options);
+  checkKernels(policy, blockSize, model);
   const instructions = readInstructions(options.instructions, model);
-  const sharing = oneOf('layers', options.layers ?? policy.layers, layerSharings);
+  const sharing = oneOf('layers', sharedBy, layerSharings);
   const sensitivity = options.sensitivity === undefined ? undefined : finiteNumbers('sensitivity', options.sensitivity);
   if (sensitivity && sensitivity.length !== layers)
     throw new OptionError(`sensitivity has ${sensitivity.length} numbers, the model has ${layers} layers: profile this model`);
@@ -171,67 +177,88 @@ export function readOptions(given: ConversationOptions, model: Model): Settings 
     summary: Math.max(1, model.tokenizer.encode(instructions.summary + opening).length),
     episode: Math.min(DEFAULT_EPISODE_PROMPT, Math.max(blockSize, (contextLength >> 1) - blockSize)),
   };
-  const longestPrompt = options.promptTokens === undefined ? undefined : whole('promptTokens', options.promptTokens, 1, MAX_BLOCK);
-  const promptTokens = observe.queries === 'patched' ? whole('promptTokens', longestPrompt ?? prompts[observe.prompt], 1, MAX_BLOCK) : 0;
+  const { promptTokens: longest = observe.queries === 'patched' ? prompts[observe.prompt] : 1 } = options;
+  const promptTokens = whole('promptTokens', longest, 1, MAX_BLOCK);
   const episodes = readEpisodes(options.episodes);
-  const { store } = episodes;
-  const count = episodes.count === 'auto' ? 'auto' : whole('episodes.count', episodes.count ?? 4, 1, 1024);
-  const answerFrom = oneOf('episodes.answerFrom', episodes.answerFrom ?? 2, [1, 2, 'auto'] as const);
   const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
-  const seed = whole('seed', options.seed ?? 0, LEAST_SEED, MOST_SEED);
+  const { count, store } = episodes;
+  // two that are joined are a third for a moment
+  const episodeCaches = (count === 'auto' ? MOST_AUTO_EPISODES : count) + (episodes.answerFrom === 1 ? 0 : 1);
+  const seeded = whole('seed', seed, LEAST_SEED, MOST_SEED);
   return {
     plan: {
       budget,
       blockSize,
       policy,
-      heads: oneOf('heads', options.heads ?? policy.heads, ['uniform', 'adaptive']),
+      heads: oneOf('heads', heads, headSharings),
       layers: sharing,
       sensitivity: sharing === 'sensitivity' ? sensitivity : undefined,
-      alpha: within('alpha', options.alpha ?? 1.1, 0, 100),
-      sinks: Math.max(policy.protect.sinks, whole('sinks', options.sinks ?? DEFAULT_SINKS, 0, MAX_BLOCK)),
-      safeguard: within('safeguard', options.safeguard ?? policy.safeguard, 0, 1),
-      rowType: readRowType(oneOf('cacheType', options.cacheType ?? 'f16', rowTypeNames), model),
-      positions: oneOf('positions', options.positions ?? 'auto', ['auto', 'original', 'compact']),
-      promptTokens,
-      recallRows: whole('recall', options.recall ?? 0, 0, MAX_BLOCK),
-      // two that are joined are a third for a moment
-      storedCaches: episodic && store === undefined ? (count === 'auto' ? MOST_AUTO_EPISODES : count) + (answerFrom === 1 ? 0 : 1) : 0,
-      seed,
+      alpha: within('alpha', alpha, 0, 100),
+      sinks: Math.max(policy.protect.sinks, whole('sinks', sinks, 0, MAX_BLOCK)),
+      safeguard: within('safeguard', safeguard, 0, 1),
+      rowType: readRowType(oneOf('cacheType', cacheType, rowTypeNames), model),
+      positions: oneOf('positions', positions, ['auto', 'original', 'compact']),
+      promptTokens: observe.queries === 'patched' ? promptTokens : 0,
+      recallRows: whole('recall', recall, 0, MAX_BLOCK),
+      storedCaches: episodic && store === undefined ? episodeCaches : 0,
+      seed: seeded,
     },
-    episodes: {
-      count,
-      medoids: whole('episodes.medoids', episodes.medoids ?? 4, 1, 1024),
-      segmentTurns: whole('episodes.segmentTurns', episodes.segmentTurns ?? 4, 1, 1024),
-      restarts: whole('episodes.restarts', episodes.restarts ?? 10, 1, 1000),
-      seed,
-      answerFrom,
-      embedder: episodes.embedder ?? 'lexical',
-      store,
-    },
+    episodes: { ...episodes, seed: seeded },
     instructions,
     templateVariables,
   };
 }
 
-function readPolicy(option: ConversationOptions['policy'] = 'keydiff'): Policy {
-  if (typeof option === 'string') return findPolicy(option);
-  const found: unknown = option;
-  if (found === null || typeof found !== 'object')
-    throw new OptionError(`policy is ${describeValue(found)}, expected a name such as 'keydiff', or what definePolicy() made`);
-  return option;
+function readEpisodes(option: ConversationOptions['episodes']): Omit<Settings['episodes'], 'seed'> {
+  const given: unknown = option;
+  if (given !== undefined && given !== 'auto' && typeof given !== 'number' && (typeof given !== 'object' || given === null))
+    throw new OptionError(`episodes is ${describeValue(given)}, expected a number, 'auto' or an object`);
+  const settings: EpisodeSettings = typeof option === 'object' ? option : { count: option };
+  const {
+    count = 4,
+    medoids = 4,
+    segmentTurns = 4,
+    restarts = 10,
+    answerFrom = 2,
+    embedder = 'lexical',
+    store,
+  } = knownNames('episodes', settings, episodeNames);
+  if (embedder !== 'lexical' && embedder !== 'model' && typeof embedder !== 'function')
+    throw new OptionError(`episodes: no embedder ${describeValue(embedder)}; there are lexical, model, or a function from texts to vectors`);
+  return {
+    count: count === 'auto' ? 'auto' : whole('episodes.count', count, 1, 1024),
+    medoids: whole('episodes.medoids', medoids, 1, 1024),
+    segmentTurns: whole('episodes.segmentTurns', segmentTurns, 1, 1024),
+    restarts: whole('episodes.restarts', restarts, 1, 1000),
+    answerFrom: oneOf('episodes.answerFrom', answerFrom, [1, 2, 'auto'] as const),
+    embedder,
+    store: optional(filledText, 'episodes.store', store),
+  };
 }
 
-function readEpisodes(option: ConversationOptions['episodes']): EpisodeSettings {
-  if (option === undefined || option === 'auto' || typeof option === 'number') return { count: option };
-  const found: unknown = option;
-  if (found === null || typeof found !== 'object') throw new OptionError(`episodes is ${describeValue(found)}, expected a number, 'auto' or an object`);
-  const episodes = knownNames('episodes', option, episodeNames);
-  optional(filledText, 'episodes.store', episodes.store);
-  const { embedder } = episodes;
-  if (embedder !== undefined && embedder !== 'lexical' && embedder !== 'model' && typeof embedder !== 'function') {
-    throw new OptionError(`episodes: no embedder ${describeValue(embedder)}; there are lexical, model, or a function from texts to vectors`);
+/**
+ * Most numbers of the queries that one kv head's rows are rated by, and those of a block are as many
+ * at most: scratch sizes of assembly/ (observe_scratch, defensive_scratch, expect_scratch) are i32
+ * bytes, and must have room beside them for tiles of keys.
+ */
+const MOST_OBSERVER_NUMBERS = 2 ** 28;
+/** What is kept of a query beside its numbers: its peak, its mass, how it is scaled. */
+const ASIDE = 4;
+
+/** What depends on the model: whether the kernels can do what options and policy ask for. */
+function checkKernels(policy: Policy, blockSize: number, { config }: Model): void {
+  const { queryHeads, kvHeads, headDim } = config;
+  const numbers = blockSize * (queryHeads / kvHeads) * (headDim + ASIDE);
+  if (numbers > MOST_OBSERVER_NUMBERS) {
+    const most = Math.floor((MOST_OBSERVER_NUMBERS / numbers) * blockSize);
+    throw new OptionError(`blockSize ${blockSize} is too much for ${queryHeads / kvHeads} query heads of ${headDim} to a kv head: lower it to ${most} or less`);
   }
-  return episodes;
+  if (policy.value === 'projected' && headDim > MOST_VALUE_COLUMNS) {
+    throw new OptionError(
+      `policy '${policy.name}' weighs rows by their values, which heads of ${headDim} are too wide for (at most ${MOST_VALUE_COLUMNS}): ` +
+        "choose a policy without a value term, or value: 'none'",
+    );
+  }
 }
 
 function readVariables({ tools, templateVariables = {} }: ConversationOptions): Record<string, unknown> {

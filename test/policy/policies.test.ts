@@ -140,7 +140,7 @@ composing('what cannot be is refused', () => {
     ['snapkv', { pool: 4 }, /pool is 4, expected an odd number/],
     ['snapkv', { aggregate: 'median' as 'mean' }, /aggregate is 'median', expected mean or max or defensive/],
     ['snapkv', { window: -1 }, /window is -1/],
-    ['snapkv', { stages: 3 as 1 }, /stages is '3'/],
+    ['snapkv', { stages: 3 as 1 }, /stages is 3/],
     ['snapkv', { observe: 'me' as 'last' }, /observe is 'me'/],
   ];
   for (const [name, axes, pattern] of bad)

@@ -89,7 +89,7 @@ test('questions asked with keep: false leave no trace; kept ones do', async () =
 });
 
 test('a conversation grows: adding and asking in turns, with and without episodes', async () => {
-  for (const policy of ['keydiff', 'epicache']) {
+  for (const policy of ['keydiff', 'epicache'] as const) {
     await withConversation({ budget: 300, policy, blockSize: 128, episodes: thorough }, async (c) => {
       for (let i = 0; i < 4; i++) {
         await c.add(lines.slice(40 * i, 40 * (i + 1)));
@@ -122,7 +122,7 @@ test('rows of few bits: the same bytes hold more of them, and they answer', asyn
     more.slice(5).every((m) => m > 1.3 * more[1] && m < more[4]),
     String(more),
   );
-  for (const policy of ['epicache', 'h2o', 'defensivekv', 'expected-attention']) {
+  for (const policy of ['epicache', 'h2o', 'defensivekv', 'expected-attention'] as const) {
     await withConversation({ budget: 265, policy, cacheType: 'int4', episodes: thorough, blockSize: 128 }, async (c) => {
       await c.add([...lines, rex]);
       assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex', policy);
@@ -298,7 +298,7 @@ test('an abort while episodes are being made leaves a conversation that can stil
 test('an embedder of the user is used, and checked', async () => {
   const options = (embedder: EpisodeSettings['embedder']) => ({
     budget: 265,
-    policy: 'epicache',
+    policy: 'epicache' as const,
     episodes: { count: 2, embedder },
   });
   let calls = 0;

@@ -3,6 +3,7 @@ import { rowTypeNames } from '../../backend/dtype.ts';
 import { createInterface } from 'node:readline';
 import { ContextError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
+import { findPolicy } from '../../policy/registry.ts';
 import { type Conversation, openConversation } from '../../session/conversation.ts';
 import { anyNumber, type Command, oneOf, type Terminal, wholeNumber, wholeOrAuto } from '../command.ts';
 import { loadWithProgress, readText } from '../load.ts';
@@ -68,7 +69,7 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
     try {
       const conversation = openConversation(model, {
         budget: (values.budget as string | undefined) ?? '64MB',
-        policy: values.policy as string | undefined,
+        policy: typeof values.policy === 'string' ? findPolicy(values.policy) : undefined,
         blockSize: wholeNumber('block', values.block, 1),
         heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
         cacheType: oneOf('cache-type', values['cache-type'], rowTypeNames),
