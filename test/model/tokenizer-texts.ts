@@ -137,3 +137,67 @@ export function textOf(seed: number, specials: readonly string[]): string {
   }
   return text;
 }
+
+/** How many seeds the fixtures have, and how many texts share a hash. */
+export const TEXTS = 4000;
+export const TEXTS_A_HASH = 4;
+
+/** 32 bits of a list of tokens, from those of the one before it. */
+export function hashTokens(tokens: readonly number[], before = 0x811c9dc5): number {
+  let hash = before ^ tokens.length;
+  for (const token of tokens) hash = Math.imul(hash ^ token, 0x01000193) ^ (hash >>> 15);
+  return hash >>> 0;
+}
+
+/**
+ * A vocabulary that shows where words end: all bytes, and all pairs of bytes that occur, joined in some order. A pair across two words
+ * would give another token.
+ */
+export function pairsMetadata(pre: string): Record<string, string | string[]> {
+  const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => byte < 0xf5 && byte !== 0xc0 && byte !== 0xc1);
+  const pairs = bytes.flatMap((a) => bytes.map((b) => [a, b] as const));
+  const random = createRandom(1);
+  for (let i = pairs.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [pairs[i], pairs[j]] = [pairs[j], pairs[i]];
+  }
+  let extra = 0;
+  const units = Array.from({ length: 256 }, (_, b) => (b > 0x20 && b < 0x7f) || (b > 0xa0 && b !== 0xad)).map((seen, b) =>
+    String.fromCharCode(seen ? b : 0x100 + extra++),
+  );
+  return {
+    'tokenizer.ggml.model': 'gpt2',
+    ...(pre === '' ? {} : { 'tokenizer.ggml.pre': pre }),
+    'tokenizer.ggml.tokens': [...units, ...pairs.map(([a, b]) => units[a] + units[b])],
+    'tokenizer.ggml.merges': pairs.map(([a, b]) => `${units[a]} ${units[b]}`),
+  };
+}
+
+/** Files whose tokens the fixtures hold, by their path below the root: one of each tokenizer there is. */
+export const tokenizerFiles = [
+  'test/fixtures/llama-f32.gguf',
+  'test/fixtures/llama-f16.gguf',
+  'models/recollect-tiny.gguf',
+  ...['gpt-2', 'llama-bpe', 'qwen2', 'smollm', 'spm', 'spm-noprefix'].map((name) => `test/fixtures/tokenizers/${name}.gguf`),
+];
+/** A pre-tokenizer of each kind, with the vocabulary of pairs. */
+export const tokenizerKinds = [
+  '',
+  'gpt-2',
+  'smollm',
+  'llama-bpe',
+  'dbrx',
+  'qwen2',
+  'qwen35',
+  'gpt-4o',
+  'tekken',
+  'seed-coder',
+  'bailingmoe',
+  'ufakzeka',
+  'minicpm5',
+  'laguna',
+  'deepseek-v3',
+  'deepseek-coder',
+  'deepseek-llm',
+  'falcon',
+];

@@ -1,0 +1,123 @@
+// What llama.cpp makes of the texts of test/model/tokenizer-texts.ts, through node-llama-cpp: outside CI, as it needs a binary.
+//
+//     npm install --prefix /tmp/llama node-llama-cpp@3.22.1
+//     node scripts/tokenizer-fixtures.mjs /tmp/llama                    writes test/fixtures/tokenizers/llama-cpp.json
+//     node scripts/tokenizer-fixtures.mjs /tmp/llama FILE[:PRE]...      compares: tokens of 4,000 texts, ends of replies; PRE: the
+//                                                                       file as if its pre-tokenizer had that name ('-': no name)
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { readGguf } from '../build/js/src/model/gguf.js';
+import { openSource } from '../build/js/src/model/source.js';
+import { createTokenizer } from '../build/js/src/model/tokenizer.js';
+import { writeGguf } from '../build/js/test/gguf-writer.js';
+import { hashTokens, pairsMetadata, TEXTS, TEXTS_A_HASH, textOf, tokenizerFiles, tokenizerKinds } from '../build/js/test/model/tokenizer-texts.js';
+
+const [folder, ...wanted] = process.argv.slice(2);
+if (!folder) throw new Error('name the folder where node-llama-cpp is installed');
+const { getLlama, LlamaLogLevel } = await import(pathToFileURL(join(resolve(folder), 'node_modules/node-llama-cpp/dist/index.js')).href);
+const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.disabled });
+const work = mkdtempSync(join(tmpdir(), 'tokenizers-'));
+
+/** A copy of a file whose pre-tokenizer has another name, or none. */
+async function renamed(path, pre) {
+  const bytes = readFileSync(path);
+  const key = Buffer.from('tokenizer.ggml.pre');
+  const at = bytes.indexOf(key);
+  if (at < 0) throw new Error(`${path} names no pre-tokenizer`);
+  const value = at + key.length + 4; // behind the type
+  const end = value + 8 + Number(bytes.readBigUInt64LE(value));
+  const name = Buffer.from(pre === '-' ? 'x' : pre);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(name.length));
+  const head = Buffer.from(bytes.subarray(0, value));
+  if (pre === '-') head[at] = 'T'.charCodeAt(0); // a key that nobody reads
+  // what follows the header is aligned: the change of its length is made up for
+  const { dataOffset } = await headerOf(path, bytes);
+  const header = Buffer.concat([head, length, name, bytes.subarray(end, dataOffset.header)]);
+  const padding = Buffer.alloc((32 - (header.length % 32)) % 32);
+  const out = join(work, `${basename(path, '.gguf')}-${pre}.gguf`);
+  writeFileSync(out, Buffer.concat([header, padding, bytes.subarray(dataOffset.data)]));
+  return out;
+}
+
+async function headerOf(path, bytes) {
+  const { gguf } = await import('@huggingface/gguf');
+  const parsed = await gguf(path, { allowLocalFile: true });
+  const header = parsed.tensorInfoByteRange[1];
+  return { dataOffset: { header, data: Math.min(bytes.length, Math.ceil(header / 32) * 32) } };
+}
+
+async function metadataOf(path) {
+  const source = await openSource(path);
+  try {
+    return (await readGguf(source)).metadata;
+  } finally {
+    await source.close();
+  }
+}
+
+/** Calls `use` with llama.cpp's tokens for each text. */
+async function eachText(path, specials, use) {
+  const model = await llama.loadModel({ modelPath: path, vocabOnly: true });
+  try {
+    for (let seed = 0; seed < TEXTS; seed++) {
+      const text = textOf(seed, specials);
+      use(text, [...model.tokenize(text, true)], seed);
+    }
+    return model;
+  } finally {
+    await model.dispose();
+  }
+}
+
+const specialsOf = (metadata) => metadata['tokenizer.ggml.tokens'].filter((_, id) => [3, 4].includes(metadata['tokenizer.ggml.token_type']?.[id]));
+
+try {
+  if (wanted.length > 0) {
+    for (const name of wanted) {
+      const [file, pre] = name.split(':');
+      const path = pre ? await renamed(file, pre) : file;
+      const metadata = await metadataOf(path);
+      const tokenizer = createTokenizer(metadata, path);
+      const specials = specialsOf(metadata);
+      let differ = 0;
+      let count = 0;
+      await eachText(path, specials, (text, tokens) => {
+        const ours = tokenizer.encode(text);
+        count += tokens.length;
+        if (ours.length === tokens.length && ours.every((t, i) => t === tokens[i])) return;
+        if (differ++ >= 3) return;
+        const at = ours.findIndex((t, i) => t !== tokens[i]);
+        const show = (list) => list.slice(Math.max(0, at - 2), at + 6).map((t) => JSON.stringify(metadata['tokenizer.ggml.tokens'][t]));
+        console.log(`  ${JSON.stringify(text).slice(0, 300)}\n    ours ${show(ours)}\n    its  ${show(tokens)}`);
+      });
+      console.log(`${name}: ${differ} of ${TEXTS} texts differ (${count} tokens)`);
+    }
+  } else {
+    const hashes = {};
+    const take = async (name, path, specials) => {
+      const words = new Uint32Array(TEXTS / TEXTS_A_HASH);
+      await eachText(path, specials, (_, tokens, seed) => {
+        const at = Math.floor(seed / TEXTS_A_HASH);
+        words[at] = hashTokens(tokens, words[at]);
+      });
+      hashes[name] = Buffer.from(words.buffer).toString('base64');
+      console.log(name);
+    };
+    for (const file of tokenizerFiles) {
+      const path = new URL(`../${file}`, import.meta.url).pathname;
+      await take(file, path, specialsOf(await metadataOf(path)));
+    }
+    for (const pre of tokenizerKinds) {
+      const path = join(work, `pairs-${pre}.gguf`);
+      writeFileSync(path, writeGguf({ metadata: { 'general.architecture': 'llama', ...pairsMetadata(pre) }, tensors: [] }));
+      await take(`pairs:${pre}`, path, []);
+    }
+    writeFileSync(new URL('../test/fixtures/tokenizers/llama-cpp.json', import.meta.url), `${JSON.stringify(hashes, null, 1)}\n`);
+  }
+} finally {
+  rmSync(work, { recursive: true });
+  await llama.dispose();
+}
