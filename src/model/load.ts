@@ -3,21 +3,19 @@ import { ModelFormatError } from '../errors.ts';
 import type { TensorInfo } from './gguf.ts';
 import type { ModelSource } from './source.ts';
 import { fileBytes } from './tensors.ts';
-import { GROUP_ROWS } from './weights.ts';
+import { rowsAtOnce } from './weights.ts';
 
 export interface LoadProgress {
   readonly loadedBytes: number;
   readonly totalBytes: number;
 }
 
-/** Bytes of a file read at once: enough to keep a disk busy, little beside any model. */
-const CHUNK_BYTES = 1 << 20;
 /** Bytes of work between two looks at other work. */
 const YIELD_BYTES = 16 << 20;
 
 /**
  * Reads tensors from first to last and hands over rows `row` .. `row + rows` of one at a time; the bytes are the receiver's until it is done.
- * Throws ModelFormatError for a truncated file, the signal's reason when aborted, and what the receiver throws.
+ * Throws ModelFormatError for a truncated file, what the source throws, the signal's reason when aborted, and what the receiver throws.
  */
 export async function readTensors(
   source: ModelSource,
@@ -30,7 +28,7 @@ export async function readTensors(
   let sinceYield = 0;
   for (const tensor of tensors) {
     const rowBytes = tensor.byteLength / tensor.rows;
-    const step = Math.max(GROUP_ROWS, Math.floor(CHUNK_BYTES / rowBytes / GROUP_ROWS) * GROUP_ROWS);
+    const step = rowsAtOnce(tensor);
     for (let row = 0; row < tensor.rows; row += step) {
       options.signal?.throwIfAborted();
       const rows = Math.min(step, tensor.rows - row);

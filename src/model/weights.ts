@@ -41,7 +41,7 @@ export interface ModelWeights extends LayerRange {
 
 /** Weights that are being filled. */
 export interface WeightStore {
-  /** Stores rows `row` .. `row + rows` of a tensor as the file has them; `row` is a multiple of GROUP_ROWS, and so is `rows` but for the last ones. */
+  /** Stores rows `row` .. `row + rows` of a tensor as the file has them; no more of them than rowsAtOnce, one after the other. */
   put(tensor: TensorInfo, row: number, rows: number, bytes: Uint8Array): void;
   /** All of them, once they are filled. */
   finish(): ModelWeights;
@@ -49,31 +49,56 @@ export interface WeightStore {
 }
 
 /** Rows the backend packs together. */
-export const GROUP_ROWS = 4;
+const GROUP_ROWS = 4;
+/** Bytes of a file stored at once: enough to keep a disk busy, little beside any model. */
+const CHUNK_BYTES = 1 << 20;
+
+/** How many rows of a tensor are stored at once. */
+export function rowsAtOnce({ rows, byteLength }: TensorInfo): number {
+  const step = Math.floor(CHUNK_BYTES / (byteLength / rows) / GROUP_ROWS) * GROUP_ROWS;
+  return Math.min(rows, Math.max(GROUP_ROWS, step));
+}
 
 /** Bytes that tensors take in memory. */
 export function weightBytes(backend: Backend, tensors: readonly TensorInfo[]): number {
   return tensors.reduce((sum, { name, rows, columns, type }) => sum + (isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns)), 0);
 }
 
-/** Reserves memory for the tensors (tensors.ts) of layers [first, end). Throws DeviceError where it ends; nothing is left reserved then. */
+/**
+ * Room for the tensors (tensors.ts) of layers [first, end). The memory grows as rows arrive, to twice what has come at most: what a header says
+ * costs nothing. Throws DeviceError where there is no room for all of them; nothing is left reserved then.
+ */
 export function createWeights(backend: Backend, tensors: readonly TensorInfo[], range: LayerRange): WeightStore {
   const addresses: Address[] = [];
   const free = () => {
     for (const address of addresses.splice(0)) backend.arena.free(address);
   };
-  const allocate = (size: number) => {
-    const address = backend.arena.allocate(size);
+  let end = 0;
+  const claim = (size: number) => {
+    const address = backend.arena.claim(size);
     addresses.push(address);
+    end = Math.max(end, address + size);
     return address;
+  };
+  let reached = 0;
+  const reach = (until: number) => {
+    if (until <= reached) return;
+    reached = Math.min(end, Math.max(until, 2 * reached));
+    backend.arena.reach(reached);
   };
   const matrices = new Map<string, Weight>();
   const vectors = new Map<string, Tensor>();
   try {
+    // where rows are put together on their way: below the weights, or it would lie where the memory does not reach yet
+    const largest = tensors.reduce((most, t) => Math.max(most, rowsAtOnce(t) * (t.byteLength / t.rows)), 0);
+    const staging = backend.arena.claim(largest);
+    addresses.push(staging);
     for (const { name, type, rows, columns } of tensors) {
-      if (isVector(name)) vectors.set(name, { address: allocate(columns * 4), columns });
-      else matrices.set(name, { address: allocate(backend.weightBytes(type, rows, columns)), type, rows, columns });
+      if (isVector(name)) vectors.set(name, { address: claim(columns * 4), columns });
+      else matrices.set(name, { address: claim(backend.weightBytes(type, rows, columns)), type, rows, columns });
     }
+    backend.arena.free(staging);
+    addresses.shift();
   } catch (error) {
     free();
     throw error;
@@ -81,8 +106,13 @@ export function createWeights(backend: Backend, tensors: readonly TensorInfo[], 
   return {
     put({ name, type, columns }, row, rows, bytes) {
       const weight = matrices.get(name);
-      if (weight) backend.packRows(weight, row, rows, bytes);
-      else backend.floats(vectors.get(name)!.address, columns).set(dequantize(type.name, bytes, columns));
+      if (weight) {
+        reach(weight.address + backend.weightBytes(type, row + rows, columns));
+        backend.packRows(weight, row, rows, bytes);
+        return;
+      }
+      reach(vectors.get(name)!.address + columns * 4);
+      backend.floats(vectors.get(name)!.address, columns).set(dequantize(type.name, bytes, columns));
     },
     finish() {
       const factors = vectors.get(ROPE_FACTORS);
