@@ -80,12 +80,16 @@ export class PipelineExecutor implements Executor {
    */
   static async load(options: PipelineOptions): Promise<PipelineExecutor> {
     const executor = new PipelineExecutor(options);
+    const wake = () => executor.#loading?.wake();
+    options.signal?.addEventListener('abort', wake);
     try {
       await executor.#load(options);
       return executor;
     } catch (error) {
       executor.#end(new DeviceError('the model was not loaded'));
       throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', wake);
     }
   }
 
