@@ -36,6 +36,11 @@ export class DeviceError extends RecollectError {
   override name = 'DeviceError';
 }
 
+/** A server could not be reached, or did not deliver all it has: try again, or look at the network. */
+export class NetworkError extends RecollectError {
+  override name = 'NetworkError';
+}
+
 /** Stored episodes could not be written or read back. */
 export class StoreError extends RecollectError {
   override name = 'StoreError';
@@ -53,7 +58,7 @@ export function failureOf(error: unknown): Failure {
 
 /** The error again, of its class where it is one of these. */
 export function errorOf({ name, message }: Failure): Error {
-  const classes = [OptionError, ModelFormatError, UnsupportedError, BudgetError, ContextError, DeviceError, StoreError];
+  const classes = [OptionError, ModelFormatError, UnsupportedError, BudgetError, ContextError, DeviceError, NetworkError, StoreError];
   const found = classes.map((Class) => new Class(message)).find((error) => error.name === name);
   return found ?? Object.assign(new Error(message), { name });
 }

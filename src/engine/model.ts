@@ -9,6 +9,7 @@ import { parseBytes } from '../math/format.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
+import type { LoadRetry } from '../model/download.ts';
 import { type LoadProgress, readTensors } from '../model/load.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
 import { checkTensors } from '../model/tensors.ts';
@@ -22,6 +23,24 @@ import { splitLayers } from './pipeline/split.ts';
 export interface LoadOptions {
   /** Called as weights arrive, about once a MiB. */
   onProgress?: (progress: LoadProgress) => void;
+  /**
+   * From a URL: milliseconds without an answer, or without a byte of it, after which it is asked
+   * for again. Default 30,000; Infinity waits.
+   */
+  stallMs?: number;
+  /**
+   * From a URL: how often it is asked again without a byte between, when a connection breaks or
+   * stalls or the server answers 429 or 5xx; each time from where it stopped. Default 5; 0: never.
+   */
+  retries?: number;
+  /** Milliseconds before the first of them, about; each waits twice as long, up to 60 s. Default 500. */
+  retryDelayMs?: number;
+  /** Called before each of them. */
+  onRetry?: (retry: LoadRetry) => void;
+  /** From a URL: sent with every request, a token for instance. */
+  headers?: HeadersInit;
+  /** From a URL: what fetches it. Default: the platform's. */
+  fetch?: typeof fetch;
   /** Aborts the load; everything is freed and the promise rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Which build of the kernels: 'relaxed' needs relaxed SIMD (Node 22+). Default 'auto'. Bytes of a module are for tests. */
@@ -78,14 +97,15 @@ const loadNames = namesOf<LoadOptions>({
  *     using model = await loadModel('models/recollect-tiny.gguf');
  *
  * Throws ModelFormatError for a damaged file, UnsupportedError for an architecture, weight type or tokenizer we don't run,
- * OptionError for what is no model input, DeviceError where memory ends, the signal's reason when aborted.
+ * OptionError for what is no model input or leads nowhere, NetworkError where a server cannot be reached or does not deliver (docs/loading.md),
+ * DeviceError where memory ends, the signal's reason when aborted.
  */
 export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
   const options = knownNames('loadModel', given, loadNames);
   optional(abortSignal, 'signal', options.signal);
   optional(callback, 'onProgress', options.onProgress);
   options.signal?.throwIfAborted();
-  const source = await openSource(input, options.signal);
+  const source = await openSource(input, options);
   try {
     const file = await readGguf(source, options.signal);
     const config = readConfig(file.metadata, source.name);

@@ -1,12 +1,13 @@
 // Where a model's bytes come from: a path, a URL, a Blob, or memory, behind one way to read them. Reads go forward through the file,
 // so that a URL is one request, kept only as far as it has not been used.
 import { runtime } from '#runtime';
-import { ModelFormatError, OptionError } from '../errors.ts';
+import { DeviceError, OptionError, RecollectError } from '../errors.ts';
+import { type DownloadOptions, openDownload } from './download.ts';
 
-export type ModelInput = string | URL | Blob | ArrayBuffer | Uint8Array;
+export type ModelInput = string | URL | Blob | ArrayBufferLike | ArrayBufferView;
 
 export interface ModelSource {
-  /** For messages: the path, the URL, or what kind of input it was. */
+  /** For messages: the path, the URL without its secrets, or what kind of input it was. */
   readonly name: string;
   /** Infinity where a server does not say. */
   readonly sizeBytes: number;
@@ -17,84 +18,184 @@ export interface ModelSource {
   close(): Promise<void>;
 }
 
-/** Opens a model for reading. Throws OptionError for what is no input; ModelFormatError where a server answers with an error. */
-export async function openSource(input: ModelInput, signal?: AbortSignal): Promise<ModelSource> {
-  if (input instanceof Uint8Array || input instanceof ArrayBuffer) {
-    const bytes = input instanceof Uint8Array ? input : new Uint8Array(input);
-    return {
-      name: 'bytes',
-      sizeBytes: bytes.length,
-      read: async (offset, length) => bytes.subarray(offset, offset + length),
-      forget() {},
-      close: async () => {},
-    };
-  }
-  if (typeof Blob !== 'undefined' && input instanceof Blob) {
-    return {
-      name: 'name' in input && typeof input.name === 'string' ? input.name : 'blob',
-      sizeBytes: input.size,
-      read: async (offset, length) => new Uint8Array(await input.slice(offset, offset + length).arrayBuffer()),
-      forget() {},
-      close: async () => {},
-    };
-  }
-  if (typeof input !== 'string' && !(input instanceof URL)) {
-    throw new OptionError(`a model is a path, URL, Blob, ArrayBuffer or Uint8Array; found ${input === null ? 'null' : typeof input}`);
-  }
-  const text = String(input);
-  if (/^(https?|blob|data):/.test(text)) return openStream(text, signal);
-  const path = text.startsWith('file:') ? decodeURIComponent(new URL(text).pathname) : text;
+/**
+ * Opens a model for reading. Throws OptionError for what is no input or leads nowhere, NetworkError
+ * where a server cannot be reached or does not deliver, the signal's reason when aborted (reads too).
+ */
+export async function openSource(input: ModelInput, options: DownloadOptions = {}): Promise<ModelSource> {
+  checkOptions(options);
+  const bytes = bytesOf(input);
+  if (bytes) return bytesSource(bytes);
+  const tag = tagOf(input);
+  if (tag === 'Blob' || tag === 'File') return interruptible(blobSource(input as Blob), options);
+  if (typeof input !== 'string' && tag !== 'URL') throw new OptionError(noInput(input, tag));
+  const place = locate(String(input).trim());
+  if (place instanceof URL && place.protocol !== 'file:') return openDownload(place, options);
+  return interruptible(await openFile(place), options);
+}
+
+/** Not instanceof, which knows neither other windows' and contexts' classes nor those of tests. */
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
+function bytesOf(input: unknown): Uint8Array | undefined {
+  if (ArrayBuffer.isView(input)) return new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
+  return /^(Shared)?ArrayBuffer$/.test(tagOf(input)) ? new Uint8Array(input as ArrayBuffer) : undefined;
+}
+
+function noInput(input: unknown, tag: string): string {
+  const hints: Record<string, string> = {
+    Promise: 'await it',
+    Response: 'pass its URL, which is asked again where a connection breaks, or its blob()',
+    Request: 'pass its URL, and what it sends as `headers`',
+    ReadableStream: 'pass the URL behind it, or the blob() of a Response made of it',
+    FileSystemFileHandle: 'pass what its getFile() gives',
+    FileList: 'pass one of its files',
+  };
+  const found = input === null ? 'null' : typeof input === 'object' ? tag : typeof input;
+  const hint = hints[tag] === undefined ? '' : `: ${hints[tag]}`;
+  return `a model is a path, URL, Blob, ArrayBuffer or Uint8Array; found ${found}${hint}`;
+}
+
+/** What a text leads to: a URL, or a path where there are paths. */
+function locate(text: string): string | URL {
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(text) ?? [];
+  const known = scheme !== undefined && /^(https?|blob|data|file)$/i.test(scheme);
+  if (scheme !== undefined && !known && text.includes('://'))
+    throw new OptionError(
+      `a URL begins with '${scheme}:', expected http:, https:, blob:, data: or file:` +
+        (/^hf$/i.test(scheme) ? ' (https://huggingface.co/OWNER/MODEL/resolve/main/FILE.gguf)' : ''),
+    );
+  if (!known && runtime.baseUrl === undefined) return text;
+  if (text === '') throw new OptionError("the model's URL is empty: name a .gguf file");
+  if (/^([a-z]:)?\\/i.test(text)) return text; // a path of Windows
   try {
-    const file = await runtime.openFile(path);
-    return { name: path, sizeBytes: file.sizeBytes, read: file.read, forget() {}, close: file.close };
-  } catch (cause) {
-    if ((cause as { code?: string }).code === 'ENOENT') throw new OptionError(`no file at '${path}': check the path`, { cause });
-    if ((cause as { code?: string }).code === 'EISDIR') throw new OptionError(`'${path}' is a folder: name a .gguf file`, { cause });
-    throw cause;
+    return known ? new URL(text) : new URL(text, runtime.baseUrl);
+  } catch {
+    // the message of the platform shows all of it, passwords too
+    const shown = text.replace(/^([a-z]+:\/\/)[^/]*@/i, '$1***@').replace(/[?#].*$/, '?***');
+    throw new OptionError(
+      known
+        ? `'${shown.slice(0, 200)}' is not a valid URL: check how it is written`
+        : `'${shown.slice(0, 200)}' is relative, and this place has no URL that it could be ` +
+            `relative to (${scheme ?? 'a worker made of a blob'}): pass an absolute URL`,
+    );
   }
 }
 
-async function openStream(url: string, signal?: AbortSignal): Promise<ModelSource> {
-  const response = await fetch(url, { signal });
-  if (!response.ok || !response.body) throw new ModelFormatError(`${url} answered ${response.status} ${response.statusText}: expected a GGUF file`);
-  const announced = response.headers.get('content-encoding') ? null : response.headers.get('content-length');
-  const reader = response.body.getReader();
-  let chunks: Uint8Array[] = [];
-  let begin = 0; // offset of the first byte kept
-  let end = 0; // offset after the last byte received
-  let finished = false;
+/** What file systems say, and whose turn it is then. */
+const fileFaults: Record<string, string> = {
+  EISDIR: 'is a folder: name a .gguf file',
+  ENOTDIR: 'leads through something that is no folder: check the path',
+  ENAMETOOLONG: 'is longer than names may be: check the path',
+  ELOOP: 'is a link in a circle: check the path',
+  EACCES: 'may not be read: check its permissions',
+  EPERM: 'may not be read: check its permissions',
+  ESPIPE: 'is no regular file (a pipe or a device): write it to a file, or pass its bytes',
+};
+const deviceFaults = /^(EMFILE|ENFILE|EIO|ENOMEM|EBUSY|ESTALE|ENXIO|ETIMEDOUT|EAGAIN)$/;
+
+async function openFile(place: string | URL): Promise<ModelSource> {
+  const name = place instanceof URL ? pathOf(place) : place;
+  const failed = (cause: unknown, doing: string): never => {
+    if (cause instanceof RecollectError) throw cause;
+    const { code = '', message } = cause as { code?: string; message: string };
+    if (code === 'ENOENT') throw new OptionError(`no file at '${name}': check the path`, { cause });
+    const shown = name.slice(0, 200);
+    if (fileFaults[code]) throw new OptionError(`'${shown}' ${fileFaults[code]}`, { cause });
+    if (deviceFaults.test(code)) throw new DeviceError(`'${shown}' could not be ${doing} (${code}): try again`, { cause });
+    throw new OptionError(`'${shown}' cannot be ${doing} (${code || message}): check the path`, {
+      cause,
+    });
+  };
+  const file = await runtime.openFile(place).catch((cause) => failed(cause, 'opened'));
   return {
-    name: url,
-    sizeBytes: announced === null ? Number.POSITIVE_INFINITY : Number(announced),
+    name,
+    sizeBytes: file.sizeBytes,
+    read: (offset, length) => file.read(offset, length).catch((cause) => failed(cause, 'read')),
+    forget() {},
+    close: file.close,
+  };
+}
+
+function pathOf(url: URL): string {
+  try {
+    return decodeURIComponent(url.pathname);
+  } catch {
+    return url.pathname;
+  }
+}
+
+function bytesSource(bytes: Uint8Array): ModelSource {
+  const { byteLength, buffer } = bytes;
+  const shared = tagOf(buffer) === 'SharedArrayBuffer';
+  return {
+    name: 'bytes',
+    sizeBytes: byteLength,
     async read(offset, length) {
-      if (offset < begin) throw new RangeError(`${url}: offset ${offset} was forgotten`);
-      while (end < offset + length && !finished) {
-        const { done, value } = await reader.read();
-        if (done) finished = true;
-        else {
-          chunks.push(value);
-          end += value.length;
-        }
-      }
-      const wanted = Math.max(0, Math.min(length, end - offset));
-      const out = new Uint8Array(wanted);
-      let at = begin;
-      for (const chunk of chunks) {
-        const from = Math.max(0, offset - at);
-        const to = Math.min(chunk.length, offset + wanted - at);
-        if (from < to) out.set(chunk.subarray(from, to), at + from - offset);
-        at += chunk.length;
-      }
-      return out;
+      if (bytes.byteLength < byteLength) throw new OptionError(`the model's ${byteLength} bytes were transferred or cut while it was loaded: keep them`);
+      const piece = bytes.subarray(offset, offset + length);
+      // decoders take no shared memory, and others may write to it
+      return shared ? piece.slice() : piece;
     },
-    forget(offset) {
-      let dropped = 0;
-      while (dropped < chunks.length && begin + chunks[dropped].length <= offset) begin += chunks[dropped++].length;
-      if (dropped > 0) chunks = chunks.slice(dropped);
+    forget() {},
+    close: async () => {},
+  };
+}
+
+function blobSource(blob: Blob): ModelSource {
+  const name = 'name' in blob && typeof blob.name === 'string' ? blob.name : 'blob';
+  return {
+    name,
+    sizeBytes: blob.size,
+    async read(offset, length) {
+      try {
+        return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
+      } catch (cause) {
+        throw new OptionError(
+          `${name}: cannot be read at byte ${offset} (${(cause as Error).name}): the file was ` +
+            'changed, moved or deleted since it was chosen. Choose it again',
+          { cause },
+        );
+      }
     },
-    async close() {
-      chunks = [];
-      if (!finished) await reader.cancel().catch(() => {});
+    forget() {},
+    close: async () => {},
+  };
+}
+
+/** A source whose reads end at once when the signal aborts. */
+function interruptible(source: ModelSource, { signal }: DownloadOptions): ModelSource {
+  if (!signal) return source;
+  return {
+    ...source,
+    read(offset, length) {
+      return new Promise((resolve, reject) => {
+        const abort = () => reject(signal.reason);
+        if (signal.aborted) return abort();
+        signal.addEventListener('abort', abort);
+        source
+          .read(offset, length)
+          .then(resolve, reject)
+          .finally(() => signal.removeEventListener('abort', abort));
+      });
     },
   };
+}
+
+/** Throws OptionError for what cannot be meant. */
+function checkOptions(options: DownloadOptions): void {
+  const number = (name: 'retries' | 'retryDelayMs' | 'stallMs', least: number, most: number) => {
+    const value = options[name];
+    if (value === undefined || (typeof value === 'number' && value >= least && value <= most))
+      if (name !== 'retries' || value === undefined || Number.isInteger(value)) return;
+    throw new OptionError(
+      `${name} is ${typeof value === 'number' ? value : typeof value}, expected a ` +
+        `${name === 'retries' ? 'whole number' : 'number'} from ${least} to ${most}`,
+    );
+  };
+  number('retries', 0, 100);
+  number('retryDelayMs', 0, 60_000);
+  number('stallMs', 1, Number.POSITIVE_INFINITY);
+  for (const name of ['fetch', 'onRetry'] as const)
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw new OptionError(`${name} is ${typeof options[name]}, expected a function`);
 }

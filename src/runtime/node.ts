@@ -1,5 +1,5 @@
 // Node: files through node:fs.
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import type { Runtime } from './runtime.ts';
@@ -10,12 +10,14 @@ export const runtime: Runtime = {
   name: 'node',
   cores: availableParallelism(),
   async openFile(path) {
+    const found = await stat(path);
+    if (found.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
+    // opening a pipe would wait for a writer, and it cannot be read at an offset
+    if (!found.isFile()) throw Object.assign(new Error(`${path} is no regular file`), { code: 'ESPIPE' });
     const handle = await open(path, 'r');
     let buffer = new Uint8Array(0);
     try {
-      const stat = await handle.stat();
-      if (stat.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
-      const { size } = stat;
+      const { size } = await handle.stat();
       return {
         sizeBytes: size,
         async read(offset, length) {

@@ -12,8 +12,10 @@ export interface Runtime {
   readonly name: string;
   /** Cores that this process may use. */
   readonly cores: number;
-  /** Opens a file. Throws the platform's error where it cannot, UnsupportedError where there are no files. */
-  openFile(path: string): Promise<RandomAccessFile>;
+  /** What relative URLs mean; undefined where a relative name is a path. */
+  readonly baseUrl?: string;
+  /** Opens a file, by path or file: URL. Throws the platform's error where it cannot, UnsupportedError where there are no files. */
+  openFile(path: string | URL): Promise<RandomAccessFile>;
   /** Writes a file so that it is whole or not there: to a temporary name first, then renamed. Makes missing folders. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   removeFile(path: string): Promise<void>;

@@ -159,7 +159,7 @@ test('what is no model', async () => {
   await refused(42 as never, 'OptionError', /found number/);
   const server = createServer((_, response) => response.writeHead(404).end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  await refused(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x.gguf`, 'ModelFormatError', /404/);
+  await refused(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x.gguf`, 'OptionError', /404 Not Found: there is no such file/);
   server.close();
 });
 test('an aborted load rejects with the reason and frees everything', async () => {
