@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const test = suite('documents');
 
-for (const name of ['README.md', 'docs/policies.md']) {
+for (const name of ['README.md', 'docs/policies.md', 'docs/loading.md']) {
   test(`${name}: its example prints what it says`, () => {
     const text = readFileSync(`${root}${name}`, 'utf8');
     const code = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map((m) => m[1]).join('\n');
@@ -25,7 +25,16 @@ for (const name of ['README.md', 'docs/policies.md']) {
   });
 }
 test('links between documents lead somewhere', () => {
-  for (const name of ['README.md', 'ARCHITECTURE.md', 'docs/policies.md', 'docs/memory.md', 'docs/evaluation.md', 'docs/log.md', 'models/README.md']) {
+  for (const name of [
+    'README.md',
+    'ARCHITECTURE.md',
+    'docs/policies.md',
+    'docs/loading.md',
+    'docs/memory.md',
+    'docs/evaluation.md',
+    'docs/log.md',
+    'models/README.md',
+  ]) {
     const text = readFileSync(`${root}${name}`, 'utf8');
     const folder = name.includes('/') ? name.slice(0, name.lastIndexOf('/') + 1) : '';
     for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) assert.ok(readFileSync(`${root}${folder}${link}`).length > 0, `${name}: ${link}`);

@@ -15,7 +15,7 @@ export async function loadWithProgress(
     build: build ?? 'auto',
     threads: threads ?? 'auto',
     pipeline: pipeline ?? 'auto',
-    onRetry: ({ reason, delayMs }) => terminal.progress(`loading ${input}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
+    onRetry: ({ url, reason, delayMs }) => terminal.progress(`loading ${url}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
     onProgress: ({ loadedBytes, totalBytes }) => terminal.progress(`loading ${input}: ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`),
   });
   terminal.progress('');

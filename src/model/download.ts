@@ -245,14 +245,14 @@ class Download implements ModelSource {
     this.#control = control;
     const fetcher = this.#fetch;
     const request = (async () => fetcher(this.#target, { headers, signal: control.signal, redirect: 'follow' }))();
-    const response = await this.#wait(request, (late) => void late?.body?.cancel().catch(() => {}));
+    const response = await this.#wait(request, (late) => void late?.body?.cancel?.().catch(() => {}));
     // not instanceof: other fetches have classes of their own
     if (typeof response?.status !== 'number' || typeof response.headers?.get !== 'function')
       throw new Final(new OptionError(`${this.name}: \`fetch\` gave no Response`));
     try {
       this.#accept(response, ranged ? offset : 0);
     } catch (error) {
-      response.body?.cancel().catch(() => {});
+      response.body?.cancel?.().catch(() => {});
       throw error;
     }
   }
