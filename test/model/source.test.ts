@@ -62,9 +62,9 @@ async function serve<T>(answer: (exchange: Exchange) => void, use: (served: Serv
 }
 
 interface Sent {
-  /** What of the file, default all that was asked for; `then` the connection breaks or stalls there. */
+  /** What of the file, default all that was asked for; after it the connection breaks or stalls there. */
   readonly until?: number;
-  readonly then?: 'end' | 'break' | 'stall';
+  readonly finish?: 'end' | 'break' | 'stall';
   readonly ranges?: boolean;
   readonly bytes?: Buffer;
   readonly headers?: Record<string, string>;
@@ -72,15 +72,15 @@ interface Sent {
   readonly length?: number | null;
 }
 /** Answers as a plain file server does, as far as it gets. */
-function send({ response, from = 0 }: Exchange, { until, then = 'end', ranges = true, bytes = file, headers = {}, length }: Sent = {}): void {
+function send({ response, from = 0 }: Exchange, { until, finish = 'end', ranges = true, bytes = file, headers = {}, length }: Sent = {}): void {
   const start = ranges ? from : 0;
   const told = length === undefined ? bytes.length - start : length;
   const lengths: Record<string, string> = told === null ? {} : { 'content-length': String(told) };
   const range: Record<string, string> = start > 0 ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {};
   response.writeHead(start > 0 ? 206 : 200, { ...lengths, ...range, ...headers });
   const part = bytes.subarray(start, until ?? bytes.length);
-  if (then === 'end') response.end(part);
-  else response.write(part, () => then === 'break' && setTimeout(() => response.destroy(), 10));
+  if (finish === 'end') response.end(part);
+  else response.write(part, () => finish === 'break' && setTimeout(() => response.destroy(), 10));
 }
 
 /** Reads all of an input, in pieces that are forgotten. */
@@ -105,7 +105,7 @@ const tag = { etag: '"one"' };
 
 test('a connection that breaks is continued where it stopped, with an event, if it is the same file', async () => {
   await serve(
-    (e) => send(e, e.number === 1 ? { until: broken, then: 'break', headers: tag } : { headers: tag }),
+    (e) => send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
     async ({ url, requests }) => {
       const retries: LoadRetry[] = [];
       same(await readAll(`${url}?token=secret`, { ...quick, onRetry: (retry) => retries.push(retry) }));
@@ -123,7 +123,7 @@ test('so is one that stalls, in its body or before its head', async () => {
   await serve(
     (e) => {
       if (e.number === 2) return;
-      send(e, e.number === 1 ? { until: broken, then: 'stall', headers: tag } : { headers: tag });
+      send(e, e.number === 1 ? { until: broken, finish: 'stall', headers: tag } : { headers: tag });
     },
     async ({ url }) => {
       const reasons: string[] = [];
@@ -170,7 +170,7 @@ test('429 and 5xx are asked again, as late as they say', async () => {
 test('tries are counted from the last byte that came, and end', async () => {
   const step = Math.ceil(SIZE / 12);
   await serve(
-    (e) => send(e, { until: (e.from ?? 0) + step, then: (e.from ?? 0) + step < SIZE ? 'break' : 'end', headers: tag }),
+    (e) => send(e, { until: (e.from ?? 0) + step, finish: (e.from ?? 0) + step < SIZE ? 'break' : 'end', headers: tag }),
     async ({ url, requests }) => {
       same(await readAll(url, { ...quick, retries: 1 }));
       assert.is(requests.length, 12);
@@ -178,7 +178,7 @@ test('tries are counted from the last byte that came, and end', async () => {
   );
   for (const retries of [0, 3])
     await serve(
-      (e) => send(e, { until: broken, then: 'break', headers: tag }),
+      (e) => send(e, { until: broken, finish: 'break', headers: tag }),
       async ({ url, requests }) => {
         const times = retries === 0 ? '' : ', 4 times';
         const pattern = new RegExp(`m\\.gguf: the connection broke \\(\\w+\\), at byte ${broken} of ${SIZE}${times}: try again later`);
@@ -191,7 +191,7 @@ test('a server without ranges sends all again: what is known is skipped', async 
   for (const headers of [tag, {}])
     for (const length of [undefined, null])
       await serve(
-        (e) => send(e, { ranges: false, headers, length, ...(e.number === 1 && { until: broken, then: 'break' }) }),
+        (e) => send(e, { ranges: false, headers, length, ...(e.number === 1 && { until: broken, finish: 'break' }) }),
         async ({ url, requests }) => {
           same(await readAll(url));
           assert.is(requests.length, 2);
@@ -199,7 +199,7 @@ test('a server without ranges sends all again: what is known is skipped', async 
       );
   // and where it ends at the same byte each time, that is soon believed
   await serve(
-    (e) => send(e, { ranges: false, length: SIZE + 1000, until: SIZE, then: 'break' }),
+    (e) => send(e, { ranges: false, length: SIZE + 1000, until: SIZE, finish: 'break' }),
     async ({ url, requests }) => {
       await rejects(readAll(url), 'NetworkError', /at byte \d+ of \d+, 3 times: it ends there every time, so the length it tells is wrong/);
       assert.is(requests.length, 3);
@@ -221,7 +221,7 @@ test('another file is never continued', async () => {
   ];
   for (const [name, before, after, pattern] of cases)
     await serve(
-      (e) => send(e, e.number === 1 ? { ...before, until: broken, then: 'break' } : after),
+      (e) => send(e, e.number === 1 ? { ...before, until: broken, finish: 'break' } : after),
       async ({ url, requests }) => {
         const message = /m\.gguf: the file changed while it was read, at byte 100000/;
         const failed = await readAll(url).catch((error: Error) => error);
@@ -242,7 +242,7 @@ test('what If-Range may say: strong tags, dates that are old enough', async () =
     [{ ...tag, 'last-modified': modified }, tag.etag],
   ] as [Record<string, string>, string | undefined][])
     await serve(
-      (e) => send(e, { headers, ...(e.number === 1 && { until: broken, then: 'break' }) }),
+      (e) => send(e, { headers, ...(e.number === 1 && { until: broken, finish: 'break' }) }),
       async ({ url, requests }) => {
         same(await readAll(url));
         assert.is(requests[1].headers['if-range'], expected);
@@ -250,19 +250,19 @@ test('what If-Range may say: strong tags, dates that are old enough', async () =
     );
 });
 test('416: the end of a file whose length was told wrong, another file, or a server that cannot', async () => {
-  const first: Sent = { length: SIZE + 1000, until: SIZE, then: 'break' };
+  const first: Sent = { length: SIZE + 1000, until: SIZE, finish: 'break' };
   const refuse = ({ response }: Exchange, range?: string) => response.writeHead(416, range ? { 'content-range': range } : {}).end();
   await serve(
     (e) => (e.number === 1 ? send(e, first) : refuse(e, `bytes */${SIZE}`)),
     async ({ url }) => same(await readAll(url)),
   );
   await serve(
-    (e) => (e.number === 1 ? send(e, { until: broken, then: 'break' }) : refuse(e, 'bytes */500')),
+    (e) => (e.number === 1 ? send(e, { until: broken, finish: 'break' }) : refuse(e, 'bytes */500')),
     async ({ url }) => rejects(readAll(url), 'NetworkError', /changed.*it is 500 bytes long, and 100000 were read/),
   );
   await serve(
     (e) => {
-      if (e.number === 1) send(e, { until: broken, then: 'break' });
+      if (e.number === 1) send(e, { until: broken, finish: 'break' });
       else if (e.from !== undefined) refuse(e);
       else send(e);
     },
@@ -273,7 +273,7 @@ test('parts that are not those asked for', async () => {
   const part =
     (start: number, headers: Record<string, string>, end = SIZE) =>
     (e: Exchange) => {
-      if (e.number === 1) return send(e, { until: broken, then: 'break', headers: tag });
+      if (e.number === 1) return send(e, { until: broken, finish: 'break', headers: tag });
       e.response.writeHead(206, { ...tag, ...headers }).end(file.subarray(start, end));
     };
   const early = broken - 5000;
@@ -335,7 +335,7 @@ test('whatever happens where, the bytes are those of the file', async () => {
         const what = random();
         if (what < 0.2) e.response.writeHead(pick([429, 500, 503])).end();
         else if (what < 0.3) e.request.socket.destroy();
-        else send(e, { headers, length, ranges: random() < 0.7, until, then: pick(['break', 'break', 'break', 'stall']) });
+        else send(e, { headers, length, ranges: random() < 0.7, until, finish: pick(['break', 'break', 'break', 'stall']) });
       },
       async ({ url }) => same(await readAll(url, { retryDelayMs: 1, stallMs: 40, retries: 9 }, 1000 + Math.floor(random() * 50_000))),
     );
@@ -409,7 +409,7 @@ test('secrets of a URL are sent, never shown', async () => {
     for (let at = error as Error | undefined; at; at = at.cause as Error | undefined) shown.push(String(at.message), String(at.stack));
   };
   await serve(
-    (e) => (e.number === 1 ? send(e, { until: broken, then: 'break' }) : e.response.writeHead(403).end()),
+    (e) => (e.number === 1 ? send(e, { until: broken, finish: 'break' }) : e.response.writeHead(403).end()),
     async ({ port, requests }) => {
       const url = `http://us%C3%ABr:pass-w0rd@127.0.0.1:${port}/m.gguf?token=t0ken-value&x=1#fragment-5`;
       const onRetry = (retry: LoadRetry) => shown.push(JSON.stringify(retry));
@@ -454,7 +454,7 @@ test('an abort ends every wait at once, with its reason', async () => {
     async ({ url }) => aborts((signal) => readAll(url, { ...patient, signal })),
   );
   await serve(
-    (e) => send(e, { until: broken, then: 'stall' }),
+    (e) => send(e, { until: broken, finish: 'stall' }),
     async ({ url }) => {
       await aborts((signal) => readAll(url, { ...patient, signal }));
       for (const pipeline of [1, 2]) await aborts((signal) => loadModel(url, { ...patient, signal, pipeline, threads: 1 }));
@@ -476,7 +476,7 @@ test('nothing keeps the process alive after a load that failed, was aborted, or 
   const index = new URL('../../src/model/source.js', import.meta.url).href;
   await serve(
     (e) => {
-      if (e.request.url === '/stall') send(e, { until: broken, then: 'stall' });
+      if (e.request.url === '/stall') send(e, { until: broken, finish: 'stall' });
       else if (e.request.url === '/busy') e.response.writeHead(503).write('never ends');
       else send(e);
     },
@@ -576,7 +576,7 @@ test('however long a file is, little of it is held', async () => {
 
 test('headers and fetch of the user', async () => {
   await serve(
-    (e) => send(e, e.number === 1 ? { until: broken, then: 'break', headers: tag } : { headers: tag }),
+    (e) => send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
     async ({ url, requests }) => {
       const asked: string[] = [];
       const given: typeof fetch = function (this: unknown, input, init) {
@@ -614,7 +614,7 @@ test('options that cannot be meant are refused', async () => {
   ] as [object, RegExp][])
     await rejects(readAll(file, options), 'OptionError', pattern);
   await serve(
-    (e) => send(e, { until: broken, then: 'stall' }),
+    (e) => send(e, { until: broken, finish: 'stall' }),
     async ({ url }) => {
       // a timer that long would fire at once
       const abort = AbortSignal.timeout(100);
@@ -727,11 +727,11 @@ test('a model that came in pieces answers as the file does, in a pipeline too, a
   const expected = await logits(bundled('recollect-tiny.gguf'), 1);
   for (const pipeline of [1, 2]) {
     await serve(
-      (e) => send(e, { bytes, headers: tag, ...(e.number < 4 && { until: Math.floor((bytes.length * e.number) / 4), then: 'break' }) }),
+      (e) => send(e, { bytes, headers: tag, ...(e.number < 4 && { until: Math.floor((bytes.length * e.number) / 4), finish: 'break' }) }),
       async ({ url }) => assert.equal(await logits(url, pipeline), expected),
     );
     await serve(
-      (e) => send(e, { bytes, headers: tag, until: bytes.length - 1000, then: 'break' }),
+      (e) => send(e, { bytes, headers: tag, until: bytes.length - 1000, finish: 'break' }),
       async ({ url }) => rejects(logits(url, pipeline), 'NetworkError', /m\.gguf: the connection broke .*at byte \d+ of \d+, 6 times/),
     );
   }
