@@ -105,7 +105,9 @@ class Download implements ModelSource {
   #begin = 0;
   #end = 0;
   #floor = 0;
-  #tail: Uint8Array = new Uint8Array(0);
+  /** The last bytes, up to TAIL_BYTES of them. */
+  readonly #tail = new Uint8Array(TAIL_BYTES);
+  #tailLength = 0;
   #finished = false;
   /** The whole file's bytes, once a server said it. */
   #total?: number;
@@ -233,7 +235,7 @@ class Download implements ModelSource {
     const headers = new Headers(this.#headers);
     // where nothing else tells that it is the same file, a piece is read twice and compared
     const known = this.#version?.etag ?? this.#version?.modified ?? this.#total;
-    const offset = known === undefined ? this.#end - this.#tail.length : this.#end;
+    const offset = known === undefined ? this.#end - this.#tailLength : this.#end;
     const ranged = offset > 0 && this.#ranges && !this.#encoded;
     if (ranged) {
       headers.set('range', `bytes=${offset}-`);
@@ -339,7 +341,7 @@ class Download implements ModelSource {
     const fresh = known > 0 ? value.subarray(known) : value;
     this.#end += fresh.length;
     this.#chunks.push(fresh);
-    this.#tail = fresh.slice(-TAIL_BYTES);
+    this.#keepTail(fresh.subarray(-TAIL_BYTES));
     this.#attempt = 0;
     this.#sameEnds = 0;
     this.#progressAt = performance.now();
@@ -347,9 +349,16 @@ class Download implements ModelSource {
     this.forget(this.#floor);
   }
 
+  #keepTail(bytes: Uint8Array): void {
+    const kept = Math.min(this.#tailLength, TAIL_BYTES - bytes.length);
+    this.#tail.copyWithin(0, this.#tailLength - kept, this.#tailLength);
+    this.#tail.set(bytes, kept);
+    this.#tailLength = kept + bytes.length;
+  }
+
   /** Holds bytes that came again, from `at` on, against the last ones that were read. */
   #compare(value: Uint8Array, at: number): void {
-    const tailBegin = this.#end - this.#tail.length;
+    const tailBegin = this.#end - this.#tailLength;
     const from = Math.max(at, tailBegin);
     const to = Math.min(at + value.length, this.#end);
     for (let i = from; i < to; i++) if (value[i - at] !== this.#tail[i - tailBegin]) throw new Final(this.#changed(`byte ${i} is another now`));

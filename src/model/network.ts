@@ -33,7 +33,7 @@ export const TRY_LATER = 'try again later';
 /** What runtimes say (codes of Node's and Bun's, words of Deno's), first match counts. */
 const kinds: readonly [RegExp, Again, string, string][] = [
   [/redirect/i, 'never', 'its redirects never end, or lead nowhere', 'check the URL'],
-  [/bad port/i, 'never', 'its port is one that fetch never uses', 'serve it at another port'],
+  [/bad port|ports? \d+ are blocked/i, 'never', 'its port is one that fetch never uses', 'serve it at another port'],
   [/scheme/i, 'never', 'it leads to something that is not HTTP', 'check the URL'],
   [
     /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_TLS|ERR_SSL|EPROTO|certificate/i,
