@@ -111,8 +111,8 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
     const config = readConfig(file.metadata, source.name);
     const tokenizer = createTokenizer(file.metadata, source.name);
     const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
-    checkTensors(file.tensors, config, source.name);
-    const { executor, bytes } = await placeLayers(source, file.tensors, config, options);
+    const tensors = checkTensors(file.tensors, config, source.name);
+    const { executor, bytes } = await placeLayers(source, tensors, config, options);
     let live = true;
     const dispose = () => {
       if (!live) return;

@@ -3,6 +3,7 @@ import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import { architectures } from './arch/registry.ts';
 import type { Architecture } from './arch/architecture.ts';
 import type { Metadata } from './gguf.ts';
+import { refuseWhatChanges } from './keys.ts';
 
 /** Letters as in docs: L layers, D width, Hq query heads, Hkv kv heads, d head dimension, F feed-forward width, V vocabulary. */
 export interface ModelConfig {
@@ -14,6 +15,7 @@ export interface ModelConfig {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly feedForward: number;
+  /** Tokens of the vocabulary; rows of padding that a file has behind them are left out. */
   readonly vocabulary: number;
   /** Positions the model was trained on. */
   readonly contextLength: number;
@@ -57,17 +59,13 @@ export function readConfig(metadata: Metadata, file: string): ModelConfig {
     }
     return value;
   };
-  const positive = (key: string, fallback: number): number => {
+  const positive = (key: string, fallback?: number): number => {
     const value = number(key, fallback);
     if (!(value > 0 && Number.isFinite(value))) throw new ModelFormatError(`${file}: metadata '${arch}.${key}' is ${value}, expected a positive number`);
     return value;
   };
 
-  if (Number(metadata[`${arch}.expert_count`] ?? 0) > 0) throw new UnsupportedError(`${file}: a mixture of experts; only dense models are supported`);
-  const scaling = metadata[`${arch}.rope.scaling.type`] ?? 'none';
-  if (scaling !== 'none' && scaling !== 'linear') {
-    throw new UnsupportedError(`${file}: rope scaling '${scaling}'; supported are none, linear, and frequency factors (Llama 3)`);
-  }
+  const contextLength = count('context_length', MAX_CONTEXT);
   const width = count('embedding_length', MAX_WIDTH);
   const queryHeads = count('attention.head_count', MAX_HEADS);
   const kvHeads = count('attention.head_count_kv', MAX_HEADS, queryHeads);
@@ -78,8 +76,9 @@ export function readConfig(metadata: Metadata, file: string): ModelConfig {
   }
   const ropeDims = count('rope.dimension_count', MAX_HEAD_DIM, headDim);
   if (ropeDims > headDim || ropeDims % 2 !== 0) throw new ModelFormatError(`${file}: ${ropeDims} rotated dimensions of a head of ${headDim}`);
+  refuseWhatChanges(metadata, architecture.name, { width, headDim, contextLength }, file);
   const tokens = metadata['tokenizer.ggml.tokens'];
-  const vocabulary = count('vocab_size', MAX_VOCABULARY, Array.isArray(tokens) ? tokens.length : undefined);
+  const stated = count('vocab_size', MAX_VOCABULARY, Array.isArray(tokens) ? tokens.length : undefined);
   return {
     name: String(metadata['general.name'] ?? file),
     architecture,
@@ -89,11 +88,29 @@ export function readConfig(metadata: Metadata, file: string): ModelConfig {
     kvHeads,
     headDim,
     feedForward: count('feed_forward_length', MAX_WIDTH),
-    vocabulary,
-    contextLength: count('context_length', MAX_CONTEXT),
-    normEps: positive('attention.layer_norm_rms_epsilon', 1e-5),
+    vocabulary: Array.isArray(tokens) && tokens.length > 0 ? tokens.length : stated,
+    contextLength,
+    normEps: positive('attention.layer_norm_rms_epsilon'),
     ropeBase: positive('rope.freq_base', 10000),
     ropeDims,
-    ropeScale: scaling === 'linear' ? positive('rope.scaling.factor', 1) : 1,
+    ropeScale: ropeScale(metadata, architecture.name, number, file),
   };
+}
+
+/**
+ * What positions are divided by, as llama.cpp finds it: by the factor, or by the older key where there is
+ * none; a type that is not told is linear, 0 is no factor, and 'none' ignores both.
+ */
+function ropeScale(metadata: Metadata, arch: string, number: (key: string, fallback?: number) => number, file: string): number {
+  const type = metadata[`${arch}.rope.scaling.type`] ?? 'linear';
+  if (type !== 'none' && type !== 'linear') {
+    throw new UnsupportedError(
+      `${file}: rope scaling '${String(type).slice(0, 80)}'; supported are none, linear, and frequency factors (Llama 3): choose a model without it`,
+    );
+  }
+  const factor = number('rope.scaling.factor', number('rope.scale_linear', 0));
+  if (!(factor >= 0 && Number.isFinite(factor))) {
+    throw new ModelFormatError(`${file}: positions are scaled by ${factor} ('${arch}.rope.scaling.factor'), expected a positive number`);
+  }
+  return type === 'none' || factor === 0 ? 1 : factor;
 }

@@ -81,7 +81,7 @@ export async function readGguf(source: ModelSource, signal?: AbortSignal): Promi
   if (version !== 2 && version !== 3) {
     const which = version & 0xffff ? String(version) : `${version >>> 24} (big-endian)`;
     throw new UnsupportedError(
-      `${source.name}: GGUF version ${which}; versions 2 and 3, little-endian, are supported: ` + 'convert the model again with a llama.cpp of today',
+      `${source.name}: GGUF version ${which}; versions 2 and 3, little-endian, are supported: convert the model again with a llama.cpp of today`,
     );
   }
   const header = await readHeader(source, signal);

@@ -1,5 +1,6 @@
 // A file's tensors on their way into memory, a few rows at a time: loading holds the weights once and a small piece of the file, never the file twice.
 import { ModelFormatError } from '../errors.ts';
+import { checkFinite } from './finite.ts';
 import type { TensorInfo } from './gguf.ts';
 import type { ModelSource } from './source.ts';
 import { fileBytes } from './tensors.ts';
@@ -40,6 +41,7 @@ export async function readTensors(
           `${source.name}: ends inside tensor '${tensor.name}', at byte ${offset + chunk.length}: the file was cut off, get another copy`,
         );
       }
+      checkFinite(tensor, row, chunk, source.name);
       await put(tensor, row, rows, chunk);
       loadedBytes += rows * rowBytes;
       sinceYield += rows * rowBytes;

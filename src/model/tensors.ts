@@ -2,12 +2,16 @@
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
+import { clip } from './header.ts';
 
 /** Consecutive layers [first, end). */
 export interface LayerRange {
   readonly first: number;
   readonly end: number;
 }
+
+/** Rows the backend packs together. */
+export const GROUP_ROWS = 4;
 
 export const EMBEDDING = 'token_embd.weight';
 export const OUTPUT_NORM = 'output_norm.weight';
@@ -20,9 +24,13 @@ export const layerPrefix = (layer: number): string => `blk.${layer}.`;
 /** Whether a tensor is a vector, kept as f32; the others are matrices, kept as they are stored. */
 export const isVector = (tensor: string): boolean => /(norm\.weight|\.bias)$/.test(tensor) || tensor === ROPE_FACTORS;
 
-/** Holds a file's tensors against its metadata. Throws ModelFormatError for one that is missing or misshapen, UnsupportedError for one we would have to ignore. */
-export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig, name: string): void {
-  const { width: D, feedForward: F, queryHeads, kvHeads, headDim: d, vocabulary: V } = config;
+/**
+ * Holds a file's tensors against its metadata and gives those to be read: the file's, less the rows of the
+ * embedding and the output that stand behind the last token (padding: nothing could say what they mean).
+ * Throws ModelFormatError for one that is missing or misshapen, UnsupportedError for one we would have to ignore.
+ */
+export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig, name: string): TensorInfo[] {
+  const { width: D, feedForward: F, queryHeads, kvHeads, headDim: d, vocabulary: V, architecture } = config;
   const wanted = new Map<string, readonly [rows: number, columns: number]>();
   const optional = new Set<string>();
   const want = (tensor: string, rows: number, columns: number) => wanted.set(tensor, [rows, columns]);
@@ -34,7 +42,7 @@ export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig
   want(OUTPUT_NORM, 1, D);
   want(OUTPUT, V, D);
   optional.add(OUTPUT);
-  wantIfThere(ROPE_FACTORS, config.ropeDims / 2);
+  if (architecture.ropeFactors) wantIfThere(ROPE_FACTORS, config.ropeDims / 2);
   for (let i = 0; i < config.layers; i++) {
     const at = layerPrefix(i);
     want(`${at}attn_norm.weight`, 1, D);
@@ -49,29 +57,46 @@ export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig
     wantIfThere(`${at}attn_q.bias`, queryHeads * d);
     wantIfThere(`${at}attn_k.bias`, kvHeads * d);
     wantIfThere(`${at}attn_v.bias`, kvHeads * d);
-    if (config.architecture.qkNorm) {
+    if (architecture.qkNorm) {
       want(`${at}attn_q_norm.weight`, 1, d);
       want(`${at}attn_k_norm.weight`, 1, d);
     }
   }
-  for (const info of tensors) {
+  const checked = tensors.map((info): TensorInfo => {
     const shape = wanted.get(info.name);
-    if (!shape) {
-      throw new UnsupportedError(
-        `${name}: tensor '${info.name.slice(0, 80)}' is not part of a ${config.architecture.name} model as we run it; leaving it out would change the answers: choose a plain ${config.architecture.name} model`,
+    if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
+    const [rows, columns] = shape;
+    const byToken = info.name === EMBEDDING || info.name === OUTPUT;
+    if (byToken && info.columns === columns && info.rows < rows) {
+      throw new ModelFormatError(
+        `${name}: the vocabulary has ${rows} tokens, tensor '${info.name}' rows for ${info.rows}: get a copy whose vocabulary belongs to its weights`,
       );
     }
-    if (info.rows !== shape[0] || info.columns !== shape[1]) {
-      throw new ModelFormatError(`${name}: tensor '${info.name}' is [${info.rows}, ${info.columns}], the metadata imply [${shape[0]}, ${shape[1]}]`);
+    if (info.columns !== columns || (info.rows !== rows && !byToken)) {
+      throw new ModelFormatError(`${name}: tensor '${info.name}' is [${info.rows}, ${info.columns}], the metadata imply [${rows}, ${columns}]`);
     }
     if (isVector(info.name) && !['f32', 'f16', 'bf16'].includes(info.type.name)) {
       throw new UnsupportedError(`${name}: vector '${info.name}' is ${info.type.name.toUpperCase()}; vectors must be F32, F16 or BF16`);
     }
-  }
+    return info.rows === rows ? info : { ...info, rows, byteLength: (info.byteLength / info.rows) * rows };
+  });
   const there = new Set(tensors.map((t) => t.name));
   for (const tensor of wanted.keys()) {
     if (!there.has(tensor) && !optional.has(tensor)) throw new ModelFormatError(`${name}: tensor '${tensor}' is missing`);
   }
+  return checked;
+}
+
+/** Why a tensor cannot be there. */
+function strange(tensor: string, { architecture, layers }: ModelConfig): string {
+  const label = `tensor '${clip(tensor)}'`;
+  const layer = Number(/^blk\.(\d+)\./.exec(tensor)?.[1] ?? -1);
+  if (layer >= layers) return `${label} belongs to layer ${layer}, '${architecture.name}.block_count' is ${layers}: get a copy that agrees with itself`;
+  const what = /\.(input_)?scale$/.test(tensor) ? ' (a scale of NVFP4 or the like)' : tensor.endsWith('.bias') ? ' (a bias)' : '';
+  return (
+    `${label}${what} is not part of a ${architecture.name} model as we run it; ` +
+    `leaving it out would change the answers: choose a plain ${architecture.name} model`
+  );
 }
 
 /** Whether layers [first, end) need a tensor: their own, what comes before the first layer of all, what comes behind the last. */
@@ -92,4 +117,13 @@ export function tensorsOf(tensors: readonly TensorInfo[], config: ModelConfig, r
 /** Bytes that tensors take in the file. */
 export function fileBytes(tensors: readonly TensorInfo[]): number {
   return tensors.reduce((sum, t) => sum + t.byteLength, 0);
+}
+
+/** Bytes of a file read at once: enough to keep a disk busy, little beside any model. */
+const CHUNK_BYTES = 1 << 20;
+
+/** Rows of a tensor read at once: whole groups. */
+export function pieceRows({ byteLength, rows }: TensorInfo): number {
+  const most = Math.floor(CHUNK_BYTES / (byteLength / rows) / GROUP_ROWS) * GROUP_ROWS;
+  return Math.min(rows, Math.max(GROUP_ROWS, most));
 }

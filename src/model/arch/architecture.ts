@@ -7,4 +7,6 @@ export interface Architecture {
   readonly rope: 'pairs' | 'halves';
   /** RMS norms on q and k per head. */
   readonly qkNorm: boolean;
+  /** Whether a file may have a factor for each rotary frequency (Llama 3). */
+  readonly ropeFactors: boolean;
 }
