@@ -8,10 +8,10 @@ const ALIGNMENT = 64; // a cache line, so that no two regions share one
 export interface Arena {
   /** Reserves `bytes`, 64-byte aligned, contents undefined. Throws DeviceError where the memory cannot grow. */
   allocate(bytes: number): Address;
-  /** The same, but the memory need not reach there yet: `reach` it before anything is written. */
-  claim(bytes: number): Address;
-  /** Makes the memory at least `end` bytes long. */
-  reach(end: number): void;
+  /** Reserves as `allocate` does, of addresses only: the memory is there up to where `touch` was called. */
+  plan(bytes: number): Address;
+  /** Makes the memory reach `end`. Throws DeviceError where it cannot grow. */
+  touch(end: Address): void;
   /** Gives a region back. Throws RangeError for an address that is not allocated. */
   free(address: Address): void;
   /** Bytes allocated now. */
@@ -24,31 +24,38 @@ export function createArena(base: number, limit: number, reserve: (end: number) 
   const taken = new Map<Address, number>();
   let free: { at: number; size: number }[] = [{ at: start, size: limit - start }];
   let usedBytes = 0;
-  const take = (bytes: number, reached: boolean): Address => {
-    const size = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
-    const hole = free.find((h) => h.size >= size);
-    if (!hole) {
-      throw new DeviceError(
-        `no room for ${formatBytes(bytes)} beside the ${formatBytes(usedBytes)} in use: one wasm memory holds ` +
-          `${formatBytes(limit)}. Dispose of sessions or models, or choose a smaller model or budget.`,
-      );
-    }
-    if (reached) reserve(hole.at + size);
-    const at = hole.at;
-    hole.at += size;
-    hole.size -= size;
-    if (hole.size === 0) free = free.filter((h) => h !== hole);
-    taken.set(at, size);
-    usedBytes += size;
-    return at;
-  };
-  return {
+  const arena: Arena = {
     get usedBytes() {
       return usedBytes;
     },
-    allocate: (bytes) => take(bytes, true),
-    claim: (bytes) => take(bytes, false),
-    reach: reserve,
+    allocate(bytes) {
+      const at = arena.plan(bytes);
+      try {
+        reserve(at + taken.get(at)!);
+      } catch (error) {
+        arena.free(at);
+        throw error;
+      }
+      return at;
+    },
+    touch: reserve,
+    plan(bytes) {
+      const size = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
+      const hole = free.find((h) => h.size >= size);
+      if (!hole) {
+        throw new DeviceError(
+          `no room for ${formatBytes(bytes)} beside the ${formatBytes(usedBytes)} in use: one wasm memory holds ` +
+            `${formatBytes(limit)}. Dispose of sessions or models, or choose a smaller model or budget.`,
+        );
+      }
+      const at = hole.at;
+      hole.at += size;
+      hole.size -= size;
+      if (hole.size === 0) free = free.filter((h) => h !== hole);
+      taken.set(at, size);
+      usedBytes += size;
+      return at;
+    },
     free(address) {
       const size = taken.get(address);
       if (size === undefined) throw new RangeError(`address ${address} is not allocated`);
@@ -65,4 +72,5 @@ export function createArena(base: number, limit: number, reserve: (end: number) 
       free = merged;
     },
   };
+  return arena;
 }

@@ -4,8 +4,27 @@ import { ModelFormatError } from '../errors.ts';
 import type { TensorInfo } from './gguf.ts';
 import { ROPE_FACTORS } from './tensors.ts';
 
-/** Exponents of two halves in a word: all ones where a number is none, and then adding one reaches the sign's place. */
-const halves = { f16: [0x7c007c00, 0x04000400], bf16: [0x7f807f80, 0x00800080] } as const;
+/**
+ * Whether words hold an exponent of ones, by adding one to each masked exponent: only such a one reaches the
+ * sign's place. A loop a type with its numbers in it: at 0.18 ms a MiB it is lost beside reading and packing.
+ */
+const looks = {
+  f32(words: Int32Array): boolean {
+    let seen = 0;
+    for (let i = 0; i < words.length; i++) seen |= (words[i] & 0x7f800000) + 0x00800000;
+    return seen < 0;
+  },
+  f16(words: Int32Array): boolean {
+    let seen = 0;
+    for (let i = 0; i < words.length; i++) seen |= (words[i] & 0x7c007c00) + 0x04000400;
+    return (seen & 0x80008000) !== 0;
+  },
+  bf16(words: Int32Array): boolean {
+    let seen = 0;
+    for (let i = 0; i < words.length; i++) seen |= (words[i] & 0x7f807f80) + 0x00800080;
+    return (seen & 0x80008000) !== 0;
+  },
+};
 
 /** Throws ModelFormatError that names the tensor and the first row with a number that is none. `bytes` are its rows from `row` on. */
 export function checkFinite(tensor: TensorInfo, row: number, bytes: Uint8Array, file: string): void {
@@ -23,32 +42,29 @@ export function checkFinite(tensor: TensorInfo, row: number, bytes: Uint8Array, 
 /** The byte at which the first one stands. */
 function firstOdd({ name, type }: TensorInfo, bytes: Uint8Array): number | undefined {
   const { buffer, byteOffset: at, length } = bytes;
+  const divides = name === ROPE_FACTORS;
   if (type.name === 'f32') {
     const words = new Int32Array(buffer, at, length >> 2);
-    let seen = 0;
-    for (let i = 0; i < words.length; i++) seen |= (words[i] & 0x7f800000) + 0x00800000;
-    const zero = name === ROPE_FACTORS && words.some((w) => (w & 0x7fffffff) === 0);
-    if (seen >= 0 && !zero) return undefined;
-    return 4 * words.findIndex((w) => (w & 0x7f800000) === 0x7f800000 || (zero && (w & 0x7fffffff) === 0));
+    if (!looks.f32(words) && !divides) return undefined;
+    return byteOf(words, 4, (w) => (w & 0x7f800000) === 0x7f800000 || (divides && (w & 0x7fffffff) === 0));
   }
+  const fields = new Uint16Array(buffer, at, length >> 1);
   if (type.name === 'f16' || type.name === 'bf16') {
-    const [mask, one] = halves[type.name];
-    const words = new Int32Array(buffer, at, length >> 2);
-    let seen = 0;
-    for (let i = 0; i < words.length; i++) seen |= (words[i] & mask) + one;
-    const all = new Uint16Array(buffer, at, length >> 1);
-    const last = all[all.length - 1] & mask & 0xffff; // an odd number of halves
-    const zero = name === ROPE_FACTORS && all.some((h) => (h & 0x7fff) === 0);
-    const exponent = mask & 0xffff;
-    if ((seen & 0x80008000) === 0 && last !== exponent && !zero) return undefined;
-    return 2 * all.findIndex((h) => (h & exponent) === exponent || (zero && (h & 0x7fff) === 0));
+    const exponent = type.name === 'f16' ? 0x7c00 : 0x7f80;
+    const last = fields[fields.length - 1] & exponent; // alone where their number is odd
+    if (!looks[type.name](new Int32Array(buffer, at, length >> 2)) && last !== exponent && !divides) return undefined;
+    return byteOf(fields, 2, (h) => (h & exponent) === exponent || (divides && (h & 0x7fff) === 0));
   }
   // f16 scales: `head` of them begin a block, `tail` end it
-  const fields = new Uint16Array(buffer, at, length >> 1);
   const block = type.head + 2 * type.words + type.tail;
-  const places = [...Array(type.head).keys(), ...Array.from({ length: type.tail }, (_, i) => block - type.tail + i)];
-  for (const place of places) {
-    for (let i = place; i < fields.length; i += block) if ((fields[i] & 0x7c00) === 0x7c00) return 2 * i;
+  for (let field = 0; field < block; field++) {
+    if (field >= type.head && field < block - type.tail) continue;
+    for (let i = field; i < fields.length; i += block) if ((fields[i] & 0x7c00) === 0x7c00) return 2 * i;
   }
   return undefined;
+}
+
+function byteOf(numbers: Int32Array | Uint16Array, size: number, is: (x: number) => boolean): number | undefined {
+  const index = numbers.findIndex(is);
+  return index < 0 ? undefined : size * index;
 }

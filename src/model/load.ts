@@ -3,8 +3,7 @@ import { ModelFormatError } from '../errors.ts';
 import { checkFinite } from './finite.ts';
 import type { TensorInfo } from './gguf.ts';
 import type { ModelSource } from './source.ts';
-import { fileBytes } from './tensors.ts';
-import { rowsAtOnce } from './weights.ts';
+import { fileBytes, pieceRows } from './tensors.ts';
 
 export interface LoadProgress {
   readonly loadedBytes: number;
@@ -16,7 +15,7 @@ const YIELD_BYTES = 16 << 20;
 
 /**
  * Reads tensors from first to last and hands over rows `row` .. `row + rows` of one at a time; the bytes are the receiver's until it is done.
- * Throws ModelFormatError for a truncated file, what the source throws, the signal's reason when aborted, and what the receiver throws.
+ * Throws ModelFormatError for a truncated file, the signal's reason when aborted, and what the receiver throws.
  */
 export async function readTensors(
   source: ModelSource,
@@ -29,7 +28,7 @@ export async function readTensors(
   let sinceYield = 0;
   for (const tensor of tensors) {
     const rowBytes = tensor.byteLength / tensor.rows;
-    const step = rowsAtOnce(tensor);
+    const step = pieceRows(tensor);
     for (let row = 0; row < tensor.rows; row += step) {
       options.signal?.throwIfAborted();
       const rows = Math.min(step, tensor.rows - row);

@@ -3,7 +3,7 @@ import type { Backend } from '../backend/backend.ts';
 import { dequantize } from '../backend/dequantize.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import type { TensorInfo } from './gguf.ts';
-import { EMBEDDING, isVector, layerPrefix, type LayerRange, OUTPUT, OUTPUT_NORM, ROPE_FACTORS } from './tensors.ts';
+import { EMBEDDING, isVector, pieceRows, layerPrefix, type LayerRange, OUTPUT, OUTPUT_NORM, ROPE_FACTORS } from './tensors.ts';
 
 /** One layer's weights; biases and norms on q and k only where the file has them. */
 export interface LayerWeights {
@@ -41,22 +41,11 @@ export interface ModelWeights extends LayerRange {
 
 /** Weights that are being filled. */
 export interface WeightStore {
-  /** Stores rows `row` .. `row + rows` of a tensor as the file has them; no more of them than rowsAtOnce, one after the other. */
+  /** Stores rows `row` .. `row + rows` of a tensor as the file has them; `row` is a multiple of GROUP_ROWS, and so is `rows` but for the last ones. */
   put(tensor: TensorInfo, row: number, rows: number, bytes: Uint8Array): void;
   /** All of them, once they are filled. */
   finish(): ModelWeights;
   free(): void;
-}
-
-/** Rows the backend packs together. */
-const GROUP_ROWS = 4;
-/** Bytes of a file stored at once: enough to keep a disk busy, little beside any model. */
-const CHUNK_BYTES = 1 << 20;
-
-/** How many rows of a tensor are stored at once. */
-export function rowsAtOnce({ rows, byteLength }: TensorInfo): number {
-  const step = Math.floor(CHUNK_BYTES / (byteLength / rows) / GROUP_ROWS) * GROUP_ROWS;
-  return Math.min(rows, Math.max(GROUP_ROWS, step));
 }
 
 /** Bytes that tensors take in memory. */
@@ -64,55 +53,57 @@ export function weightBytes(backend: Backend, tensors: readonly TensorInfo[]): n
   return tensors.reduce((sum, { name, rows, columns, type }) => sum + (isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns)), 0);
 }
 
+/** Memory that is made ready ahead of what arrives, so that it does not grow with every piece. */
+const AHEAD_BYTES = 16 << 20;
+
 /**
- * Room for the tensors (tensors.ts) of layers [first, end). The memory grows as rows arrive, to twice what has come at most: what a header says
- * costs nothing. Throws DeviceError where there is no room for all of them; nothing is left reserved then.
+ * Reserves addresses for the tensors (tensors.ts) of layers [first, end); the memory grows as their rows
+ * arrive, in order, so that a header that lies about them costs nothing. Throws DeviceError where addresses
+ * end; nothing is left reserved then.
  */
 export function createWeights(backend: Backend, tensors: readonly TensorInfo[], range: LayerRange): WeightStore {
+  const { arena } = backend;
   const addresses: Address[] = [];
   const free = () => {
-    for (const address of addresses.splice(0)) backend.arena.free(address);
+    for (const address of addresses.splice(0)) arena.free(address);
   };
-  let end = 0;
-  const claim = (size: number) => {
-    const address = backend.arena.claim(size);
+  const plan = (size: number) => {
+    const address = arena.plan(size);
     addresses.push(address);
-    end = Math.max(end, address + size);
     return address;
-  };
-  let reached = 0;
-  const reach = (until: number) => {
-    if (until <= reached) return;
-    reached = Math.min(end, Math.max(until, 2 * reached));
-    backend.arena.reach(reached);
   };
   const matrices = new Map<string, Weight>();
   const vectors = new Map<string, Tensor>();
+  let end = 0;
+  // a place below the weights for what backends put beside them while they pack: behind them the memory would grow as far
+  let below: Address | undefined;
   try {
-    // where rows are put together on their way: below the weights, or it would lie where the memory does not reach yet
-    const largest = tensors.reduce((most, t) => Math.max(most, rowsAtOnce(t) * (t.byteLength / t.rows)), 0);
-    const staging = backend.arena.claim(largest);
-    addresses.push(staging);
+    below = arena.plan(tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0));
     for (const { name, type, rows, columns } of tensors) {
-      if (isVector(name)) vectors.set(name, { address: claim(columns * 4), columns });
-      else matrices.set(name, { address: claim(backend.weightBytes(type, rows, columns)), type, rows, columns });
+      const bytes = isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns);
+      const address = plan(bytes);
+      end = Math.max(end, address + bytes);
+      if (isVector(name)) vectors.set(name, { address, columns });
+      else matrices.set(name, { address, type, rows, columns });
     }
-    backend.arena.free(staging);
-    addresses.shift();
   } catch (error) {
     free();
     throw error;
+  } finally {
+    if (below !== undefined) arena.free(below);
   }
+  const touch = (to: Address) => arena.touch(Math.min(end, Math.ceil(to / AHEAD_BYTES) * AHEAD_BYTES));
   return {
-    put({ name, type, columns }, row, rows, bytes) {
+    put({ name, type, rows: all, columns }, row, rows, bytes) {
       const weight = matrices.get(name);
       if (weight) {
-        reach(weight.address + backend.weightBytes(type, row + rows, columns));
+        touch(weight.address + backend.weightBytes(type, Math.min(all, row + rows), columns));
         backend.packRows(weight, row, rows, bytes);
-        return;
+      } else {
+        const { address } = vectors.get(name)!;
+        touch(address + columns * 4);
+        backend.floats(address, columns).set(dequantize(type.name, bytes, columns));
       }
-      reach(vectors.get(name)!.address + columns * 4);
-      backend.floats(vectors.get(name)!.address, columns).set(dequantize(type.name, bytes, columns));
     },
     finish() {
       const factors = vectors.get(ROPE_FACTORS);

@@ -75,6 +75,8 @@ const topLevel: Record<keyof ConversationOptions, true> = {
   instructions: true,
   episodes: true,
   recall: true,
+  tools: true,
+  templateVariables: true,
   seed: true,
   observe: true,
   window: true,
