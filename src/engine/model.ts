@@ -83,6 +83,12 @@ export interface Model {
 
 const loadNames = namesOf<LoadOptions>({
   onProgress: true,
+  stallMs: true,
+  retries: true,
+  retryDelayMs: true,
+  onRetry: true,
+  headers: true,
+  fetch: true,
   signal: true,
   build: true,
   threads: true,
