@@ -1,5 +1,5 @@
 // Log-probabilities after every token of a text: what fixtures and other engines are compared by.
-import { ContextError, OptionError } from '../errors.ts';
+import { ContextError, ModelFormatError, OptionError } from '../errors.ts';
 import { full } from '../policy/full.ts';
 import type { Model } from './model.ts';
 import { planRun, type PlanOptions } from './plan.ts';
@@ -64,6 +64,9 @@ export function topLogProbabilities(logits: Float32Array, count: number): [numbe
   let sum = 0;
   for (const x of logits) sum += Math.exp(x - peak);
   const norm = peak + Math.log(sum);
+  if (!Number.isFinite(norm)) {
+    throw new ModelFormatError('the model computes log-odds that are not finite: its weights are too large or damaged, get another copy');
+  }
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   return order.slice(0, count).map((token) => [token, Number((logits[token] - norm).toFixed(5))]);
 }
