@@ -30,6 +30,7 @@ test('links between documents lead somewhere', () => {
     'ARCHITECTURE.md',
     'docs/policies.md',
     'docs/loading.md',
+    'docs/models.md',
     'docs/memory.md',
     'docs/evaluation.md',
     'docs/log.md',
