@@ -8,7 +8,10 @@ const ALIGNMENT = 64; // a cache line, so that no two regions share one
 export interface Arena {
   /** Reserves `bytes`, 64-byte aligned, contents undefined. Throws DeviceError where the memory cannot grow. */
   allocate(bytes: number): Address;
-  /** Reserves as `allocate` does, of addresses only: the memory is there up to where `touch` was called. */
+  /**
+   * Reserves as `allocate` does, of addresses only: the memory is there up to where `touch` was
+   * called.
+   */
   plan(bytes: number): Address;
   /** Makes the memory reach `end`. Throws DeviceError where it cannot grow. */
   touch(end: Address): void;

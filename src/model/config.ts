@@ -98,8 +98,8 @@ export function readConfig(metadata: Metadata, file: string): ModelConfig {
 }
 
 /**
- * What positions are divided by, as llama.cpp finds it: by the factor, or by the older key where there is
- * none; a type that is not told is linear, 0 is no factor, and 'none' ignores both.
+ * What positions are divided by, as llama.cpp finds it: by the factor, or by the older key where
+ * there is none; a type that is not told is linear, 0 is no factor, and 'none' ignores both.
  */
 function ropeScale(metadata: Metadata, arch: string, number: (key: string, fallback?: number) => number, file: string): number {
   const type = metadata[`${arch}.rope.scaling.type`] ?? 'linear';

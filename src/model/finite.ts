@@ -1,12 +1,14 @@
-// Finds numbers that are none (NaN, infinite) in stored weights as they pass: a damaged file passes every
-// other check, and answers nonsense. It looks at floats, and at the scales of blocks, where such numbers can stand.
+// Finds numbers that are none (NaN, infinite) in stored weights as they pass: a damaged file
+// passes every other check, and answers nonsense. It looks at floats, and at the scales of blocks,
+// where such numbers can stand.
 import { ModelFormatError } from '../errors.ts';
 import type { TensorInfo } from './gguf.ts';
 import { ROPE_FACTORS } from './tensors.ts';
 
 /**
- * Whether words hold an exponent of ones, by adding one to each masked exponent: only such a one reaches the
- * sign's place. A loop a type with its numbers in it: at 0.18 ms a MiB it is lost beside reading and packing.
+ * Whether words hold an exponent of ones, by adding one to each masked exponent: only such a one
+ * reaches the sign's place. A loop a type with its numbers in it: at 0.18 ms a MiB it is lost
+ * beside reading and packing.
  */
 const looks = {
   f32(words: Int32Array): boolean {
@@ -26,7 +28,10 @@ const looks = {
   },
 };
 
-/** Throws ModelFormatError that names the tensor and the first row with a number that is none. `bytes` are its rows from `row` on. */
+/**
+ * Throws ModelFormatError that names the tensor and the first row with a number that is none.
+ * `bytes` are its rows from `row` on.
+ */
 export function checkFinite(tensor: TensorInfo, row: number, bytes: Uint8Array, file: string): void {
   // typed views need even places; a copy is as large as a piece of the file
   const at = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();

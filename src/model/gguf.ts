@@ -1,5 +1,5 @@
-// A GGUF file's header, checked: every tensor of a type we read, inside the file, at a place of its own.
-// Nothing is allocated for a tensor here.
+// A GGUF file's header, checked: every tensor of a type we read, inside the file, at a place of
+// its own. Nothing is allocated for a tensor here.
 import { type WeightType, weightRowBytes, weightTypes } from '../backend/dtype.ts';
 import { UnsupportedError } from '../errors.ts';
 import { refuseOtherFormats, refuseOtherKinds } from './kind.ts';
@@ -67,8 +67,9 @@ const unsupportedNames: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads and checks a header. Throws ModelFormatError where the file is damaged, UnsupportedError for a
- * format, version, kind of model or type that we don't read, the signal's reason when aborted.
+ * Reads and checks a header. Throws ModelFormatError where the file is damaged, UnsupportedError
+ * for a format, version, kind of model or type that we don't read, the signal's reason when
+ * aborted.
  */
 export async function readGguf(source: ModelSource, signal?: AbortSignal): Promise<GgufFile> {
   signal?.throwIfAborted();

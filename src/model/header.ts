@@ -29,15 +29,26 @@ const LEAST_KEY_BYTES = 8 + 4 + 1;
 
 /** Bytes asked of the source at once: a small model's whole header, a large one's in some forty. */
 const CHUNK_BYTES = 1 << 18;
-/** Vocabularies of 262,144 tokens with merges make headers of some 20 MB; what is larger is no model. */
+/**
+ * Vocabularies of 262,144 tokens with merges make headers of some 20 MB; what is larger is no
+ * model.
+ */
 const MAX_HEADER_BYTES = 64 << 20;
-/** Items of all arrays together: 262,144 tokens, scores and types and 514,906 merges are 1.3 million. */
+/**
+ * Items of all arrays together: 262,144 tokens, scores and types and 514,906 merges are 1.3
+ * million.
+ */
 const MAX_ITEMS = 1 << 22;
 /** Models have some fifty keys, adapters and tool-made files some hundred. */
 const MAX_KEYS = 1 << 14;
-/** The largest models have some thousand; one tensor for each of 256 experts in 61 layers, 47,000. */
+/**
+ * The largest models have some thousand; one tensor for each of 256 experts in 61 layers, 47,000.
+ */
 const MAX_TENSORS = 1 << 17;
-/** Both from the format's description and ggml: keys end at 65,535 bytes, tensors have 1 to 4 dimensions. */
+/**
+ * Both from the format's description and ggml: keys end at 65,535 bytes, tensors have 1 to 4
+ * dimensions.
+ */
 const MAX_NAME_BYTES = 65535;
 const MAX_DIMENSIONS = 4;
 
@@ -46,13 +57,16 @@ const STRING = 8;
 const ARRAY = 9;
 const sizes = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 
-/** Texts up to here are put together from characters while they are ASCII: most tokens are, and a decoder costs more. */
+/**
+ * Texts up to here are put together from characters while they are ASCII: most tokens are, and a
+ * decoder costs more.
+ */
 const SHORT_TEXT = 12;
 
 /**
- * Reads the header of a little-endian file of version 2 or 3. Throws ModelFormatError for what cannot
- * be one, the signal's reason when aborted. Metadata hold numbers, bigints for types of 64 bits,
- * booleans, strings (U+FEFF in front included) and arrays of one of these.
+ * Reads the header of a little-endian file of version 2 or 3. Throws ModelFormatError for what
+ * cannot be one, the signal's reason when aborted. Metadata hold numbers, bigints for types of 64
+ * bits, booleans, strings (U+FEFF in front included) and arrays of one of these.
  */
 export async function readHeader(source: ModelSource, signal?: AbortSignal): Promise<Header> {
   const cursor = new Cursor(source, signal);
@@ -232,7 +246,10 @@ class Cursor {
     return this.#view.getBigUint64(this.#at - 8, true);
   }
 
-  /** A u64 that counts something, rounded where that makes no difference: it is far too large then. */
+  /**
+   * A u64 that counts something, rounded where that makes no difference: it is far too large
+   * then.
+   */
   length(): number {
     this.#at += 8;
     return this.#view.getUint32(this.#at - 8, true) + this.#view.getUint32(this.#at - 4, true) * 2 ** 32;

@@ -1,7 +1,7 @@
-// Keys of an architecture that change its numbers and that we do not follow: refused by name, unless their
-// value says that they change nothing. Which these are was read in llama.cpp's loader (its names of keys, and
-// what it reads for llama, qwen2 and qwen3); a key that it ignores for these is refused too where whoever
-// wrote it cannot have meant that.
+// Keys of an architecture that change its numbers and that we do not follow: refused by name,
+// unless their value says that they change nothing. Which these are was read in llama.cpp's loader
+// (its names of keys, and what it reads for llama, qwen2 and qwen3); a key that it ignores for
+// these is refused too where whoever wrote it cannot have meant that.
 import { UnsupportedError } from '../errors.ts';
 import type { Metadata } from './gguf.ts';
 
@@ -31,7 +31,10 @@ const off: Neutral = (value) => (Array.isArray(value) ? value.every((v) => numbe
 /** A number as an f32 has it. */
 const near = (value: unknown, expected: number): boolean => Math.abs(numberOf(value) - expected) <= 1e-5 * expected;
 
-/** Keys that are read, or that change nothing by themselves: shapes told twice, how the file was made. */
+/**
+ * Keys that are read, or that change nothing by themselves: shapes told twice, how the file was
+ * made.
+ */
 const harmless = new Set([
   'vocab_size',
   'context_length',
@@ -91,7 +94,10 @@ const rules: Readonly<Record<string, Rule>> = {
   pooling_type: { neutral: oneOf(0, -1, 2 ** 32 - 1), meaning: 'a model for embeddings or ranking, not for text' },
 };
 
-/** What else under an architecture's name cannot be but numbers we don't follow, known today or not. */
+/**
+ * What else under an architecture's name cannot be but numbers we don't follow, known today or
+ * not.
+ */
 const suspicious =
   /^(attention|rope|expert|moe|ssm|wkv|shortconv|hyper_connection|classifier|decoder|deepstack|nextn|dense)|(scale|scaling|softcap\w*|clamp\w*|alpha|beta|multiplier|temperature\w*|norm|bias|window\w*|activation|experts?|interval|layers)$/;
 

@@ -1,5 +1,5 @@
-// What a file is when it is no whole language model in GGUF: another format, told by its first bytes, or
-// a GGUF file of another kind, told by its keys. Each is named, with what to do instead.
+// What a file is when it is no whole language model in GGUF: another format, told by its first
+// bytes, or a GGUF file of another kind, told by its keys. Each is named, with what to do instead.
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import { architectures } from './arch/registry.ts';
 import type { Header } from './header.ts';
@@ -90,8 +90,8 @@ const formats: readonly Format[] = [
 ];
 
 /**
- * Lets a GGUF file through, by its first bytes. Throws UnsupportedError for another format of models or
- * archives, ModelFormatError for what is no model at all.
+ * Lets a GGUF file through, by its first bytes. Throws UnsupportedError for another format of
+ * models or archives, ModelFormatError for what is no model at all.
  */
 export function refuseOtherFormats(head: Uint8Array, file: string): void {
   let text = '';
@@ -108,7 +108,10 @@ export function refuseOtherFormats(head: Uint8Array, file: string): void {
   throw new Refusal(`${file}: ${format.name}, it ${begin}: ${format.advice}`);
 }
 
-/** Kinds of 'general.type' that are no language model; what is not listed goes by its architecture. */
+/**
+ * Kinds of 'general.type' that are no language model; what is not listed goes by its
+ * architecture.
+ */
 const types: Readonly<Record<string, string>> = {
   adapter: 'an adapter (LoRA)',
   mmproj: 'a projector, the part of a model that sees or hears',
@@ -125,8 +128,9 @@ const kindsByArchitecture: Readonly<Record<string, string>> = {
 };
 
 /**
- * Lets a whole language model through that we may run. Throws UnsupportedError that names what it is:
- * a part of a split model, an adapter, a projector, a vocabulary, experts, another architecture.
+ * Lets a whole language model through that we may run. Throws UnsupportedError that names what it
+ * is: a part of a split model, an adapter, a projector, a vocabulary, experts, another
+ * architecture.
  */
 export function refuseOtherKinds({ metadata, tensors }: Header, file: string): void {
   const refuse = (what: string, advice: string): never => {

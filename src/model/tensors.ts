@@ -25,9 +25,10 @@ export const layerPrefix = (layer: number): string => `blk.${layer}.`;
 export const isVector = (tensor: string): boolean => /(norm\.weight|\.bias)$/.test(tensor) || tensor === ROPE_FACTORS;
 
 /**
- * Holds a file's tensors against its metadata and gives those to be read: the file's, less the rows of the
- * embedding and the output that stand behind the last token (padding: nothing could say what they mean).
- * Throws ModelFormatError for one that is missing or misshapen, UnsupportedError for one we would have to ignore.
+ * Holds a file's tensors against its metadata and gives those to be read: the file's, less the
+ * rows of the embedding and the output that stand behind the last token (padding: nothing could
+ * say what they mean). Throws ModelFormatError for one that is missing or misshapen,
+ * UnsupportedError for one we would have to ignore.
  */
 export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig, name: string): TensorInfo[] {
   const { width: D, feedForward: F, queryHeads, kvHeads, headDim: d, vocabulary: V, architecture } = config;

@@ -57,9 +57,9 @@ export function weightBytes(backend: Backend, tensors: readonly TensorInfo[]): n
 const AHEAD_BYTES = 16 << 20;
 
 /**
- * Reserves addresses for the tensors (tensors.ts) of layers [first, end); the memory grows as their rows
- * arrive, in order, so that a header that lies about them costs nothing. Throws DeviceError where addresses
- * end; nothing is left reserved then.
+ * Reserves addresses for the tensors (tensors.ts) of layers [first, end); the memory grows as
+ * their rows arrive, in order, so that a header that lies about them costs nothing. Throws
+ * DeviceError where addresses end; nothing is left reserved then.
  */
 export function createWeights(backend: Backend, tensors: readonly TensorInfo[], range: LayerRange): WeightStore {
   const { arena } = backend;
@@ -75,7 +75,8 @@ export function createWeights(backend: Backend, tensors: readonly TensorInfo[], 
   const matrices = new Map<string, Weight>();
   const vectors = new Map<string, Tensor>();
   let end = 0;
-  // a place below the weights for what backends put beside them while they pack: behind them the memory would grow as far
+  // a place below the weights for what backends put beside them while they pack: behind them the
+  // memory would grow as far
   let below: Address | undefined;
   try {
     below = arena.plan(tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0));
