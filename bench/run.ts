@@ -18,8 +18,9 @@ import { policies } from './policies.ts';
 import { products } from './products.ts';
 import { type BenchRun, compareRuns, describe, figuresOf, toMarkdown } from './report.ts';
 import { rows } from './rows.ts';
+import { sampling } from './sampling.ts';
 
-const groups: readonly BenchGroup[] = [engine, products, kernels, clusters, rows, policies, growth];
+const groups: readonly BenchGroup[] = [engine, products, kernels, clusters, rows, policies, sampling, growth];
 const usage = `usage: npm run bench -- [GROUP ...] [--json FILE] [--docs] [--check FILE]
 groups: ${groups.map((g) => g.name).join(', ')} (default: all)
   --json FILE    write what was measured

@@ -6,7 +6,7 @@ import { OptionError } from './errors.ts';
 /** Longest part of a foreign text that a message repeats. */
 const SHOWN_CHARACTERS = 40;
 
-/** A value as messages name it: 'abc', 5, NaN, 1n (a bigint), null, an array of 3, an object. Never throws. */
+/** A value as messages name it: 'abc', 5, 1n (a bigint), null, an array of 3. Never throws. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -128,7 +128,7 @@ export function optional<T>(check: (name: string, value: T) => T, name: string, 
   return value === undefined ? undefined : check(name, value);
 }
 
-/** " (did you mean maxTokens?)" where one of the names is near enough to what was found, else nothing. */
+/** " (did you mean maxTokens?)" where one of the names is near enough, else nothing. */
 export function didYouMean(found: string, names: readonly string[]): string {
   const near = nearestName(found, names);
   return near === undefined ? '' : ` (did you mean ${near}?)`;

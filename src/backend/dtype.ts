@@ -39,7 +39,7 @@ export function weightRowBytes(type: WeightType, k: number): number {
  */
 export const MOST_VALUE_COLUMNS = 512;
 
-/** Columns, in whole blocks, that the widest of a type's slices of `headDim` columns lies in, where there are `heads` of them side by side. */
+/** Columns, in whole blocks, that the widest of `heads` slices of `headDim` columns lies in. */
 export function valueColumns({ elements }: WeightType, headDim: number, heads: number): number {
   let most = 0;
   for (let h = 0; h < heads; h++) {

@@ -318,7 +318,7 @@ export class Stage {
   }
 }
 
-/** Throws OptionError where a policy weighs by values and the kernels cannot project ones so wide. */
+/** Throws OptionError where a policy weighs by values that the kernels cannot project. */
 function checkValueTerm({ config, weights }: Transformer, { policy }: Plan): void {
   if (policy.value !== 'projected') return;
   const { headDim, queryHeads } = config;

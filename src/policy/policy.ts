@@ -106,7 +106,7 @@ export const headSharings = ['uniform', 'adaptive'] as const;
 export const MOST_POOL = 31;
 /** Most observers, and most rows that are protected: as many as the longest block has tokens. */
 export const MOST_WINDOW = 1 << 16;
-/** Most coming positions that queries are turned to the mean of: the angles are summed one by one. */
+/** Most coming positions that queries are turned to the mean of: angles are summed one by one. */
 const MOST_AHEAD = 1 << 16;
 
 const policyNames = namesOf<Policy>({
@@ -127,7 +127,7 @@ const policyNames = namesOf<Policy>({
   composed: true,
 });
 
-/** Policies and scores that were made here: what is known to be whole, and what follows from axes. */
+/** Policies and scores that were made here: known to be whole, and to follow from axes. */
 const defined = new WeakSet<object>();
 const derived = new WeakSet<Score>();
 

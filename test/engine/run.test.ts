@@ -383,12 +383,4 @@ sampling('the same seed draws the same, in proportion to the probabilities', () 
   near(draw({ temperature: 1, topP: 0.75 }), [0.625, 0.375, 0, 0]);
   near(draw({ temperature: 1, minP: 0.5 }), [0.625, 0.375, 0, 0]);
 });
-sampling('options out of range are refused by name', () => {
-  for (const bad of [{ temperature: -1 }, { topK: 1.5 }, { topP: 0 }, { minP: 2 }, { seed: 0.1 }, { temperature: Number.NaN }]) {
-    assert.throws(
-      () => createSampler(bad),
-      (e: Error) => e.name === 'OptionError' && e.message.startsWith(Object.keys(bad)[0]),
-    );
-  }
-});
 sampling.run();

@@ -146,7 +146,7 @@ test('each kind is refused as what it is', async () => {
     '12 parsecs',
     '-5',
     '9'.repeat(400),
-    '9'.repeat(400) + 'GB',
+    `${'9'.repeat(400)}GB`,
     1n,
     null,
     {},
