@@ -4,7 +4,7 @@ export type { Build } from './backend/wasm/builds.ts';
 export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
 export type { Plan } from './engine/plan.ts';
-export { type Profile, profileModel } from './engine/profile.ts';
+export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
 export type { OnKept } from './engine/stage.ts';
 export type { SampleOptions } from './engine/sample.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';
@@ -33,4 +33,4 @@ export {
   type Statistics,
 } from './session/conversation.ts';
 export type { ConversationOptions, EpisodeSettings, Instructions } from './session/options.ts';
-export { profileOf, readProfile, type StoredProfile } from './session/profile.ts';
+export { profileOf, readProfile, type StoredProfile, type StoredProfileOptions } from './session/profile.ts';

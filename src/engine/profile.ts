@@ -1,4 +1,5 @@
 // Layer sensitivity (algorithms, section 3.4): how much a layer's keys change when attention is cut to blocks. Measured once a model.
+import { abortSignal, callback, filledText, knownNames, namesOf, optional } from '../arguments.ts';
 import { Cache } from '../cache/cache.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { LocalExecutor } from './executor.ts';
@@ -13,6 +14,14 @@ export interface Profile {
   readonly sinks: number;
 }
 
+export interface ProfileOptions {
+  /** Aborts: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const profileNames = namesOf<ProfileOptions>({ signal: true, onProgress: true });
+
 /** Tokens whose keys are compared as one vector. */
 const WINDOW = 100;
 const SINKS = 128;
@@ -23,13 +32,13 @@ const LEAST_TOKENS = 64;
 /**
  * Profiles a model on a text: (a) full causal attention, (b) each token sees the first `sinks` tokens, its own block, and the last half
  * of the block before. Text past the context length is left out; where it is shorter than two blocks of 4096, blocks are a quarter of it.
- * Throws OptionError for a text that is too short, UnsupportedError for a model that is split over workers, the signal's reason when aborted.
+ * Throws OptionError for wrong options and a text that is too short, UnsupportedError for a model that is split over workers, the signal's reason when aborted.
  */
-export async function profileModel(
-  model: Model,
-  text: string,
-  options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
-): Promise<Profile> {
+export async function profileModel(model: Model, text: string, options?: ProfileOptions): Promise<Profile> {
+  const given = knownNames('profileModel', options, profileNames);
+  const signal = optional(abortSignal, 'signal', given.signal);
+  const onProgress = optional(callback, 'onProgress', given.onProgress) as ProfileOptions['onProgress'];
+  filledText('text', text);
   const { executor, config, backend } = model;
   if (!(executor instanceof LocalExecutor))
     throw new UnsupportedError(`the model is split over ${executor.stages.length} workers, a profile needs it whole: load it with pipeline: 1`);
@@ -55,7 +64,7 @@ export async function profileModel(
     const sums = new Array<number>(layers).fill(0);
     let windows = 0;
     for (let at = 0; at < tokens.length; at += blockSize) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       const block = tokens.slice(at, at + blockSize);
       transformer.forward(block, { cache: full, workspace, position: at, token: at });
       transformer.forward(block, { cache: cut, workspace, position: at, token: at });
@@ -78,7 +87,7 @@ export async function profileModel(
         backend.ints(kept, rows.length).set(rows);
         cut.compact(l, new Array(kvHeads).fill({ rows: kept, count: rows.length }));
       }
-      options.onProgress?.(Math.min(at + blockSize, tokens.length), tokens.length);
+      onProgress?.(Math.min(at + blockSize, tokens.length), tokens.length);
       await pause();
     }
     return { similarity: sums.map((s) => s / windows), tokens: tokens.length, blockSize, sinks };

@@ -1,12 +1,20 @@
 // A model's sensitivity profile, computed once and kept beside the model's file.
 import { runtime } from '#runtime';
-import { type Profile, profileModel } from '../engine/profile.ts';
+import { flag, knownNames, namesOf } from '../arguments.ts';
+import { type Profile, profileModel, type ProfileOptions } from '../engine/profile.ts';
 import type { Model } from '../engine/model.ts';
 
 export interface StoredProfile extends Profile {
   /** Name and bytes of the model it was computed for: another model under the same path is not believed. */
   readonly model: { readonly name: string; readonly bytes: number };
 }
+
+/** How profileOf() profiles; `fresh`: even where a profile is stored. */
+export interface StoredProfileOptions extends ProfileOptions {
+  readonly fresh?: boolean;
+}
+
+const optionNames = namesOf<StoredProfileOptions>({ signal: true, onProgress: true, fresh: true });
 
 const pathOf = (model: Model) => `${model.source}.profile.json`;
 const identity = (model: Model) => ({ name: model.config.name, bytes: model.bytes });
@@ -39,14 +47,11 @@ export async function readProfile(model: Model): Promise<StoredProfile | undefin
  * The stored profile, or one computed on `text` and stored where the model's folder can be written (`stored` says whether it is).
  * Throws as profileModel does.
  */
-export async function profileOf(
-  model: Model,
-  text: string,
-  options: { signal?: AbortSignal; fresh?: boolean; onProgress?: (done: number, total: number) => void } = {},
-): Promise<{ profile: StoredProfile; stored: string | undefined }> {
-  const before = options.fresh ? undefined : await readProfile(model);
+export async function profileOf(model: Model, text: string, options?: StoredProfileOptions): Promise<{ profile: StoredProfile; stored: string | undefined }> {
+  const { fresh = false, ...rest } = knownNames('profileOf', options, optionNames);
+  const before = flag('fresh', fresh) ? undefined : await readProfile(model);
   if (before) return { profile: before, stored: pathOf(model) };
-  const profile: StoredProfile = { ...(await profileModel(model, text, options)), model: identity(model) };
+  const profile: StoredProfile = { ...(await profileModel(model, text, rest)), model: identity(model) };
   try {
     await runtime.writeFile(pathOf(model), new TextEncoder().encode(`${JSON.stringify(profile)}\n`));
     return { profile, stored: pathOf(model) };

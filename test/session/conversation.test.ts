@@ -503,6 +503,15 @@ test('layer sensitivities are computed once, kept beside the model, and shared b
     );
     assert.is(c.plan.layerRows[0], 25, 'a layer that is not sensitive gets the floor');
     writeFileSync(first.stored!, '{"similarity": [1]}');
+    for (const [options, pattern] of [
+      [{ frsh: true }, /^profileOf: no option 'frsh' \(did you mean fresh\?\)/],
+      [{ fresh: 1 }, /^fresh is 1/],
+      [{ signal: 5 }, /^signal is 5/],
+      [{ onProgress: 'x' }, /^onProgress is 'x'/],
+      [null, /^profileOf: options are null/],
+    ] as const)
+      await rejects(profileOf(model, 'the '.repeat(200), options as never), 'OptionError', pattern);
+    await rejects(profileOf(model, 5 as never), 'OptionError', /^text is 5/);
     await rejects(profileOf(model, 'short'), 'OptionError', /1 tokens|at least 64/);
     if (process.getuid?.() !== 0) chmodSync(folder, 0o500);
     assert.ok(existsSync(first.stored!));
