@@ -55,13 +55,27 @@ export function createDecoder({ texts, types }: Vocabulary, { byteLevel, prefix 
       opens = false;
       return text.startsWith(' ') ? text.slice(1) : text;
     };
+    const said = (bytes: readonly Uint8Array[]): string => {
+      const all = bytes.length === 1 ? bytes[0] : joined(bytes);
+      return all.length === 0 ? '' : say(decoder.decode(all, { stream: true }));
+    };
     return {
-      push(token: number): string {
-        const bytes = piece(token, special);
-        if (bytes.length === 0) return '';
-        const said = say(decoder.decode(bytes, { stream: true }));
-        if (special && prefix && (isSpecial(types[token]) || types[token] === USER_DEFINED)) opens = true;
-        return said;
+      pushAll(tokens: readonly number[]): string {
+        let text = '';
+        let bytes: Uint8Array[] = [];
+        for (const token of tokens) {
+          const part = piece(token, special);
+          if (part.length === 0) continue;
+          if (!prefix || !(isSpecial(types[token]) || types[token] === USER_DEFINED)) {
+            bytes.push(part);
+            continue;
+          }
+          // no space was put in front of it, one was behind it
+          text += said(bytes) + decoder.decode(part, { stream: true });
+          bytes = [];
+          opens = special;
+        }
+        return bytes.length === 0 ? text : text + said(bytes);
       },
       end: () => say(decoder.decode()),
     };
@@ -69,13 +83,30 @@ export function createDecoder({ texts, types }: Vocabulary, { byteLevel, prefix 
 
   return {
     decode(tokens, special) {
-      const { push, end } = reader(special);
+      const { pushAll, end } = reader(special);
       let text = '';
-      for (const token of tokens) text += push(token);
+      for (let from = 0; from < tokens.length; from += TOGETHER) {
+        text += pushAll(tokens.slice(from, from + TOGETHER));
+      }
       return text + end();
     },
-    stream: () => reader(false),
+    stream() {
+      const { pushAll, end } = reader(false);
+      return { push: (token) => pushAll([token]), end };
+    },
   };
 }
 
+/** Tokens whose bytes are decoded at once. */
+const TOGETHER = 256;
 const NOTHING = new Uint8Array();
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -89,7 +89,8 @@ export function createSpm(texts: readonly string[], table: TextTable, { scores, 
   return {
     encode(text, opens, out) {
       if (text === '') return;
-      const marked = (prefix && opens ? SPACE_MARK : '') + text.replaceAll(' ', SPACE_MARK);
+      // replaced behind the space in front: a text made of two would be put together at each look
+      const marked = (prefix && opens ? ` ${text}` : text).replaceAll(' ', SPACE_MARK);
       let last = 0;
       for (let begin = 0, end = 1; end <= marked.length; end++) {
         if (end < marked.length && !cuts(marked, end)) continue;

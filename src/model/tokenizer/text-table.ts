@@ -56,6 +56,9 @@ function slotOf(hash: number, mask: number): number {
   return (mixed ^ (mixed >>> 13)) & mask;
 }
 
+/** Room for a text's hashes that is kept for the next one. */
+const KEPT = 1 << 14;
+
 /** Hashes of all prefixes of a text, by which the hash of any stretch takes two steps. */
 export class PrefixHashes {
   #prefixes = new Int32Array(64);
@@ -63,7 +66,10 @@ export class PrefixHashes {
 
   read(text: string): void {
     const { length } = text;
-    if (this.#prefixes.length <= length) this.#prefixes = new Int32Array(2 * length + 1);
+    if (this.#prefixes.length <= length || this.#prefixes.length > KEPT) {
+      this.#prefixes = new Int32Array(Math.max(64, 2 * length + 1));
+      this.#powers = this.#powers.slice(0, Math.max(1, 2 * length + 1));
+    }
     let hash = 0;
     this.#prefixes[0] = 0;
     for (let i = 0; i < length; i++) {
