@@ -53,20 +53,24 @@ async function metadataOf(path) {
   const source = await openSource(path);
   try {
     return (await readGguf(source)).metadata;
+  } catch (error) {
+    if (error.name !== 'UnsupportedError') throw error;
+    const { gguf } = await import('@huggingface/gguf'); // weights that we don't read have a tokenizer, too
+    return (await gguf(path, { allowLocalFile: true })).metadata;
   } finally {
     await source.close();
   }
 }
 
 /** Calls `use` with llama.cpp's tokens for each text. */
-async function eachText(path, specials, use) {
+async function eachText(path, specials, use, more) {
   const model = await llama.loadModel({ modelPath: path, vocabOnly: true });
   try {
     for (let seed = 0; seed < TEXTS; seed++) {
       const text = textOf(seed, specials);
       use(text, [...model.tokenize(text, true)], seed);
     }
-    return model;
+    more?.(model);
   } finally {
     await model.dispose();
   }
@@ -84,7 +88,7 @@ try {
       const specials = specialsOf(metadata);
       let differ = 0;
       let count = 0;
-      await eachText(path, specials, (text, tokens) => {
+      const take = (text, tokens) => {
         const ours = tokenizer.encode(text);
         count += tokens.length;
         if (ours.length === tokens.length && ours.every((t, i) => t === tokens[i])) return;
@@ -92,8 +96,14 @@ try {
         const at = ours.findIndex((t, i) => t !== tokens[i]);
         const show = (list) => list.slice(Math.max(0, at - 2), at + 6).map((t) => JSON.stringify(metadata['tokenizer.ggml.tokens'][t]));
         console.log(`  ${JSON.stringify(text).slice(0, 300)}\n    ours ${show(ours)}\n    its  ${show(tokens)}`);
+      };
+      const ends = [];
+      await eachText(path, specials, take, (model) => {
+        for (const [id, text] of metadata['tokenizer.ggml.tokens'].entries()) {
+          if (model.isEogToken(id) !== tokenizer.endTokens.has(id)) ends.push(`${id} ${JSON.stringify(text)}`);
+        }
       });
-      console.log(`${name}: ${differ} of ${TEXTS} texts differ (${count} tokens)`);
+      console.log(`${name}: ${differ} of ${TEXTS} texts differ (${count} tokens), ends that differ: ${ends.join(', ') || 'none'}`);
     }
   } else {
     const hashes = {};

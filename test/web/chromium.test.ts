@@ -21,7 +21,6 @@ const imports = {
   '#kernels/relaxed.bytes': '/build/kernels/relaxed.bytes.js',
   '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
   '@huggingface/jinja': '/node_modules/@huggingface/jinja/dist/index.js',
-  '@huggingface/tokenizers': '/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs',
   stemmer: '/node_modules/stemmer/index.js',
   'web-worker': '/node_modules/web-worker/src/browser/index.js',
 };

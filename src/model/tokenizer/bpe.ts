@@ -104,10 +104,7 @@ class Merges {
     this.#tokens = texts.length;
     this.#table = table;
     const others = new Map<string, number>();
-    const idOf = (text: string, begin: number, end: number): number => {
-      const id = table.find(text, begin, end);
-      if (id >= 0) return id;
-      const part = text.slice(begin, end);
+    const numberOf = (part: string): number => {
       let other = others.get(part);
       if (other === undefined) {
         other = texts.length + this.#others.length;
@@ -115,6 +112,10 @@ class Merges {
         this.#others.push(part);
       }
       return other;
+    };
+    const idOf = (text: string, begin: number, end: number): number => {
+      const id = table.find(text, begin, end);
+      return id >= 0 ? id : numberOf(text.slice(begin, end));
     };
     for (let byte = 0; byte < 256; byte++) this.ofByte[byte] = idOf(String.fromCharCode(byteUnits[byte]), 0, 1);
     const count = merges.length;
@@ -128,10 +129,10 @@ class Merges {
       const space = merge.indexOf(' ', 1);
       const left = idOf(merge, 0, space);
       const right = idOf(merge, space + 1, merge.length);
-      const both = merge.slice(0, space) + merge.slice(space + 1);
+      const both = table.findWithout(merge, space);
       this.#lefts[rank] = left;
       this.#rights[rank] = right;
-      this.#joined[rank] = idOf(both, 0, both.length);
+      this.#joined[rank] = both >= 0 ? both : numberOf(merge.slice(0, space) + merge.slice(space + 1));
       let slot = slotOf(left, right, mask);
       while (this.#slots[slot] !== 0 && !this.#is(this.#slots[slot] - 1, left, right)) slot = (slot + 1) & mask;
       if (this.#slots[slot] === 0) this.#slots[slot] = rank + 1; // of two equal ones the first counts

@@ -7,8 +7,8 @@ const FACTOR = 0x9e3779b1;
  * The hash of units [begin, end): a polynomial, so that a stretch's hash follows from those of two
  * prefixes.
  */
-export function hashOf(text: string, begin: number, end: number): number {
-  let hash = 0;
+export function hashOf(text: string, begin: number, end: number, before = 0): number {
+  let hash = before;
   for (let i = begin; i < end; i++) hash = (Math.imul(hash, FACTOR) + text.charCodeAt(i) + 1) | 0;
   return hash;
 }
@@ -49,6 +49,26 @@ export class TextTable {
     }
     return -1;
   }
+
+  /** The token whose text is all of `text` but the unit at `gap`. */
+  findWithout(text: string, gap: number): number {
+    const hash = hashOf(text, gap + 1, text.length, hashOf(text, 0, gap));
+    const mask = this.#slots.length - 1;
+    for (let slot = slotOf(hash, mask); this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const id = this.#slots[slot] - 1;
+      if (this.#hashes[id] === hash && isWithout(this.#texts[id], text, gap)) return id;
+    }
+    return -1;
+  }
+}
+
+/** Whether a text is units [0, gap) and those behind `gap` of another. */
+function isWithout(text: string, other: string, gap: number): boolean {
+  if (text.length !== other.length - 1) return false;
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) !== other.charCodeAt(i < gap ? i : i + 1)) return false;
+  }
+  return true;
 }
 
 function slotOf(hash: number, mask: number): number {
