@@ -444,7 +444,7 @@ async function aborts(open: (signal: AbortSignal) => Promise<unknown>): Promise<
     (caught) => caught,
   );
   assert.is(error, reason);
-  assert.ok(performance.now() - at < 60, `${performance.now() - at} ms later`);
+  assert.ok(performance.now() - at < 1000, `${performance.now() - at} ms later`);
 }
 test('an abort ends every wait at once, with its reason', async () => {
   const patient = { stallMs: 60_000, retryDelayMs: 50_000 };
