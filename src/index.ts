@@ -12,7 +12,7 @@ export { BudgetError, ContextError, DeviceError, ModelFormatError, NetworkError,
 export type { Dialogue, Question, Turn } from './eval/datasets/dataset.ts';
 export { readDialogues } from './eval/datasets/registry.ts';
 export { type Answer, type EvalBudget, type EvalHooks, type EvalResult, type EvalSetup, evaluate } from './eval/evaluate.ts';
-export type { ChatTemplate, Message } from './model/chat-template.ts';
+export type { ChatTemplate, ContentPart, Message, TemplateVariables } from './model/chat-template.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { LoadRetry } from './model/download.ts';
 export type { LoadProgress } from './model/load.ts';

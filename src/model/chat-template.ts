@@ -1,87 +1,111 @@
-// Messages to text, by the template inside the model (Jinja, through @huggingface/jinja).
-import { Template } from '@huggingface/jinja';
-import { ModelFormatError, OptionError, UnsupportedError } from '../errors.ts';
+// Messages to text, by the template inside the model (Jinja). A template is foreign code: it is parsed
+// when it is first used, never at load, and whatever it does ends as an error of ours.
+import { OptionError, UnsupportedError } from '../errors.ts';
 import type { Metadata } from './gguf.ts';
+import { readTemplate, type Render } from './jinja.ts';
 import type { Tokenizer } from './tokenizer.ts';
+
+/** A piece of a message's content. Parts of other types than text go to templates that know them. */
+export interface ContentPart {
+  readonly type: 'text' | (string & {});
+  readonly text?: string;
+  readonly [field: string]: unknown;
+}
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant' | (string & {});
-  readonly content: string;
+  readonly content: string | readonly ContentPart[];
+  /** Further fields are the template's to read: tool_calls, name, reasoning_content, ... */
+  readonly [field: string]: unknown;
 }
+
+/** A message's text: its parts' texts, a line break between them. */
+export function textOf({ content }: Message): string {
+  if (!Array.isArray(content)) return String(content ?? '');
+  return content.flatMap((part: ContentPart) => (typeof part?.text === 'string' ? [part.text] : [])).join('\n');
+}
+
+/** What a template may read beside the messages: tools, documents, enable_thinking, date_string, ... */
+export type TemplateVariables = Readonly<Record<string, unknown>>;
 
 export interface ChatTemplate {
-  /** The text of messages; `reply` adds what makes the model answer. Throws OptionError where the template refuses them. */
-  render(messages: readonly Message[], reply: boolean, variables?: Readonly<Record<string, unknown>>): string;
-  /** A system message's text cut where its content stands, so that content can be added as it comes: [before, after]. */
-  readonly around: readonly [string, string];
+  /** Whether the file has a template. */
+  readonly exists: boolean;
   /**
-   * The text that `message` adds to a conversation that already runs. Templates that rewrite earlier turns are met halfway: the
-   * message is rendered behind the shortest conversation that can precede it, so no history needs to be kept.
+   * The text of messages; `reply` adds what makes the model answer (add_generation_prompt). Of the
+   * variables, `now` (a Date) is what strftime_now tells; it tells the present without.
+   * Content goes in as the template takes it: as text, or as a list of parts.
+   * Throws OptionError where the template refuses the messages (with what it said), UnsupportedError
+   * where there is none, or it cannot be parsed, uses what we lack or does more work than the limit.
    */
-  append(message: Message, first: boolean): string;
-  /** The text between the end of what was added and the model's reply. */
-  readonly reply: string;
-  /** What the template puts behind a reply. */
-  readonly closing: string;
-  /** Whether rendered conversations already begin with the BOS token's text. */
-  writesBos(bosText: string): boolean;
+  render(messages: readonly Message[], reply: boolean, variables?: TemplateVariables): string;
 }
 
-const CONTENT = 'content-goes-here';
-
-/** What stands behind the content in rendered text. */
-function behindContent(text: string): string {
-  const at = text.lastIndexOf(CONTENT);
-  return at < 0 ? '' : text.slice(at + CONTENT.length);
-}
-
-/** Compiles a model's template. Throws UnsupportedError where it has none. */
+/** The template of a model's file. Nothing is parsed or rendered before it is used. */
 export function createChatTemplate(metadata: Metadata, tokenizer: Tokenizer, file: string): ChatTemplate {
   const source = metadata['tokenizer.chat_template'];
-  const refuse = (): never => {
-    throw new UnsupportedError(`${file}: the model has no chat template: add plain text and ask with { template: false }, or choose a chat model`);
-  };
-  if (typeof source !== 'string') return { render: refuse, append: refuse, around: ['', ''], reply: '', closing: '', writesBos: () => false };
-  let template: Template;
-  try {
-    template = new Template(source);
-  } catch (cause) {
-    throw new ModelFormatError(`${file}: its chat template cannot be parsed (${(cause as Error).message})`, { cause });
-  }
-  const render = (messages: readonly Message[], reply: boolean, variables?: Readonly<Record<string, unknown>>): string => {
+  const exists = typeof source === 'string' && source.trim() !== '';
+  let template: Render | undefined;
+  const run = (messages: readonly object[], reply: boolean, { now, ...variables }: TemplateVariables): string => {
+    if (!exists) {
+      throw new UnsupportedError(`${file}: the model has no chat template: add plain text and ask with { template: false }, or choose a chat model`);
+    }
+    template ??= readTemplate(source, file);
+    const given = { bos_token: tokenizer.bosText, eos_token: tokenizer.eosText, ...variables, messages, add_generation_prompt: reply };
     try {
-      return template.render({ ...variables, messages: messages as never, add_generation_prompt: reply, bos_token: tokenizer.bosText, eos_token: tokenizer.eosText });
+      return template(given, now instanceof Date ? now : new Date());
     } catch (cause) {
+      if (cause instanceof UnsupportedError) throw cause;
       throw new OptionError(`the model's chat template refuses these messages (${(cause as Error).message}): check their roles and order`, { cause });
     }
   };
-  const user: Message = { role: 'user', content: CONTENT };
-  const assistant: Message = { role: 'assistant', content: CONTENT };
-  const behind = (before: readonly Message[], message: Message): string => {
-    const known = render(before, false);
-    const all = render([...before, message], false);
-    return all.startsWith(known) ? all.slice(known.length) : all;
+  let takes: Takes | undefined;
+  const render = (messages: readonly Message[], reply: boolean, variables: TemplateVariables = {}): string => {
+    takes ??= probe((probes) => run(probes, false, {}));
+    return run(
+      messages.map((message) => withContent(message, takes!)),
+      reply,
+      variables,
+    );
   };
-  const withSystem = (): string => {
-    try {
-      return render([{ role: 'system', content: CONTENT }], false);
-    } catch {
-      return render([user], false); // templates without a system role: the context is a user message
+  return { exists, render };
+}
+
+/** How a template takes content; both where it could not be found out: then it goes in as it came. */
+interface Takes {
+  readonly text: boolean;
+  readonly parts: boolean;
+}
+
+const NEEDLE = 'content-goes-here';
+
+/** Finds out how a template takes content, by what becomes of a text in it (llama.cpp does the same). */
+function probe(run: (messages: readonly object[]) => string): Takes {
+  const tell = (content: unknown): string | undefined => {
+    const user = { role: 'user', content };
+    for (const messages of [[user], [{ role: 'system', content }, user]]) {
+      try {
+        const text = run(messages);
+        // a list that was printed is no list that was read
+        if (text.includes(NEEDLE) && !/['"]type['"]/.test(text)) return text;
+      } catch (error) {
+        if (error instanceof UnsupportedError) throw error;
+      }
     }
+    return undefined;
   };
-  const framed = withSystem();
-  const at = framed.indexOf(CONTENT);
-  const asked = render([user], true);
-  const told = render([user], false);
-  return {
-    render,
-    around: at < 0 ? ['', ''] : [framed.slice(0, at), framed.slice(at + CONTENT.length)],
-    append(message, first) {
-      if (first) return render([message], false);
-      return message.role === 'assistant' ? behind([user], message) : behind([user, assistant], message);
-    },
-    reply: asked.startsWith(told) ? asked.slice(told.length) : '',
-    closing: behindContent(behind([user], assistant)),
-    writesBos: (bosText) => bosText !== '' && framed.startsWith(bosText),
-  };
+  const text = tell(NEEDLE) !== undefined;
+  const parts = tell([{ type: 'text', text: NEEDLE }]) !== undefined;
+  return text || parts ? { text, parts } : { text: true, parts: true };
+}
+
+function withContent(message: Message, takes: Takes): object {
+  const { content } = message;
+  if (typeof content === 'string') return takes.text ? message : { ...message, content: [{ type: 'text', text: content }] };
+  if (!Array.isArray(content) || takes.parts) return message;
+  const other = content.find((part: ContentPart) => typeof part?.text !== 'string');
+  if (other !== undefined) {
+    throw new OptionError(`a message's content has a part of type '${other?.type}', this model's chat template takes text only: leave it out`);
+  }
+  return { ...message, content: textOf(message) };
 }

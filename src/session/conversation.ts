@@ -15,7 +15,7 @@ import { recall } from '../episode/recall.ts';
 import { SegmentIndex } from '../episode/segment-index.ts';
 import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';
 import { ContextError, OptionError } from '../errors.ts';
-import type { Message } from '../model/chat-template.ts';
+import { type Message, textOf } from '../model/chat-template.ts';
 import { Framing, nothingSaid, type Said } from './framing.ts';
 import { Line } from './line.ts';
 import { type ConversationOptions, type Instructions, readOptions } from './options.ts';
@@ -303,17 +303,18 @@ export class Conversation {
     const keep = flag('keep', options.keep ?? true);
     const template = flag('template', options.template ?? true);
     const maxTokens = whole('maxTokens', options.maxTokens ?? DEFAULT_REPLY_TOKENS, 1, MOST_REPLY_TOKENS);
-    const message = typeof question === 'string' ? { role: 'user', content: question } : checkMessage(question);
-    if (message.content.trim() === '') throw new OptionError('the question is empty: pass some text');
+    const message: Message = typeof question === 'string' ? { role: 'user', content: question } : checkMessage(question);
+    const spoken = textOf(message);
+    if (spoken.trim() === '') throw new OptionError('the question is empty: pass some text');
     const leave = await this.#enter(options, hurry);
     try {
       if (!keep && this.#transcript.ids.length === 0) throw new OptionError('the conversation is empty: add to it first, or ask with keep: true to begin one');
-      const said = template ? this.#framing.asked(this.#said, message) : this.#framing.addRaw(this.#said, message.content);
+      const said = template ? this.#framing.asked(this.#said, message) : this.#framing.addRaw(this.#said, spoken);
       const whole = template ? this.#framing.questionOf(said) : this.#framing.textOf(said);
       const another = () => (template ? this.#framing.questionOf(this.#framing.asked(this.#said, { ...message, content: OTHER })) : '');
       const { from, lead, asked } = this.#split(whole, another);
       const run = this.#run;
-      if (this.#episodes) this.#answering = await this.#timed(() => this.#episodes!.focus(message.content, this.#history!, this.#watch(options)));
+      if (this.#episodes) this.#answering = await this.#timed(() => this.#episodes!.focus(spoken, this.#history!, this.#watch(options)));
       else await this.#forward(1, options, from);
       await this.#takeBack(from);
       const { tokenizer } = this.#model;
@@ -330,7 +331,7 @@ export class Conversation {
         start = run.token;
         const stream = tokenizer.stream();
         const begin = performance.now();
-        await this.#recall(message.content);
+        await this.#recall(spoken);
         const how = { sample, endTokens: tokenizer.endTokens, signal: options.signal };
         let tokens = decode(run, asked, { ...how, maxTokens, evict: keep && this.#recalledTokens === 0 });
         let step = await tokens.next();
@@ -361,7 +362,7 @@ export class Conversation {
         if (rest !== '') yield rest;
         if (keep) kept = template ? this.#framing.answered(said, whole, text) : this.#framing.addRaw(said, text);
         forwarded = step.value === 'end' ? replied.length : replied.length - 1;
-        if (kept) await this.#keep(kept, message.content, text, heard, start);
+        if (kept) await this.#keep(kept, spoken, text, heard, start);
         return step.value;
       } finally {
         // each reply token but one that ends by length was forwarded after the first had come
@@ -447,7 +448,7 @@ export class Conversation {
         let first = i;
         while (!this.#history && first > 0 && typeof items[first - 1] !== 'string') first--;
         said = this.#framing.addMessages(said, items.slice(first, i + 1) as Message[]);
-        steps.push({ said, heard: `${item.content}\n`, plain: false });
+        steps.push({ said, heard: `${textOf(item)}\n`, plain: false });
       }
     }
     let same = Number.POSITIVE_INFINITY;
@@ -576,12 +577,12 @@ function checkCall({ queue, signal, onProgress }: AddOptions): void {
 }
 
 function checkMessage(message: Message): Message {
-  if (typeof message?.role !== 'string' || typeof message.content !== 'string') {
-    const found =
-      message !== null && typeof message === 'object' ? `an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}` : describeValue(message);
-    throw new OptionError(`a message is { role, content }, found ${found}`);
-  }
-  return message;
+  const { role, content } = message ?? {};
+  const parts = Array.isArray(content) && content.every((part) => typeof part?.type === 'string');
+  if (typeof role === 'string' && (typeof content === 'string' || parts)) return message;
+  const found =
+    message !== null && typeof message === 'object' ? `an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}` : describeValue(message);
+  throw new OptionError(`a message is { role, content }, the content a text or a list of parts { type, text }; found ${found}`);
 }
 
 const BYTES_PER_CHAR = 2;

@@ -3,7 +3,7 @@
 // Text without a role goes into one system message, which stays open until something else is said. Templates that have no place for one there (no system
 // role at all, or none behind the first turn) get it in front of the next user message, a blank line between. Without a template all is plain text.
 import { OptionError, UnsupportedError } from '../errors.ts';
-import type { ChatTemplate, Message } from '../model/chat-template.ts';
+import { type ChatTemplate, type Message, textOf as contentOf } from '../model/chat-template.ts';
 import { sharedLength } from './transcript.ts';
 
 /** Text that stands outside of any message, behind `chars` characters of what the template makes of the messages. */
@@ -44,7 +44,7 @@ export class Framing {
   constructor(template: ChatTemplate, bosText: string, variables: Readonly<Record<string, unknown>> = {}) {
     this.#template = template;
     this.#bosText = bosText;
-    this.#variables = variables;
+    this.#variables = { now: new Date(), ...variables };
   }
 
   /** Takes text without a role in. Throws OptionError where the template has no place for any text. */
@@ -254,11 +254,6 @@ export class Framing {
 
 function leadingSpace(text: string): string {
   return text.slice(0, text.length - text.trimStart().length);
-}
-
-/** A message's text. */
-export function contentOf({ content }: Message): string {
-  return content;
 }
 
 function join(text: string, content: string): string {
