@@ -1,10 +1,12 @@
-// Builds what changed: kernels (asc, every target of asconfig.json), their bytes as modules, the TypeScript. Output in build/ only.
+// Builds what changed: kernels (asc, every target of asconfig.json), their bytes as modules, the TypeScript, the texts of the
+// workers. Output in build/ only.
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 function run(script, args) {
   const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], { cwd: root, stdio: ['ignore', 2, 2] });
   if (status !== 0) {
@@ -29,27 +31,64 @@ function fingerprint(paths) {
   return hash.digest('hex');
 }
 
-function once(name, paths, work) {
+/** Does the work where its inputs changed, or one of its outputs is not there. */
+async function once(name, paths, outputs, work) {
   const stamp = join(root, 'build', `${name}.stamp`);
   const now = fingerprint(paths);
   let before = '';
   try {
     before = readFileSync(stamp, 'utf8');
   } catch {}
-  if (before === now) return;
+  if (before === now && outputs.every((path) => existsSync(join(root, path)))) return;
+  // what is interrupted is done again
+  rmSync(stamp, { force: true });
   const begin = Date.now();
-  work();
-  writeFileSync(stamp, now);
+  await work();
+  writeFileSync(`${stamp}.tmp`, now);
+  renameSync(`${stamp}.tmp`, stamp);
   console.error(`built ${name} in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
 }
 
+/** A module whose default export is a text. */
+function writeText(path, text) {
+  writeFileSync(join(root, `${path}.js`), `export default ${JSON.stringify(text)};\n`);
+  writeFileSync(join(root, `${path}.d.ts`), 'declare const text: string;\nexport default text;\n');
+}
+
+/** Workers whose text ships too, for where their files cannot be found (src/runtime/start-worker.ts). */
+const workers = { thread: 'build/js/src/backend/wasm/thread.js', layers: 'build/js/src/engine/pipeline/worker.js' };
+
 mkdirSync(join(root, 'build', 'kernels'), { recursive: true });
-once('kernels', ['assembly'], () => {
-  for (const target of Object.keys(JSON.parse(readFileSync(join(root, 'asconfig.json'), 'utf8')).targets)) {
+mkdirSync(join(root, 'build', 'workers'), { recursive: true });
+const targets = Object.keys(JSON.parse(readFileSync(join(root, 'asconfig.json'), 'utf8')).targets);
+const kernelFiles = targets.map((target) => `build/kernels/${target}.bytes.js`);
+await once('kernels', ['assembly'], kernelFiles, () => {
+  for (const target of targets) {
     run('assemblyscript/bin/asc.js', ['--config', 'asconfig.json', '--target', target]);
-    const bytes = readFileSync(join(root, 'build/kernels', `${target}.wasm`)).toString('base64');
-    writeFileSync(join(root, 'build/kernels', `${target}.bytes.js`), `export default '${bytes}';\n`);
-    writeFileSync(join(root, 'build/kernels', `${target}.bytes.d.ts`), 'declare const bytes: string;\nexport default bytes;\n');
+    writeText(`build/kernels/${target}.bytes`, readFileSync(join(root, 'build/kernels', `${target}.wasm`)).toString('base64'));
   }
 });
-once('js', ['src', 'test', 'bench', 'assembly'], () => run('typescript/bin/tsc', ['-p', 'tsconfig.json']));
+await once('js', ['src', 'test', 'bench', 'assembly'], ['build/js/src/index.js', 'build/js/src/index.d.ts', 'build/js/test/run.js'], () => {
+  // the compiler wants to know that they are text
+  for (const name of Object.keys(workers)) if (!existsSync(join(root, `build/workers/${name}.text.js`))) writeText(`build/workers/${name}.text`, '');
+  // what has no source any more must not be packed
+  rmSync(join(root, 'build/js'), { recursive: true, force: true });
+  run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
+});
+const workerFiles = Object.keys(workers).map((name) => `build/workers/${name}.text.js`);
+await once('workers', ['src', 'assembly'], workerFiles, async () => {
+  const { build } = await import('esbuild');
+  for (const [name, entry] of Object.entries(workers)) {
+    const { outputFiles } = await build({
+      entryPoints: [join(root, entry)],
+      bundle: true,
+      write: false,
+      format: 'iife',
+      target: 'es2022',
+      minify: true,
+      legalComments: 'none',
+      logLevel: 'error',
+    });
+    writeText(`build/workers/${name}.text`, outputFiles[0].text);
+  }
+});

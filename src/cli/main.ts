@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The command line: finds the command, reads its arguments, turns errors into messages and exit codes.
 //   0 done | 1 it failed | 2 the arguments are wrong | 130 interrupted
 import { parseArgs } from 'node:util';

@@ -1,10 +1,10 @@
 // A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat template.
 import { abortSignal, callback, knownNames, namesOf, optional } from '../arguments.ts';
-import { createWasmBackend } from '../backend/wasm/backend.ts';
+import { createWasmBackend, type WasmBackend } from '../backend/wasm/backend.ts';
 import { type Build, compileKernels } from '../backend/wasm/builds.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
-import { OptionError } from '../errors.ts';
+import { DeviceError, OptionError } from '../errors.ts';
 import { parseBytes } from '../math/format.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
@@ -17,8 +17,8 @@ import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
 import { createWeights, type ModelWeights, weightBytes } from '../model/weights.ts';
 import { type Executor, LocalExecutor } from './executor.ts';
-import { PipelineExecutor } from './pipeline/pipeline.ts';
-import { splitLayers } from './pipeline/split.ts';
+import { NoWorkersError, PipelineExecutor } from './pipeline/pipeline.ts';
+import { fitsOneMemory, splitLayers } from './pipeline/split.ts';
 
 export interface LoadOptions {
   /** Called as weights arrive, about once a MiB. */
@@ -77,6 +77,8 @@ export interface Model {
   readonly backend: Backend;
   /** Bytes the weights take in memory; what two workers of a pipeline both need counts once. */
   readonly bytes: number;
+  /** Why fewer threads or workers run than were asked for, where that is so (a page's policy forbids them, one has died). */
+  readonly fallback: string | undefined;
   dispose(): void;
   [Symbol.dispose](): void;
 }
@@ -118,7 +120,7 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
     const tokenizer = createTokenizer(file.metadata, source.name);
     const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
     const tensors = checkTensors(file.tensors, config, source.name);
-    const { executor, bytes } = await placeLayers(source, tensors, config, options);
+    const { executor, bytes, fallback } = await placeLayers(source, tensors, config, options);
     let live = true;
     const dispose = () => {
       if (!live) return;
@@ -134,6 +136,9 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
       executor,
       backend: executor.backend,
       bytes,
+      get fallback() {
+        return fallback ?? (executor.backend as WasmBackend).team?.fallback;
+      },
       dispose,
       [Symbol.dispose]: dispose,
     };
@@ -148,7 +153,7 @@ async function placeLayers(
   tensors: readonly TensorInfo[],
   config: ModelConfig,
   options: LoadOptions,
-): Promise<{ executor: Executor; bytes: number }> {
+): Promise<{ executor: Executor; bytes: number; fallback?: string }> {
   const { build, threads, onProgress, signal } = options;
   const limitBytes = readLimit(options.memoryLimit);
   const stages = options.backend ? [] : splitLayers(tensors, config, { pipeline: options.pipeline, threads, limitBytes });
@@ -156,10 +161,21 @@ async function placeLayers(
   const backend = options.backend ?? createWasmBackend({ build, threads: split ? 1 : threads, limitBytes });
   try {
     const bytes = weightBytes(backend, tensors);
-    const executor = split
-      ? await PipelineExecutor.load({ source, tensors, config, stages, backend, kernels: compileKernels(build), limitBytes, onProgress, signal })
-      : new LocalExecutor(createTransformer(config, await loadWeights(source, tensors, config, backend, options), backend));
-    return { executor, bytes };
+    let fallback: string | undefined;
+    if (split) {
+      const parts = { source, tensors, config, stages, backend, kernels: compileKernels(build), limitBytes, onProgress, signal };
+      try {
+        return { executor: await PipelineExecutor.load(parts), bytes };
+      } catch (error) {
+        if (!(error instanceof NoWorkersError)) throw error;
+        if (!fitsOneMemory(tensors, limitBytes))
+          throw new DeviceError(`${error.message}, and the model does not fit into one memory: let workers start here, or choose a smaller model`);
+        fallback = `${error.message}: the layers run on one thread`;
+        console.warn(`recollect: ${fallback}`);
+      }
+    }
+    const weights = await loadWeights(source, tensors, config, backend, options);
+    return { executor: new LocalExecutor(createTransformer(config, weights, backend)), bytes, fallback };
   } catch (error) {
     backend.dispose();
     throw error;

@@ -1,14 +1,32 @@
-// Node: files through node:fs.
+// Node, Deno and Bun: files through node:fs, workers through node:worker_threads, whose threads can be told in all
+// three not to keep the process alive.
 import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import type { Runtime } from './runtime.ts';
+import { Worker } from 'node:worker_threads';
+import type { Runtime, RuntimeWorker, WorkerEvents } from './runtime.ts';
 
 let temporaries = 0;
+
+/** Gives a thread the scope that a web worker has. A port keeps messages until somebody listens. */
+const SCOPE = `
+const { parentPort } = require('node:worker_threads');
+Object.assign(globalThis, {
+  postMessage: (message, transfer) => parentPort.postMessage(message, transfer),
+  addEventListener: (type, listener) => parentPort.on(type, (data) => listener({ data })),
+  close: () => process.exit(),
+});
+`;
 
 export const runtime: Runtime = {
   name: 'node',
   cores: availableParallelism(),
+  compileAdvice: 'this process may not compile WebAssembly (was node started with --jitless?): allow it',
+  startWorker(kind, events) {
+    const url = kind === 'thread' ? new URL('../backend/wasm/thread.js', import.meta.url) : new URL('../engine/pipeline/worker.js', import.meta.url);
+    return startThread(`${SCOPE}import(${JSON.stringify(url.href)})`, events);
+  },
+  startText: (text, events) => startThread(SCOPE + text, events),
   async openFile(path) {
     const found = await stat(path);
     if (found.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
@@ -64,4 +82,17 @@ async function makeFolder(path: string): Promise<void> {
       if (again.code !== 'EEXIST') throw again;
     });
   }
+}
+
+function startThread(text: string, events: WorkerEvents): RuntimeWorker {
+  const thread = new Worker(text, { eval: true });
+  thread.unref();
+  thread.on('message', events.heard);
+  thread.on('error', (error) => events.stopped(error?.message ?? String(error)));
+  thread.on('exit', () => events.stopped('it ended'));
+  return {
+    post: (message, transfer = []) => thread.postMessage(message, transfer as []),
+    terminate: () => void thread.terminate(),
+    hold: (held) => (held ? thread.ref() : thread.unref()),
+  };
 }

@@ -1,4 +1,5 @@
-// What recollect asks of the place it runs in. Each runtime implements it in a file of its own; package.json maps `#runtime` to one.
+// What recollect asks of the place it runs in. Each runtime implements it in a file of its own;
+// package.json maps `#runtime` to one by condition, so that nothing is sniffed.
 
 /** A file opened for reading at any offset. */
 export interface RandomAccessFile {
@@ -8,12 +9,39 @@ export interface RandomAccessFile {
   close(): Promise<void>;
 }
 
+/** What runs in a worker: a thread of a team (wasm/thread.ts), or layers of a model (pipeline/worker.ts). */
+export type WorkerKind = 'thread' | 'layers';
+
+/** A worker, the same to its user everywhere. */
+export interface RuntimeWorker {
+  post(message: unknown, transfer?: readonly Transferable[]): void;
+  terminate(): void;
+  /** Whether it keeps the process alive, where there is one. It begins with not. */
+  hold(held: boolean): void;
+}
+
+export interface WorkerEvents {
+  heard(message: unknown): void;
+  /** It could not be started, failed, or ended. */
+  stopped(why: string): void;
+}
+
 export interface Runtime {
   readonly name: string;
   /** Cores that this process may use. */
   readonly cores: number;
   /** What relative URLs mean; undefined where a relative name is a path. */
   readonly baseUrl?: string;
+  /** Why no worker can be had here: undefined where they can. */
+  readonly noWorkers?: string;
+  /** WebAssembly can be compiled only while the module is loaded. */
+  readonly compilesEarly?: boolean;
+  /** What to do where the compiler refuses bytes that are valid. */
+  readonly compileAdvice: string;
+  /** Starts a worker from its file. Throws where that is refused at once. */
+  startWorker(kind: WorkerKind, events: WorkerEvents): RuntimeWorker;
+  /** Starts a worker from its text, a script without imports. Throws where that is refused at once. */
+  startText(text: string, events: WorkerEvents): RuntimeWorker;
   /** Opens a file, by path or file: URL. Throws the platform's error where it cannot, UnsupportedError where there are no files. */
   openFile(path: string | URL): Promise<RandomAccessFile>;
   /** Writes a file so that it is whole or not there: to a temporary name first, then renamed. Makes missing folders. */

@@ -78,6 +78,8 @@ export interface Statistics {
   readonly threads: number;
   /** Workers that own some of the layers each; 1: the layers are together. */
   readonly pipeline: number;
+  /** Why fewer threads or workers run than were asked for, where that is so. */
+  readonly fallback: string | undefined;
   readonly prefillTokens: number;
   readonly prefillMs: number;
   /** Tokens forwarded one by one after a reply's first, and the time that took. */
@@ -216,6 +218,7 @@ export class Conversation {
       build: this.#model.backend.build,
       threads: this.#model.backend.threads,
       pipeline: this.#model.executor.stages.length,
+      fallback: this.#model.fallback,
       ...this.#counts,
       episode: this.#answering[0],
       answeredFrom: this.#answering,

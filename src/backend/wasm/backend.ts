@@ -1,7 +1,7 @@
 // The WebAssembly backend: a build of the kernels, a memory, and who works on it.
 import { runtime } from '#runtime';
 import { createArena } from '../arena.ts';
-import { OptionError } from '../../errors.ts';
+import { OptionError, UnsupportedError } from '../../errors.ts';
 import { type Build, canShareMemory, compileKernels, instantiate } from './builds.ts';
 import { createCore } from './core.ts';
 import { createOps, type WasmBackend } from './ops.ts';
@@ -24,7 +24,10 @@ export interface WasmOptions {
   readonly limitBytes?: number;
 }
 
-/** Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build or threads that cannot run here. */
+/**
+ * Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build or threads that cannot run here,
+ * UnsupportedError where this runtime has no threads or may not compile.
+ */
 export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = {}): WasmBackend {
   const given: WasmOptions = typeof options === 'string' || options instanceof Uint8Array ? { build: options, threads: 1 } : options;
   const { build, threads, worthSharing, limitBytes } = given;
@@ -34,17 +37,27 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
   return createOps(core, arena, createSchedule(core, arena, { threads: size, worthSharing, teamOf: (board) => new Team(core, board, size) }));
 }
 
-/** How many threads. Throws OptionError for a number that cannot be. */
+/** How many threads. Throws OptionError for a number that cannot be, UnsupportedError where there are no threads. */
 export function chooseThreads(threads: number | 'auto' = 'auto'): number {
   if (threads !== 'auto') {
     if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
       throw new OptionError(`threads is ${threads}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`);
+    if (threads > 1 && runtime.noWorkers !== undefined)
+      throw new UnsupportedError(`${threads} threads were asked for, but ${runtime.noWorkers}: use 1 or 'auto'`);
     if (threads > 1 && !canShareMemory())
       throw new OptionError(`${threads} threads were asked for where memory cannot be shared: serve the page with cross-origin isolation, or use 1 or 'auto'`);
     return threads;
   }
-  return canShareMemory() ? availableCores() : 1;
+  return canRunThreads() ? availableCores() : 1;
 }
+
+/** Whether threads on one memory can be had here. */
+export function canRunThreads(): boolean {
+  return canShareMemory() && runtime.noWorkers === undefined;
+}
+
+/** Why there are no workers here; undefined where there are. */
+export const noWorkers: string | undefined = runtime.noWorkers;
 
 /** Cores that work is spread over where nobody says how many. */
 export function availableCores(): number {

@@ -1,7 +1,7 @@
 // Threads that work on one memory. Whoever has work writes a list of kernel calls; all threads, the writer too, take calls off it until none is left.
 // A thread that comes late (still starting, or descheduled) is never waited for, only one that has taken a call and not finished it.
 //
-//   control  i32 [16]: claim | done | sleepers | failed | waiting | ended        claim = turn << 11 | calls left; who lowers it by one has taken that call
+//   control  i32 [16]: claim | done | sleepers | failed | waiting | ended | serving, a bit a thread        claim = turn << 11 | calls left; who lowers it by one has taken that call
 //   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as reservations come and go
 //   calls    f64 [MOST_CALLS][CALL]: kernel number | arguments, NaN where the thread's scratch is to stand
 import { DeviceError } from '../../errors.ts';
@@ -12,6 +12,7 @@ const SLEEPERS = 2;
 const FAILED = 3;
 const WAITING = 4;
 const ENDED = 5;
+const SERVING = 6;
 const CONTROL_INTS = 16;
 
 const LEFT_BITS = 11;
@@ -177,9 +178,15 @@ export class Board {
     }
   }
 
+  /** Whether a thread has begun to work. */
+  serves(thread: number): boolean {
+    return (Atomics.load(this.#control, SERVING) & (1 << thread)) !== 0;
+  }
+
   /** A thread's life: takes calls, looks for more for a while, sleeps until there are, until it is sent home. */
   serve(): void {
     const control = this.#control;
+    Atomics.or(control, SERVING, 1 << this.#thread);
     while (Atomics.load(control, ENDED) === 0) {
       if (this.#take()) continue;
       const claim = Atomics.load(control, CLAIM);

@@ -1,8 +1,9 @@
 // Which build of the kernels runs here, compiled. Nothing else knows how the module is loaded.
 import { instantiateSync } from '@assemblyscript/loader';
+import { runtime } from '#runtime';
 import relaxedBytes from '#kernels/relaxed.bytes';
 import simdBytes from '#kernels/simd.bytes';
-import { DeviceError, OptionError } from '../../errors.ts';
+import { DeviceError, OptionError, UnsupportedError } from '../../errors.ts';
 import type { Compiled } from './core.ts';
 
 /** Builds that ship inside the package. 'debug' is loaded by tests, as bytes. */
@@ -39,8 +40,42 @@ export function compileKernels(build: Build | 'auto' | Uint8Array<ArrayBuffer> =
   if (chosen === 'relaxed' && !WebAssembly.validate(RELAXED_PROBE)) {
     throw new OptionError("build 'relaxed' was asked for, but this runtime has no relaxed SIMD: use build 'simd' or 'auto'");
   }
-  const bytes = typeof chosen === 'string' ? decodeBase64(chosen === 'relaxed' ? relaxedBytes : simdBytes) : chosen;
-  return { build: typeof chosen === 'string' ? chosen : 'debug', module: new WebAssembly.Module(shared ? importShared(bytes) : bytes), shared };
+  if (typeof chosen !== 'string') return { build: 'debug', module: compile(chosen, shared), shared };
+  const early = shared ? undefined : compiledEarly?.[chosen];
+  if (early instanceof Error) throw early;
+  return { build: chosen, module: early ?? compile(bytesOf(chosen), shared), shared };
+}
+
+const bytesOf = (build: Build) => decodeBase64(build === 'relaxed' ? relaxedBytes : simdBytes);
+
+/** Throws UnsupportedError where this place forbids to compile, DeviceError where the bytes cannot be compiled. */
+function compile(bytes: Uint8Array<ArrayBuffer>, shared: boolean): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(shared ? importShared(bytes) : bytes);
+  } catch (cause) {
+    if (cause instanceof DeviceError) throw cause;
+    const { message } = cause as Error;
+    // nothing is wrong with them: somebody does not want us to
+    if (WebAssembly.validate(bytes)) throw new UnsupportedError(`${message.replace(/\.$/, '')}: ${runtime.compileAdvice}`, { cause });
+    throw new DeviceError(`the kernels cannot be compiled (${message}): use build 'simd' or a newer runtime`, { cause });
+  }
+}
+
+/** The builds that ship, compiled while modules are loaded, where that is the only time for it. */
+const compiledEarly: Partial<Record<Build, WebAssembly.Module | Error>> | undefined = runtime.compilesEarly ? compileAll() : undefined;
+
+function compileAll(): Partial<Record<Build, WebAssembly.Module | Error>> {
+  const found: Partial<Record<Build, WebAssembly.Module | Error>> = {};
+  if (!WebAssembly.validate(SIMD_PROBE)) return found; // detectBuild() says so, to who loads a model
+  for (const build of ['simd', 'relaxed'] as const) {
+    if (build === 'relaxed' && !WebAssembly.validate(RELAXED_PROBE)) continue;
+    try {
+      found[build] = compile(bytesOf(build), false);
+    } catch (error) {
+      found[build] = error as Error;
+    }
+  }
+  return found;
 }
 
 /** Instantiates with the loader's imports. (Its own exports have helpers beside the kernels: threads number what the module itself has.) */

@@ -146,7 +146,9 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
   const backend: WasmBackend = {
     name: 'wasm',
     build: core.build,
-    threads: schedule.threads,
+    get threads() {
+      return team?.running ?? 1;
+    },
     team,
     arena,
     write(address, bytes) {

@@ -19,7 +19,6 @@ export interface ScratchSize {
 }
 
 export interface Schedule {
-  readonly threads: number;
   /** What a call names each kernel by. */
   readonly numbers: Readonly<Record<KernelName, number>>;
   /** The threads beside this one. */
@@ -74,7 +73,6 @@ export function createSchedule(core: Core, arena: Arena, options: ScheduleOption
 
   return {
     numbers: Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<KernelName, number>,
-    threads: size,
     team,
     scratch,
     bytesOf,

@@ -1,6 +1,5 @@
 // A model's layers in workers that own some of them each: weights, caches and budgets of their layers in a memory of their own. Blocks flow through them,
 // several at once, so that prefill gets faster with workers without any memory being shared; and a model may be larger than one memory.
-import Worker from 'web-worker';
 import type { Backend } from '../../backend/backend.ts';
 import type { Compiled } from '../../backend/wasm/core.ts';
 import { DeviceError, errorOf } from '../../errors.ts';
@@ -9,7 +8,8 @@ import type { TensorInfo } from '../../model/gguf.ts';
 import { type LoadProgress, readTensors } from '../../model/load.ts';
 import type { ModelSource } from '../../model/source.ts';
 import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
-import { holdProcess } from '../../runtime/worker.ts';
+import type { RuntimeWorker } from '../../runtime/runtime.ts';
+import { startWorker } from '../../runtime/start-worker.ts';
 import { type Executor, unloadedError } from '../executor.ts';
 import type { Plan } from '../plan.ts';
 import { PipelineLayers } from './layers.ts';
@@ -52,12 +52,15 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** Workers cannot be had, though nothing was against it: the layers may run here instead. */
+export class NoWorkersError extends DeviceError {}
+
 export class PipelineExecutor implements Executor {
   readonly config: ModelConfig;
   readonly backend: Backend;
   readonly stages: readonly LayerRange[];
   readonly depth: number;
-  readonly #workers: InstanceType<typeof Worker>[] = [];
+  readonly #workers: RuntimeWorker[] = [];
   readonly #pending = new Map<number, Pending>();
   readonly #sessions = new Map<number, PipelineLayers>();
   #commands = 0;
@@ -75,8 +78,8 @@ export class PipelineExecutor implements Executor {
   }
 
   /**
-   * Starts the workers and loads their weights. Throws as readTensors does, and DeviceError where a worker's memory ends or a worker cannot be
-   * started; no worker is left then.
+   * Starts the workers and loads their weights. Throws as readTensors does, DeviceError where a worker's memory ends, and NoWorkersError where
+   * one cannot be started, before anything is read; no worker is left then.
    */
   static async load(options: PipelineOptions): Promise<PipelineExecutor> {
     const executor = new PipelineExecutor(options);
@@ -102,9 +105,7 @@ export class PipelineExecutor implements Executor {
         signal?.throwIfAborted();
         if (this.#ended) throw this.#ended;
         if (patienceMs !== undefined && performance.now() - begin > patienceMs)
-          throw new DeviceError(
-            `a worker did not start within ${patienceMs / 1000} s: load the model with pipeline: 1, and see the console for what the worker says`,
-          );
+          throw new NoWorkersError(`a worker did not start within ${patienceMs / 1000} s`);
         let timer: ReturnType<typeof setTimeout> | undefined;
         await new Promise<void>((resolve) => {
           state.wake = resolve;
@@ -196,24 +197,26 @@ export class PipelineExecutor implements Executor {
   }
 
   /** For tests: the workers. */
-  get workers(): readonly InstanceType<typeof Worker>[] {
+  get workers(): readonly RuntimeWorker[] {
     return this.#workers;
   }
 
   #start(stage: number): void {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `recollect layers ${stage}` });
-    const stopped = (why: string) => this.#end(new DeviceError(`worker ${stage + 1} of ${this.stages.length} stopped (${why}): load the model again`));
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
-    worker.onerror = (event: ErrorEvent) => {
-      event.preventDefault?.();
-      stopped(event.message || 'it could not be started');
-    };
-    (worker as { onclose?: () => void }).onclose = () => stopped('it ended');
+    const text = async () => (await import('#workers/layers.text')).default;
+    const worker = startWorker('layers', text, {
+      heard: (message) => this.#hear(message as FromWorker),
+      stopped: (why) => {
+        const who = `worker ${stage + 1} of ${this.stages.length}`;
+        const started = this.#loading === undefined || this.#loading.begun === this.stages.length;
+        this.#end(started ? new DeviceError(`${who} stopped (${why}): load the model again`) : new NoWorkersError(`${who} could not be started (${why})`));
+      },
+    });
+    worker.hold(true);
     this.#workers.push(worker);
   }
 
   #tell(stage: number, message: ToWorker, transfer: Transferable[] = []): void {
-    this.#workers[stage].postMessage(message, transfer);
+    this.#workers[stage].post(message, transfer);
   }
 
   #hear(message: FromWorker): void {
@@ -253,10 +256,7 @@ export class PipelineExecutor implements Executor {
   #end(why: Error): void {
     if (this.#ended) return;
     this.#ended = why;
-    for (const worker of this.#workers) {
-      (worker as { onclose?: unknown }).onclose = null;
-      worker.terminate();
-    }
+    for (const worker of this.#workers) worker.terminate();
     for (const { reject } of this.#pending.values()) reject(why);
     this.#pending.clear();
     this.#sessions.clear();
@@ -265,6 +265,6 @@ export class PipelineExecutor implements Executor {
 
   /** In Node: whether workers keep the process alive; they do while something is asked of them. */
   #hold(held: boolean): void {
-    for (const worker of this.#workers) holdProcess(worker, held);
+    for (const worker of this.#workers) worker.hold(held);
   }
 }

@@ -1,7 +1,6 @@
 // How many workers a model's layers are split over, and which layers each gets.
-import { availableCores } from '../../backend/wasm/backend.ts';
-import { canShareMemory } from '../../backend/wasm/builds.ts';
-import { DeviceError, OptionError } from '../../errors.ts';
+import { availableCores, canRunThreads, noWorkers } from '../../backend/wasm/backend.ts';
+import { DeviceError, OptionError, UnsupportedError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
@@ -22,8 +21,8 @@ const WORTH_SPLITTING_BYTES = 16 << 20;
 const MOST_WORKERS = 4;
 
 /**
- * The layers of each worker, first to last; one range where the model stays in one memory. Throws OptionError for a number that cannot be, DeviceError for
- * a model whose parts do not fit, however it is split.
+ * The layers of each worker, first to last; one range where the model stays in one memory. Throws OptionError for a number that cannot be, UnsupportedError
+ * for workers where there are none, DeviceError for a model whose parts do not fit, however it is split.
  */
 export function splitLayers(
   tensors: readonly TensorInfo[],
@@ -34,6 +33,8 @@ export function splitLayers(
   if (pipeline !== 'auto') {
     if (!Number.isInteger(pipeline) || pipeline < 1 || pipeline > layers)
       throw new OptionError(`pipeline is ${pipeline}, expected a whole number from 1 to the model's ${layers} layers, or 'auto'`);
+    if (pipeline > 1 && noWorkers !== undefined)
+      throw new UnsupportedError(`a pipeline of ${pipeline} workers was asked for, but ${noWorkers}: use 1 or 'auto'`);
     if (pipeline > 1 && threads !== 'auto' && threads > 1)
       throw new OptionError(`${threads} threads and ${pipeline} workers of a pipeline were asked for: choose one of them`);
     return rangesOf(layers, pipeline);
@@ -41,13 +42,22 @@ export function splitLayers(
   const most = limitBytes * WEIGHT_SHARE;
   const largest = (count: number) => Math.max(...rangesOf(layers, count).map((range) => fileBytes(tensorsOf(tensors, config, range))));
   if (largest(1) <= most) {
-    const alone = canShareMemory() || fileBytes(tensors) < WORTH_SPLITTING_BYTES;
+    const alone = noWorkers !== undefined || canRunThreads() || fileBytes(tensors) < WORTH_SPLITTING_BYTES;
     return rangesOf(layers, alone ? 1 : Math.min(MOST_WORKERS, layers, availableCores()));
   }
+  if (noWorkers !== undefined)
+    throw new DeviceError(
+      `the model's weights take ${formatBytes(largest(1))}, more than the ${formatBytes(most)} that one wasm memory has for them, and ${noWorkers}: choose a smaller model, or weights of fewer bits`,
+    );
   for (let count = 2; count <= layers; count++) if (largest(count) <= most) return rangesOf(layers, count);
   throw new DeviceError(
     `a layer and what goes with it take ${formatBytes(largest(layers))}, more than the ${formatBytes(most)} that one wasm memory has for weights: choose a smaller model, or weights of fewer bits`,
   );
+}
+
+/** Whether all of a model's weights can lie in one memory. */
+export function fitsOneMemory(tensors: readonly TensorInfo[], limitBytes: number): boolean {
+  return fileBytes(tensors) <= limitBytes * WEIGHT_SHARE;
 }
 
 /** Layers cut into `count` ranges as equal as can be, the longer ones first: the last also makes log-odds. */

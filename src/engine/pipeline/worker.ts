@@ -6,6 +6,7 @@ import { createCore } from '../../backend/wasm/core.ts';
 import { createOps } from '../../backend/wasm/ops.ts';
 import { createSchedule } from '../../backend/wasm/schedule.ts';
 import { failureOf } from '../../errors.ts';
+import { HELLO } from '../../runtime/hello.ts';
 import { createTransformer, type Transformer } from '../../model/transformer.ts';
 import { createWeights, type WeightStore } from '../../model/weights.ts';
 import { partOf } from '../plan.ts';
@@ -15,7 +16,7 @@ import { policyOf } from './policy-data.ts';
 
 interface Scope {
   addEventListener(type: 'message', listener: (event: { data: ToWorker }) => void): void;
-  postMessage(message: FromWorker, transfer: Transferable[]): void;
+  postMessage(message: FromWorker | typeof HELLO, transfer: Transferable[]): void;
 }
 const scope = globalThis as unknown as Scope;
 const say = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
@@ -146,3 +147,4 @@ scope.addEventListener('message', ({ data }) => {
     say({ kind: 'failed', failure: failureOf(error) });
   }
 });
+scope.postMessage(HELLO, []);
