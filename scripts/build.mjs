@@ -15,8 +15,8 @@ function run(script, args) {
   }
 }
 
-/** A hash of all files below some folders (and of this script and the configurations). */
-function fingerprint(paths) {
+/** A hash of all sources below some folders, of some files, and of this script. */
+function fingerprint(paths, files) {
   const hash = createHash('sha256');
   const visit = (path) => {
     if (!existsSync(join(root, path))) return;
@@ -27,14 +27,14 @@ function fingerprint(paths) {
     }
   };
   for (const path of paths) visit(path);
-  for (const file of ['asconfig.json', 'tsconfig.json', 'package-lock.json', 'scripts/build.mjs']) hash.update(readFileSync(join(root, file)));
+  for (const file of [...files, 'scripts/build.mjs']) hash.update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
 
 /** Does the work where its inputs changed, or one of its outputs is not there. */
-async function once(name, paths, outputs, work) {
+async function once(name, { paths, files, outputs }, work) {
   const stamp = join(root, 'build', `${name}.stamp`);
-  const now = fingerprint(paths);
+  const now = fingerprint(paths, files);
   let before = '';
   try {
     before = readFileSync(stamp, 'utf8');
@@ -62,13 +62,16 @@ mkdirSync(join(root, 'build', 'kernels'), { recursive: true });
 mkdirSync(join(root, 'build', 'workers'), { recursive: true });
 const targets = Object.keys(JSON.parse(readFileSync(join(root, 'asconfig.json'), 'utf8')).targets);
 const kernelFiles = targets.map((target) => `build/kernels/${target}.bytes.js`);
-await once('kernels', ['assembly'], kernelFiles, () => {
+const kernelInputs = ['asconfig.json', 'node_modules/assemblyscript/package.json'];
+await once('kernels', { paths: ['assembly'], files: kernelInputs, outputs: kernelFiles }, () => {
   for (const target of targets) {
     run('assemblyscript/bin/asc.js', ['--config', 'asconfig.json', '--target', target]);
     writeText(`build/kernels/${target}.bytes`, readFileSync(join(root, 'build/kernels', `${target}.wasm`)).toString('base64'));
   }
 });
-await once('js', ['src', 'test', 'bench', 'assembly'], ['build/js/src/index.js', 'build/js/src/index.d.ts', 'build/js/test/run.js'], () => {
+const sources = ['src', 'test', 'bench', 'assembly'];
+const jsFiles = ['build/js/src/index.js', 'build/js/src/index.d.ts', 'build/js/test/run.js'];
+await once('js', { paths: sources, files: ['tsconfig.json', 'package.json', 'package-lock.json'], outputs: jsFiles }, () => {
   // the compiler wants to know that they are text
   for (const name of Object.keys(workers)) if (!existsSync(join(root, `build/workers/${name}.text.js`))) writeText(`build/workers/${name}.text`, '');
   // what has no source any more must not be packed
@@ -76,7 +79,7 @@ await once('js', ['src', 'test', 'bench', 'assembly'], ['build/js/src/index.js',
   run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
 });
 const workerFiles = Object.keys(workers).map((name) => `build/workers/${name}.text.js`);
-await once('workers', ['src', 'assembly'], workerFiles, async () => {
+await once('workers', { paths: ['src', 'assembly'], files: ['package-lock.json'], outputs: workerFiles }, async () => {
   const { build } = await import('esbuild');
   for (const [name, entry] of Object.entries(workers)) {
     const { outputFiles } = await build({

@@ -1,32 +1,59 @@
 // The public API of recollect: what is not named here is internal and may change.
 
+import './runtime/globals.ts';
+
+export type { Arena } from './backend/arena.ts';
+export type { Angles, Backend, KnownDistances, Looks, Observation, Product, ScratchShape } from './backend/backend.ts';
+export type { RowSide, RowType, WeightName, WeightType } from './backend/dtype.ts';
+export type { Address, HeadRows, Scores, Tensor, Weight } from './backend/tensor.ts';
 export type { Build } from './backend/wasm/builds.ts';
+export type { Budget } from './cache/budget.ts';
+export type { CacheShape } from './cache/shape.ts';
+export type { Standing } from './cache/snapshot.ts';
 export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
-export type { Plan } from './engine/plan.ts';
+export type { Executor, Layers } from './engine/executor.ts';
+export type { Placement, Plan, PlanOptions } from './engine/plan.ts';
 export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
-export type { OnKept } from './engine/stage.ts';
+export type { OnKept, Place, Restored, Span, Step } from './engine/stage.ts';
 export type { SampleOptions } from './engine/sample.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';
+export type { Episode } from './episode/episodes.ts';
+export type { Segment } from './episode/segment.ts';
 export { BudgetError, ContextError, DeviceError, ModelFormatError, NetworkError, OptionError, RecollectError, StoreError, UnsupportedError } from './errors.ts';
 export type { Dialogue, Question, Turn } from './eval/datasets/dataset.ts';
 export { readDialogues } from './eval/datasets/registry.ts';
-export { type Answer, type EvalBudget, type EvalHooks, type EvalResult, type EvalSetup, evaluate } from './eval/evaluate.ts';
+export type { Interval } from './eval/bootstrap.ts';
+export type { Explanation } from './eval/explain.ts';
+export { type Answer, type EvalBudget, type EvalHooks, type EvalResult, type EvalSetup, evaluate, type Measured, type Share } from './eval/evaluate.ts';
 export type { ChatTemplate, ContentPart, Message, TemplateVariables } from './model/chat-template.ts';
 export type { ModelConfig } from './model/config.ts';
+export type { Architecture } from './model/arch/architecture.ts';
 export type { LoadRetry } from './model/download.ts';
+export type { Metadata } from './model/gguf.ts';
+export type { LayerRange } from './model/tensors.ts';
 export type { LoadProgress } from './model/load.ts';
 export { type LoadOptions, loadModel, type Model } from './engine/model.ts';
 export type { ModelInput } from './model/source.ts';
 export type { Tokenizer } from './model/tokenizer.ts';
 export { type Axes, composePolicy } from './policy/compose.ts';
-export { definePolicy, type LayerView, type Observer, type Policy, type PolicyDefinition, type Score } from './policy/policy.ts';
+export {
+  type Aggregate,
+  definePolicy,
+  type LayerSharing,
+  type LayerView,
+  type Observer,
+  type Policy,
+  type PolicyDefinition,
+  type Score,
+} from './policy/policy.ts';
 export { findPolicy, policies, type PolicyName } from './policy/registry.ts';
 export {
   type AddOptions,
   type AddProgress,
   type AskOptions,
   type Conversation,
+  type EpisodeReport,
   type MemoryReport,
   openConversation,
   type Reply,

@@ -21,7 +21,7 @@ export interface Executor extends Placement {
 /** A conversation's rows in all layers. Operations take effect in the order of the calls; a call need not wait for the one before. */
 export interface Layers {
   /** Hears what each layer kept. */
-  onKept?: OnKept;
+  onKept?: OnKept | undefined;
   /** Bytes of rows now, as far as is known, and the most there were. */
   readonly cacheBytes: number;
   readonly peakCacheBytes: number;

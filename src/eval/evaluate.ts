@@ -39,7 +39,7 @@ export interface Answer {
 }
 
 /** What one conversation under a setup and a setup's whole result both tell. */
-interface Measured {
+export interface Measured {
   readonly policy: string;
   /** Rows kept per kv head; the mean over conversations where the budget is a share. */
   readonly budget: number;

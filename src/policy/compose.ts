@@ -4,10 +4,10 @@ import { OptionError } from '../errors.ts';
 import { aggregates, definePolicy, MOST_WINDOW, type Observer, type Policy, readPolicy, readPool, stageCounts, values } from './policy.ts';
 
 /** 'last': the block's last queries; 'block': all of its queries; the others: a patched prompt's (section 2: KVzip's, InfiniPot's, EpiCache's). */
-export const observerNames = ['last', 'block', 'repeat', 'summary', 'episode'] as const;
+export const observerNames = ['last', 'block', 'repeat', 'summary', 'episode'] as const satisfies readonly Axes['observe'][];
 
 export interface Axes {
-  readonly observe?: (typeof observerNames)[number];
+  readonly observe?: 'last' | 'block' | 'repeat' | 'summary' | 'episode';
   /** Newest tokens that are kept whatever their score; under 'last' the ones that look. */
   readonly window?: number;
   readonly aggregate?: Policy['aggregate'];

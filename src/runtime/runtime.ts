@@ -14,7 +14,7 @@ export type WorkerKind = 'thread' | 'layers';
 
 /** A worker, the same to its user everywhere. */
 export interface RuntimeWorker {
-  post(message: unknown, transfer?: readonly Transferable[]): void;
+  post(message: unknown, transfer?: readonly object[]): void;
   terminate(): void;
   /** Whether it keeps the process alive, where there is one. It begins with not. */
   hold(held: boolean): void;

@@ -6,7 +6,7 @@ import type { RuntimeWorker, WorkerEvents, WorkerKind } from './runtime.ts';
 
 interface Message {
   readonly data: unknown;
-  readonly transfer: readonly Transferable[];
+  readonly transfer: readonly object[];
 }
 
 /**

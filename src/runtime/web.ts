@@ -56,7 +56,7 @@ function wrap(worker: Worker, events: WorkerEvents): RuntimeWorker {
     events.stopped(event.message || 'its script could not be loaded');
   };
   return {
-    post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
+    post: (message, transfer = []) => worker.postMessage(message, transfer as Transferable[]),
     terminate: () => worker.terminate(),
     hold() {},
   };

@@ -9,10 +9,11 @@ import { Run } from '../engine/run.ts';
 import { createSampler, type SampleOptions } from '../engine/sample.ts';
 import type { OnKept } from '../engine/stage.ts';
 import { createEmbedder } from '../episode/embedders.ts';
-import { Episodes } from '../episode/episodes.ts';
+import { type Episode, Episodes } from '../episode/episodes.ts';
 import { History } from '../episode/history.ts';
 import { recall } from '../episode/recall.ts';
 import { SegmentIndex } from '../episode/segment-index.ts';
+import type { Segment } from '../episode/segment.ts';
 import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';
 import { ContextError, OptionError } from '../errors.ts';
 import { type Message, textOf } from '../model/chat-template.ts';
@@ -96,6 +97,14 @@ export interface Statistics {
   /** Rows reserved for recall, and the tokens that the last question recalled. */
   readonly recallRows: number;
   readonly recalledTokens: number;
+}
+
+/** The episodes of a conversation as they are now. */
+export interface EpisodeReport {
+  readonly segments: readonly Segment[];
+  readonly episodes: readonly Episode[];
+  /** Times that the conversation was clustered. */
+  readonly clusterings: number;
 }
 
 export type { Reply };
@@ -229,7 +238,7 @@ export class Conversation {
   }
 
   /** The episodes as they are now: their segments and medoids; empty without episodes or before the first question. */
-  get episodes(): Pick<Episodes, 'segments' | 'episodes' | 'clusterings'> {
+  get episodes(): EpisodeReport {
     return this.#episodes ?? { segments: [], episodes: [], clusterings: 0 };
   }
 

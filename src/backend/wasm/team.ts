@@ -94,6 +94,11 @@ export class Team {
     if (workers.length > 0 && !this.#board.dismiss()) for (const worker of workers) worker.terminate();
   }
 
+  /** For tests: threads beside this one that have begun to work. */
+  get serving(): number {
+    return [...this.#workers.keys()].filter((thread) => this.#board.serves(thread)).length;
+  }
+
   /** For tests: the threads at work. */
   get workers(): readonly RuntimeWorker[] {
     return [...this.#workers.values()];

@@ -1,0 +1,67 @@
+// A Worker and a Durable Object that answer from a model imported as bytes.
+import { loadModel } from 'recollect';
+import bytes from './model.gguf';
+import { open, QUESTION, talk } from './talk.js';
+
+const attempt = async (options) => {
+  try {
+    const { close, ...found } = await talk(bytes, options);
+    close();
+    return found;
+  } catch (error) {
+    return { error: error.name, message: error.message };
+  }
+};
+
+/** A reply as it is made, a piece every time that somebody reads. */
+function stream(reply) {
+  const pieces = reply[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (done) return controller.close();
+      controller.enqueue(new TextEncoder().encode(value));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+    cancel: () => pieces.return(),
+  });
+}
+
+export class Talker {
+  #opened;
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    if (pathname.endsWith('/talk')) return Response.json(await attempt({}));
+    this.#opened ??= open(bytes);
+    const { model, conversation } = await this.#opened;
+    if (pathname.endsWith('/long')) return new Response(stream(conversation.ask(QUESTION, { maxTokens: 200, keep: false, temperature: 1 })));
+    if (pathname.endsWith('/abort')) {
+      const abort = new AbortController();
+      let said = 0;
+      try {
+        for await (const _ of conversation.ask(QUESTION, { maxTokens: 200, keep: false, temperature: 1, seed: 3, signal: abort.signal }))
+          if (++said === 2) abort.abort();
+      } catch (error) {
+        const after = (await conversation.ask(QUESTION, { keep: false }).text()).trim();
+        return Response.json({ error: error.name, said, after });
+      }
+      return Response.json({ said });
+    }
+    // somebody may have left in the middle of a reply: the model answers others
+    const { openConversation } = await import('recollect');
+    const other = openConversation(model, { budget: 128, policy: 'snapkv' });
+    await other.add("Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n");
+    const reply = (await other.ask(QUESTION).text()).trim();
+    other.dispose();
+    return Response.json({ reply });
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname.startsWith('/object')) return env.TALKER.get(env.TALKER.idFromName('one')).fetch(request);
+    if (pathname === '/path') return Response.json(await loadModel('model.gguf').catch(({ name, message }) => ({ error: name, message })));
+    return Response.json(await attempt(JSON.parse(searchParams.get('options') ?? '{}')));
+  },
+};
