@@ -296,7 +296,7 @@ await check('workerd: a Worker and a Durable Object', async () => {
   expect(found.pipeline, { error: 'UnsupportedError', message: /2 workers.*workerd.*'auto'/ });
   expect(found.path, { error: 'UnsupportedError', message: /no file system/ });
   expect(found.object, alone);
-  expect(found.abort, { error: 'AbortError', said: 2, after: 'Rex' });
+  expect(found.abort, { error: 'AbortError', said: 1, after: 'Rex' });
   expect(found.left, { reply: 'Rex' });
   expect(found.old, { error: 'UnsupportedError', message: /compatibility_date|compatibility date/ });
 });

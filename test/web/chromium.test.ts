@@ -19,10 +19,11 @@ const imports = {
   '#kernels/': '/build/kernels/',
   '#kernels/simd.bytes': '/build/kernels/simd.bytes.js',
   '#kernels/relaxed.bytes': '/build/kernels/relaxed.bytes.js',
+  '#workers/thread.text': '/build/workers/thread.text.js',
+  '#workers/layers.text': '/build/workers/layers.text.js',
   '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
   '@huggingface/jinja': '/node_modules/@huggingface/jinja/dist/index.js',
   stemmer: '/node_modules/stemmer/index.js',
-  'web-worker': '/node_modules/web-worker/src/browser/index.js',
 };
 const PAGE = `<!doctype html><title>recollect</title>
 <script type="importmap">${JSON.stringify({ imports })}</script>

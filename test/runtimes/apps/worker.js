@@ -40,7 +40,7 @@ export class Talker {
       let said = 0;
       try {
         for await (const _ of conversation.ask(QUESTION, { maxTokens: 200, keep: false, temperature: 1, seed: 3, signal: abort.signal }))
-          if (++said === 2) abort.abort();
+          if (++said === 1) abort.abort();
       } catch (error) {
         const after = (await conversation.ask(QUESTION, { keep: false }).text()).trim();
         return Response.json({ error: error.name, said, after });
