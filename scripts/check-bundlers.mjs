@@ -2,12 +2,12 @@
 // what Node answers; what a bundler or a policy cannot do must cost threads, with the reason, never the answer.
 // `node scripts/check-bundlers.mjs PART ...` runs the checks whose name has one of the parts.
 import { spawn } from 'node:child_process';
-import { cpSync, createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, createReadStream, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { builtinModules } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { apps, Checks, expect, install, npm, pack, root, runProgram, temporaryFolder } from './packed.mjs';
+import { apps, Checks, expect, install, pack, root, runProgram, temporaryFolder } from './packed.mjs';
 
 /** Known to work; newer ones may be tried by hand. */
 const VERSIONS = {
@@ -165,7 +165,7 @@ await checks.check('everything installs', async () => {
 });
 const esbuild = (await import(pathToFileURL(bin('esbuild', 'lib/main.js')).href)).default;
 
-await check('esbuild', async () => {
+await check('esbuild (and a page for content policies)', async () => {
   const cwd = project('esbuild', page);
   for (const format of ['esm', 'iife']) {
     const { metafile } = await esbuild.build({
@@ -186,7 +186,7 @@ await check('esbuild', async () => {
 });
 
 const html = '<!doctype html><title>recollect</title><script type="module" src="./page.js"></script>';
-await check('vite build', async () => {
+await check('vite build (and a page for content policies)', async () => {
   const cwd = project('vite', { ...page, 'index.html': html });
   await run([bin('vite', 'bin/vite.js'), 'build'], cwd);
   await tryPage(join(cwd, 'dist'));

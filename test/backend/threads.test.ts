@@ -77,7 +77,10 @@ test('threads that are killed are not waited for', async () => {
   const add = () => backend.add({ address: y, columns: 64 }, { address: x, columns: 64 }, 64);
   backend.floats(y, 4096).fill(0);
   add();
+  assert.is(backend.threads, 3);
   for (const worker of backend.team!.workers) worker.terminate();
+  assert.is(backend.threads, 1, 'threads that died are not reported');
+  assert.match(backend.team!.fallback!, /thread 2 of 3 stopped/);
   await new Promise((resolve) => setTimeout(resolve, 200));
   const begin = performance.now();
   for (let i = 1; i < 50; i++) add();
