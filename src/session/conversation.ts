@@ -282,8 +282,9 @@ export class Conversation {
    */
   ask(question: string | Message, given: AskOptions = {}): Reply {
     const options = knownNames('ask', given, askNames);
-    const sample = createSampler(options);
-    const reply: StreamedReply = new StreamedReply(() => this.#generate(question, options, sample, () => void reply.hurry()));
+    const { temperature, topK, topP, minP, seed } = options;
+    const sample = createSampler({ temperature, topK, topP, minP, seed });
+    const reply: StreamedReply = new StreamedReply(() => this.#generate(question, options, sample, () => void reply.hurry()), sample.seed);
     return reply;
   }
 

@@ -7,15 +7,15 @@ export interface Reply extends AsyncIterable<string> {
   text(): Promise<string>;
   /** Why it ended; undefined before, and where it was broken off. */
   readonly finishReason: FinishReason | undefined;
-  /** The seed that tokens are drawn by: the one given, or one made for this reply. Undefined where the most probable token is taken. */
-  readonly seed: number | undefined;
+  /** The seed that tokens are drawn by: the one given, or one made for this reply. Where the most probable token is taken, nothing is drawn: 0. */
+  readonly seed: number;
 }
 
 /** What makes the pieces; it returns why it ended. */
 export type Pieces = AsyncGenerator<string, FinishReason>;
 
 export class StreamedReply implements Reply {
-  readonly seed: number | undefined;
+  readonly seed: number;
   readonly #begin: () => Pieces;
   #maker?: Pieces;
   readonly #pieces: string[] = [];
@@ -25,7 +25,7 @@ export class StreamedReply implements Reply {
   #reason?: FinishReason;
   #pulling?: Promise<void>;
 
-  constructor(begin: () => Pieces, seed?: number) {
+  constructor(begin: () => Pieces, seed: number) {
     this.#begin = begin;
     this.seed = seed;
   }
