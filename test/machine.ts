@@ -14,7 +14,7 @@ import type { Message } from '../src/model/chat-template.ts';
 import { policies } from '../src/policy/registry.ts';
 import { type AskOptions, type Conversation, openConversation } from '../src/session/conversation.ts';
 import type { ConversationOptions } from '../src/session/options.ts';
-import { smallLlama, type TensorSpec, writeGguf } from './gguf-writer.ts';
+import { type MetadataValue, smallLlama, type TensorSpec, writeGguf } from './gguf-writer.ts';
 
 const CHATML =
   "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}" +
@@ -33,11 +33,10 @@ const THINKING =
 const templates = [undefined, CHATML, FOLDED, THINKING];
 
 /** A llama of two layers with heads of 8 and a context of 256. */
-function machineModel(template: string | undefined): Uint8Array<ArrayBuffer> {
+export function machineModel(template: string | undefined, more: Record<string, MetadataValue> = {}, tokens = 260): Uint8Array<ArrayBuffer> {
   const [D, F, Hq, Hkv, d] = [16, 24, 4, 2, 8];
   let seed = 7;
-  const floats = (count: number) =>
-    new Uint8Array(Float32Array.from({ length: count }, () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5).buffer);
+  const floats = (count: number) => new Uint8Array(Float32Array.from({ length: count }, () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5).buffer);
   const tensor = (name: string, ...shape: number[]): TensorSpec => ({ name, shape, type: 0, data: floats(shape.reduce((a, b) => a * b, 1)) });
   const layer = (i: number) => [
     tensor(`blk.${i}.attn_norm.weight`, D),
@@ -62,12 +61,13 @@ function machineModel(template: string | undefined): Uint8Array<ArrayBuffer> {
         'llama.attention.key_length': d,
         'llama.attention.value_length': d,
         'tokenizer.chat_template': template,
+        ...more,
       },
-      tensors: () => [tensor('token_embd.weight', D, 260), tensor('output_norm.weight', D), ...layer(0), ...layer(1)],
+      tensors: () => [tensor('token_embd.weight', D, tokens), tensor('output_norm.weight', D), ...layer(0), ...layer(1)],
     }),
   );
 }
-export const files = templates.map(machineModel);
+export const files = templates.map((template) => machineModel(template));
 const loads: readonly LoadOptions[] = [{ threads: 1 }, { threads: 2 }, { pipeline: 2 }];
 
 type Random = () => number;
@@ -157,7 +157,10 @@ async function step(c: Conversation, kind: number, random: Random, aborts: boole
   }
   if (kind < 0.5) {
     const roles = random() < 0.7 ? ['user', 'assistant'] : ['system', 'user', 'assistant', 'user', 'tool'];
-    await c.add(roles.slice(0, whole(random, 1, roles.length)).map((role): Message => ({ role, content: textOf(random, 10) })), options);
+    await c.add(
+      roles.slice(0, whole(random, 1, roles.length)).map((role): Message => ({ role, content: textOf(random, 10) })),
+      options,
+    );
     return 'messages';
   }
   if (kind < 0.55) {

@@ -15,8 +15,11 @@ export interface ContentPart {
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant' | (string & {});
   readonly content: string | readonly ContentPart[];
-  /** Further fields are the template's to read: tool_calls, name, reasoning_content, ... */
-  readonly [field: string]: unknown;
+  /** What some templates read beside. */
+  readonly name?: string;
+  readonly reasoning_content?: string;
+  readonly tool_calls?: readonly unknown[];
+  readonly tool_call_id?: string;
 }
 
 /** A message's text: its parts' texts, a line break between them. */
