@@ -3,6 +3,7 @@
 // become much longer, it is clustered anew.
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
+import { StoreError } from '../errors.ts';
 import { type Clusters, cluster, clusterAuto } from './cluster.ts';
 import { cosine } from './embed.ts';
 import type { History } from './history.ts';
@@ -66,6 +67,8 @@ export class Episodes {
   #misfits = 0;
   /** Times the conversation was clustered, for those who measure. */
   clusterings = 0;
+  /** Caches that were made again as what was stored of them was lost or damaged. */
+  remade = 0;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
   constructor(run: Run, index: SegmentIndex, store: EpisodeStore, options: EpisodeOptions, promptOf: (text: string) => number[]) {
@@ -96,24 +99,49 @@ export class Episodes {
   async focus(question: string, history: History, options: PrefillOptions): Promise<number[]> {
     await this.#refresh(history);
     const chosen = await this.#match(question);
+    const [first, second] = chosen;
     // the best one last, so that it is the one that lies in the run
     for (const e of [...chosen].reverse()) await this.#reside(e, history, options);
-    const [first, second] = chosen;
-    if (second !== undefined) {
-      const [a, b] = [await this.#store.get(String(first)), await this.#store.get(String(second))];
-      this.#resident = -1;
-      if (!(await this.#run.restoreUnion(a, b, `episodes ${first} and ${second}`, this.#newest(history, history.length)))) {
-        await this.#reside(first, history, options);
-        return [first];
+    if (second === undefined) return chosen;
+    let joined: boolean;
+    try {
+      joined = await this.#restoreBoth(first, second, history);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      // what was stored is lost or damaged: made again from the history, once
+      for (const e of [second, first]) {
+        this.#lose(e);
+        await this.#reside(e, history, options);
       }
+      joined = await this.#restoreBoth(first, second, history);
     }
-    return chosen;
+    if (joined) return chosen;
+    await this.#reside(first, history, options);
+    return [first];
+  }
+
+  /** Puts the union of two episodes' caches into the run; false where they cannot be put together. */
+  async #restoreBoth(first: number, second: number, history: History): Promise<boolean> {
+    const [a, b] = [await this.#store.get(String(first)), await this.#store.get(String(second))];
+    this.#resident = -1;
+    return this.#run.restoreUnion(a, b, `episodes ${first} and ${second}`, this.#newest(history, history.length));
+  }
+
+  /** An episode's stored cache cannot be used: it is made again from the history when it is next asked for. */
+  #lose(e: number): void {
+    const part = this.#parts[e];
+    if (part.covered > 0) this.remade++;
+    part.covered = 0;
+    part.valid = 0;
+    if (this.#resident === e) this.#resident = -1;
   }
 
   /** Prepares every episode's cache, so that no question has to wait for it. */
   async prepare(history: History, options: PrefillOptions): Promise<void> {
     await this.#refresh(history);
-    for (const [e, part] of this.#parts.entries()) if (part.valid < history.length || part.covered > part.valid) await this.#reside(e, history, options);
+    for (const [e, part] of this.#parts.entries()) {
+      if (part.valid < history.length || part.covered > part.valid) await this.#reside(e, history, options);
+    }
   }
 
   /** The history has other tokens from number `token` on than it had. */
@@ -210,7 +238,15 @@ export class Episodes {
     if (this.#resident === e && run.token === covered && covered === history.length && valid === covered) return;
     this.#resident = -1;
     if (covered === 0) await run.clear();
-    else await run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
+    else {
+      try {
+        await run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        this.#lose(e);
+        return this.#reside(e, history, options);
+      }
+    }
     if (valid < covered) await run.takeBack(valid, this.#newest(history, valid));
     if (valid < history.length) {
       // what is in no segment yet no prompt speaks of: it looks for itself

@@ -47,4 +47,10 @@ export interface Runtime {
   /** Writes a file so that it is whole or not there: to a temporary name first, then renamed. Makes missing folders. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   removeFile(path: string): Promise<void>;
+  /** Names of what lies in a folder. */
+  listFiles(folder: string): Promise<string[]>;
+  /** This process, as a word that no other has: letters, digits and _. */
+  readonly owner: string;
+  /** Whether a process of this machine, by its word, is no more; false where that cannot be told. */
+  isGone(owner: string): boolean;
 }

@@ -24,4 +24,7 @@ export const runtime: Runtime = {
   openFile: refuse,
   writeFile: refuse,
   removeFile: refuse,
+  listFiles: refuse,
+  owner: 'nobody',
+  isGone: () => false,
 };

@@ -105,6 +105,8 @@ export interface EpisodeReport {
   readonly episodes: readonly Episode[];
   /** Times that the conversation was clustered. */
   readonly clusterings: number;
+  /** Caches that were made again from the history, as what was stored of them was lost or damaged. */
+  readonly remade: number;
 }
 
 export type { Reply };
@@ -239,7 +241,7 @@ export class Conversation {
 
   /** The episodes as they are now: their segments and medoids; empty without episodes or before the first question. */
   get episodes(): EpisodeReport {
-    return this.#episodes ?? { segments: [], episodes: [], clusterings: 0 };
+    return this.#episodes ?? { segments: [], episodes: [], clusterings: 0, remade: 0 };
   }
 
   /**
@@ -308,7 +310,7 @@ export class Conversation {
       this.#line.close(closedError());
       this.#run.dispose();
     }
-    return this.#store.clear();
+    return this.#store.close();
   }
 
   async *#generate(question: string | Message, options: AskOptions, sample: (logits: Float32Array) => number, hurry: () => void): Pieces {

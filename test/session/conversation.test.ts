@@ -1,7 +1,9 @@
 // What a user holds: adding, asking, memory, aborts, errors. Real model, real answers.
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runtime } from '#runtime';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
@@ -360,7 +362,7 @@ test('episodes on disk: the same answers, no bytes in memory, files gone afterwa
   }
 });
 
-test('a store that cannot be written, or that was damaged, says so', async () => {
+test('a store that cannot be written says so', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'recollect-'));
   const file = join(folder, 'file');
   writeFileSync(file, '');
@@ -369,21 +371,77 @@ test('a store that cannot be written, or that was damaged, says so', async () =>
       await c.add(lines);
       await rejects(c.ask(question).text(), 'StoreError', /cannot be stored as .*choose a folder that can be written/);
     });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('stored episodes that are damaged, cut, swapped or deleted are made again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recollect-'));
+  const damages: ((paths: string[]) => void)[] = [
+    (paths) => paths.forEach((path) => writeFileSync(path, 'damaged')),
+    (paths) => writeFileSync(paths[0], readFileSync(paths[0]).subarray(0, -5)),
+    (paths) =>
+      writeFileSync(
+        paths[1],
+        readFileSync(paths[1]).map((byte, i) => (i === 5000 ? byte ^ 1 : byte)),
+      ),
+    (paths) => paths.forEach((path) => rmSync(path)),
+    (paths) => {
+      const [a, b] = [readFileSync(paths[0]), readFileSync(paths[1])];
+      writeFileSync(paths[0], b);
+      writeFileSync(paths[1], a);
+    },
+  ];
+  const asked = dialogue.questions.slice(0, 3);
+  try {
     await withConversation({ budget: 200, policy: 'epicache', episodes: { count: 2, store: folder } }, async (c) => {
-      await c.add(lines);
+      await c.add(lines.slice(0, 60));
       await c.flush();
-      for (const name of readdirSync(folder).filter((n) => n.endsWith('.rcs'))) writeFileSync(join(folder, name), 'damaged');
-      const refused: unknown[] = [];
-      for (const q of dialogue.questions)
-        await c
-          .ask(q.question, { keep: false })
-          .text()
-          .catch((e) => refused.push(e));
-      assert.ok(
-        refused.length > 0 && refused.every((e) => (e as Error).name === 'StoreError' && /episode \d: .*delete the store/.test((e as Error).message)),
-        String(refused[0]),
-      );
+      const answers = async () => {
+        const out: string[] = [];
+        for (const q of asked) out.push(await c.ask(q.question, { keep: false }).text());
+        return out;
+      };
+      const right = await answers();
+      for (const [i, damage] of damages.entries()) {
+        damage(readdirSync(folder).map((name) => join(folder, name)));
+        const before = c.episodes.remade;
+        assert.equal(await answers(), right, `damage ${i}`);
+        assert.ok(c.episodes.remade > before, `damage ${i}`);
+      }
     });
+    assert.equal(readdirSync(folder), []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('files of processes that are no more are cleared, those of others stay; nothing is left of a conversation that is disposed of while it stores', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recollect-'));
+  const child = spawnSync(process.execPath, ['-e', 'console.log(process.pid)'], { encoding: 'utf8' });
+  const { owner } = runtime;
+  const gone = owner.replace(/_\d+_/, `_${child.stdout.trim()}_`);
+  const names = [`recollect-${gone}-abc-0.1.rcs`, `recollect-${gone}-abc-0.1.rcs.${child.stdout.trim()}.3.tmp`];
+  const others = [`recollect-${owner}-abc-99.1.rcs`, `recollect-x${owner}-abc-0.1.rcs`, 'mine.rcs'];
+  try {
+    for (const name of [...names, ...others]) writeFileSync(join(folder, name), 'x');
+    const model = await tinyModel();
+    for (let turn = 0; turn < 6; turn++) {
+      const c = openConversation(model, { budget: 200, policy: 'epicache', blockSize: 64, episodes: { count: 2, store: folder } });
+      await c.add(lines.slice(0, 20));
+      const asked = c
+        .ask(question, { keep: false })
+        .text()
+        .catch((error: Error) => assert.is(error.name, 'OptionError', error.stack));
+      const begin = readdirSync(folder).length;
+      // until something is being written
+      for (let i = 0; i < 2000 && turn > 0 && readdirSync(folder).length === begin; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+      await c[Symbol.asyncDispose]();
+      await asked;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (turn > 0) assert.equal(readdirSync(folder).sort(), [...others].sort());
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }
