@@ -5,7 +5,7 @@ import type { Runtime } from './runtime.ts';
 
 const noWorkers = 'workerd (Cloudflare Workers, Durable Objects) runs one thread and starts no workers';
 const refuse = async (path: string): Promise<never> => {
-  throw new UnsupportedError(`'${path}' is a file path, and workerd has no file system: pass bytes, ` + `a URL, or the Blob of an R2 object or of an asset`);
+  throw new UnsupportedError(`'${path}' is a file path, and workerd has no file system: pass bytes, a URL, or the Blob of an R2 object or of an asset`);
 };
 const noWorker = (): never => {
   throw new UnsupportedError(`${noWorkers}: leave threads and pipeline at 1 or 'auto'`);

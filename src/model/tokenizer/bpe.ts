@@ -1,5 +1,6 @@
 // Byte-level BPE: words of a text, as bytes that each are a token, joined by the ranks of the
 // file's merges.
+import { describeValue } from '../../arguments.ts';
 import { ModelFormatError } from '../../errors.ts';
 import { Joiner } from './join.ts';
 import { endsWord, type PreTokenizer, splitWords } from './pre-tokenizers.ts';
@@ -36,9 +37,7 @@ export interface Encoder {
 export function checkMerges(merges: readonly unknown[], file: string): readonly string[] {
   const odd = merges.findIndex((merge) => typeof merge !== 'string' || merge.indexOf(' ', 1) < 0);
   if (odd >= 0) {
-    throw new ModelFormatError(
-      `${file}: merge ${odd} is ${JSON.stringify(merges[odd])?.slice(0, 40)}, expected two texts with a space between: get another copy of the file`,
-    );
+    throw new ModelFormatError(`${file}: merge ${odd} is ${describeValue(merges[odd])}, expected two texts with a space between: get another copy of the file`);
   }
   return merges as readonly string[];
 }
