@@ -1,8 +1,8 @@
 // A sweep as a page for people: which policy wins at which budget, how sure that is, what it costs, and where questions were lost.
 import { formatBytes } from '../math/format.ts';
-import { escapeHtml, lineChart, type Series } from './chart.ts';
+import { escapeHtml, figure, lineChart, plate, type Series } from './chart.ts';
 import type { Answer, EvalResult } from './evaluate.ts';
-import { htmlTable, PALETTE, page, percent } from './page.ts';
+import { htmlTable, lineStyle, type NextStep, nextSteps, page, percent } from './page.ts';
 import { type Comparison, labelOf } from './sweep.ts';
 
 export interface SweepReport {
@@ -12,6 +12,7 @@ export interface SweepReport {
   readonly machine: string;
   readonly results: readonly EvalResult[];
   readonly comparisons: readonly Comparison[];
+  readonly next?: readonly NextStep[];
 }
 
 /** Questions explained of each result. */
@@ -37,29 +38,31 @@ function accuracyChart(report: SweepReport, title: string, xLabel: string, x: (r
   const ticks = (shown.length > 1 ? shown : [last / 2, last, last * 2]).map((v): [number, string] => [v, tick(v)]);
   const series = names.map((name, i): Series => {
     const points = others.filter((r) => lineOf(r) === name).map((r): [number, number] => [x(r), r.accuracy]);
-    return { name, color: PALETTE[(i + 1) % PALETTE.length], points: points.sort((a, b) => a[0] - b[0]) };
+    return { name, ...lineStyle(i + 1), points: points.sort((a, b) => a[0] - b[0]) };
   });
   const full = report.results.find((r) => r.policy === 'full');
   if (full)
     series.push({
       name: 'full',
-      color: PALETTE[0],
-      dashed: true,
+      color: lineStyle(0).color,
+      dash: '5 4',
       points: [ticks[0], ticks[ticks.length - 1]].map(([v]): [number, number] => [v, full.accuracy]),
     });
-  const y = { label: 'questions answered right', ticks: [0, 0.25, 0.5, 0.75, 1].map((v): [number, string] => [v, `${100 * v}%`]) };
-  return lineChart(title, { label: xLabel, scale: 'log', ticks }, y, series, { markers: true });
+  const y = { label: 'questions answered right', ticks: [0, 0.25, 0.5, 0.75, 1].map((v): [number, string] => [v, `${100 * v}%`]), format: percent };
+  const over = { label: xLabel, scale: 'log', ticks, format: tick } as const;
+  return figure((width) => lineChart(title, over, y, series, { markers: true, width }));
 }
 
 function results(report: SweepReport): string {
   const full = report.results.find((r) => r.policy === 'full');
   return htmlTable(
-    ['policy', 'tokens kept', 'accuracy', '95% interval', 'of full', 'F1', 'cache at peak', 'promised', 'first token', 'prefill/s', 'decode/s'],
+    'results',
+    ['policy', 'accuracy', '95% interval', 'tokens kept', 'of full', 'F1', 'cache at peak', 'promised', 'first token', 'prefill/s', 'decode/s'],
     report.results.map((r) => [
       lineOf(r),
-      r.policy === 'full' ? 'all' : String(r.budget),
       percent(r.accuracy),
       `${percent(r.interval.low)} to ${percent(r.interval.high)}`,
+      r.policy === 'full' ? 'all' : String(r.budget),
       full ? percent(r.accuracy / full.accuracy) : '',
       r.f1.toFixed(3),
       formatBytes(r.peakCacheBytes),
@@ -74,6 +77,7 @@ function results(report: SweepReport): string {
 function comparisons(report: SweepReport): string {
   const points = (x: number) => `${x >= 0 ? '+' : ''}${(100 * x).toFixed(1)}`;
   return htmlTable(
+    'differences',
     ['', 'against', 'difference in points', '95% interval'],
     report.comparisons.map(({ a, b, difference: d }) => [a, b, points(d.mean), `${points(d.low)} to ${points(d.high)}`]),
   );
@@ -83,50 +87,52 @@ function groups(report: SweepReport, of: (r: EvalResult) => EvalResult['byTopic'
   const keys = [...new Set(report.results.flatMap((r) => Object.keys(of(r))))].sort();
   if (keys.length === 0) return '<p>The data does not tell.</p>';
   return htmlTable(
+    'accuracy by group',
     ['policy', ...keys.map(name)],
     report.results.map((r) => [labelOf(r), ...keys.map((key) => (of(r)[key] ? percent(of(r)[key].accuracy) : ''))]),
   );
 }
 
-const WIDTH = 720;
-const NAME = 96;
+/** Units along the conversation, and pixels of a line. */
+const LOST_UNITS = 1000;
 const ROW = 13;
 
 /** A line a layer and head, from where the evidence was said to where most of its rows were gone, or to the end where they were kept. */
 function lostChart({ evidence, distance = 0 }: Answer, tokens: number): string {
   if (!evidence) return '';
-  const scale = (token: number) => NAME + (token / tokens) * (WIDTH - NAME);
-  const said = (1 - distance) * tokens;
-  const parts: string[] = [];
-  let y = 4;
+  const scale = (token: number) => Math.round((token / tokens) * LOST_UNITS);
+  const said = scale((1 - distance) * tokens);
+  const names: string[] = [];
+  const bars: string[] = [];
   evidence.lost.forEach((heads, layer) => {
     heads.forEach((lost, h) => {
-      const kept = evidence.kept[layer][h];
-      const end = lost < 0 ? tokens : lost;
+      const width = Math.max(3, scale(lost < 0 ? tokens : lost) - said);
       const shade = lost < 0 ? '#009e73' : '#d55e00';
-      parts.push(`<text class="tick" x="${NAME - 6}" y="${y + 9}" text-anchor="end">${layer}.${h}: ${percent(kept)}</text>`);
-      parts.push(`<rect class="plate" x="${NAME}" y="${y}" width="${WIDTH - NAME}" height="${ROW - 2}"/>`);
-      parts.push(
-        `<rect x="${scale(said).toFixed(1)}" y="${y}" width="${Math.max(2, scale(end) - scale(said)).toFixed(1)}" height="${ROW - 2}" fill="${shade}"/>`,
-      );
-      y += ROW;
+      bars.push(`<path d="M${said} ${names.length * ROW + 1}h${width}v${ROW - 2}h-${width}z" fill="${shade}"/>`);
+      names.push(`${layer}.${h}: ${percent(evidence.kept[layer][h])}`);
     });
   });
-  return `<svg viewBox="0 0 ${WIDTH} ${y + 4}" role="img" aria-label="where the evidence was kept and lost">${parts.join('')}</svg>`;
+  const drawing = plate(LOST_UNITS, names.length * ROW, 'where the evidence was kept and lost', bars.join(''));
+  return `<div class="lost"><div>${names.join('<br>')}</div>${drawing}</div>`;
 }
 
 function explained(report: SweepReport): string {
   const sections = report.results.flatMap((r) => {
-    const wrong = r.answers.filter((a) => !a.correct && a.evidence).slice(0, EXPLAINED);
-    return wrong.map((a) => {
+    const all = r.answers.filter((a) => !a.correct && a.evidence);
+    if (all.length === 0) return [];
+    const tokens = Math.round(r.tokens / new Set(r.answers.map((o) => o.conversation)).size);
+    const shown = all.slice(0, EXPLAINED).map((a) => {
       const own = r.answers.filter((o) => o.conversation === a.conversation);
-      const tokens = Math.round(r.tokens / new Set(r.answers.map((o) => o.conversation)).size);
       const episode = a.episode === undefined ? '' : ` It was answered from episode ${a.episode + 1}.`;
       const recalled = a.recalledTokens > 0 ? ` ${a.recalledTokens} tokens were recalled.` : '';
-      return `<h3>${escapeHtml(labelOf(r))}: ${escapeHtml(a.question)}</h3><p>Expected ${escapeHtml(a.expected)}, answered ${escapeHtml(a.answer || 'nothing')} (one of ${own.length} about ${escapeHtml(a.conversation)}).${episode}${recalled}</p>${lostChart(a, tokens)}`;
+      return `<h3>${escapeHtml(a.question)}</h3><p>Expected ${escapeHtml(a.expected)}, answered ${escapeHtml(a.answer || 'nothing')} (one of ${own.length} about ${escapeHtml(a.conversation)}).${episode}${recalled}</p>${lostChart(a, tokens)}`;
     });
+    const wrong = `${all.length} of ${r.answers.length} answered wrongly`;
+    const more = shown.length < all.length ? `, the first ${shown.length} of them` : '';
+    return [`<details><summary>${escapeHtml(labelOf(r))}: ${wrong}${more}</summary>${shown.join('\n')}</details>`];
   });
-  return sections.length > 0 ? sections.join('\n') : '<p>No question was answered wrongly by a policy that evicts.</p>';
+  if (sections.length === 0) return '<p>No question was answered wrongly by a policy that evicts.</p>';
+  return sections.join('\n').replace('<details>', '<details open>');
 }
 
 const QUARTER_NAMES = ['newest quarter', 'second', 'third', 'oldest quarter'];
@@ -167,6 +173,7 @@ ${groups(
 )}
 <h2>Where questions were lost</h2>
 <p>The first wrong answers of each result. A line a layer and head, with the share of the evidence's rows that it held when the question came: from where the evidence was said, green to the end where they were kept, red to the block after which most were gone.</p>
-${explained(report)}`,
+${explained(report)}
+${nextSteps(report.next ?? [])}`,
   );
 }

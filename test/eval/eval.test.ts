@@ -122,6 +122,6 @@ test('full answers at least 97% of two bundled conversations; the report shows w
   assert.match(html, /A &#60;title&#62;/);
   assert.match(html, `${(100 * result.accuracy).toFixed(1)}%`);
   assert.not.match(html, /https?:\/\/|NaN|undefined/);
-  assert.is(html.match(/<svg/g)?.length, 3);
+  assert.is(html.match(/<svg/g)?.length, 2 * 2 + 1); // two plots, each for a desk and a phone, and a strip
 });
 test.run();
