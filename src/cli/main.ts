@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: finds the command, reads its arguments, turns errors into messages and exit codes.
 //   0 done | 1 it failed | 2 the arguments are wrong | 130 interrupted
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { RecollectError } from '../errors.ts';
 import { type Command, type Terminal, UsageError, type Values } from './command.ts';
@@ -50,7 +51,14 @@ usage: recollect COMMAND ...        (in the repository: npm run -s recollect -- 
 
 ${commands.map((c) => `  ${c.name.padEnd(width)}  ${c.summary}`).join('\n')}
 
-recollect COMMAND --help tells a command's arguments.`;
+recollect COMMAND --help tells a command's arguments, recollect --version the version.`;
+}
+
+/** The version that package.json tells, wherever it was installed. */
+async function version(): Promise<string> {
+  // from build/js/src/cli
+  const text = await readFile(new URL('../../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -58,6 +66,10 @@ async function main(args: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     console.log(overview());
     return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === '-v' || name === 'version') {
+    console.log(await version());
+    return 0;
   }
   const command: Command | undefined = commands.find((c) => c.name === name);
   if (!command) {

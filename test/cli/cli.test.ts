@@ -24,19 +24,25 @@ interface Ended {
   out: string;
   err: string;
 }
-function run(args: string[], options: { input?: string; interruptAfterMs?: number; interruptWhen?: () => boolean } = {}): Promise<Ended> {
+function run(args: string[], options: { input?: string; interruptOn?: RegExp; interruptWhen?: () => boolean } = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];
+    let interrupted = false;
     child.stdout.on('data', (d) => {
       out += d;
     });
     child.stderr.on('data', (d) => {
       err += d;
+      if (options.interruptOn?.test(err) && !interrupted) {
+        interrupted = true;
+        child.kill('SIGINT');
+      }
     });
     child.on('close', (code) => resolve({ code, out, err }));
     child.stdin.on('error', () => {}); // it may end before it has read everything
-    child.stdin.end(options.input ?? '');
+    // one that is to be interrupted waits for more
+    if (!options.interruptOn) child.stdin.end(options.input ?? '');
     const limit = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_MS);
     child.on('close', () => clearTimeout(limit));
     const { interruptWhen } = options;
@@ -48,7 +54,6 @@ function run(args: string[], options: { input?: string; interruptAfterMs?: numbe
       }, 50);
       child.on('close', () => clearInterval(watch));
     }
-    if (options.interruptAfterMs) setTimeout(() => child.kill('SIGINT'), options.interruptAfterMs).unref();
   });
 }
 
@@ -214,6 +219,26 @@ test('chat goes on past its budget, reading lines from a pipe', async ({ folder 
   assert.match(err, /promised/);
 });
 
+test('chat has commands, says what is wrong on lines of its own, and goes on', async () => {
+  const input = 'What is it?\n/help\n/memory\n/nope\n/system\n/system Be short.\n//x\nAgain?\nMore?\n/exit\nnever asked\n';
+  const args = ['chat', bundled('recollect-tiny.gguf'), '--policy', 'full', '--budget', '60', '--block', '32', '--temperature', '5', '--seed', '1'];
+  const { code, out, err } = await run(args, { input });
+  assert.is(code, 0, err);
+  assert.match(out, /\/system TEXT {3}a system message/);
+  assert.match(out, /tokens so far.*60 tokens kept a head\nmemory: .* promised/);
+  assert.match(err, /^no command \/nope; \/help tells/m);
+  assert.match(err, /^say what: \/system TEXT/m);
+  assert.match(err, /^policy 'full' keeps every token/m, 'the cache is full: said, and the chat goes on');
+});
+
+test('--version tells the version of package.json', async () => {
+  const { version } = readJson<{ version: string }>(fileURLToPath(new URL('../../../../package.json', import.meta.url)));
+  for (const name of ['--version', '-v', 'version']) {
+    const { code, out } = await run([name]);
+    assert.equal([code, out.trim()], [0, version]);
+  }
+});
+
 test('profile prints a line a layer and keeps the result', async ({ folder }) => {
   const [model, text] = [join(folder, 'p.gguf'), join(folder, 't.txt')];
   writeFileSync(model, readFileSync(bundled('recollect-tiny.gguf')));
@@ -294,8 +319,7 @@ test('failures end with 1 and one line', async ({ folder }) => {
 });
 
 test('an interrupt ends with 130', async () => {
-  const args = ['eval', bundled('recollect-tiny.gguf'), '--data', bundled('conv-16k.jsonl'), '--policy', 'epicache', '--budget', '256'];
-  const { code, err } = await run(args, { interruptAfterMs: 1500 });
+  const { code, err } = await run(['chat', bundled('recollect-tiny.gguf')], { interruptOn: /promised/ });
   assert.is(code, 130, err);
   assert.match(err, /interrupted/);
 });

@@ -1,7 +1,7 @@
 // recollect chat: an interactive conversation that goes on past its budget.
 import { rowTypeNames } from '../../backend/dtype.ts';
 import { createInterface } from 'node:readline';
-import { ContextError } from '../../errors.ts';
+import { DeviceError, RecollectError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import { findPolicy } from '../../policy/registry.ts';
 import { type Conversation, openConversation } from '../../session/conversation.ts';
@@ -35,7 +35,7 @@ export const chat: Command = {
 usage: recollect chat MODEL [--budget 64MB] [--policy keydiff] [--context FILE] ...
 
 Talks with a model (a .gguf path or URL). Whatever the conversation's length, its memory stays within --budget.
-Lines are read from standard input; /stats tells memory and speed, /quit ends.
+Lines are read from standard input; /help tells the commands there. Ctrl-C ends a reply, twice at the prompt the program.
 
   --budget B         bytes for cache and working memory (64MB), or a number of tokens kept per kv head
   --policy NAME      what is kept (keydiff)
@@ -87,6 +87,12 @@ Lines are read from standard input; /stats tells memory and speed, /quit ends.
   },
 };
 
+const COMMANDS = `/help          this
+/memory        what is promised and in use, tokens, speed
+/system TEXT   a system message, where the conversation stands (at its beginning, if nothing was said yet)
+/quit          ends; so do /exit and Ctrl-D
+//...          a line that begins with /`;
+
 type Sampling = Parameters<Conversation['ask']>[1];
 
 async function converse(conversation: Conversation, context: string | undefined, sampling: Sampling, terminal: Terminal): Promise<void> {
@@ -104,24 +110,56 @@ async function converse(conversation: Conversation, context: string | undefined,
     prompt: '> ',
     terminal: terminal.isInteractive,
   });
-  // readline takes Ctrl-C for itself where it reads from a terminal
-  lines.on('SIGINT', () => process.emit('SIGINT'));
-  const stop = () => lines.close();
+  // readline takes Ctrl-C for itself where it reads from a terminal: it ends the reply, and the program only at a prompt, twice
+  let replying: AbortController | undefined;
+  let asked = false;
+  lines.on('SIGINT', () => {
+    if (replying) return replying.abort();
+    if (asked) return lines.close();
+    asked = true;
+    terminal.note('\n(once more, or /quit, to leave)');
+    lines.prompt();
+  });
+  const stop = () => {
+    replying?.abort(terminal.signal.reason);
+    lines.close();
+  };
   terminal.signal.addEventListener('abort', stop, { once: true });
+  /** Asks, and shows the reply as it comes, on lines of its own. */
+  const reply = async (question: string): Promise<void> => {
+    replying = new AbortController();
+    let open = false;
+    try {
+      for await (const piece of conversation.ask(question, { ...sampling, signal: replying.signal })) {
+        terminal.write(piece);
+        open = !piece.endsWith('\n');
+      }
+      if (open) terminal.write('\n');
+    } catch (error) {
+      if (open) terminal.write('\n');
+      if (!replying.signal.aborted || terminal.signal.aborted) throw error;
+      terminal.note('(stopped: the question and what was said of its reply are not kept)');
+    } finally {
+      replying = undefined;
+    }
+  };
   try {
     if (terminal.isInteractive) lines.prompt();
     for await (const line of lines) {
-      const question = line.trim();
-      if (question === '/quit') break;
-      if (question === '/stats') terminal.print(report(conversation));
-      else if (question !== '') {
-        try {
-          for await (const piece of conversation.ask(question, { ...sampling, signal: terminal.signal })) terminal.write(piece);
-          terminal.write('\n');
-        } catch (error) {
-          if (!(error instanceof ContextError)) throw error;
-          terminal.note(error.message);
-        }
+      asked = false;
+      const typed = line.trim();
+      const [, command, rest] = /^\/([a-z]*)\s*(.*)$/s.exec(typed) ?? [];
+      if (command === 'quit' || command === 'exit') break;
+      try {
+        if (typed.startsWith('//') || command === undefined) {
+          if (typed !== '') await reply(typed.replace(/^\/\//, '/'));
+        } else if (command === 'memory' || command === 'stats') terminal.print(report(conversation));
+        else if (command === 'help') terminal.print(COMMANDS);
+        else if (command === 'system' && rest !== '') await conversation.add({ role: 'system', content: rest }, { signal: terminal.signal });
+        else terminal.note(command === 'system' ? 'say what: /system TEXT' : `no command /${command}; /help tells which there are, // begins a line with /`);
+      } catch (error) {
+        if (!(error instanceof RecollectError) || error instanceof DeviceError) throw error;
+        terminal.note(error.message);
       }
       if (terminal.isInteractive) lines.prompt();
     }
