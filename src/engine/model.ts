@@ -9,7 +9,7 @@ import { parseBytes } from '../math/format.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
-import type { LoadRetry } from '../model/download.ts';
+import type { LoadFetch, LoadHeaders, LoadRetry } from '../model/download.ts';
 import { type LoadProgress, readTensors } from '../model/load.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
 import { checkTensors } from '../model/tensors.ts';
@@ -38,9 +38,9 @@ export interface LoadOptions {
   /** Called before each of them. */
   onRetry?: (retry: LoadRetry) => void;
   /** From a URL: sent with every request, a token for instance. */
-  headers?: HeadersInit;
+  headers?: LoadHeaders;
   /** From a URL: what fetches it. Default: the platform's. */
-  fetch?: typeof fetch;
+  fetch?: LoadFetch;
   /** Aborts the load; everything is freed and the promise rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Which build of the kernels: 'relaxed' needs relaxed SIMD (Node 22+). Default 'auto'. Bytes of a module are for tests. */

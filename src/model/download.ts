@@ -20,6 +20,11 @@ import {
 } from './network.ts';
 import type { ModelSource } from './source.ts';
 
+/** Headers as fetch takes them. */
+export type LoadHeaders = Headers | Readonly<Record<string, string>> | [string, string][];
+/** What fetches: the platform's fetch, or what behaves like it. */
+export type LoadFetch = (url: string, init?: { headers?: LoadHeaders; signal?: AbortSignal | null; redirect?: 'follow' }) => Promise<Response>;
+
 /** A try that failed, and the next one. */
 export interface LoadRetry {
   /** 1 for the first try again since bytes last came. */
@@ -37,9 +42,9 @@ export interface LoadRetry {
 export interface DownloadOptions {
   readonly signal?: AbortSignal;
   /** What fetches. Default: the platform's. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: LoadFetch;
   /** Sent with every request. */
-  readonly headers?: HeadersInit;
+  readonly headers?: LoadHeaders;
   /** Tries again without a byte between them, after which the load fails. Default 5. */
   readonly retries?: number;
   /** Milliseconds before the first of them; each waits twice as long. Default 500. */
@@ -91,7 +96,7 @@ class Download implements ModelSource {
   readonly #target: string;
   /** blob: and data: URLs: nobody to ask again. */
   readonly #local: boolean;
-  readonly #fetch: typeof fetch;
+  readonly #fetch: LoadFetch;
   readonly #headers: Headers;
   readonly #options: Required<Pick<DownloadOptions, 'retries' | 'retryDelayMs' | 'stallMs'>>;
   readonly #signal?: AbortSignal;
@@ -507,7 +512,7 @@ class Final {
   }
 }
 
-function readHeaders(given: HeadersInit | undefined): Headers {
+function readHeaders(given: LoadHeaders | undefined): Headers {
   let headers: Headers;
   try {
     headers = new Headers(given);

@@ -45,7 +45,7 @@ const kinds: readonly [RegExp, Again, string, string][] = [
   [/EAI_AGAIN/, 'always', 'DNS does not answer', 'check the network'],
   [/ECONNREFUSED|ConnectionRefused|connection refused/i, 'later', 'the connection was refused', 'check host and port, and that the server runs'],
   [/EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL/, 'later', 'its host cannot be reached', 'check the network'],
-  [/HPE_|HEADERS_OVERFLOW/, 'later', 'what answers does not speak HTTP', 'check host and port'],
+  [/HPE_|HEADERS_OVERFLOW|does not match the HTTP/, 'later', 'what answers does not speak HTTP', 'check host and port'],
   [/TIMEOUT|ETIMEDOUT|timed? ?out/i, 'always', 'the connection timed out', TRY_LATER],
   [/ECONNRESET|UND_ERR|EPIPE|ConnectionClosed|terminated|aborted|clos|connection|decod|end of file/i, 'always', 'the connection broke', TRY_LATER],
 ];

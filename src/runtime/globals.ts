@@ -8,6 +8,9 @@ declare global {
   }
   interface AbortSignal {}
   interface Blob {}
+  interface Headers {}
+  interface Request {}
+  interface Response {}
   interface URL {}
   interface SharedArrayBuffer {}
   namespace WebAssembly {

@@ -159,7 +159,7 @@ test('tables that do not fit are refused', () => {
       () => withTokens(['<own>'], more),
       (e: Error) => e.name === 'ModelFormatError' && message.test(e.message),
     );
-  refused({ 'tokenizer.ggml.merges': ['t h', 'th'] }, /merge 1 is "th", expected two texts/);
+  refused({ 'tokenizer.ggml.merges': ['t h', 'th'] }, /merge 1 is 'th', expected two texts/);
   refused({ 'tokenizer.ggml.merges': [5] }, /merge 0 is 5/);
   refused({ 'tokenizer.ggml.eos_token_id': 0.5 }, /eos_token_id/);
   refused({ 'tokenizer.ggml.model': 'llama', 'tokenizer.ggml.scores': [1, 2] }, /2 scores for 258 tokens/);
