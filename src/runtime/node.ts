@@ -1,18 +1,13 @@
 // Node, Deno and Bun: files through node:fs, workers through node:worker_threads, whose threads can be told in all
 // three not to keep the process alive.
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { availableParallelism, hostname } from 'node:os';
+import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { createFolders } from './folders.ts';
 import type { Runtime, RuntimeWorker, WorkerEvents } from './runtime.ts';
 
 let temporaries = 0;
-
-/** This machine, and when this process began (seconds), as far as they can be told. */
-const machine = [...hostname()].reduce((hash, c) => (Math.imul(hash, 31) + c.charCodeAt(0)) >>> 0, 7).toString(36);
-const started = Math.round(Date.now() / 1000 - process.uptime());
-/** Threads of one process find its beginning so far apart at most, with clocks that are set. */
-const START_TOLERANCE_S = 10;
 
 /** Gives a thread the scope that a web worker has. A port keeps messages until somebody listens. */
 const SCOPE = `
@@ -73,20 +68,7 @@ export const runtime: Runtime = {
     }
   },
   removeFile: (path) => rm(path, { force: true }),
-  listFiles: (folder) => readdir(folder),
-  owner: `${machine}_${process.pid}_${started}`,
-  isGone(owner) {
-    const [where, pid, begun] = owner.split('_');
-    if (where !== machine || !/^\d+$/.test(pid) || !/^\d+$/.test(begun)) return false; // another machine's, on a shared folder
-    // numbers of processes come back: one's own, of a process that began at another time
-    if (Number(pid) === process.pid) return Math.abs(Number(begun) - started) > START_TOLERANCE_S;
-    try {
-      process.kill(Number(pid), 0); // asks whether it is there, ends nothing
-      return false;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'ESRCH';
-    }
-  },
+  folders: createFolders(makeFolder),
 };
 
 /** Makes a folder and those above it. mkdir's own `recursive` never returns where a parent cannot be made (below /proc, for one). */

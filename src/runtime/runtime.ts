@@ -26,6 +26,38 @@ export interface WorkerEvents {
   stopped(why: string): void;
 }
 
+/** A process: the machine (and what of it the process sees) that its number and start are unique in; none is known where it is left out. */
+export interface ProcessName {
+  readonly place?: string;
+  readonly pid: number;
+  readonly start: string;
+}
+
+/** Folders that files of many processes lie in. All of it throws the platform's errors. */
+export interface Folders {
+  /** A path that stays the same when the working folder changes. */
+  resolve(path: string): string;
+  /** Makes a file that is not there yet, to be written from the beginning on, and missing folders. */
+  create(path: string): Promise<{ write(bytes: Uint8Array): Promise<void>; close(): Promise<void> }>;
+  /** Opens a file to be read at any offset into the caller's memory; fewer bytes only at its end. */
+  open(path: string): Promise<{ sizeBytes: number; read(at: number, into: Uint8Array): Promise<number>; close(): Promise<void> }>;
+  rename(from: string, to: string): Promise<void>;
+  /** No error where it is not there. */
+  remove(path: string): Promise<void>;
+  /** Names in a folder. */
+  list(folder: string): Promise<string[]>;
+  /** When a file was last changed, by the clock of the folder. */
+  changedMs(path: string): Promise<number>;
+  /** Makes it look changed now. */
+  touch(path: string): Promise<void>;
+  /** This process. */
+  process(): Promise<ProcessName>;
+  /** Whether a process of this one's place may still run. */
+  runs(process: Pick<ProcessName, 'pid' | 'start'>): Promise<boolean>;
+  /** Does something again and again, which keeps no process alive, until it is called off. */
+  repeat(ms: number, work: () => void): () => void;
+}
+
 export interface Runtime {
   readonly name: string;
   /** Cores that this process may use. */
@@ -47,10 +79,6 @@ export interface Runtime {
   /** Writes a file so that it is whole or not there: to a temporary name first, then renamed. Makes missing folders. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   removeFile(path: string): Promise<void>;
-  /** Names of what lies in a folder. */
-  listFiles(folder: string): Promise<string[]>;
-  /** This process, as a word that no other has: letters, digits and _. */
-  readonly owner: string;
-  /** Whether a process of this machine, by its word, is no more; false where that cannot be told. */
-  isGone(owner: string): boolean;
+  /** Undefined where there are no files. */
+  readonly folders?: Folders;
 }

@@ -45,9 +45,6 @@ export const runtime: Runtime = {
   openFile: refuse,
   writeFile: refuse,
   removeFile: refuse,
-  listFiles: refuse,
-  owner: 'nobody',
-  isGone: () => false,
 };
 
 function wrap(worker: Worker, events: WorkerEvents): RuntimeWorker {

@@ -24,7 +24,4 @@ export const runtime: Runtime = {
   openFile: refuse,
   writeFile: refuse,
   removeFile: refuse,
-  listFiles: refuse,
-  owner: 'nobody',
-  isGone: () => false,
 };
