@@ -48,6 +48,15 @@ export function scratchBytes(shape: CacheShape): number {
   return MOST_ROWS * (shape.headDim + 1) * 4;
 }
 
+/** What rows mean by number, for those who copy them out. */
+export interface Numbering {
+  /** Where the grids lie, and which slots they are. */
+  readonly grids: readonly Address[];
+  readonly slots: readonly number[];
+  /** Makes the tails of copied rows say it: bytes from `from` on of a column of the head, cut between words. */
+  rename(side: RowSide, copy: Uint8Array, from: number): void;
+}
+
 /** One range's grids and slots. */
 export class Groups {
   readonly grids: number;
@@ -238,25 +247,28 @@ export class Groups {
   }
 
   /**
-   * Makes the tails of head i's rows say which grid or slot they mean by number, counted from `grids` and `slots` in order of the rows, in copies of its
-   * columns. Gives where those lie.
+   * What head i's rows mean by number: their grids, counted from `grids` on in order of the rows, and their slots, from `slots` on.
    */
-  number(i: number, columns: Record<RowSide, Int32Array>, grids: number, slots: number): { grids: Address[]; slots: number[] } {
+  number(i: number, grids: number, slots: number): Numbering {
     const head = this.#heads[i];
-    const steps = { keys: this.#tails(head, 'keys').step, values: this.#tails(head, 'values').step };
     const numbers = new Map<Address, number>();
     const taken: number[] = [];
-    this.#rests(head).forEach(({ address, rounded }, row) => {
-      if (rounded) {
-        const known = numbers.get(address) ?? grids + numbers.size;
-        numbers.set(address, known);
-        columns.keys[(row + 1) * steps.keys - 1] = tailOf(2 * known, true);
-        return;
+    for (const { address, rounded } of this.#rests(head)) {
+      if (!rounded) taken.push(this.#slotOf(i, address));
+      else if (!numbers.has(address)) numbers.set(address, grids + numbers.size);
+    }
+    const settled = head.length - taken.length; // rows that are rounded: the first ones
+    const rename = (side: RowSide, copy: Uint8Array, from: number) => {
+      const step = rowBytes(this.#shape.rowType, this.#shape.headDim, side);
+      const words = new Int32Array(copy.buffer, copy.byteOffset, copy.length >> 2);
+      // the last word of each row; those of values that are rounded name nothing
+      let row = Math.max(side === 'values' ? settled : 0, Math.ceil((from + 4) / step) - 1);
+      for (let at = (row + 1) * step - 4 - from; at < copy.length; at += step, row++) {
+        const { address } = restOf(words[at >> 2]);
+        words[at >> 2] = row < settled ? tailOf(2 * numbers.get(address)!, true) : tailOf(2 * (slots + row - settled), false);
       }
-      for (const side of ['keys', 'values'] as const) columns[side][(row + 1) * steps[side] - 1] = tailOf(2 * (slots + taken.length), false);
-      taken.push(this.#slotOf(i, address));
-    });
-    return { grids: [...numbers.keys()], slots: taken };
+    };
+    return { grids: [...numbers.keys()], slots: taken, rename };
   }
 
   /**

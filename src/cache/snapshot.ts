@@ -1,198 +1,192 @@
-// A cache's rows as bytes, to be stored and read back. Little-endian:
-//
-//   'RCS2' | layers | kvHeads | headDim | type of rows | token | position base | tokens since | checksum | grids | slots | lengths [layers][kvHeads]  i32 each
-//   then for each layer and head its columns (cache.ts): keys | values | tokens i32 | state f32 | places i32 of rows of few bits
-//   then, where keys share grids (groups.ts), the grids, and the keys and values f16 of each slot: rows name them by number
+// A cache's rows as bytes, taken out and put back piece by piece, so that a second copy of them never lies in memory.
+// In order: for each layer and head its columns (cache.ts): keys | values | tokens i32 | state f32 | places i32 of rows
+// of few bits; then, where keys share grids (groups.ts), the grids, and the keys and values f16 of each slot: rows name
+// them by number. What is stored around these bytes, and what tells damage, is in stored.ts.
 import { StoreError } from '../errors.ts';
-import { gridBytes, isGrouped, rowCode } from '../backend/dtype.ts';
+import { gridBytes, isGrouped } from '../backend/dtype.ts';
 import type { Address } from '../backend/tensor.ts';
 import type { Cache } from './cache.ts';
-import { cacheColumns, cacheRowBytes, type CacheShape, rangesOf } from './shape.ts';
-import { gridsOf, SETTLED_SLOTS, slotBytes } from './groups.ts';
+import { gridsOf, type Groups, SETTLED_SLOTS, slotBytes } from './groups.ts';
+import { cacheColumns, type CacheShape, rangesOf } from './shape.ts';
 
-const MAGIC = 0x32534352; // 'RCS2'
-const HEADER_INTS = 11;
-const CHECKSUM_AT = 8;
-const GRIDS_AT = 9;
-const SLOTS_AT = 10;
-/** Tokens seen, and the position base. */
-const BASE_AT = [5, 6];
-
-/** Where a conversation stands: the number of its next token, and (in compact positions) the position that rows end at, else -1. */
-export interface Standing {
-  readonly token: number;
-  readonly base: number;
-  /** Token number at which the positions were last made compact. */
-  readonly rebasedAt: number;
+/** How much there is of a cache's rows. */
+export interface Extent {
+  /** Rows of each head, layer after layer. */
+  readonly lengths: readonly number[];
+  readonly grids: number;
+  readonly slots: number;
 }
 
-/** Most bytes of a snapshot of `rows` rows of a cache. */
-export function snapshotBytes(shape: CacheShape, rows: number): number {
+/** The largest extent that a cache has with `rows` rows. */
+export function largestExtent(shape: CacheShape, rows: number): Extent {
   const heads = shape.keptRows.length * shape.kvHeads;
+  const lengths = Array.from({ length: heads }, (_, i) => (i === 0 ? rows : 0));
+  if (!isGrouped(shape.rowType)) return { lengths, grids: 0, slots: 0 };
   const grids = rangesOf(shape).reduce((sum, range) => sum + gridsOf(range.rows, range.heads), 0);
-  const aside = isGrouped(shape.rowType)
-    ? grids * gridBytes(shape.rowType, shape.headDim) + Math.min(rows, heads * SETTLED_SLOTS) * slotBytes(shape.headDim)
-    : 0;
-  return (HEADER_INTS + heads) * 4 + rows * cacheRowBytes(shape.headDim, shape.rowType) + aside;
+  return { lengths, grids, slots: Math.min(rows, heads * SETTLED_SLOTS) };
 }
 
-/** Copies all rows out. Rounds what may be rounded first. */
-export function takeSnapshot(cache: Cache, standing: Standing): Uint8Array<ArrayBuffer> {
-  const { kvHeads, headDim: d, rowType } = cache.shape;
-  cache.settle();
-  const headerInts = HEADER_INTS + cache.layers * kvHeads;
-  let out = new Uint8Array(headerInts * 4 + cache.rows * cacheRowBytes(d, rowType));
-  const header = new Int32Array(out.buffer, 0, headerInts);
-  header.set([MAGIC, cache.layers, kvHeads, d, rowCode(rowType), standing.token, standing.base, standing.rebasedAt]);
-  const grids: Uint8Array[] = [];
-  const slots: Uint8Array[] = [];
-  let slot = HEADER_INTS;
-  let at = header.byteLength;
-  for (const [layer, h, parts] of headsOf(cache)) {
-    header[slot++] = cache.heads[layer][h].length;
-    const [keys, values] = parts.map(({ address, bytes }) => {
-      const from = at;
-      out.set(cache.backend.bytes(address, bytes), from);
-      at += bytes;
-      return new Int32Array(out.buffer, from, bytes >> 2);
-    });
-    const [groups, i] = cache.groupsOf(layer, h) ?? [];
-    if (!groups) continue;
-    const taken = groups.number(i!, { keys, values }, grids.length, slots.length / 2);
-    for (const at of taken.grids) grids.push(cache.backend.bytes(at, gridBytes(rowType, d)).slice());
-    for (const s of taken.slots)
-      for (const side of ['keys', 'values'] as const) slots.push(cache.backend.bytes(groups.slotAddress(i!, s, side), 2 * d).slice());
+/** Bytes of each section: a head's columns one by one, then all grids, then all slots. Multiples of 4. */
+export function sectionsOf({ headDim, rowType }: CacheShape, { lengths, grids, slots }: Extent): number[] {
+  const columns = cacheColumns(headDim, rowType);
+  const heads = lengths.flatMap((length) => columns.map(([, bytes]) => length * bytes));
+  return isGrouped(rowType) ? [...heads, grids * gridBytes(rowType, headDim), slots * slotBytes(headDim)] : heads;
+}
+
+/** A part of the bytes that lies in one place. */
+interface Region {
+  readonly address: Address;
+  readonly bytes: number;
+  /** Makes rows that were copied out name grids and slots by number: bytes from `from` on of the region. */
+  readonly rename?: (copy: Uint8Array, from: number) => void;
+  /** The bytes were put back. */
+  readonly done?: () => void;
+}
+
+/** Takes the rows of a cache out. They must stay as they are until all were taken. */
+export class CacheReader {
+  readonly extent: Extent;
+  readonly #cache: Cache;
+  readonly #regions: Region[] = [];
+  #region = 0;
+  #at = 0; // in the region
+
+  /** Rounds what may be rounded first. */
+  constructor(cache: Cache) {
+    this.#cache = cache;
+    cache.settle();
+    const { headDim: d, rowType } = cache.shape;
+    const grids: Region[] = [];
+    const slots: Region[] = [];
+    for (const { length, columns, groups } of headsOf(cache)) {
+      const numbering = groups?.[0].number(groups[1], grids.length, slots.length >> 1);
+      for (const { name, address, bytes } of columns) {
+        const side = name === 'keys' || name === 'values' ? name : undefined;
+        const rename = numbering && side && ((copy: Uint8Array, from: number) => numbering.rename(side, copy, from));
+        this.#regions.push({ address, bytes: bytes * length, rename });
+      }
+      if (!numbering) continue;
+      for (const address of numbering.grids) grids.push({ address, bytes: gridBytes(rowType, d) });
+      for (const s of numbering.slots) for (const address of slotOf(groups!, s)) slots.push({ address, bytes: 2 * d });
+    }
+    for (const list of [grids, slots]) for (const region of list) this.#regions.push(region);
+    const lengths = cache.heads.flatMap((heads) => heads.map((head) => head.length));
+    this.extent = { lengths, grids: grids.length, slots: slots.length >> 1 };
   }
-  header[GRIDS_AT] = grids.length;
-  header[SLOTS_AT] = slots.length / 2;
-  if (grids.length + slots.length > 0) out = concat([out, ...grids, ...slots]);
-  new Int32Array(out.buffer, 0, headerInts)[CHECKSUM_AT] = checksum(out);
-  return out;
-}
 
-function concat(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
+  /** Fills memory with the next bytes; gives how many there were. */
+  read(into: Uint8Array): number {
+    let filled = 0;
+    while (filled < into.length && this.#region < this.#regions.length) {
+      const { address, bytes, rename } = this.#regions[this.#region];
+      const count = Math.min(bytes - this.#at, into.length - filled);
+      const copy = into.subarray(filled, filled + count);
+      copy.set(this.#cache.backend.bytes(address + this.#at, count));
+      rename?.(copy, this.#at);
+      filled += count;
+      this.#at += count;
+      if (this.#at < bytes) continue;
+      this.#region++;
+      this.#at = 0;
+    }
+    return filled;
   }
-  return out;
 }
 
-/** Puts rows back. Throws StoreError for bytes that are damaged or belong to another shape of cache; the cache is then empty. */
-export function restoreSnapshot(cache: Cache, bytes: Uint8Array, name: string): Standing {
-  const { kvHeads, headDim: d, rowType } = cache.shape;
-  const refuse = (why: string): never => {
+/** Puts rows back into a cache, which forgets those it has. Throws StoreError for what does not fit; clear it then. */
+export class CacheWriter {
+  readonly #cache: Cache;
+  readonly #regions: Region[] = [];
+  #region = 0;
+  #at = 0;
+  /** Grids and slots found in heads so far, and where they go. */
+  readonly #grids: Region[] = [];
+  readonly #slots: Region[] = [];
+
+  constructor(cache: Cache, extent: Extent) {
+    this.#cache = cache;
     cache.clear();
-    throw new StoreError(`${name}: ${why}: delete the store and let it be written again`);
-  };
-  cache.clear();
-  const copy = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  const headerBytes = (HEADER_INTS + cache.layers * kvHeads) * 4;
-  if (copy.length < headerBytes) refuse(`${copy.length} bytes, a header alone has ${headerBytes}`);
-  const ints = new Int32Array(copy.buffer, copy.byteOffset, HEADER_INTS + cache.layers * kvHeads);
-  const expected = [MAGIC, cache.layers, kvHeads, d, rowCode(rowType)];
-  if (expected.some((n, i) => ints[i] !== n)) refuse('it is no snapshot of this model and row type');
-  const lengths = [...ints.subarray(HEADER_INTS)];
-  if (lengths.some((n) => n < 0)) refuse('it has heads of negative length');
-  const rows = lengths.reduce((a, b) => a + b, 0);
-  const gridsFrom = headerBytes + rows * cacheRowBytes(d, rowType);
-  const slotsFrom = gridsFrom + ints[GRIDS_AT] * gridBytes(rowType, d);
-  if (copy.length !== slotsFrom + ints[SLOTS_AT] * slotBytes(d)) refuse(`${copy.length} bytes do not hold its ${rows} rows`);
-  if (ints[CHECKSUM_AT] !== checksum(copy)) refuse('its checksum is wrong, the bytes were changed');
-  try {
-    cache.resize(lengths);
-  } catch (error) {
-    refuse(`it has more rows than this session holds (${(error as Error).message})`);
-  }
-  const { backend } = cache;
-  let at = headerBytes;
-  let [grid, slot, free] = [0, 0, 0];
-  let range: unknown;
-  const read = (to: Address, from: number, count: number) => backend.write(to, copy.subarray(from, from + count));
-  for (const [layer, h, parts] of headsOf(cache)) {
-    for (const part of parts) {
-      read(part.address, at, part.bytes);
-      at += part.bytes;
+    const { lengths } = extent;
+    const heads = cache.layers * cache.shape.kvHeads;
+    if (lengths.length !== heads) throw new StoreError(`it has ${lengths.length} heads, this session ${heads}`);
+    if (lengths.some((n) => !(n >= 0))) throw new StoreError('it has heads of negative length');
+    try {
+      cache.resize(lengths);
+    } catch (error) {
+      throw new StoreError(`it has more rows than this session holds (${(error as Error).message})`);
     }
-    const [groups, i] = cache.groupsOf(layer, h) ?? [];
-    if (!groups) continue;
-    if (groups !== range) free = 0;
-    range = groups;
-    const placed = groups.place(i!, free, grid, slot);
-    if (!placed || grid + placed.grids > ints[GRIDS_AT] || slot + placed.slots > ints[SLOTS_AT])
-      return refuse('its rows name grids or slots that are not there');
-    for (let g = 0; g < placed.grids; g++) read(groups.gridAddress(free++), gridsFrom + grid++ * gridBytes(rowType, d), gridBytes(rowType, d));
-    for (let s = 0; s < placed.slots; s++, slot++) {
-      read(groups.slotAddress(i!, s, 'keys'), slotsFrom + slot * slotBytes(d), 2 * d);
-      read(groups.slotAddress(i!, s, 'values'), slotsFrom + slot * slotBytes(d) + 2 * d, 2 * d);
+    let range: Groups | undefined;
+    let free = 0; // grids of the range that are not taken
+    for (const { length, columns, groups } of headsOf(cache)) {
+      for (const { address, bytes } of columns) this.#regions.push({ address, bytes: bytes * length });
+      if (!groups) continue;
+      const done = () => {
+        if (groups[0] !== range) free = 0;
+        range = groups[0];
+        free = this.#place(groups, free, extent);
+      };
+      this.#regions.push({ address: 0, bytes: 0, done });
+    }
+    const done = () => {
+      if (this.#grids.length !== extent.grids || this.#slots.length >> 1 !== extent.slots)
+        throw new StoreError(`its rows name ${this.#grids.length} grids, it has ${extent.grids}`);
+      for (const list of [this.#grids, this.#slots]) for (const region of list) this.#regions.push(region);
+    };
+    this.#regions.push({ address: 0, bytes: 0, done });
+    this.#pass();
+  }
+
+  write(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      const region = this.#regions[this.#region];
+      if (!region) throw new StoreError('it has more bytes than its rows take');
+      const count = Math.min(region.bytes - this.#at, bytes.length - at);
+      this.#cache.backend.write(region.address + this.#at, bytes.subarray(at, at + count));
+      at += count;
+      this.#at += count;
+      this.#pass();
     }
   }
-  return { token: ints[5], base: ints[6], rebasedAt: ints[7] };
+
+  /** All was put back. Throws StoreError where something is missing. */
+  finish(): void {
+    if (this.#region < this.#regions.length) throw new StoreError('it ends before its rows do');
+  }
+
+  /** Goes on to the region that the next byte belongs to. */
+  #pass(): void {
+    for (;;) {
+      const region = this.#regions[this.#region];
+      if (!region || this.#at < region.bytes) return;
+      this.#region++;
+      this.#at = 0;
+      region.done?.();
+    }
+  }
+
+  /** Gives the rows of a head their grids and slots; gives the range's first grid that is not taken. */
+  #place(groups: readonly [Groups, number], free: number, { grids, slots }: Extent): number {
+    const [range, i] = groups;
+    const { headDim: d, rowType } = this.#cache.shape;
+    const from = [this.#grids.length, this.#slots.length >> 1];
+    const placed = range.place(i, free, from[0], from[1]);
+    if (!placed || from[0] + placed.grids > grids || from[1] + placed.slots > slots) throw new StoreError('its rows name grids or slots that are not there');
+    for (let g = free; g < free + placed.grids; g++) this.#grids.push({ address: range.gridAddress(g), bytes: gridBytes(rowType, d) });
+    for (let s = 0; s < placed.slots; s++) for (const address of slotOf(groups, s)) this.#slots.push({ address, bytes: 2 * d });
+    return free + placed.grids;
+  }
 }
 
-/**
- * A snapshot with the rows of two, as many in each head as the first has: the ones with the best state (the score that a policy left there), every token
- * once, the first `sinks` tokens and those from number `recent` on for certain. Undefined where they cannot be put together: other lengths of
- * conversation, positions that were made compact, each in its own way, or keys that share grids.
- */
-export function joinSnapshots(first: Uint8Array, second: Uint8Array, shape: CacheShape, sinks: number, recent: number): Uint8Array<ArrayBuffer> | undefined {
-  if (isGrouped(shape.rowType)) return undefined;
-  const columns = cacheColumns(shape.headDim, shape.rowType);
-  const heads = shape.kvHeads * shape.keptRows.length;
-  const headerBytes = (HEADER_INTS + heads) * 4;
-  const [a, b] = [first, second].map((bytes) => new Int32Array(bytes.slice(0, headerBytes).buffer));
-  if (BASE_AT.some((i) => a[i] !== b[i]) || a[BASE_AT[1]] >= 0) return undefined;
-  const out = first.slice();
-  const starts = [headerBytes, headerBytes];
-  const columnBytes = (name: string) => columns.find(([n]) => n === name)![1];
-  for (let head = 0; head < heads; head++) {
-    const lengths = [a, b].map((ints) => ints[HEADER_INTS + head]);
-    const sources = [first, second].map((bytes, s) => {
-      let at = starts[s];
-      const places = new Map<string, number>();
-      for (const [name, size] of columns) {
-        places.set(name, at);
-        at += lengths[s] * size;
-      }
-      starts[s] = at;
-      const numbers = (name: string) => bytes.slice(places.get(name)!, places.get(name)! + lengths[s] * columnBytes(name)).buffer;
-      return { bytes, places, tokens: new Int32Array(numbers('positions')), state: new Float32Array(numbers('state')) };
-    });
-    const rows = new Map<number, { source: number; row: number; score: number }>();
-    sources.forEach(({ tokens, state }, source) =>
-      tokens.forEach((token, row) => {
-        const score = token < sinks || token >= recent ? Number.POSITIVE_INFINITY : state[row];
-        const known = rows.get(token);
-        if (!known) rows.set(token, { source, row, score });
-        else known.score = Math.max(known.score, score);
-      }),
-    );
-    const best = [...rows].sort(([t, x], [u, y]) => (y.score === x.score ? t - u : y.score > x.score ? 1 : -1)).slice(0, lengths[0]);
-    best.sort(([t], [u]) => t - u);
-    best.forEach(([, { source, row }], i) => {
-      for (const [name, size] of columns) {
-        const from = sources[source].places.get(name)! + row * size;
-        out.set(sources[source].bytes.subarray(from, from + size), sources[0].places.get(name)! + i * size);
-      }
-    });
-  }
-  new Int32Array(out.buffer, 0, HEADER_INTS)[CHECKSUM_AT] = checksum(out);
-  return out;
-}
+/** Where the key and the value of a slot lie. */
+const slotOf = ([groups, i]: readonly [Groups, number], s: number): Address[] => (['keys', 'values'] as const).map((side) => groups.slotAddress(i, s, side));
 
 /** Every head with its columns. */
-function* headsOf(cache: Cache): Generator<[layer: number, h: number, parts: { address: Address; bytes: number }[]]> {
+function* headsOf(cache: Cache) {
   for (const [layer, heads] of cache.heads.entries()) {
-    for (const [h, head] of heads.entries()) yield [layer, h, cache.columns.map(({ name, bytes }) => ({ address: head[name]!, bytes: head.length * bytes }))];
+    for (const [h, head] of heads.entries()) {
+      const columns = cache.columns.map(({ name, bytes }) => ({ name, bytes, address: head[name]! }));
+      yield { length: head.length, columns, groups: cache.groupsOf(layer, h) };
+    }
   }
-}
-
-/** FNV-1a over 32-bit words, the checksum's own left out. */
-function checksum(bytes: Uint8Array): number {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-  let h = 0x811c9dc5 | 0;
-  for (let i = 0; i < words.length; i++) if (i !== CHECKSUM_AT) h = Math.imul(h ^ words[i], 0x01000193);
-  return h;
 }

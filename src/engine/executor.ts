@@ -1,11 +1,13 @@
 // Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/). `Run` asks for the same steps either way.
 import type { Backend } from '../backend/backend.ts';
-import type { Standing } from '../cache/snapshot.ts';
+import type { Extent } from '../cache/snapshot.ts';
+import type { BytesOut, Standing, Stored, Tag } from '../cache/stored.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import type { Transformer } from '../model/transformer.ts';
 import type { Placement, Plan } from './plan.ts';
+import { type Caches, Desk } from './saved.ts';
 import { type OnKept, type Place, type Restored, type Span, Stage, type Step } from './stage.ts';
 
 export interface Executor extends Placement {
@@ -36,9 +38,15 @@ export interface Layers {
   /** Takes back rows of tokens from a number on; how many rows each range (cache/shape.ts) has left. */
   truncateFrom(token: number): Promise<readonly number[]>;
   clear(): Promise<void>;
-  save(standing: Standing): Promise<Uint8Array<ArrayBuffer>>;
-  restore(bytes: Uint8Array, name: string): Promise<Restored>;
-  restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined>;
+  /** Stores all rows under a tag. They must stay as they are meanwhile. */
+  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void>;
+  /** Puts stored rows back. Throws LostError for what is damaged or another's; there are no rows then. */
+  restore(stored: Stored): Promise<Restored>;
+  /**
+   * Puts the union of two back, the last `recent` tokens for certain; undefined, with nothing changed, where they
+   * cannot be put together.
+   */
+  restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined>;
   /** Rows of the tokens of each span, over all layers and heads. */
   held(spans: readonly Span[]): Promise<number[]>;
   /** Whoever still uses it is told so by the next operation. */
@@ -95,9 +103,26 @@ export class LocalLayers implements Layers {
   readonly #stage: Stage;
   #closed = false;
 
+  readonly #desk: Desk;
+
   constructor(executor: LocalExecutor, stage: Stage) {
     this.#executor = executor;
     this.#stage = stage;
+    const caches: Caches = {
+      save: async () => [this.stage.save()],
+      read: async (_, piece) => {
+        this.stage.read(piece);
+        return piece;
+      },
+      restore: async ([extent]: readonly Extent[]) => this.stage.restore(extent),
+      write: async (_, piece, count) => {
+        this.stage.write(piece.subarray(0, count));
+        return piece;
+      },
+      restored: async () => this.stage.restored(),
+      clear: () => this.clear(),
+    };
+    this.#desk = new Desk(caches, [stage.plan.shape], stage.plan);
   }
 
   /** The stage, as long as its memory and the model's are its own. */
@@ -139,16 +164,16 @@ export class LocalLayers implements Layers {
     this.stage.cache.clear();
   }
 
-  async save(standing: Standing): Promise<Uint8Array<ArrayBuffer>> {
-    return this.stage.save(standing);
+  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
+    return this.#desk.save(standing, tag, out);
   }
 
-  async restore(bytes: Uint8Array, name: string): Promise<Restored> {
-    return this.stage.restore(bytes, name);
+  restore(stored: Stored): Promise<Restored> {
+    return this.#desk.restore(stored);
   }
 
-  async restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined> {
-    return this.stage.restoreUnion(first, second, name, recent);
+  restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
+    return this.#desk.restoreUnion(first, second, recent);
   }
 
   async held(spans: readonly Span[]): Promise<number[]> {

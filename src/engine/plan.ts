@@ -2,8 +2,8 @@
 import type { RowType } from '../backend/dtype.ts';
 import { type Budget, budgetRows, layerBudgets, pyramidBudgets } from '../cache/budget.ts';
 import { cacheBytes } from '../cache/cache.ts';
-import { type CacheShape, cacheRows } from '../cache/shape.ts';
-import { snapshotBytes } from '../cache/snapshot.ts';
+import { type CacheShape, cacheRowBytes, cacheRows } from '../cache/shape.ts';
+import { storedBytes } from '../cache/stored.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
 import type { Backend } from '../backend/backend.ts';
@@ -11,6 +11,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import { workspaceBytes } from '../model/workspace.ts';
 import type { LayerSharing, Policy } from '../policy/policy.ts';
+import { pieceBytes, savedBytes } from './saved.ts';
 
 /** Where layers are. */
 export interface Placement {
@@ -40,7 +41,7 @@ export interface PlanOptions {
   readonly promptTokens: number;
   /** Rows per kv head, out of the budget, that are kept free for what a question recalls (episode/recall.ts); 0 = none. */
   readonly recallRows: number;
-  /** Snapshots kept in memory beside the resident cache. */
+  /** States of episodes that are kept in memory beside the resident cache. */
   readonly storedCaches: number;
   readonly seed: number;
 }
@@ -59,20 +60,23 @@ export interface Plan extends PlanOptions {
   readonly shape: CacheShape;
   /** Rows of the fullest layer there may be: how many scores there are at once, of a layer and (where layers are selected from together) of all. */
   readonly layerCapacity: number;
-  /** Everything: cache at its fullest, working memory, stored caches in memory. */
+  /** Everything: cache at its fullest, working memory, stored caches in memory. The same however many work on it. */
   readonly promisedBytes: number;
   readonly promisedCacheBytes: number;
-  /** Working memory: activations, scratch, scores. */
+  /** Working memory: activations, scratch, scores, and (with episodes) what goes to a store and comes back. */
   readonly promisedFixedBytes: number;
+  /** What threads beside the first, and workers with layers of their own, reserve beside the promise; caches' part of it. */
+  readonly parallelBytes: number;
+  readonly parallelCacheBytes: number;
+  /** Bytes of stored states that are read or written at a time, and rows of a head that can be joined with another's. */
+  readonly pieceBytes: number;
+  readonly joinedRows: number;
 }
 
 /** One f32 or i32 a row: scores, smoothed scores, a patched prompt's looks so far, scores with protection, kept indices, and what a score needs aside. */
 export const ROW_BUFFERS = 6;
 /** Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows of 64 f32 are 256 KiB. */
 export const SHIFT_SLOTS = 1021;
-
-/** Bytes by which a stored cache tells one stage's part from the next. */
-export const PART_BYTES = 8;
 
 /** Decides. Throws BudgetError where the budget holds too little, OptionError where layers that are apart are to share what they keep. */
 export function planRun(placement: Placement, options: PlanOptions): Plan {
@@ -100,17 +104,26 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     pooled: options.layers === 'global',
   });
   const aheadBytes = policy.observe.queries === 'block' && policy.observe.ahead ? B * ropeDims * 4 : 0;
-  const workBytes = workspaceBytes(config, backend, Math.max(B, P), B) + SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
-  // what is between two stages: hidden states of blocks and their prompts
-  const underWayBytes = stages.length > 1 ? depth * (B + P) * width * 4 : 0;
-  const sumStages = (shape: CacheShape, of: (part: CacheShape) => number) => stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
-  const fixedBytes = (shape: CacheShape) => sumStages(shape, (part) => workBytes + capacityOf(part) * 4 * ROW_BUFFERS) + underWayBytes;
-  const storedBytes = (shape: CacheShape) =>
-    options.storedCaches * sumStages(shape, (part) => snapshotBytes(part, kvHeads * part.keptRows.reduce((sum, kept) => sum + kept, 0)) + PART_BYTES);
+  const tables = SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
+  const workBytes = (threads?: number) => workspaceBytes(config, backend, Math.max(B, P), B, threads) + tables;
+  const scoreBytes = (shape: CacheShape) => capacityOf(shape) * 4 * ROW_BUFFERS;
+  const episodic = policy.observe.queries === 'patched' && policy.observe.prompt === 'episode';
+  const keptRows = (shape: CacheShape) => kvHeads * shape.keptRows.reduce((sum, kept) => sum + kept, 0);
+  const stateBytes = (shape: CacheShape) => storedBytes(shape, keptRows(shape));
+  const savedPlan = (shape: CacheShape) => ({
+    pieceBytes: pieceBytes(stateBytes(shape), cacheRowBytes(headDim, rowType)),
+    joinedRows: shape.pooled ? keptRows(shape) : Math.max(...shape.keptRows) * (options.heads === 'adaptive' ? kvHeads : 1),
+  });
+  // What is promised is what the conversation takes on one thread that has all layers: budgets in bytes hold the same
+  // rows everywhere, and so give the same answers. What others need to help is told beside it.
+  const fixedBytes = (shape: CacheShape) => workBytes(1) + scoreBytes(shape) + (episodic ? savedBytes(shape, savedPlan(shape)) : 0);
   const promised = (rows: number): number => {
     const shape = shapeOf(rows);
-    return sumStages(shape, cacheBytes) + fixedBytes(shape) + storedBytes(shape);
+    return cacheBytes(shape) + fixedBytes(shape) + options.storedCaches * stateBytes(shape);
   };
+  const sumStages = (shape: CacheShape, of: (part: CacheShape) => number) => stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
+  // what is between two stages: hidden states of blocks and their prompts
+  const underWayBytes = stages.length > 1 ? depth * (B + P) * width * 4 : 0;
   const within = contextLength - S - B - P - options.recallRows;
   if (within < 1) {
     throw new BudgetError(
@@ -123,6 +136,8 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
   const recallRows = recallOf(rows);
   const layerRows = share(rows - recallRows);
   const shape = shapeOf(rows);
+  const parallelCacheBytes = sumStages(shape, cacheBytes) - cacheBytes(shape);
+  const apart = sumStages(shape, (part) => workBytes() + scoreBytes(part)) - workBytes(1) - scoreBytes(shape);
   return {
     ...options,
     first: 0,
@@ -134,8 +149,11 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     shape,
     layerCapacity: capacityOf(shape),
     promisedBytes: promised(rows),
-    promisedCacheBytes: sumStages(shape, cacheBytes),
+    promisedCacheBytes: cacheBytes(shape),
     promisedFixedBytes: fixedBytes(shape),
+    parallelBytes: parallelCacheBytes + apart + underWayBytes,
+    parallelCacheBytes,
+    ...savedPlan(shape),
   };
 }
 

@@ -2,6 +2,7 @@
 // its plan; it knows no text. The layers themselves do the steps (`stage.ts`), here or in workers (`executor.ts`); what they will hold is known before
 // (`ledger.ts`), so that a step can be asked for while the one before is still on its way. `prefill.ts` and `decode.ts` are what is done with it.
 import { isQuantized } from '../backend/dtype.ts';
+import type { BytesOut, Stored, Tag } from '../cache/stored.ts';
 import { ContextError } from '../errors.ts';
 import type { Executor, Layers } from './executor.ts';
 import { Ledger } from './ledger.ts';
@@ -151,21 +152,25 @@ export class Run {
     await done;
   }
 
-  async save(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.layers.save({ token: this.token, base: this.#base, rebasedAt: this.#rebasedAt });
-  }
-
-  /** Puts a saved state back; `newest` are the tokens before its end, as many as a block at least. Rejects with StoreError for a damaged one. */
-  async restore(bytes: Uint8Array, name: string, newest: readonly number[]): Promise<void> {
-    this.#stand(await this.layers.restore(bytes, name), newest);
+  /** Stores where it stands and all rows, under a tag. */
+  async save(tag: Tag, out: BytesOut): Promise<void> {
+    await this.layers.save({ token: this.token, base: this.#base, rebasedAt: this.#rebasedAt }, tag, out);
   }
 
   /**
-   * Puts the union of two saved states back, as many rows in each head as the first has. False, with nothing changed, where they cannot be put together
+   * Puts a stored state back; `newest` are the tokens before its end, as many as a block at least. Rejects with LostError for one that is damaged or
+   * another's: the run has to be cleared then, or another one put back.
+   */
+  async restore(stored: Stored, newest: readonly number[]): Promise<void> {
+    this.#stand(await this.layers.restore(stored), newest);
+  }
+
+  /**
+   * Puts the union of two stored states back, as many rows in each head as the first has. False, with nothing changed, where they cannot be put together
    * (compact positions).
    */
-  async restoreUnion(first: Uint8Array, second: Uint8Array, name: string, newest: readonly number[]): Promise<boolean> {
-    const joined = await this.layers.restoreUnion(first, second, name, this.token - this.plan.policy.protect.recent);
+  async restoreUnion(first: Stored, second: Stored, newest: readonly number[]): Promise<boolean> {
+    const joined = await this.layers.restoreUnion(first, second, this.plan.policy.protect.recent);
     if (joined) this.#stand(joined, newest);
     return joined !== undefined;
   }

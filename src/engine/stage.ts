@@ -4,8 +4,9 @@ import type { Angles } from '../backend/backend.ts';
 import { MOST_VALUE_COLUMNS, valueColumns } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
 import { Cache, type Kept } from '../cache/cache.ts';
-import { joinSnapshots, restoreSnapshot, type Standing, takeSnapshot } from '../cache/snapshot.ts';
-import { OptionError } from '../errors.ts';
+import { CacheReader, CacheWriter, type Extent } from '../cache/snapshot.ts';
+import type { Standing } from '../cache/stored.ts';
+import { OptionError, StoreError } from '../errors.ts';
 import type { Input, Transformer } from '../model/transformer.ts';
 import type { Workspace } from '../model/workspace.ts';
 import type { LayerView } from '../policy/policy.ts';
@@ -67,6 +68,8 @@ export class Stage {
   #shiftHeld = new Int32Array(SHIFT_SLOTS); // which shift a slot holds; 0 is never asked for
   #extent: number; // bytes of one buffer
   #ahead?: Angles; // of a block's queries to the positions behind it
+  #reader?: CacheReader;
+  #writer?: CacheWriter;
 
   /** Reserves everything it will ever hold. Throws DeviceError where memory ends; nothing is left reserved then. */
   constructor(transformer: Transformer, plan: Plan) {
@@ -133,14 +136,11 @@ export class Stage {
     return this.transformer.logits(this.workspace, t);
   }
 
-  save(standing: Standing): Uint8Array<ArrayBuffer> {
-    return takeSnapshot(this.cache, standing);
-  }
-
-  /** Puts a saved state back. Throws StoreError for one that is damaged or another's; the cache is then empty. */
-  restore(bytes: Uint8Array, name: string): Restored {
-    const standing = restoreSnapshot(this.cache, bytes, name);
-    return { ...standing, rows: this.cache.rangeRows };
+  /** Begins to take the rows out: how much there is. They must stay as they are meanwhile. */
+  save(): Extent {
+    this.#mustLive();
+    this.#reader = new CacheReader(this.cache);
+    return this.#reader.extent;
   }
 
   /** Takes back rows of tokens from a number on; how many rows each range has left. */
@@ -149,10 +149,31 @@ export class Stage {
     return this.cache.rangeRows;
   }
 
-  /** Puts the union of two saved states back; undefined, with nothing changed, where they cannot be put together. `recent`: tokens from there on stay. */
-  restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Restored | undefined {
-    const joined = joinSnapshots(first, second, this.plan.shape, this.plan.sinks, recent);
-    return joined && this.restore(joined, name);
+  /** Fills memory with the next bytes of the rows, as far as there are any. */
+  read(into: Uint8Array): void {
+    this.#mustLive();
+    this.#reader!.read(into);
+  }
+
+  /** Forgets all rows and makes room for others. Throws StoreError where those do not fit. */
+  restore(extent: Extent): void {
+    this.#mustLive();
+    this.#writer = new CacheWriter(this.cache, extent);
+  }
+
+  /** Puts the next bytes back. Throws StoreError where they make no sense: clear then. */
+  write(bytes: Uint8Array): void {
+    this.#mustLive();
+    if (!this.#writer) throw new StoreError('rows are put back where nothing was begun');
+    this.#writer.write(bytes);
+  }
+
+  /** All was put back: rows of each range. */
+  restored(): number[] {
+    this.#mustLive();
+    this.#writer?.finish();
+    this.#writer = undefined;
+    return this.cache.rangeRows;
   }
 
   /** How many rows there are of the tokens of each span. */
@@ -176,6 +197,11 @@ export class Stage {
     arena.free(this.#shifts);
     if (this.#ahead) arena.free(this.#ahead.address);
     this.#buffers = 0;
+  }
+
+  /** Rows are taken out and put back in many steps: a conversation may be disposed of between two. */
+  #mustLive(): void {
+    if (this.#buffers === 0) throw new OptionError('the conversation was disposed of: open another one');
   }
 
   #hidden(count: number): Float32Array<ArrayBuffer> {

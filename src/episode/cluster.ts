@@ -28,22 +28,25 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
   const d = vectors[0].length;
   const E = Math.max(1, Math.min(options.count, distinct(vectors)));
   const random = createRandom(options.seed);
-  const at = {
-    x: backend.arena.allocate(n * d * 4),
-    centroids: backend.arena.allocate(E * d * 4),
-    sums: backend.arena.allocate(E * d * 4),
-    labels: backend.arena.allocate(n * 4),
-    distances: backend.arena.allocate(n * 4),
-    counts: backend.arena.allocate(E * 4),
-    bounds: backend.arena.allocate(n * 4),
-    moved: backend.arena.allocate(E * 4),
-  };
-  const release = backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, width: d, clusters: E });
+  const sizes = { x: n * d, centroids: E * d, sums: E * d, labels: n, distances: n, counts: E, bounds: n, moved: E };
+  // one region, so that memory that ends leaves nothing reserved
+  const line = (count: number) => Math.ceil((count * 4) / 64) * 64;
+  const region = backend.arena.allocate(Object.values(sizes).reduce((sum, count) => sum + line(count), 0));
+  let end = region;
+  const at = Object.fromEntries(
+    Object.entries(sizes).map(([name, count]) => {
+      const address = end;
+      end += line(count);
+      return [name, address];
+    }),
+  ) as Record<keyof typeof sizes, number>;
+  let release = () => {};
   const x = { address: at.x, columns: d };
   const centroids = { address: at.centroids, columns: d };
   const sums = { address: at.sums, columns: d };
   const setCentroid = (e: number, vector: Float32Array) => backend.floats(at.centroids + e * d * 4, d).set(vector);
   try {
+    release = backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, width: d, clusters: E });
     const all = backend.floats(at.x, n * d);
     vectors.forEach((v, i) => all.set(v, i * d));
     let best: Clusters | undefined;
@@ -77,7 +80,7 @@ export function cluster(vectors: readonly Float32Array[], options: ClusterOption
     }
     return best!;
   } finally {
-    for (const address of Object.values(at)) backend.arena.free(address);
+    backend.arena.free(region);
     release();
   }
 }

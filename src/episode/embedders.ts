@@ -47,15 +47,21 @@ export function userEmbedder(embed: EmbedFunction): Embedder {
           `the embedder returned ${Array.isArray(vectors) ? `${vectors.length} vectors` : typeof vectors} for ${texts.length} texts: return one vector a text`,
         );
       }
-      return vectors.map((vector, i) => {
-        const numbers = Float32Array.from(vector as ArrayLike<number>);
-        dimensions ||= numbers.length;
-        if (numbers.length !== dimensions || dimensions === 0)
-          throw new OptionError(`the embedder's vector ${i} has ${numbers.length} numbers, the first had ${dimensions}: all must have the same length`);
+      let length = dimensions;
+      const checked = Array.from(vectors, (vector: ArrayLike<number> | undefined, i) => {
+        if (typeof vector !== 'object' || vector === null || !Number.isInteger(vector.length))
+          throw new OptionError(`the embedder's vector ${i} is ${vector === null ? 'null' : typeof vector}: return arrays of numbers`);
+        const numbers = Float32Array.from(vector);
+        length ||= numbers.length;
+        if (numbers.length !== length || length === 0)
+          throw new OptionError(`the embedder's vector ${i} has ${numbers.length} numbers, the first had ${length}: all must have the same length`);
         const bad = numbers.findIndex((x) => !Number.isFinite(x));
         if (bad >= 0) throw new OptionError(`the embedder's vector ${i} has ${numbers[bad]} at place ${bad}: return finite numbers`);
         return normalise(numbers);
       });
+      // vectors of a call that was refused count for nothing
+      dimensions = length;
+      return checked;
     },
   };
 }

@@ -1,6 +1,7 @@
 // Episodes of a growing conversation: clustered when it is first asked, one cache an episode, one of them resident. What is said later joins the
 // nearest episode; a cache that is asked for is brought up to date with what was said since. Where too much fits no episode, or the conversation has
 // become much longer, it is clustered anew.
+import { LostError, type Stored } from '../cache/stored.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
 import { StoreError } from '../errors.ts';
@@ -31,6 +32,8 @@ const REGROW = 1.5;
 const FITTING_SHARE = 0.5;
 /** Segments that fit none, as a share of all, that make a new clustering worth its price. */
 const MISFITS = 0.1;
+/** Times that an answer is tried to be put together anew where a stored episode was lost meanwhile. */
+const MOST_TRIES = 3;
 /** Second best episodes with this share of the best one's votes are answered from as well. */
 const NEARLY_AS_GOOD = 0.8;
 
@@ -48,9 +51,13 @@ interface Part {
   /** Tokens of the history that its cache has seen, and those of them that are still the conversation's. */
   covered: number;
   valid: number;
+  /** Number of what is stored of it, new each time; 0 where nothing is. */
+  stored: number;
   /** Cosine to the centroid below which a segment does not fit. */
   readonly fit: number;
 }
+
+const nameOf = (e: number) => `episode ${e}`;
 
 export class Episodes {
   readonly #run: Run;
@@ -65,9 +72,14 @@ export class Episodes {
   #resident = -1;
   #clusteredTokens = 0;
   #misfits = 0;
+  /** What was begun was not finished: segments and episodes are not of one clustering. */
+  #torn = false;
+  /** Numbers that no other conversation has, and how often something was stored: nothing else is taken for what was. */
+  readonly #own = crypto.getRandomValues(new Int32Array(2));
+  #puts = 0;
   /** Times the conversation was clustered, for those who measure. */
   clusterings = 0;
-  /** Caches that were made again as what was stored of them was lost or damaged. */
+  /** Times that a stored cache was lost or damaged, and made again from the history. */
   remade = 0;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
@@ -100,53 +112,66 @@ export class Episodes {
     await this.#refresh(history);
     const chosen = await this.#match(question);
     const [first, second] = chosen;
-    // the best one last, so that it is the one that lies in the run
-    for (const e of [...chosen].reverse()) await this.#reside(e, history, options);
-    if (second === undefined) return chosen;
-    let joined: boolean;
-    try {
-      joined = await this.#restoreBoth(first, second, history);
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      // what was stored is lost or damaged: made again from the history, once
-      for (const e of [second, first]) {
-        this.#lose(e);
-        await this.#reside(e, history, options);
-      }
-      joined = await this.#restoreBoth(first, second, history);
+    if (second === undefined) {
+      await this.#reside(first, history, options);
+      return chosen;
     }
-    if (joined) return chosen;
-    await this.#reside(first, history, options);
-    return [first];
+    // as often as one of them is found to be lost, which is made again, it is tried again
+    for (let tries = MOST_TRIES; ; tries--) {
+      for (const e of [second, first]) if (!this.#whole(e, history)) await this.#reside(e, history, options);
+      this.#resident = -1;
+      try {
+        if (await this.#join(first, second, history)) return chosen;
+        await this.#reside(first, history, options);
+        return [first];
+      } catch (error) {
+        const lost = error instanceof LostError ? chosen.find((e) => nameOf(e) === error.stored) : undefined;
+        if (lost === undefined || tries === 0 || this.#store.closed) throw error;
+        this.#lose(lost);
+      }
+    }
   }
 
-  /** Puts the union of two episodes' caches into the run; false where they cannot be put together. */
-  async #restoreBoth(first: number, second: number, history: History): Promise<boolean> {
-    const [a, b] = [await this.#store.get(String(first)), await this.#store.get(String(second))];
-    this.#resident = -1;
-    return this.#run.restoreUnion(a, b, `episodes ${first} and ${second}`, this.#newest(history, history.length));
+  /** Makes the union of two episodes' caches resident; false, with nothing changed, where they cannot be put together. */
+  #join(first: number, second: number, history: History): Promise<boolean> {
+    const newest = this.#newest(history, history.length);
+    return this.#lend(first, (a) => this.#lend(second, (b) => this.#run.restoreUnion(a, b, newest)));
   }
 
-  /** An episode's stored cache cannot be used: it is made again from the history when it is next asked for. */
+  /** Lends what is stored of an episode. Rejects with LostError where it is not what it should be. */
+  async #lend<T>(e: number, use: (stored: Stored) => Promise<T>): Promise<T> {
+    let lent = false;
+    try {
+      return await this.#store.get(String(e), (from) => {
+        lent = true;
+        return use({ from, tag: [this.#own[0], this.#own[1], e, this.#parts[e].stored], name: nameOf(e) });
+      });
+    } catch (error) {
+      throw error instanceof StoreError && !lent ? new LostError(nameOf(e), error.message, error) : error;
+    }
+  }
+
+  /** What was stored of an episode is of no use: it will be made again. */
   #lose(e: number): void {
-    const part = this.#parts[e];
-    if (part.covered > 0) this.remade++;
-    part.covered = 0;
-    part.valid = 0;
-    if (this.#resident === e) this.#resident = -1;
+    Object.assign(this.#parts[e], { covered: 0, valid: 0, stored: 0 });
+    this.remade++;
   }
 
   /** Prepares every episode's cache, so that no question has to wait for it. */
   async prepare(history: History, options: PrefillOptions): Promise<void> {
     await this.#refresh(history);
-    for (const [e, part] of this.#parts.entries()) {
-      if (part.valid < history.length || part.covered > part.valid) await this.#reside(e, history, options);
-    }
+    for (const e of this.#parts.keys()) if (!this.#whole(e, history)) await this.#reside(e, history, options);
   }
 
   /** The history has other tokens from number `token` on than it had. */
   changedFrom(token: number): void {
     for (const part of this.#parts) part.valid = Math.min(part.valid, token);
+  }
+
+  /** Whether what is stored of an episode has seen all of the history, and nothing else. */
+  #whole(e: number, history: History): boolean {
+    const { covered, valid } = this.#parts[e];
+    return covered === history.length && valid === covered;
   }
 
   async #match(question: string): Promise<number[]> {
@@ -163,25 +188,26 @@ export class Episodes {
 
   /** Lets new segments join; clusters where that was not done yet, or the conversation has outgrown it. */
   async #refresh(history: History): Promise<void> {
-    if (this.#parts.length > 0 && history.length <= REGROW * this.#clusteredTokens) {
-      const before = this.segments.length;
+    if (!this.#torn && this.#parts.length > 0 && history.length <= REGROW * this.#clusteredTokens) {
       await this.#index.extend(history, true);
-      for (const [i, vector] of (await this.#index.vectors(before)).entries()) this.#join(before + i, vector);
+      const joined = this.#labels.length;
+      for (const [i, vector] of (await this.#index.vectors(joined)).entries()) this.#take(joined + i, vector);
       if (this.#misfits <= MISFITS * this.segments.length) return;
     }
     await this.#cluster(history);
   }
 
   /** A new segment joins the nearest episode: its centroid moves towards it, and its prompt speaks of it where there is room. */
-  #join(i: number, vector: Float32Array): void {
+  #take(i: number, vector: Float32Array): void {
     const near = this.#centroids.map((c) => cosineOf(vector, c));
     const e = near.indexOf(Math.max(...near));
-    if (near[e] < this.#parts[e].fit) this.#misfits++;
-    const { members, medoids } = this.#parts[e];
+    const { members, medoids, fit } = this.#parts[e];
+    // all that can go wrong comes before anything is changed
+    const longer = this.#promptOf(medoidText([...medoids, i], this.segments));
+    if (near[e] < fit) this.#misfits++;
     this.#centroids[e] = this.#centroids[e].map((c, j) => (c * members.length + vector[j]) / (members.length + 1));
     members.push(i);
     this.#labels.push(e);
-    const longer = this.#promptOf(medoidText([...medoids, i], this.segments));
     if (longer.length > this.#run.plan.promptTokens) return;
     medoids.push(i);
     this.#parts[e].prompt = longer;
@@ -191,6 +217,7 @@ export class Episodes {
     const { count, medoids, restarts, seed } = this.#options;
     const run = this.#run;
     await this.#index.rebuild(history);
+    this.#torn = true;
     const { segments } = this.#index;
     const vectors = await this.#index.vectors();
     const { backend } = run.executor;
@@ -215,16 +242,19 @@ export class Episodes {
       if (chosen.length === 0 && typical.length > 0) prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
       const last = typical.at(-1);
       const fit = last === undefined ? -1 : FITTING_SHARE * cosineOf(vectors[last], clusters.centroids[e]);
-      parts.push({ members: typical, medoids: chosen, prompt, covered: 0, valid: 0, fit });
+      parts.push({ members: typical, medoids: chosen, prompt, covered: 0, valid: 0, stored: 0, fit });
     }
-    await this.#store.clear();
+    const before = this.#parts.length;
     this.#labels = [...clusters.labels];
     this.#centroids = [...clusters.centroids];
     this.#parts = parts;
     this.#resident = -1;
     this.#clusteredTokens = history.length;
     this.#misfits = 0;
+    this.#torn = false;
     this.clusterings++;
+    // the others' are overwritten when they are made
+    for (let e = parts.length; e < before; e++) await this.#store.remove(String(e));
   }
 
   #newest(history: History, end: number): number[] {
@@ -234,30 +264,37 @@ export class Episodes {
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
     const part = this.#parts[e];
-    const { covered, valid } = part;
-    if (this.#resident === e && run.token === covered && covered === history.length && valid === covered) return;
+    if (this.#resident === e && run.token === part.covered && this.#whole(e, history)) return;
     this.#resident = -1;
-    if (covered === 0) await run.clear();
-    else {
+    if (part.covered > 0) {
       try {
-        await run.restore(await this.#store.get(String(e)), `episode ${e}`, this.#newest(history, covered));
+        const newest = this.#newest(history, part.covered);
+        await this.#lend(e, (stored) => run.restore(stored, newest));
       } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
+        if (!(error instanceof StoreError) || this.#store.closed) throw error;
         this.#lose(e);
-        return this.#reside(e, history, options);
       }
     }
-    if (valid < covered) await run.takeBack(valid, this.#newest(history, valid));
-    if (valid < history.length) {
+    if (part.covered === 0) await run.clear();
+    else if (part.valid < part.covered) await run.takeBack(part.valid, this.#newest(history, part.valid));
+    if (!this.#whole(e, history)) {
       // what is in no segment yet no prompt speaks of: it looks for itself
       const indexed = this.#indexedTokens(history);
       run.prompt = (block) => (run.token + block.length > indexed ? [...block, ...part.prompt] : part.prompt);
-      await prefill(run, history.tokens(valid), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
-      await this.#store.put(String(e), await run.save());
-      part.covered = history.length;
-      part.valid = history.length;
+      await prefill(run, history.tokens(part.valid), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
+      await this.#keep(e, history.length);
     }
     this.#resident = e;
+  }
+
+  /** Stores the run as an episode's cache, which has seen so many tokens. */
+  async #keep(e: number, covered: number): Promise<void> {
+    const part = this.#parts[e];
+    const stored = ++this.#puts;
+    // in memory the new one takes the old one's place, and where that fails there is none
+    if (this.#store.kind === 'memory') Object.assign(part, { covered: 0, valid: 0, stored: 0 });
+    await this.#store.put(String(e), (out) => this.#run.save([this.#own[0], this.#own[1], e, stored], out));
+    Object.assign(part, { covered, valid: covered, stored });
   }
 
   /** Tokens of the history up to the end of the last segment; all of them where nothing was said since. */

@@ -127,7 +127,7 @@ export function lexicalEmbedder(): Embedder {
         }
       }
       const around = direct.map((s, i) => s + NEIGHBOUR_WEIGHT * ((direct[i - 1] ?? 0) + (direct[i + 1] ?? 0)));
-      const most = Math.max(...around, Number.MIN_VALUE);
+      const most = around.reduce((a, b) => Math.max(a, b), Number.MIN_VALUE);
       const sum = spread(weigh(countOf(asked), question));
       const length = lengthOf(sum) || 1;
       const along = products(sum);

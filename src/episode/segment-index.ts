@@ -50,8 +50,10 @@ export class SegmentIndex {
     }
     const texts = segments.map((s) => s.text);
     this.embedder.extend?.(texts);
-    this.#vectors.push(...(await this.#rankingVectors(texts)));
-    this.segments.push(...segments.map((s) => ({ ...s, first: s.first + this.#utterances, end: s.end + this.#utterances })));
+    const vectors = await this.#rankingVectors(texts);
+    // (concat: a long line makes more segments than a call has arguments)
+    this.#vectors = this.#vectors.concat(vectors);
+    this.segments = this.segments.concat(segments.map((s) => ({ ...s, first: s.first + this.#utterances, end: s.end + this.#utterances })));
     this.#utterances = whole;
     return segments.length;
   }

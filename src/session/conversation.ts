@@ -63,6 +63,11 @@ export interface MemoryReport {
   readonly cacheBytes: number;
   /** Bytes of stored episodes in memory now (part of the promise). */
   readonly storedBytes: number;
+  /**
+   * Bytes that threads beside the first, and workers with layers of their own, take beside the promise: however many there are, a budget in bytes holds
+   * the same rows.
+   */
+  readonly parallelBytes: number;
   /** Bytes of what was said: text (2 bytes a character at most), 4 bytes a token; with episodes or recall vectors and the text again. Grows. */
   readonly historyBytes: number;
 }
@@ -92,6 +97,8 @@ export interface Statistics {
   /** Episode that answered last, and how many there are; undefined without episodes. */
   readonly episode?: number;
   readonly episodes?: number;
+  /** Times that a stored episode was lost or damaged, and made again from what was said. */
+  readonly episodesRemade: number;
   /** All episodes that answered last: one, or two. */
   readonly answeredFrom: readonly number[];
   /** Rows reserved for recall, and the tokens that the last question recalled. */
@@ -105,8 +112,6 @@ export interface EpisodeReport {
   readonly episodes: readonly Episode[];
   /** Times that the conversation was clustered. */
   readonly clusterings: number;
-  /** Caches that were made again from the history, as what was stored of them was lost or damaged. */
-  readonly remade: number;
 }
 
 export type { Reply };
@@ -215,6 +220,7 @@ export class Conversation {
       peakCacheBytes: run.layers.peakCacheBytes,
       cacheBytes: run.layers.cacheBytes,
       storedBytes: this.#store.memoryBytes,
+      parallelBytes: plan.parallelBytes,
       // the text, and what was said that it was made of
       historyBytes: ids.bytes + 2 * BYTES_PER_CHAR * chars + (this.#history?.bytes ?? 0) + (this.#turns?.bytes ?? 0) + (this.#episodes?.indexBytes ?? 0),
     };
@@ -234,6 +240,7 @@ export class Conversation {
       episode: this.#answering[0],
       answeredFrom: this.#answering,
       episodes: this.#episodes?.episodes.length,
+      episodesRemade: this.#episodes?.remade ?? 0,
       recallRows: this.plan.recallRows,
       recalledTokens: this.#recalledTokens,
     };
@@ -241,7 +248,7 @@ export class Conversation {
 
   /** The episodes as they are now: their segments and medoids; empty without episodes or before the first question. */
   get episodes(): EpisodeReport {
-    return this.#episodes ?? { segments: [], episodes: [], clusterings: 0, remade: 0 };
+    return this.#episodes ?? { segments: [], episodes: [], clusterings: 0 };
   }
 
   /**
@@ -310,7 +317,7 @@ export class Conversation {
       this.#line.close(closedError());
       this.#run.dispose();
     }
-    return this.#store.close();
+    return this.#store.clear();
   }
 
   async *#generate(question: string | Message, options: AskOptions, sample: (logits: Float32Array) => number, hurry: () => void): Pieces {

@@ -5,7 +5,10 @@ import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { Cache, type Kept } from '../../src/cache/cache.ts';
 import { cacheRowBytes, cacheRows } from '../../src/cache/shape.ts';
-import { joinSnapshots, restoreSnapshot, takeSnapshot } from '../../src/cache/snapshot.ts';
+import { storedBytes } from '../../src/cache/stored.ts';
+import { createRandom } from '../../src/math/rng.ts';
+import { rejects } from '../rejects.ts';
+import { deskOf, putBack, stored, takeBytes } from '../stored-bytes.ts';
 
 const test = suite('cache');
 const d = 6;
@@ -137,37 +140,53 @@ test('more than the room, or than a share, is refused before anything is written
   assert.throws(() => cache.compact(0, seven), /layer 0 keeps 7 rows, its share is 6/);
   check(cache, model);
 });
-test('a snapshot restores rows and standing; a damaged or foreign one is refused and leaves the cache empty', () => {
+test('a stored state restores rows and standing; a damaged or foreign one is refused and leaves the cache empty', async () => {
   const { cache, model } = setup(2, 2, [4, 5], 6, 'f16');
   for (const layer of [0, 1]) append(cache, model, layer, 5 + layer, 0);
   const standing = { token: 6, base: -1, rebasedAt: 0 };
-  const bytes = takeSnapshot(cache, standing);
+  const bytes = await takeBytes(cache, standing);
   cache.clear();
-  assert.equal(restoreSnapshot(cache, bytes, 'x'), standing);
+  assert.equal(await putBack(cache, bytes), standing);
   check(cache, model);
-  const refuse = (damaged: Uint8Array, pattern: RegExp) => {
-    assert.throws(
-      () => restoreSnapshot(cache, damaged, 'episode 1'),
-      (e: Error) => e.name === 'StoreError' && /^episode 1: /.test(e.message) && pattern.test(e.message),
-    );
-    assert.is(cache.rows, 0);
+  const refuse = async (damaged: Uint8Array, pattern: RegExp) => {
+    await rejects(putBack(cache, damaged, 'episode 1'), 'StoreError', pattern);
+    await rejects(putBack(cache, damaged, 'episode 1'), 'StoreError', /^episode 1: .*: delete the store/);
   };
-  refuse(bytes.slice(0, -4), /do not hold/);
-  refuse(bytes.slice(0, 12), /header/);
-  refuse(
-    Uint8Array.from(bytes, (b, i) => (i === bytes.length - 9 ? b ^ 1 : b)),
-    /checksum/,
-  );
-  refuse(
-    Uint8Array.from(bytes, (b, i) => (i === 0 ? 0 : b)),
-    /no snapshot/,
-  );
+  await refuse(bytes.slice(0, -4), /do not hold/);
+  await refuse(Uint8Array.from([...bytes, 0, 0, 0, 0]), /do not hold/);
+  await refuse(bytes.slice(0, 12), /header/);
+  await refuse(new Uint8Array(0), /header/);
+  // whichever byte was changed
+  for (let at = 0; at < bytes.length; at++)
+    await refuse(
+      bytes.map((b, i) => (i === at ? b ^ (1 << (at % 8)) : b)),
+      at < 8 ? /no snapshot/ : /checksum|no snapshot/,
+    );
+  assert.is(cache.rows, 0);
   const other = setup(2, 1, [4, 5], 6, 'f16').cache;
-  assert.throws(() => restoreSnapshot(other, bytes, 'x'), /no snapshot of this model/);
+  await rejects(putBack(other, bytes), 'StoreError', /no snapshot of this model/);
+  await rejects(deskOf(cache).restore({ ...stored(bytes), tag: [1, -2, 3, 5] }), 'StoreError', /of something else/);
+  assert.equal(await putBack(cache, bytes), standing);
 });
-test('two snapshots join to as many rows as the first has: the best scores, every token once, sinks and the newest for certain', () => {
+test('states of many shapes are read back to the bit, whatever the size of the pieces', async () => {
+  for (const [layers, kvHeads, kept, rowType, pieceBytes] of [
+    [1, 1, [9], 'f32', 64],
+    [3, 2, [3, 9, 5], 'f16', 64],
+    [2, 3, [8, 8], 'f32', 1 << 16],
+  ] as const) {
+    const { cache, model } = setup(layers, kvHeads, [...kept], 6, rowType);
+    for (let layer = 0; layer < layers; layer++) append(cache, model, layer, 2 + layer, 0);
+    const standing = { token: 6, base: 3, rebasedAt: 2 };
+    const bytes = await takeBytes(cache, standing, pieceBytes);
+    assert.ok(bytes.length <= storedBytes(cache.shape, cache.rows));
+    cache.clear();
+    assert.equal(await putBack(cache, bytes, 'x', pieceBytes), standing);
+    assert.equal(await takeBytes(cache, standing), bytes);
+  }
+});
+test('two stored states join to as many rows as the first has: the best scores, every token once, sinks and the newest for certain', async () => {
   const { backend, cache } = setup(1, 2, [5, 5], 8, 'f32');
-  const fill = (tokens: number[], scores: number[], sign: number): Uint8Array => {
+  const fill = (tokens: number[], scores: number[], sign: number, at = 20): Promise<Uint8Array> => {
     cache.clear();
     for (const token of tokens) append(cache, [[[], []]], 0, 1, token);
     cache.heads[0].forEach((head) => {
@@ -176,12 +195,12 @@ test('two snapshots join to as many rows as the first has: the best scores, ever
         keys[i] = sign * tokens[Math.floor(i / d)];
       });
     });
-    return takeSnapshot(cache, { token: 20, base: -1, rebasedAt: 0 });
+    return takeBytes(cache, { token: at, base: -1, rebasedAt: 0 });
   };
-  const first = fill([0, 3, 5, 9, 19], [0, 0.2, 0.9, 0.1, 0], 1);
-  const second = fill([0, 4, 5, 12, 19], [0, 0.8, 0.3, 0.05, 0], -1);
-  const joined = joinSnapshots(first, second, cache.shape, 1, 19)!;
-  assert.equal(restoreSnapshot(cache, joined, 'x'), { token: 20, base: -1, rebasedAt: 0 });
+  const first = await fill([0, 3, 5, 9, 19], [0, 0.2, 0.9, 0.1, 0], 1);
+  const second = await fill([0, 4, 5, 12, 19], [0, 0.8, 0.3, 0.05, 0], -1);
+  const { token } = (await deskOf(cache, 64, 5, 1).restoreUnion(stored(first), stored(second), 1))!;
+  assert.is(token, 20);
   for (const head of cache.heads[0]) {
     assert.equal([...backend.ints(head.positions, head.length)], [0, 3, 4, 5, 19]);
     // a row that both have is the first's
@@ -190,8 +209,66 @@ test('two snapshots join to as many rows as the first has: the best scores, ever
       [0, 3, -4, 5, 19],
     );
   }
-  const later = fill([0, 1, 2, 3, 4], [0, 0, 0, 0, 0], 1);
-  new Int32Array(later.buffer)[5] = 21;
-  assert.is(joinSnapshots(first, later, cache.shape, 1, 19), undefined, 'other lengths');
+  const rows = cache.rows;
+  const later = await fill([0, 1, 2, 3, 4], [0, 0, 0, 0, 0], 1, 21);
+  assert.is(await deskOf(cache, 64, 5, 1).restoreUnion(stored(first), stored(later), 1), undefined, 'other lengths');
+  assert.is(await deskOf(cache, 64, 4, 1).restoreUnion(stored(first), stored(second), 1), undefined, 'more rows than there is room for');
+  assert.is(cache.rows, rows, 'nothing changed');
+  // whichever byte of either is changed, it is noticed, and said of which
+  for (let at = 0; at < first.length; at += 3)
+    for (const changed of [0, 1]) {
+      const pair = [first, second].map((bytes, i) => stored(i === changed ? bytes.map((b, j) => (j === at ? b ^ 4 : b)) : bytes, `episode ${i}`));
+      const error = await deskOf(cache, 64, 5, 1)
+        .restoreUnion(pair[0], pair[1], 1)
+        .then(
+          () => undefined,
+          (e) => e,
+        );
+      assert.is(error?.name, 'StoreError', `byte ${at} of ${changed}`);
+      assert.is(error.stored, `episode ${changed}`);
+    }
+});
+test('a union is the same as one made of whole states at once, for any shape and pieces', async () => {
+  const random = createRandom(7);
+  for (const [layers, kvHeads, rowType, pieceBytes] of [
+    [1, 1, 'f32', 64],
+    [2, 2, 'f16', 128],
+    [3, 2, 'f32', 96],
+    [2, 2, 'f16', 1 << 16],
+  ] as const) {
+    const kept = Array.from({ length: layers }, () => 40);
+    const { cache } = setup(layers, kvHeads, kept, 40, rowType);
+    const { backend } = cache;
+    const fill = async (): Promise<{ bytes: Uint8Array; rows: Map<number, { state: number; bytes: Uint8Array[] }>[] }> => {
+      cache.resize(Array.from({ length: layers * kvHeads }, () => 20 + Math.floor(random() * 20)));
+      const rows = cache.heads.flat().map((head) => {
+        const all = Array.from({ length: 60 }, (_, t) => t).sort(() => random() - 0.5);
+        const tokens = all.slice(0, head.length).sort((a, b) => a - b);
+        for (const { name, bytes } of cache.columns)
+          for (let i = 0; i < head.length * bytes; i++) backend.bytes(head[name]! + i, 1)[0] = Math.floor(random() * 256);
+        backend.ints(head.positions, head.length).set(tokens);
+        backend.floats(head.state, head.length).set(tokens.map(() => Math.floor(random() * 8) / 8)); // with ties
+        const row = (i: number) => ({
+          state: backend.floats(head.state, head.length)[i],
+          bytes: cache.columns.map(({ name, bytes }) => backend.bytes(head[name]! + i * bytes, bytes).slice()),
+        });
+        return new Map(tokens.map((token, i) => [token, row(i)]));
+      });
+      return { bytes: await takeBytes(cache, { token: 60, base: -1, rebasedAt: 0 }), rows };
+    };
+    const [a, b] = [await fill(), await fill()];
+    const [sinks, recent] = [2, 3];
+    await deskOf(cache, pieceBytes, 40, sinks).restoreUnion(stored(a.bytes), stored(b.bytes), recent);
+    cache.heads.flat().forEach((head, h) => {
+      const [p, q] = [a.rows[h], b.rows[h]];
+      const score = (t: number) => (t < sinks || t >= 60 - recent ? Number.POSITIVE_INFINITY : Math.max(p.get(t)?.state ?? -1, q.get(t)?.state ?? -1));
+      const best = [...new Set([...p.keys(), ...q.keys()])].sort((t, u) => (score(t) === score(u) ? t - u : score(u) - score(t)));
+      const wanted = best.slice(0, p.size).sort((t, u) => t - u);
+      assert.equal([...backend.ints(head.positions, head.length)], wanted);
+      wanted.forEach((t, i) =>
+        cache.columns.forEach(({ name, bytes }, c) => assert.equal(backend.bytes(head[name]! + i * bytes, bytes).slice(), (p.get(t) ?? q.get(t))!.bytes[c])),
+      );
+    });
+  }
 });
 test.run();

@@ -3,13 +3,15 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { RowType } from '../../src/backend/dtype.ts';
+import { type RowType, rowBytes } from '../../src/backend/dtype.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { Cache, cacheBytes } from '../../src/cache/cache.ts';
 import { cacheRows, type CacheShape } from '../../src/cache/shape.ts';
-import { restoreSnapshot, snapshotBytes, takeSnapshot } from '../../src/cache/snapshot.ts';
+import { CacheReader, CacheWriter, type Extent } from '../../src/cache/snapshot.ts';
+import { storedBytes } from '../../src/cache/stored.ts';
 import { StoreError } from '../../src/errors.ts';
 import { createRandom } from '../../src/math/rng.ts';
+import { putBack, takeBytes } from '../stored-bytes.ts';
 
 const test = suite('rows on shared grids');
 const d = 16;
@@ -176,7 +178,7 @@ test('a conversation that is never evicted is rounded as it grows, and can be ta
   twin.append(60);
   twin.check();
 });
-test('a saved cache reads back to the bit, in another cache, and within what it may take', () => {
+test('a saved cache reads back to the bit, in another cache, and within what it may take', async () => {
   for (const pooled of [false, true]) {
     const shape = shapeOf('kivi-mixed3', { pooled });
     const twin = new Twin(shape, 5);
@@ -185,27 +187,34 @@ test('a saved cache reads back to the bit, in another cache, and within what it 
       twin.evict();
     }
     const standing = { token: 250, base: -1, rebasedAt: 0 };
-    const bytes = takeSnapshot(twin.cache, standing);
-    assert.ok(bytes.length <= snapshotBytes(shape, twin.cache.rows), `${bytes.length} bytes`);
+    const bytes = await takeBytes(twin.cache, standing);
+    assert.ok(bytes.length <= storedBytes(shape, twin.cache.rows), `${bytes.length} bytes`);
+    assert.equal(await takeBytes(twin.cache, standing, 1 << 16), bytes, 'whatever the pieces');
     const other = new Twin(shape, 6);
     other.append(70);
-    assert.equal(restoreSnapshot(other.cache, bytes, 'a'), standing);
-    assert.equal([...takeSnapshot(other.cache, standing)], [...bytes]);
-    other.cache.clear();
-    // rows that name what is not there, under a checksum that is right
-    for (const [at, value] of [
-      [9, 0],
-      [10, 1],
-    ]) {
-      const broken = bytes.slice();
-      const words = new Int32Array(broken.buffer);
-      words[at] = value;
-      assert.throws(
-        () => restoreSnapshot(other.cache, broken, 'a'),
-        (e: Error) => e instanceof StoreError,
-      );
-      assert.is(other.cache.rows, 0);
-    }
+    assert.equal(await putBack(other.cache, bytes, 'a', 96), standing);
+    assert.equal([...(await takeBytes(other.cache, standing))], [...bytes]);
+    twin.check();
+    // rows that name what is not there
+    const reader = new CacheReader(twin.cache);
+    const body = new Uint8Array(bytes.length);
+    const whole = body.subarray(0, reader.read(body));
+    const { extent } = reader;
+    const putting = (change: Partial<Extent>, tail?: number) => () => {
+      const copy = whole.slice();
+      const words = new Int32Array(copy.buffer);
+      if (tail !== undefined) words[rowBytes(shape.rowType, d) / 4 - 1] = tail;
+      const writer = new CacheWriter(other.cache, { ...extent, ...change });
+      writer.write(copy);
+      writer.finish();
+    };
+    putting({})();
+    assert.equal([...(await takeBytes(other.cache, standing))], [...bytes]);
+    for (const wrong of [putting({ grids: 0 }), putting({ slots: 1 }), putting({}, 0x7fff), putting({}, -1), putting({ grids: extent.grids + 1 })])
+      assert.throws(wrong, (e: Error) => e instanceof StoreError);
+    const short = new CacheWriter(other.cache, extent);
+    short.write(whole.subarray(0, -4));
+    assert.throws(() => short.finish(), /ends before/);
   }
 });
 test('keys turned to other positions are what turning the numbers gives, up to rounding', () => {

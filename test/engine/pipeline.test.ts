@@ -28,6 +28,7 @@ import { bundled, fixture, tinyModel } from '../fixtures.ts';
 import { type GgufSpec, smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 import { planOptions } from '../plan-options.ts';
 import { rejects } from '../rejects.ts';
+import { bytesFrom, stored, tag } from '../stored-bytes.ts';
 
 const test = suite('pipeline');
 const TINY = bundled('recollect-tiny.gguf');
@@ -301,11 +302,11 @@ test('a stored state that was damaged is refused, and the run can begin again', 
   const run = new Run(model.executor, planRun(model.executor, optionsOf('keydiff')));
   const tokens = tokensOf(model, 300);
   await prefill(run, tokens);
-  const bytes = await run.save();
+  const bytes = await bytesFrom((out) => run.save(tag, out));
   const before = [...(await run.logits(run.token - 256 - 1))];
   for (const damage of [bytes.slice(0, bytes.length - 9), bytes.slice(0, 5), new Uint8Array(0), bytes.map((b, i) => (i === bytes.length >> 1 ? b ^ 1 : b))])
-    await rejects(run.restore(damage, 'saved', tokens), 'StoreError', /saved: .*delete the store/);
-  await run.restore(bytes, 'saved', tokens);
+    await rejects(run.restore(stored(damage), tokens), 'StoreError', /saved: .*delete the store/);
+  await run.restore(stored(bytes), tokens);
   assert.is(run.token, 300);
   await run.clear();
   await prefill(run, tokens);

@@ -1,7 +1,10 @@
 // A conversation's rows in the layers of all workers: what `Run` asks for, as commands that go through them, and their answers as one.
-import type { Standing } from '../../cache/snapshot.ts';
+import type { Extent } from '../../cache/snapshot.ts';
+import type { BytesOut, Standing, Stored, Tag } from '../../cache/stored.ts';
+import type { LayerRange } from '../../model/tensors.ts';
 import { closedError, type Layers } from '../executor.ts';
-import { PART_BYTES } from '../plan.ts';
+import { partOf, type Plan } from '../plan.ts';
+import { type Caches, Desk } from '../saved.ts';
 import type { OnKept, Place, Restored, Span, Step } from '../stage.ts';
 import type { Done, Task } from './messages.ts';
 
@@ -16,19 +19,40 @@ export class PipelineLayers implements Layers {
   onKept?: OnKept;
   readonly #line: Line;
   readonly #bytes: { now: number; peak: number }[];
+  /** Bytes that caches in several memories reserve more than one would: no part of the promise. */
+  readonly #aside: number;
+  readonly #desk: Desk;
   #failure?: Error;
 
-  constructor(stages: number, line: Line) {
+  constructor(stages: readonly LayerRange[], line: Line, plan: Plan) {
     this.#line = line;
-    this.#bytes = Array.from({ length: stages }, () => ({ now: 0, peak: 0 }));
+    this.#bytes = stages.map(() => ({ now: 0, peak: 0 }));
+    this.#aside = plan.parallelCacheBytes;
+    const one = async (task: Task) => (await this.#ask(task))[0] as Uint8Array<ArrayBuffer>;
+    const caches: Caches = {
+      save: async () => (await this.#ask({ kind: 'save' })) as Extent[],
+      read: (stage, piece) => one({ kind: 'read', stage, piece }),
+      restore: async (extents) => void (await this.#ask({ kind: 'restore', extents })),
+      write: (stage, piece, count) => one({ kind: 'write', stage, piece, count }),
+      restored: async () => ((await this.#ask({ kind: 'restored' })) as number[][]).flat(),
+      clear: () => this.clear(),
+    };
+    const shapes = stages.map((range) => partOf(plan, range).shape);
+    this.#desk = new Desk(caches, shapes, plan);
   }
 
   get cacheBytes(): number {
-    return this.#bytes.reduce((sum, { now }) => sum + now, 0);
+    return Math.max(
+      0,
+      this.#bytes.reduce((sum, { now }) => sum + now, -this.#aside),
+    );
   }
 
   get peakCacheBytes(): number {
-    return this.#bytes.reduce((sum, { peak }) => sum + peak, 0);
+    return Math.max(
+      0,
+      this.#bytes.reduce((sum, { peak }) => sum + peak, -this.#aside),
+    );
   }
 
   /** For the executor: what a worker answered. */
@@ -63,16 +87,16 @@ export class PipelineLayers implements Layers {
     await this.#ask({ kind: 'clear' });
   }
 
-  async save(standing: Standing): Promise<Uint8Array<ArrayBuffer>> {
-    return joinParts((await this.#ask({ kind: 'save', standing })) as Uint8Array[]);
+  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
+    return this.#desk.save(standing, tag, out);
   }
 
-  async restore(bytes: Uint8Array, name: string): Promise<Restored> {
-    return together(await this.#ask({ kind: 'restore', parts: splitParts(bytes), name }))!;
+  restore(stored: Stored): Promise<Restored> {
+    return this.#desk.restore(stored);
   }
 
-  async restoreUnion(first: Uint8Array, second: Uint8Array, name: string, recent: number): Promise<Restored | undefined> {
-    return together(await this.#ask({ kind: 'union', first: splitParts(first), second: splitParts(second), name, recent }));
+  restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
+    return this.#desk.restoreUnion(first, second, recent);
   }
 
   async held(spans: readonly Span[]): Promise<number[]> {
@@ -95,37 +119,4 @@ export class PipelineLayers implements Layers {
       throw this.#failure ?? error;
     }
   }
-}
-
-/** What the stages restored, as one. */
-function together(answers: unknown[]): Restored | undefined {
-  const stages = answers as (Restored | undefined)[];
-  const [first] = stages;
-  return first && { ...first, rows: stages.flatMap((s) => s!.rows) };
-}
-
-/** Parts one behind the other, each with its length before it: f64, PART_BYTES. */
-function joinParts(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + PART_BYTES + part.length, 0));
-  const view = new DataView(out.buffer);
-  let at = 0;
-  for (const part of parts) {
-    view.setFloat64(at, part.length, true);
-    out.set(part, at + PART_BYTES);
-    at += PART_BYTES + part.length;
-  }
-  return out;
-}
-
-/** The parts again. What is damaged is cut at the bytes' end, and each stage refuses a part that is not whole. */
-function splitParts(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const parts: Uint8Array[] = [];
-  for (let at = 0; at + PART_BYTES <= bytes.length;) {
-    const length = view.getFloat64(at, true);
-    const end = Math.min(bytes.length, at + PART_BYTES + (Math.trunc(Math.max(0, length)) || 0));
-    parts.push(bytes.slice(at + PART_BYTES, end));
-    at = end;
-  }
-  return parts;
 }

@@ -7,7 +7,7 @@
 // Commands go through the workers in one order, each doing its part, so nothing has to be agreed upon, and the next may follow at once.
 import type { Compiled } from '../../backend/wasm/core.ts';
 import type { Failure } from '../../errors.ts';
-import type { Standing } from '../../cache/snapshot.ts';
+import type { Extent } from '../../cache/snapshot.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
 import type { LayerRange } from '../../model/tensors.ts';
@@ -57,12 +57,18 @@ export type Task =
   | { readonly kind: 'logits'; readonly t: number }
   | { readonly kind: 'truncateFrom'; readonly token: number }
   | { readonly kind: 'clear' }
-  | { readonly kind: 'save'; readonly standing: Standing }
-  | { readonly kind: 'restore'; readonly parts: readonly Uint8Array[]; readonly name: string }
-  | { readonly kind: 'union'; readonly first: readonly Uint8Array[]; readonly second: readonly Uint8Array[]; readonly name: string; readonly recent: number }
+  | { readonly kind: 'save' }
+  // a piece goes to one stage, and comes back filled, or emptied
+  | { readonly kind: 'read'; readonly stage: number; readonly piece: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'restore'; readonly extents: readonly Extent[] }
+  | { readonly kind: 'write'; readonly stage: number; readonly piece: Uint8Array<ArrayBuffer>; readonly count: number }
+  | { readonly kind: 'restored' }
   | { readonly kind: 'held'; readonly spans: readonly Span[] }
   | { readonly kind: 'embed'; readonly tokens: readonly number[] }
   | { readonly kind: 'close' };
+
+/** Whether one worker answers, not each. */
+export const answersOnce = ({ kind }: Task): boolean => kind === 'logits' || kind === 'embed' || kind === 'read' || kind === 'write';
 
 export interface Command {
   readonly kind: 'command';

@@ -13,7 +13,7 @@ import { startWorker } from '../../runtime/start-worker.ts';
 import { type Executor, unloadedError } from '../executor.ts';
 import type { Plan } from '../plan.ts';
 import { PipelineLayers } from './layers.ts';
-import type { Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
+import { answersOnce, type Command, type Done, type FromWorker, type Task, type ToWorker } from './messages.ts';
 import { policyData } from './policy-data.ts';
 
 export interface PipelineOptions {
@@ -153,7 +153,8 @@ export class PipelineExecutor implements Executor {
     if (this.#ended) throw this.#ended;
     const session = ++this.#opened;
     const data = { ...plan, policy: policyData(plan.policy) };
-    const layers = new PipelineLayers(this.stages.length, { ask: (task) => this.ask(session, task), close: () => this.close(session) });
+    const line = { ask: (task: Task) => this.ask(session, task), close: () => this.close(session) };
+    const layers = new PipelineLayers(this.stages, line, plan);
     this.#sessions.set(session, layers);
     // what goes wrong is told by every operation after
     this.ask(session, { kind: 'open', plan: data }).catch((error: Error) => {
@@ -172,10 +173,11 @@ export class PipelineExecutor implements Executor {
   ask(session: number, task: Task): Promise<unknown[]> {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = ++this.#commands;
-    const single = task.kind === 'logits' || task.kind === 'embed';
+    const single = answersOnce(task);
     const fails = single || task.kind === 'open' || task.kind === 'step' || task.kind === 'extend';
     return new Promise((resolve, reject) => {
-      this.#tell(0, { kind: 'command', id, session, task } satisfies Command);
+      const piece = task.kind === 'read' || task.kind === 'write' ? [task.piece.buffer] : [];
+      this.#tell(0, { kind: 'command', id, session, task } satisfies Command, piece);
       if (this.#pending.size === 0) this.#hold(true);
       this.#pending.set(id, { session, single, fails, left: single ? 1 : this.stages.length, values: [], resolve, reject });
     });

@@ -11,7 +11,7 @@ import { createTransformer, type Transformer } from '../../model/transformer.ts'
 import { createWeights, type WeightStore } from '../../model/weights.ts';
 import { partOf } from '../plan.ts';
 import { Stage } from '../stage.ts';
-import type { Begin, Command, Done, FromWorker, Task, ToWorker } from './messages.ts';
+import { answersOnce, type Begin, type Command, type Done, type FromWorker, type Task, type ToWorker } from './messages.ts';
 import { policyOf } from './policy-data.ts';
 
 interface Scope {
@@ -77,8 +77,8 @@ class Worker {
     const { usedBytes = 0, peakBytes = 0 } = this.#stages.get(session)?.cache ?? {};
     const answer = { kind: 'done', id, stage: this.#begin.stage, value, failure, cacheBytes: usedBytes, peakCacheBytes: peakBytes, kept } as const;
     const own = value instanceof Float32Array || value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [];
-    // only the last worker has log-odds to tell, only the first has embeddings
-    if (task.kind !== 'logits' || value !== undefined || failure) say(answer, own);
+    // only the last worker has log-odds to tell, only the first has embeddings, a piece is one worker's
+    if (!answersOnce(task) || value !== undefined || failure) say(answer, own);
   }
 
   #perform(session: number, task: Task, kept: { layer: number; tokens: readonly Int32Array[] }[]): Outcome {
@@ -118,19 +118,23 @@ class Worker {
         stage.cache.clear();
         return { onward: task };
       case 'save':
-        return { onward: task, value: stage.save(task.standing) };
+        return { onward: task, value: stage.save() };
+      case 'read':
+      case 'write':
+        if (task.stage !== number) return { onward: task, transfer: [task.piece.buffer] };
+        if (task.kind === 'read') stage.read(task.piece);
+        else stage.write(task.piece.subarray(0, task.count));
+        return { value: task.piece };
       case 'restore':
-        return { onward: task, value: stage.restore(task.parts[number] ?? nothing, task.name) };
-      case 'union':
-        return { onward: task, value: stage.restoreUnion(task.first[number] ?? nothing, task.second[number] ?? nothing, task.name, task.recent) };
+        stage.restore(task.extents[number]);
+        return { onward: task };
+      case 'restored':
+        return { onward: task, value: stage.restored() };
       case 'held':
         return { onward: task, value: stage.held(task.spans) };
     }
   }
 }
-
-/** A part that is missing: the cache refuses it. */
-const nothing = new Uint8Array(0);
 
 let worker: Worker | undefined;
 scope.addEventListener('message', ({ data }) => {

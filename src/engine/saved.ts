@@ -1,0 +1,135 @@
+// A conversation's state on its way to where it is stored, and back: piece by piece, through a few buffers of a fixed
+// size, which the plan has counted. Where the layers are, here or in workers, `Caches` says.
+import {
+  type BytesOut,
+  Checksums,
+  frameBytes,
+  Joined,
+  joinedBytes,
+  Saved,
+  type Body,
+  type Stored,
+  type Standing,
+  type Tag,
+  LostError,
+  writeHead,
+} from '../cache/stored.ts';
+import type { CacheShape } from '../cache/shape.ts';
+import { type Extent, sectionsOf } from '../cache/snapshot.ts';
+import { StoreError } from '../errors.ts';
+import type { Restored } from './stage.ts';
+
+/** The caches of all stages, for those who take rows out and put them back. */
+export interface Caches {
+  /** Begins to take rows out: how much there is in each stage. */
+  save(): Promise<readonly Extent[]>;
+  /** Fills a buffer with the next bytes of a stage, as far as there are any. Gives the buffer back, which may have moved. */
+  read(stage: number, piece: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+  /** Forgets all rows and makes room for others. Throws StoreError where they do not fit. */
+  restore(extents: readonly Extent[]): Promise<void>;
+  /** Puts the next `count` bytes of a stage back. Gives the buffer back. */
+  write(stage: number, piece: Uint8Array<ArrayBuffer>, count: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Ends that: rows of each range. Throws StoreError where some are missing. */
+  restored(): Promise<number[]>;
+  clear(): Promise<void>;
+}
+
+/** What a plan says of it. */
+export interface SavedPlan {
+  /** Bytes that are read or written at a time. */
+  readonly pieceBytes: number;
+  /** Rows of the fullest head whose rows can be put together with another's. */
+  readonly joinedRows: number;
+  readonly sinks: number;
+}
+
+const LEAST_PIECE = 8 << 10;
+const MOST_PIECE = 256 << 10;
+/** Pieces that a state is cut into: where it is small they are, so that they take a small part of the budget. */
+const PIECES = 32;
+
+/** Bytes of a piece, for states of so many bytes: rows are never cut where two states are put together. */
+export function pieceBytes(stateBytes: number, rowBytes: number): number {
+  const part = Math.ceil(stateBytes / PIECES / 64) * 64;
+  return Math.max(Math.min(MOST_PIECE, Math.max(LEAST_PIECE, part)), Math.ceil(rowBytes / 64) * 64);
+}
+
+/** Bytes that saving and restoring take beside the cache: a piece and two windows, heads and tails of two states, and what chooses rows. */
+export function savedBytes(shape: CacheShape, plan: Omit<SavedPlan, 'sinks'>): number {
+  return 3 * plan.pieceBytes + 2 * frameBytes(shape) + joinedBytes(plan.joinedRows);
+}
+
+/** Saves and restores the caches of a conversation. */
+export class Desk {
+  readonly #caches: Caches;
+  readonly #shapes: readonly CacheShape[];
+  readonly #plan: SavedPlan;
+  #pieces: Uint8Array<ArrayBuffer>[] = [];
+
+  /** `shapes`: of the caches of each stage. */
+  constructor(caches: Caches, shapes: readonly CacheShape[], plan: SavedPlan) {
+    this.#caches = caches;
+    this.#shapes = shapes;
+    this.#plan = plan;
+  }
+
+  async save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
+    const extents = await this.#caches.save();
+    const { head, size } = writeHead(this.#shapes, extents, standing, tag);
+    const sections = this.#shapes.map((shape, i) => sectionsOf(shape, extents[i]));
+    const sums = new Checksums(sections.flat());
+    out.reserve(size);
+    await out.write(new Uint8Array(head.buffer));
+    for (const [stage, own] of sections.entries()) {
+      for (let left = own.reduce((a, b) => a + b, 0); left > 0;) {
+        const piece = await this.#caches.read(stage, this.#piece(0));
+        this.#pieces[0] = piece;
+        const part = piece.subarray(0, Math.min(left, piece.length));
+        sums.add(part);
+        await out.write(part);
+        left -= part.length;
+      }
+    }
+    await out.write(new Uint8Array(sums.tail().buffer));
+  }
+
+  /** Throws LostError for what is damaged or another's; there are no rows then. */
+  async restore(stored: Stored): Promise<Restored> {
+    return this.#putBack(stored, await Saved.open(stored, this.#shapes));
+  }
+
+  /** The union of two; undefined, with nothing changed, where they cannot be put together. The last `recent` tokens stay. */
+  async restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
+    const [a, b] = [await Saved.open(first, this.#shapes), await Saved.open(second, this.#shapes)];
+    const windows = [this.#piece(1), this.#piece(2)] as const;
+    const { sinks, joinedRows } = this.#plan;
+    const joined = Joined.of(a, b, this.#shapes, { sinks, recent, rows: joinedRows, windows });
+    return joined && this.#putBack(first, joined);
+  }
+
+  async #putBack({ name }: Stored, body: Body): Promise<Restored> {
+    const caches = this.#caches;
+    this.#piece(0);
+    try {
+      await caches.restore(body.extents);
+      for (const [stage, shape] of this.#shapes.entries()) {
+        const bytes = sectionsOf(shape, body.extents[stage]).reduce((a, b) => a + b, 0);
+        for (let left = bytes; left > 0;) {
+          const count = await body.fill(stage, this.#piece(0));
+          this.#pieces[0] = await caches.write(stage, this.#piece(0), count);
+          left -= count;
+        }
+      }
+      return { ...body.standing, rows: await caches.restored() };
+    } catch (error) {
+      await caches.clear().catch(() => {});
+      throw error instanceof StoreError && !(error instanceof LostError) ? new LostError(name, error.message, error) : error;
+    }
+  }
+
+  #piece(i: number): Uint8Array<ArrayBuffer> {
+    // a buffer that was lost on its way to a worker is made again
+    if (!this.#pieces[i]?.length) this.#pieces[i] = new Uint8Array(this.#plan.pieceBytes);
+    return this.#pieces[i];
+  }
+}
