@@ -303,9 +303,9 @@ export class Joined implements Body {
     this.#shapes = shapes;
     this.#sinks = options.sinks;
     this.#recent = this.standing.token - options.recent;
-    const { rows, windows } = options;
-    this.#sources = [new Source(saved[0], rows, windows[0]), new Source(saved[1], rows, windows[1])];
-    this.#rows = new Choice(rows);
+    const { rows, windows, numbers } = options;
+    this.#sources = [new Source(saved[0], rows, windows[0], numbers, 0), new Source(saved[1], rows, windows[1], numbers, 8 * rows)];
+    this.#rows = new Choice(rows, numbers, 16 * rows);
   }
 
   /**
@@ -369,8 +369,9 @@ export interface JoinOptions {
   readonly recent: number;
   /** Most rows of a head. */
   readonly rows: number;
-  /** Memory that rows of the two are read into. */
+  /** Memory that rows of the two are read into, and joinedBytes(rows) for their numbers. */
   readonly windows: readonly [Uint8Array, Uint8Array];
+  readonly numbers: ArrayBuffer;
 }
 
 /** One of two states that are joined: a head of it at a time, a window of a column at a time. */
@@ -386,10 +387,11 @@ class Source {
   end = 0;
   count = 0;
 
-  constructor(saved: Saved, rows: number, window: Uint8Array) {
+  /** Its numbers lie at `at`, 8 bytes a row. */
+  constructor(saved: Saved, rows: number, window: Uint8Array, numbers: ArrayBuffer, at: number) {
     this.#saved = saved;
     this.#window = window;
-    this.#numbers = { positions: new Int32Array(rows), state: new Float32Array(rows) };
+    this.#numbers = { positions: new Int32Array(numbers, at, rows), state: new Float32Array(numbers, at + 4 * rows, rows) };
   }
 
   get tokens(): Int32Array {
@@ -407,7 +409,8 @@ class Source {
     this.count = this.#saved.extents[stage].lengths[head];
     for (const [column, [name]] of columns.entries()) {
       if (name !== 'positions' && name !== 'state') continue;
-      const bytes = new Uint8Array(this.#numbers[name].buffer, 0, 4 * this.count);
+      const { buffer, byteOffset } = this.#numbers[name];
+      const bytes = new Uint8Array(buffer, byteOffset, 4 * this.count);
       await this.#saved.read(this.#columns[column].at, bytes);
       this.#saved.check(this.#columns[column], checksum(SEED, wordsOf(bytes)));
     }
@@ -449,7 +452,8 @@ class Source {
 
   /** A row's token or state. */
   own(name: 'positions' | 'state', row: number): Uint8Array {
-    return new Uint8Array(this.#numbers[name].buffer, 4 * row, 4);
+    const { buffer, byteOffset } = this.#numbers[name];
+    return new Uint8Array(buffer, byteOffset + 4 * row, 4);
   }
 }
 
@@ -460,10 +464,11 @@ class Choice {
   readonly #scores: Float32Array;
   readonly #order: Uint32Array;
 
-  constructor(rows: number) {
-    this.#union = new Int32Array(2 * rows);
-    this.#scores = new Float32Array(2 * rows);
-    this.#order = new Uint32Array(2 * rows);
+  /** Its numbers lie at `at`, 24 bytes a row. */
+  constructor(rows: number, numbers: ArrayBuffer, at: number) {
+    this.#union = new Int32Array(numbers, at, 2 * rows);
+    this.#scores = new Float32Array(numbers, at + 8 * rows, 2 * rows);
+    this.#order = new Uint32Array(numbers, at + 16 * rows, 2 * rows);
   }
 
   best([first, second]: readonly [Source, Source], count: number, sinks: number, recent: number): Int32Array {

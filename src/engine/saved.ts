@@ -65,6 +65,7 @@ export class Desk {
   readonly #shapes: readonly CacheShape[];
   readonly #plan: SavedPlan;
   #pieces: Uint8Array<ArrayBuffer>[] = [];
+  #numbers?: ArrayBuffer;
 
   /** `shapes`: of the caches of each stage. */
   constructor(caches: Caches, shapes: readonly CacheShape[], plan: SavedPlan) {
@@ -103,7 +104,8 @@ export class Desk {
     const [a, b] = [await Saved.open(first, this.#shapes), await Saved.open(second, this.#shapes)];
     const windows = [this.#piece(1), this.#piece(2)] as const;
     const { sinks, joinedRows } = this.#plan;
-    const joined = Joined.of(a, b, this.#shapes, { sinks, recent, rows: joinedRows, windows });
+    this.#numbers ??= new ArrayBuffer(joinedBytes(joinedRows));
+    const joined = Joined.of(a, b, this.#shapes, { sinks, recent, rows: joinedRows, windows, numbers: this.#numbers });
     return joined && this.#putBack(first, joined);
   }
 

@@ -40,6 +40,9 @@ export function userEmbedder(embed: EmbedFunction): Embedder {
   let dimensions = 0;
   return {
     name: 'user',
+    fit() {
+      dimensions = 0; // all vectors are asked for anew
+    },
     async embed(texts) {
       const vectors = await embed(texts);
       if (!Array.isArray(vectors) || vectors.length !== texts.length) {

@@ -216,8 +216,8 @@ export class Episodes {
   async #cluster(history: History): Promise<void> {
     const { count, medoids, restarts, seed } = this.#options;
     const run = this.#run;
-    await this.#index.rebuild(history);
     this.#torn = true;
+    await this.#index.rebuild(history);
     const { segments } = this.#index;
     const vectors = await this.#index.vectors();
     const { backend } = run.executor;

@@ -60,12 +60,17 @@ export function lexicalEmbedder(): Embedder {
     for (const [feature, weight] of weights) for (const i of containing.get(feature) ?? []) sums[i] += weight * (documents[i].weights.get(feature) ?? 0);
     return sums;
   };
-  const nearest = (cosines: Float64Array): [number, number][] =>
-    [...cosines.keys()]
-      .filter((i) => cosines[i] > 0)
-      .sort((a, b) => cosines[b] - cosines[a] || a - b)
-      .slice(0, SPREAD_SEGMENTS)
-      .map((i) => [i, cosines[i]]);
+  /** The most alike first, the earlier on ties. */
+  const nearest = (cosines: Float64Array): [number, number][] => {
+    const best: [number, number][] = [];
+    for (let i = 0; i < cosines.length; i++) {
+      if (!(cosines[i] > (best.length === SPREAD_SEGMENTS ? best[SPREAD_SEGMENTS - 1][1] : 0))) continue;
+      const place = best.findIndex(([, cosine]) => cosine < cosines[i]);
+      best.splice(place < 0 ? best.length : place, 0, [i, cosines[i]]);
+      best.length = Math.min(best.length, SPREAD_SEGMENTS);
+    }
+    return best;
+  };
   /** A text's vector with those of the segments most like it. */
   const spread = (own: Sparse): Map<string, number> => {
     const sum = new Map(own);

@@ -17,6 +17,8 @@ export class SegmentIndex {
   #vectors: Float32Array[] = [];
   #utterances = 0; // that segments cover
   #learned = 0;
+  /** What the embedder has learned is not what segments were made of. */
+  #torn = false;
 
   constructor(embedder: Embedder, segmentTurns: number) {
     this.embedder = embedder;
@@ -31,8 +33,10 @@ export class SegmentIndex {
   async rebuild(history: History): Promise<void> {
     const segments = segmentsOf(history.utterances, this.#segmentTurns);
     const texts = segments.map((s) => s.text);
+    this.#torn = true;
     this.embedder.fit?.(texts);
     this.#vectors = await this.#rankingVectors(texts);
+    this.#torn = false;
     this.segments = segments;
     this.#utterances = history.utterances.length;
     this.#learned = segments.length;
@@ -40,9 +44,13 @@ export class SegmentIndex {
 
   /** Adds the segments that have become whole since; returns how many. Rebuilds where the embedder has to learn anew, unless `keep`. */
   async extend(history: History, keep = false): Promise<number> {
+    const before = this.segments.length;
+    if (this.#torn) {
+      await this.rebuild(history);
+      return this.segments.length - before;
+    }
     const whole = history.utterances.length - ((history.utterances.length - this.#utterances) % this.#segmentTurns);
     if (whole <= this.#utterances) return 0;
-    const before = this.segments.length;
     const segments = segmentsOf(history.utterances.slice(this.#utterances, whole), this.#segmentTurns);
     if (!keep && before + segments.length > RELEARN * this.#learned) {
       await this.rebuild(history);

@@ -10,8 +10,9 @@ export class IntList {
     return this.#length;
   }
 
+  /** With the room that is kept for more. */
   get bytes(): number {
-    return this.#length * this.#numbers.BYTES_PER_ELEMENT;
+    return this.#numbers.byteLength;
   }
 
   at(index: number): number {

@@ -182,7 +182,6 @@ export function readOptions(given: ConversationOptions, model: Model): Settings 
   const episodes = readEpisodes(options.episodes);
   const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
   const { count, store } = episodes;
-  // two that are joined are a third for a moment
   const episodeCaches = count === 'auto' ? MOST_AUTO_EPISODES : count;
   const seeded = whole('seed', seed, LEAST_SEED, MOST_SEED);
   return {
