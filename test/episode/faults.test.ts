@@ -44,6 +44,10 @@ async function answers(c: Conversation): Promise<string[]> {
   for (const question of questions) given.push(await ask(c, question));
   return given;
 }
+async function addAndAnswer(c: Conversation): Promise<string[]> {
+  await c.add(lines);
+  return answers(c);
+}
 async function within<T>(model: Model, options: ConversationOptions, work: (c: Conversation) => Promise<T>): Promise<T> {
   await using c = openConversation(model, options);
   return await work(c);
@@ -95,7 +99,7 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
     for (const [name, damage] of Object.entries(faults)) {
       for (const answerFrom of [1, 2] as const) {
         const store = join(folder, 'own');
-        const wanted = answerFrom === 2 ? undisturbed : await within(model, optionsOf({ answerFrom }), async (c) => (await c.add(lines), answers(c)));
+        const wanted = answerFrom === 2 ? undisturbed : await within(model, optionsOf({ answerFrom }), addAndAnswer);
         await within(model, optionsOf({ store, answerFrom }), async (c) => {
           await c.add(lines);
           await c.flush();
@@ -152,7 +156,7 @@ test("an older state of the episode itself is not taken for the newest; other se
 
 test('a store that cannot be written says so, and the conversation goes on once it can be', async ({ folder }) => {
   const model = await tinyModel();
-  const wanted = await within(model, optionsOf({}), async (c) => (await c.add(lines), answers(c)));
+  const wanted = await within(model, optionsOf({}), addAndAnswer);
   const store = join(folder, 'store');
   await within(model, optionsOf({ store }), async (c) => {
     writeFileSync(store, 'a file in its place');
