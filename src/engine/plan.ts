@@ -60,14 +60,11 @@ export interface Plan extends PlanOptions {
   readonly shape: CacheShape;
   /** Rows of the fullest layer there may be: how many scores there are at once, of a layer and (where layers are selected from together) of all. */
   readonly layerCapacity: number;
-  /** Everything: cache at its fullest, working memory, stored caches in memory. The same however many work on it. */
+  /** Everything: cache at its fullest, working memory, stored caches in memory. */
   readonly promisedBytes: number;
   readonly promisedCacheBytes: number;
   /** Working memory: activations, scratch, scores, and (with episodes) what goes to a store and comes back. */
   readonly promisedFixedBytes: number;
-  /** What threads beside the first, and workers with layers of their own, reserve beside the promise; caches' part of it. */
-  readonly parallelBytes: number;
-  readonly parallelCacheBytes: number;
   /** Bytes of stored states that are read or written at a time, and rows of a head that can be joined with another's. */
   readonly pieceBytes: number;
   readonly joinedRows: number;
@@ -105,7 +102,7 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
   });
   const aheadBytes = policy.observe.queries === 'block' && policy.observe.ahead ? B * ropeDims * 4 : 0;
   const tables = SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
-  const workBytes = (threads?: number) => workspaceBytes(config, backend, Math.max(B, P), B, threads) + tables;
+  const workBytes = workspaceBytes(config, backend, Math.max(B, P), B) + tables;
   const scoreBytes = (shape: CacheShape) => capacityOf(shape) * 4 * ROW_BUFFERS;
   const episodic = policy.observe.queries === 'patched' && policy.observe.prompt === 'episode';
   const keptRows = (shape: CacheShape) => kvHeads * shape.keptRows.reduce((sum, kept) => sum + kept, 0);
@@ -114,16 +111,15 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     pieceBytes: pieceBytes(stateBytes(shape), cacheRowBytes(headDim, rowType)),
     joinedRows: shape.pooled ? keptRows(shape) : Math.max(...shape.keptRows) * (options.heads === 'adaptive' ? kvHeads : 1),
   });
-  // What is promised is what the conversation takes on one thread that has all layers: budgets in bytes hold the same
-  // rows everywhere, and so give the same answers. What others need to help is told beside it.
-  const fixedBytes = (shape: CacheShape) => workBytes(1) + scoreBytes(shape) + (episodic ? savedBytes(shape, savedPlan(shape)) : 0);
-  const promised = (rows: number): number => {
-    const shape = shapeOf(rows);
-    return cacheBytes(shape) + fixedBytes(shape) + options.storedCaches * stateBytes(shape);
-  };
   const sumStages = (shape: CacheShape, of: (part: CacheShape) => number) => stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
   // what is between two stages: hidden states of blocks and their prompts
   const underWayBytes = stages.length > 1 ? depth * (B + P) * width * 4 : 0;
+  const fixedBytes = (shape: CacheShape) =>
+    sumStages(shape, (part) => workBytes + scoreBytes(part)) + underWayBytes + (episodic ? savedBytes(shape, savedPlan(shape)) : 0);
+  const promised = (rows: number): number => {
+    const shape = shapeOf(rows);
+    return sumStages(shape, cacheBytes) + fixedBytes(shape) + options.storedCaches * stateBytes(shape);
+  };
   const within = contextLength - S - B - P - options.recallRows;
   if (within < 1) {
     throw new BudgetError(
@@ -136,8 +132,6 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
   const recallRows = recallOf(rows);
   const layerRows = share(rows - recallRows);
   const shape = shapeOf(rows);
-  const parallelCacheBytes = sumStages(shape, cacheBytes) - cacheBytes(shape);
-  const apart = sumStages(shape, (part) => workBytes() + scoreBytes(part)) - workBytes(1) - scoreBytes(shape);
   return {
     ...options,
     first: 0,
@@ -149,10 +143,8 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     shape,
     layerCapacity: capacityOf(shape),
     promisedBytes: promised(rows),
-    promisedCacheBytes: cacheBytes(shape),
+    promisedCacheBytes: sumStages(shape, cacheBytes),
     promisedFixedBytes: fixedBytes(shape),
-    parallelBytes: parallelCacheBytes + apart + underWayBytes,
-    parallelCacheBytes,
     ...savedPlan(shape),
   };
 }

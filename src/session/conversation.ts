@@ -63,11 +63,6 @@ export interface MemoryReport {
   readonly cacheBytes: number;
   /** Bytes of stored episodes in memory now (part of the promise). */
   readonly storedBytes: number;
-  /**
-   * Bytes that threads beside the first, and workers with layers of their own, take beside the promise: however many there are, a budget in bytes holds
-   * the same rows.
-   */
-  readonly parallelBytes: number;
   /** Bytes of what was said: text (2 bytes a character at most), 4 bytes a token; with episodes or recall vectors and the text again. Grows. */
   readonly historyBytes: number;
 }
@@ -220,7 +215,6 @@ export class Conversation {
       peakCacheBytes: run.layers.peakCacheBytes,
       cacheBytes: run.layers.cacheBytes,
       storedBytes: this.#store.memoryBytes,
-      parallelBytes: plan.parallelBytes,
       // the text, and what was said that it was made of
       historyBytes: ids.bytes + 2 * BYTES_PER_CHAR * chars + (this.#history?.bytes ?? 0) + (this.#turns?.bytes ?? 0) + (this.#episodes?.indexBytes ?? 0),
     };

@@ -363,7 +363,7 @@ test('a plan counts every byte that the arena gives', async () => {
     // with episodes, what is on its way to a store lies elsewhere
     const { queries, ...observe } = plan.policy.observe as { queries: string; prompt?: string };
     const elsewhere = queries === 'patched' && observe.prompt === 'episode' ? savedBytes(plan.shape, plan) : 0;
-    const counted = plan.promisedBytes + plan.parallelBytes - elsewhere;
+    const counted = plan.promisedBytes - elsewhere;
     assert.ok(Math.abs(reserved - counted) <= alignment, `${policy}: ${reserved} reserved, ${counted} counted`);
     assert.is(plan.promisedCacheBytes, cacheBytes(plan.shape));
     run.dispose();

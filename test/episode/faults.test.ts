@@ -11,12 +11,13 @@ import { loadModel, type Model } from '../../src/engine/model.ts';
 import { savedBytes } from '../../src/engine/saved.ts';
 import { Stage } from '../../src/engine/stage.ts';
 import { type EmbedFunction, userEmbedder } from '../../src/episode/embedders.ts';
+import { IntList } from '../../src/math/int-list.ts';
 import { History } from '../../src/episode/history.ts';
 import { SegmentIndex } from '../../src/episode/segment-index.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import { type Conversation, openConversation } from '../../src/session/conversation.ts';
 import type { ConversationOptions, EpisodeSettings } from '../../src/session/options.ts';
-import { bundled, fixture, tinyModel } from '../fixtures.ts';
+import { fixture, tinyModel } from '../fixtures.ts';
 import { rejects } from '../rejects.ts';
 
 const test = suite<{ folder: string }>('episodes and faults', { folder: '' });
@@ -369,39 +370,19 @@ test('JavaScript holds no more than was promised while states are stored, restor
   }
 });
 
-test('a budget in bytes holds the same rows, and gives the same answers, for any number of threads and workers', async () => {
-  const outcomes: unknown[] = [];
-  for (const how of [{ threads: 1 }, { threads: 2 }, { threads: 5 }, { pipeline: 2 }, { pipeline: 3 }]) {
-    using model = await loadModel(bundled('recollect-tiny.gguf'), how);
-    for (const [options, parallel] of [
-      [{ budget: '2MB', policy: 'snapkv', blockSize: 64 }, how.threads !== 1],
-      [optionsOf({}, { budget: '3MB', blockSize: 64 }), how.threads !== 1],
-      [{ budget: '3MB', policy: 'keydiff', cacheType: 'kivi-int4', blockSize: 64 }, how.threads !== 1],
-    ] as const) {
-      outcomes.push(
-        await within(model, options, async (c) => {
-          await c.add(Array.from({ length: 120 }, (_, i) => line(i)));
-          const given = await answers(c);
-          const { promisedBytes, promisedCacheBytes, peakBytes, peakCacheBytes, parallelBytes } = c.memory;
-          assert.ok(peakBytes <= promisedBytes && peakCacheBytes <= promisedCacheBytes);
-          assert.is(parallelBytes > 0, parallel);
-          return [c.statistics.budgetRows, promisedBytes, given];
-        }),
-      );
-    }
-  }
-  for (let i = 3; i < outcomes.length; i++) assert.equal(outcomes[i], outcomes[i % 3]);
-});
-
 test('a line of 280,000 tokens and 140,000 sentences is one of many segments', async () => {
-  const history = new History();
+  const ids = new IntList();
+  const history = new History(ids);
+  const places = { indexAt: () => ids.length };
   const index = new SegmentIndex(
     userEmbedder((texts) => texts.map(() => [1, 2])),
     1,
   );
-  history.add('A b.\n', [1], true);
+  ids.push([1]);
+  history.addAt('A b.\n', true, 0, 1, places);
   await index.rebuild(history);
-  history.add('A b. '.repeat(140_000), new Array<number>(280_000).fill(1), true);
+  ids.push(new Array<number>(280_000).fill(1));
+  history.addAt('A b. '.repeat(140_000), true, 1, 2, places);
   assert.is(history.tokens(0).length, 280_001);
   await index.extend(history, true);
   assert.is(index.segments.length, 140_001);

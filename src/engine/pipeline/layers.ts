@@ -19,15 +19,12 @@ export class PipelineLayers implements Layers {
   onKept?: OnKept;
   readonly #line: Line;
   readonly #bytes: { now: number; peak: number }[];
-  /** Bytes that caches in several memories reserve more than one would: no part of the promise. */
-  readonly #aside: number;
   readonly #desk: Desk;
   #failure?: Error;
 
   constructor(stages: readonly LayerRange[], line: Line, plan: Plan) {
     this.#line = line;
     this.#bytes = stages.map(() => ({ now: 0, peak: 0 }));
-    this.#aside = plan.parallelCacheBytes;
     const one = async (task: Task) => (await this.#ask(task))[0] as Uint8Array<ArrayBuffer>;
     const caches: Caches = {
       save: async () => (await this.#ask({ kind: 'save' })) as Extent[],
@@ -42,17 +39,11 @@ export class PipelineLayers implements Layers {
   }
 
   get cacheBytes(): number {
-    return Math.max(
-      0,
-      this.#bytes.reduce((sum, { now }) => sum + now, -this.#aside),
-    );
+    return this.#bytes.reduce((sum, { now }) => sum + now, 0);
   }
 
   get peakCacheBytes(): number {
-    return Math.max(
-      0,
-      this.#bytes.reduce((sum, { peak }) => sum + peak, -this.#aside),
-    );
+    return this.#bytes.reduce((sum, { peak }) => sum + peak, 0);
   }
 
   /** For the executor: what a worker answered. */
