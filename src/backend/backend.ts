@@ -122,11 +122,8 @@ export interface Backend {
   /** sums [E, x.columns] and counts i32 [E] of the rows with each label. */
   kmeansSum(sums: Tensor, counts: Address, x: Tensor, labels: Address, n: number, E: number): void;
 
-  /**
-   * Bytes of working memory that operations on up to T tokens (and P observers) of this shape need; reserve() sets it
-   * aside. Each thread has a part of its own: `threads` is how many, default all.
-   */
-  scratchBytes(shape: ScratchShape, threads?: number): number;
+  /** Bytes of working memory that operations on up to T tokens (and P observers) of this shape need; reserve() sets it aside. */
+  scratchBytes(shape: ScratchShape): number;
   /** Reserves working memory for these shapes until release() is called. */
   reserveScratch(shape: ScratchShape): () => void;
 

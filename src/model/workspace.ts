@@ -52,9 +52,9 @@ function activationBytes(config: ModelConfig, tokens: number, piece: number): nu
   return align(tokens * config.width * 4) + pieces + align(config.vocabulary * 4);
 }
 
-/** Bytes that createWorkspace reserves, the backend's scratch for so many threads included; default all. */
-export function workspaceBytes(config: ModelConfig, backend: Backend, tokens: number, piece = tokens, threads?: number): number {
-  return activationBytes(config, tokens, piece) + backend.scratchBytes(scratchShape(config, piece), threads);
+/** Bytes that createWorkspace reserves, the backend's scratch included. */
+export function workspaceBytes(config: ModelConfig, backend: Backend, tokens: number, piece = tokens): number {
+  return activationBytes(config, tokens, piece) + backend.scratchBytes(scratchShape(config, piece));
 }
 
 /** Reserves activations for passes of up to `tokens` tokens, worked on `piece` at a time. Throws DeviceError where memory ends. */

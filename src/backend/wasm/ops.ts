@@ -374,7 +374,7 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
       kernels.kmeans_sum(sums.address, counts, x.address, labels, n, E, x.columns);
     },
 
-    scratchBytes: (shape: ScratchShape, threads?: number) => schedule.bytesOf(scratchOf(shape), threads),
+    scratchBytes: (shape: ScratchShape) => schedule.bytesOf(scratchOf(shape)),
     reserveScratch: (shape) => schedule.reserve(scratchOf(shape)),
     dispose: schedule.stop,
   };

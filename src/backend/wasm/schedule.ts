@@ -29,8 +29,8 @@ export interface Schedule {
   share(calls: readonly Call[], work: number): void;
   /** Cuts 0 .. n into parts of a multiple of `unit`, and makes a call of each: so many parts as threads want of all there is to do, `of` in total. */
   parts(n: number, unit: number, work: number, call: (from: number, count: number) => Call, of?: number): Call[];
-  /** Bytes that reserve() takes for a size, all threads' together; or would take with so many. */
-  bytesOf(size: ScratchSize, threads?: number): number;
+  /** Bytes that reserve() takes for a size, all threads' together. */
+  bytesOf(size: ScratchSize): number;
   /** Sets scratch aside, as large as the largest live reservation: operations run one after the other. With the last one released, threads end. */
   reserve(size: ScratchSize): () => void;
   /** Ends the threads. */
@@ -55,7 +55,7 @@ export function createSchedule(core: Core, arena: Arena, options: ScheduleOption
   const scratch = { common: 0, own: 0 };
   let region: Address = 0;
   let held: ScratchSize = { common: 0, own: 0 };
-  const bytesOf = ({ common, own }: ScratchSize, threads = size) => common + own * threads;
+  const bytesOf = ({ common, own }: ScratchSize) => common + own * size;
 
   function fit(): void {
     const most = { common: 0, own: 0 };
