@@ -4,7 +4,7 @@ import { readDialogues } from '../eval/datasets/registry.ts';
 import { type EvalSetup, evaluateDialogue } from '../eval/evaluate.ts';
 import type { Unit } from '../eval/sweep.ts';
 import { loadModel } from '../engine/model.ts';
-import { readText } from './load.ts';
+import { readText } from './files.ts';
 
 export interface Job {
   readonly model: string;

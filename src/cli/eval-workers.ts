@@ -1,6 +1,7 @@
 // Who does an evaluation's units: this process, or several of eval-process.ts.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { DeviceError, errorOf, type Failure } from '../errors.ts';
 import type { Dialogue } from '../eval/datasets/dataset.ts';
 import { type DialogueResult, type EvalSetup, evaluateDialogue } from '../eval/evaluate.ts';
 import type { Unit, Workers } from '../eval/sweep.ts';
@@ -24,7 +25,7 @@ export function hereWorkers(
 interface Message {
   readonly ready?: true;
   readonly result?: DialogueResult;
-  readonly error?: { readonly name: string; readonly message: string };
+  readonly error?: Failure;
 }
 
 /** `count` processes, each with the model in memory. A process that dies rejects its unit. stop() ends them. */
@@ -39,7 +40,8 @@ export function processWorkers(count: number, job: Job, signal: AbortSignal): Wo
         work();
       };
       const onMessage = (message: Message) => end(() => resolve(message));
-      const onExit = (code: number | null, name: string | null) => end(() => reject(new Error(`a process of the evaluation ended with ${code ?? name}`)));
+      const onExit = (code: number | null, name: string | null) =>
+        end(() => reject(new DeviceError(`a process of the evaluation ended with ${code ?? name}: does memory hold --processes ${count} models?`)));
       const onAbort = () => end(() => reject(signal.reason));
       child.on('message', onMessage).on('exit', onExit);
       signal.addEventListener('abort', onAbort);
@@ -57,7 +59,7 @@ export function processWorkers(count: number, job: Job, signal: AbortSignal): Wo
       worker.child.send(unit);
       const { result, error } = await answer;
       idle.push({ child: worker.child, ready: Promise.resolve({}) });
-      if (error) throw Object.assign(new Error(error.message), { name: error.name });
+      if (error) throw errorOf(error);
       return result!;
     },
     stop() {

@@ -1,32 +1,64 @@
-// Models and texts for commands, with progress for people who watch.
-import { readFile } from 'node:fs/promises';
-import { OptionError } from '../errors.ts';
+// Models for commands, with progress for people who watch, and what was chosen to run them.
+import { runtime } from '#runtime';
+import { detectBuild } from '../backend/wasm/builds.ts';
 import { formatBytes } from '../math/format.ts';
 import { loadModel, type Model } from '../engine/model.ts';
+import { architectures } from '../model/arch/registry.ts';
 import type { Terminal } from './command.ts';
+import { pathOf, shortPathOf } from './package.ts';
 
-export async function loadWithProgress(
-  input: string,
-  terminal: Terminal,
-  { build, threads, pipeline }: { build?: 'simd' | 'relaxed'; threads?: number; pipeline?: number } = {},
-): Promise<Model> {
-  const model = await loadModel(input, {
-    signal: terminal.signal,
-    build: build ?? 'auto',
-    threads: threads ?? 'auto',
-    pipeline: pipeline ?? 'auto',
-    onRetry: ({ url, reason, delayMs }) => terminal.progress(`loading ${url}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
-    onProgress: ({ loadedBytes, totalBytes }) => terminal.progress(`loading ${input}: ${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`),
-  });
-  terminal.progress('');
-  return model;
+/** The model that comes with the package. */
+export const TINY = 'models/recollect-tiny.gguf';
+
+/** What a command that takes a model says where none is named. */
+export const aboutModels = `
+MODEL is a .gguf file, or the URL of one, of an architecture we run (${architectures.map((a) => a.name).join(', ')}), such as
+Qwen3-0.6B-Q8_0.gguf or SmolLM2-135M-Instruct-Q8_0.gguf, which huggingface.co has.
+For a first look without a download there is ${shortPathOf(TINY)}
+(it knows one kind of text: ${shortPathOf('models/README.md')}).`.trim();
+
+/** A name in front of what is said about loading. */
+const nameOf = (input: string) => (input === pathOf(TINY) ? 'recollect-tiny' : input);
+
+export interface LoadChoices {
+  readonly build?: 'simd' | 'relaxed';
+  readonly threads?: number;
+  readonly pipeline?: number;
 }
 
-/** A text file's content. Throws OptionError where it cannot be read. */
-export async function readText(path: string): Promise<string> {
+export async function loadWithProgress(input: string, terminal: Terminal, { build, threads, pipeline }: LoadChoices = {}): Promise<Model> {
   try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new OptionError(`'${path}' cannot be read (${(cause as Error).message})`, { cause });
+    return await loadModel(input, {
+      signal: terminal.signal,
+      build: build ?? 'auto',
+      threads: threads ?? 'auto',
+      pipeline: pipeline ?? 'auto',
+      onRetry: ({ url, reason, delayMs }) => terminal.progress(`loading ${url}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
+      onProgress: ({ loadedBytes, totalBytes }) => {
+        // a server may not say how much there is
+        const known = Number.isFinite(totalBytes) && totalBytes > 0;
+        const share = known ? ` of ${formatBytes(totalBytes)} (${Math.floor((100 * loadedBytes) / totalBytes)}%)` : '';
+        terminal.progress(`loading ${nameOf(input)}: ${formatBytes(loadedBytes)}${share}`);
+      },
+    });
+  } finally {
+    terminal.progress('');
   }
+}
+
+/** Which kernels run on how many threads, and why not on more or better ones. */
+export function describeKernels(model: Model, chosen: LoadChoices = {}): string {
+  const { build, threads } = model.backend;
+  const stages = model.executor.stages.length;
+  const slower =
+    build === 'simd' && chosen.build === undefined && detectBuild() === 'simd'
+      ? ` (relaxed SIMD, which is faster, needs Node 22 or newer; this is ${process.version})`
+      : '';
+  const work = stages > 1 ? `layers in ${stages} workers` : threads === 1 ? `1 thread${whyOne(chosen)}` : `${threads} threads`;
+  return `${build} kernels${slower}, ${work}`;
+}
+
+function whyOne({ threads }: LoadChoices): string {
+  if (threads === 1) return ' (--threads 1)';
+  return runtime.cores === 1 ? ' (there is one core)' : '';
 }

@@ -1,34 +1,69 @@
 #!/usr/bin/env node
 // The command line: finds the command, reads its arguments, turns errors into messages and exit codes.
-//   0 done | 1 it failed | 2 the arguments are wrong | 130 interrupted
-import { readFile } from 'node:fs/promises';
+//   0 done | 1 it failed | 2 the arguments are wrong
+//   130, 143, 129 ended by Ctrl-C (SIGINT), SIGTERM, SIGHUP
+import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { RecollectError } from '../errors.ts';
 import { type Command, type Terminal, UsageError, type Values } from './command.ts';
+import { version } from './package.ts';
 import { commands } from './registry.ts';
+import { meant, startedAs } from './words.ts';
 
-function createTerminal(signal: AbortSignal): Terminal {
+/** The signals that end a command, after it has put away what it holds. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Options of every command. */
+const common = { help: { type: 'boolean', short: 'h' }, debug: { type: 'boolean' } } as const;
+
+interface Session {
+  readonly terminal: Terminal;
+  /** The signal that ended it. */
+  endedBy(): NodeJS.Signals | undefined;
+  close(): void;
+}
+
+function openSession(): Session {
   const { stdout, stderr } = process;
-  const watched = stderr.isTTY === true;
+  const watched = stderr.isTTY === true && process.env.TERM !== 'dumb';
+  const ending = new AbortController();
+  let endedBy: NodeJS.Signals | undefined;
   let shown = false;
+  let begun = false;
+  let last = 0;
   const clear = () => {
     if (shown) stderr.write('\r\x1b[K');
     shown = false;
   };
-  let last = 0;
-  return {
+  const end = (name: NodeJS.Signals) => {
+    // whoever asks twice does not want to wait
+    if (endedBy !== undefined) process.exit(codeOf(endedBy));
+    endedBy = name;
+    ending.abort(new DOMException('interrupted', 'AbortError'));
+  };
+  const terminal: Terminal = {
     isInteractive: process.stdin.isTTY === true && stdout.isTTY === true,
-    signal,
+    columns: stdout.isTTY === true ? stdout.columns : undefined,
+    signal: ending.signal,
+    onInterrupt: undefined,
+    interrupt: () => end('SIGINT'),
     print: (text) => {
       clear();
+      terminal.endLine();
       stdout.write(`${text}\n`);
     },
     write: (text) => {
       clear();
       stdout.write(text);
+      if (text !== '') begun = !text.endsWith('\n');
+    },
+    endLine: () => {
+      if (begun) stdout.write('\n');
+      begun = false;
     },
     note: (text) => {
       clear();
+      terminal.endLine();
       stderr.write(`${text}\n`);
     },
     progress(text) {
@@ -37,101 +72,171 @@ function createTerminal(signal: AbortSignal): Terminal {
       const now = performance.now();
       if (now - last < 100) return; // a person reads no faster
       last = now;
-      stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns ?? 80) - 1)}`);
+      stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns || 80) - 1)}`);
       shown = true;
+    },
+  };
+  const onSignal = (name: NodeJS.Signals) => {
+    if (name === 'SIGINT' && endedBy === undefined && terminal.onInterrupt) terminal.onInterrupt();
+    else end(name);
+  };
+  for (const name of ENDING) process.on(name, onSignal);
+  return {
+    terminal,
+    endedBy: () => endedBy,
+    close: () => {
+      for (const name of ENDING) process.removeListener(name, onSignal);
     },
   };
 }
 
+/** What a shell sees of a program that a signal ended. */
+const codeOf = (name: NodeJS.Signals) => 128 + constants.signals[name];
+
 function overview(): string {
   const width = Math.max(...commands.map((c) => c.name.length));
+  const start = startedAs();
   return `recollect: long conversations with local language models in a fixed amount of memory
 
-usage: recollect COMMAND ...        (in the repository: npm run -s recollect -- COMMAND ...)
+usage: ${start} COMMAND ...
 
 ${commands.map((c) => `  ${c.name.padEnd(width)}  ${c.summary}`).join('\n')}
 
-recollect COMMAND --help tells a command's arguments, recollect --version the version.`;
+  --help, --version
+
+${start} COMMAND --help     tells a command's arguments
+${start} demo               a first look: no model needed, a minute or so
+${start} chat MODEL.gguf    talks with a model of yours`;
 }
 
-/** The version that package.json tells, wherever it was installed. */
-async function version(): Promise<string> {
-  // from build/js/src/cli
-  const text = await readFile(new URL('../../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+/** The arguments of a command. Throws UsageError. */
+function read(command: Command, args: readonly string[]): { values: Values; operands: string[] } {
+  const options: Command['options'] = { ...command.options, ...common };
+  const names = Object.keys(options);
+  try {
+    const parsed = parseArgs({
+      args: withNumbers(args, options),
+      options,
+      allowPositionals: true,
+      allowNegative: true,
+      tokens: true,
+    });
+    const given = new Set<string>();
+    for (const token of parsed.tokens) {
+      if (token.kind !== 'option') continue;
+      if (given.has(token.name) && !options[token.name].multiple) {
+        throw new UsageError(`--${token.name} is given twice, expected once`);
+      }
+      given.add(token.name);
+    }
+    return { values: parsed.values as Values, operands: parsed.positionals };
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+      const unknown = /'(-[^']*)'/.exec(message)?.[1] ?? '';
+      const hint = meant(unknown.replace(/^-+/, ''), names, '--');
+      throw new UsageError(`unknown option '${unknown}'${hint}`, { cause });
+    }
+    throw new UsageError(message.replace(/\s*\n\s*/g, ' '), { cause });
+  }
+}
+
+/** Negative numbers joined to their options: alone they would be read as options. */
+function withNumbers(args: readonly string[], options: Command['options']): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const before = joined[joined.length - 1]?.replace(/^--/, '');
+    if (/^-\.?\d/.test(arg) && options[before]?.type === 'string') joined.push(`${joined.pop()}=${arg}`);
+    else joined.push(arg);
+  }
+  return joined;
+}
+
+function checkOperands(command: Command, found: readonly string[]): void {
+  if (found.length === command.operands.length) return;
+  const expected = command.operands.length === 0 ? 'no operands' : command.operands.join(' ');
+  const given = found.length === 0 ? 'none' : `'${found.join("' '")}'`;
+  const about = found.length === 0 && command.about ? `\n${command.about}` : '';
+  throw new UsageError(`expected ${expected}, found ${given}${about}`);
+}
+
+/** What is told of an error: a line, and with it whatever helps where the fault is ours. */
+function tell(error: unknown, terminal: Terminal, name: string, debug: boolean): number {
+  const start = `recollect ${name}:`;
+  const trace = debug && error instanceof Error ? `\n${stackOf(error)}` : '';
+  if (error instanceof UsageError) {
+    terminal.note(`${start} ${error.message}${trace}\n(${startedAs()} ${name} --help tells how)`);
+    return 2;
+  }
+  if (error instanceof RecollectError || (error as NodeJS.ErrnoException).syscall !== undefined) {
+    terminal.note(`${start} ${(error as Error).message}${trace}`);
+    return 1;
+  }
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const more = debug ? '' : ' (a fault of recollect; --debug tells where)';
+  terminal.note(`${start} ${text.replace(/\s*\n\s*/g, ' ')}${more}${trace}`);
+  return 1;
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : '';
+  return `${error.stack}${cause}`;
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
+  if (name === '--version' || name === '-v' || name === '-V' || name === 'version') {
+    console.log(version());
+    return 0;
+  }
+  if (name === 'help' && rest.length > 0) return main([rest[0], '--help']);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     console.log(overview());
     return name === undefined ? 2 : 0;
   }
-  if (name === '--version' || name === '-v' || name === 'version') {
-    console.log(await version());
-    return 0;
-  }
-  const command: Command | undefined = commands.find((c) => c.name === name);
+  const command = commands.find((c) => c.name === name);
   if (!command) {
-    console.error(`no command '${name}'\n\n${overview()}`);
+    const what = name.startsWith('-') ? 'option' : 'command';
+    const known = what === 'option' ? ['help', 'version'] : commands.map((c) => c.name);
+    const hint = meant(name.replace(/^-+/, ''), known, what === 'option' ? '--' : '');
+    console.error(`recollect: no ${what} '${name}'${hint}\n(${startedAs()} --help lists them)`);
     return 2;
   }
-  const interrupt = new AbortController();
-  const terminal = createTerminal(interrupt.signal);
-  const onSignal = () => interrupt.abort(new DOMException('interrupted', 'AbortError'));
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
+  const session = openSession();
+  const { terminal } = session;
+  let debug = (process.env.RECOLLECT_DEBUG ?? '') !== '' || rest.includes('--debug');
   try {
-    let values: Values;
-    let operands: string[];
-    try {
-      const parsed = parseArgs({
-        args: rest,
-        options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-        allowPositionals: true,
-        allowNegative: true,
-      });
-      values = parsed.values as Values;
-      operands = parsed.positionals;
-    } catch (cause) {
-      throw new UsageError((cause as Error).message, { cause });
-    }
+    const { values, operands } = read(command, rest);
+    debug ||= values.debug === true;
     if (values.help) {
       terminal.print(command.help.trim());
       return 0;
     }
-    if (operands.length !== command.operands.length) {
-      throw new UsageError(
-        `expected ${command.operands.length === 0 ? 'no operands' : command.operands.join(' ')}, found ${operands.length === 0 ? 'none' : `'${operands.join("' '")}'`}`,
-      );
-    }
+    checkOperands(command, operands);
     await command.run(operands, values, terminal);
-    return 0;
+    const ended = session.endedBy();
+    return ended === undefined ? 0 : codeOf(ended);
   } catch (error) {
     terminal.progress('');
-    if (interrupt.signal.aborted) {
-      terminal.note('interrupted');
-      return 130;
-    }
-    if (error instanceof UsageError) {
-      terminal.note(`recollect ${command.name}: ${error.message}\n(recollect ${command.name} --help tells how)`);
-      return 2;
-    }
-    if (error instanceof RecollectError) {
-      terminal.note(`recollect ${command.name}: ${error.message}`);
-      return 1;
-    }
-    terminal.note(`recollect ${command.name}: ${error instanceof Error ? error.stack : String(error)}`);
-    return 1;
+    const ended = session.endedBy();
+    if (ended === undefined) return tell(error, terminal, command.name, debug);
+    terminal.note(ended === 'SIGINT' ? 'interrupted' : `ended by ${ended}`);
+    return codeOf(ended);
   } finally {
-    process.removeListener('SIGINT', onSignal);
-    process.removeListener('SIGTERM', onSignal);
+    session.close();
   }
 }
 
 // a reader that has seen enough (head) closes the pipe: that is no failure
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+process.on('uncaughtException', (error) => {
+  const debug = (process.env.RECOLLECT_DEBUG ?? '') !== '' || process.argv.includes('--debug');
+  console.error(`recollect: ${debug ? stackOf(error) : `${error.name}: ${error.message} (--debug tells where)`}`);
+  process.exit(1);
 });
 process.exitCode = await main(process.argv.slice(2));

@@ -1,60 +1,36 @@
 // The command line as a user runs it: other processes, real files, exit codes.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { fileURLToPath } from 'node:url';
 import { commands } from '../../src/cli/registry.ts';
+import { startedAs } from '../../src/cli/words.ts';
+import { resultTable } from '../../src/eval/table.ts';
+import type { EvalResult } from '../../src/eval/evaluate.ts';
+import { skip } from '../skip.ts';
 import { bundled, fixture, readJson } from '../fixtures.ts';
+import { type Ended, main, noTerminal, run, start } from './program.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const test = suite('command line', { folder: '' });
 test.before((context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'recollect-'));
 });
 test.after((context) => rmSync(context.folder, { recursive: true }));
 
-/** A command that takes longer hangs. */
-const TIME_LIMIT_MS = 120_000;
-
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-function run(args: string[], options: { input?: string; interruptOn?: RegExp; interruptWhen?: () => boolean } = {}): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
-    let [out, err] = ['', ''];
-    let interrupted = false;
-    child.stdout.on('data', (d) => {
-      out += d;
-    });
-    child.stderr.on('data', (d) => {
-      err += d;
-      if (options.interruptOn?.test(err) && !interrupted) {
-        interrupted = true;
-        child.kill('SIGINT');
-      }
-    });
-    child.on('close', (code) => resolve({ code, out, err }));
-    child.stdin.on('error', () => {}); // it may end before it has read everything
-    // one that is to be interrupted waits for more
-    if (!options.interruptOn) child.stdin.end(options.input ?? '');
-    const limit = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_MS);
-    child.on('close', () => clearTimeout(limit));
-    const { interruptWhen } = options;
-    if (interruptWhen) {
-      const watch = setInterval(() => {
-        if (!interruptWhen()) return;
-        clearInterval(watch);
-        child.kill('SIGINT');
-      }, 50);
-      child.on('close', () => clearInterval(watch));
-    }
-  });
+/** Runs a command and interrupts it as soon as something is so: whatever the machine's speed, it is then under way. */
+async function interrupted(args: string[], when: () => boolean, signal: NodeJS.Signals = 'SIGINT'): Promise<Ended> {
+  const program = start([main, ...args]);
+  program.child.stdin!.end();
+  const watch = setInterval(() => {
+    if (!when()) return;
+    clearInterval(watch);
+    program.signal(signal);
+  }, 20);
+  const ended = await program.ended;
+  clearInterval(watch);
+  return ended;
 }
 
 test('logits prints the format of the fixtures', async () => {
@@ -99,7 +75,7 @@ test('a sweep measures every combination, shared by processes or not, and goes o
 
   const out = join(folder, 'part.json');
   const begun = () => existsSync(`${out}.partial`) && readFileSync(`${out}.partial`, 'utf8').includes('\n');
-  const cut = await run([...sweep, '--json', out], { interruptWhen: begun });
+  const cut = await interrupted([...sweep, '--json', out], begun);
   assert.is(cut.code, 130, cut.err);
   assert.not(existsSync(out));
   const kept = readFileSync(`${out}.partial`, 'utf8').trim().split('\n').length;
@@ -219,26 +195,6 @@ test('chat goes on past its budget, reading lines from a pipe', async ({ folder 
   assert.match(err, /promised/);
 });
 
-test('chat has commands, says what is wrong on lines of its own, and goes on', async () => {
-  const input = 'What is it?\n/help\n/memory\n/nope\n/system\n/system Be short.\n//x\nAgain?\nMore?\n/exit\nnever asked\n';
-  const args = ['chat', bundled('recollect-tiny.gguf'), '--policy', 'full', '--budget', '60', '--block', '32', '--temperature', '5', '--seed', '1'];
-  const { code, out, err } = await run(args, { input });
-  assert.is(code, 0, err);
-  assert.match(out, /\/system TEXT {3}a system message/);
-  assert.match(out, /tokens so far.*60 tokens kept a head\nmemory: .* promised/);
-  assert.match(err, /^no command \/nope; \/help tells/m);
-  assert.match(err, /^say what: \/system TEXT/m);
-  assert.match(err, /^policy 'full' keeps every token/m, 'the cache is full: said, and the chat goes on');
-});
-
-test('--version tells the version of package.json', async () => {
-  const { version } = readJson<{ version: string }>(fileURLToPath(new URL('../../../../package.json', import.meta.url)));
-  for (const name of ['--version', '-v', 'version']) {
-    const { code, out } = await run([name]);
-    assert.equal([code, out.trim()], [0, version]);
-  }
-});
-
 test('profile prints a line a layer and keeps the result', async ({ folder }) => {
   const [model, text] = [join(folder, 'p.gguf'), join(folder, 't.txt')];
   writeFileSync(model, readFileSync(bundled('recollect-tiny.gguf')));
@@ -278,7 +234,14 @@ test('wrong arguments end with 2 and say how it is done', async () => {
     [['logits'], /expected MODEL, found none/],
     [['logits', model], /--text is missing/],
     [['logits', model, '--text', 'x', '--top', 'many'], /--top is 'many'/],
-    [['logits', model, '--txt', 'x'], /--txt/],
+    [['logits', model, '--txt', 'x'], /unknown option '--txt' \(did you mean --text\?\)/],
+    [['chta', model], /no command 'chta' \(did you mean chat\?\)/],
+    [['--verison'], /no option '--verison' \(did you mean --version\?\)/],
+    [['logits', model, '--text', 'x', '--text', 'y'], /--text is given twice/],
+    [['logits', model, '--text', 'x', '--top', '-1'], /--top is '-1', expected a whole number from 1/],
+    [['logits', model, '--text'], /--text/],
+    [['chat'], /MODEL is a \.gguf file[\s\S]*llama, qwen2, qwen3[\s\S]*recollect-tiny\.gguf/],
+    [['demo', '--conversations', '99'], /expected at most 8/],
     [['eval', model, '--data', data], /--policy NAME is missing/],
     [['eval', model, '--data', data, '--policy', 'lru', '--budget', '9'], /no policy 'lru'/],
     [['eval', model, '--data', data, '--policy', 'knorm'], /--budget is missing/],
@@ -300,9 +263,17 @@ test('failures end with 1 and one line', async ({ folder }) => {
   writeFileSync(empty, '{"turns": [], "questions": [{"question": "a", "answer": "b"}]}\n');
   const broken = join(folder, 'broken.jsonl');
   writeFileSync(broken, '{"turns": [{"line": "x"}], "questions": [{"question": "a", "answer": "b"}]}\n{"turns": \n');
+  const latin = join(folder, 'latin.txt');
+  writeFileSync(latin, Uint8Array.of(0x64, 0xe9, 0x6a, 0xe0));
   const bad: [string[], RegExp][] = [
     [['logits', '/no/such.gguf', '--text', 'x'], /no file at/],
     [['logits', bundled('conv-2k.jsonl'), '--text', 'x'], /a GGUF file begins with/],
+    [['logits', '/tmp', '--text', 'x'], /'\/tmp' is a folder: name a \.gguf file/],
+    [['profile', model, '--text', folder], /it is a folder: name a file/],
+    [['profile', model, '--text', model], /is a model: name a text file/],
+    [['episodes', '--data', latin], /is no UTF-8 text/],
+    [['demo', '--out', folder], /cannot be written: it is a folder/],
+    [['demo', '--out', join(latin, 'r.html')], /cannot be written: .*folder/],
     [['eval', model, '--data', '/no/such.jsonl', '--policy', 'knorm', '--budget', '9'], /cannot be read/],
     [['eval', model, '--data', empty, '--policy', 'knorm', '--budget', '9'], /line 1: the conversation is empty/],
     [['eval', model, '--data', broken, '--policy', 'knorm', '--budget', '9'], /line 2: no JSON/],
@@ -318,9 +289,111 @@ test('failures end with 1 and one line', async ({ folder }) => {
   }
 });
 
-test('an interrupt ends with 130', async () => {
-  const { code, err } = await run(['chat', bundled('recollect-tiny.gguf')], { interruptOn: /promised/ });
-  assert.is(code, 130, err);
-  assert.match(err, /interrupted/);
+test('signals end a command with what shells expect of them', async ({ folder }) => {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    const out = join(folder, `${signal}.json`);
+    const args = ['eval', bundled('recollect-tiny.gguf'), '--data', bundled('conv-16k.jsonl'), '--policy', 'epicache', '--budget', '256'];
+    const ended = await interrupted([...args, '--json', out], () => existsSync(`${out}.partial`), signal);
+    assert.is(ended.code, code, ended.err);
+    assert.match(ended.err, signal === 'SIGINT' ? /interrupted/ : /ended by SIGTERM/);
+  }
+});
+
+test('what was measured before an interrupt is shown where it is not kept', async () => {
+  const args = ['eval', bundled('recollect-tiny.gguf'), '--data', bundled('conv-2k.jsonl'), '--limit', '2', '--policy', 'full,epicache', '--budget', '1/8'];
+  const columns = 80;
+  if (noTerminal !== undefined) return skip('cli/cli.test.js', 'an interrupt shows what was measured', noTerminal);
+  // its progress tells when the first setup is done
+  const program = start([main, ...args], { columns });
+  await program.until(/epicache, setup 2 of 2, conversation 1/);
+  program.signal('SIGINT');
+  const { code, out } = await program.ended;
+  assert.is(code, 130);
+  assert.match(out, /\nfull +all +\d+\.\d%/);
+  assert.match(out, /[23] of 4 conversations were done; with --json OUT they are kept/);
+});
+
+test("the version is the package's", async () => {
+  const { version } = readJson<{ version: string }>(fileURLToPath(new URL('../../../../package.json', import.meta.url)));
+  for (const way of ['--version', '-v', 'version']) {
+    const { code, out, err } = await run([way]);
+    assert.equal([code, out, err], [0, `${version}\n`, ''], way);
+  }
+});
+
+test('a reader that has seen enough is no failure', async () => {
+  const program = start([main, 'episodes', '--data', bundled('conv-2k.jsonl'), '--json']);
+  program.child.stdout!.destroy();
+  const { code, err } = await program.ended;
+  assert.equal([code, err], [0, '']);
+});
+
+test('faults of our own are a line, and their place with --debug', async () => {
+  const fault = ['logits', bundled('recollect-tiny.gguf'), '--text', 'x'];
+  const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent('process.stdout.write = () => { throw new TypeError("no such thing") }')}` };
+  for (const [args, extra, lines] of [
+    [fault, {}, false],
+    [[...fault, '--debug'], {}, true],
+    [fault, { RECOLLECT_DEBUG: '1' }, true],
+  ] as const) {
+    const { code, err } = await run(args, { env: { ...env, ...extra } });
+    assert.is(code, 1);
+    assert.match(err, /^recollect logits: TypeError: no such thing/);
+    assert.is(err.includes('\n    at '), lines, err);
+  }
+});
+
+test('all that is printed fits into a terminal', async ({ folder }) => {
+  const widest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+  for (const { name, help } of commands) assert.ok(widest(help) <= 80, `${name}: ${help.split('\n').find((l) => l.length > 80)}`);
+  const demo = ['demo', '--conversations', '1', '--out', join(folder, 'r.html')];
+  const piped = await run(demo, { env: { npm_package_name: 'recollect', npm_lifecycle_event: 'start' } });
+  assert.is(piped.code, 0, piped.err);
+  assert.ok(widest(piped.out.replace(/file:.*/, '') + piped.err) < 100, piped.out);
+  assert.match(piped.out, /npm run -s recollect -- chat YOUR-MODEL.gguf/);
+  assert.match(piped.out, /Left out|prefill/);
+  assert.match(piped.out, /file:\/\/.*r\.html/);
+  const html = readFileSync(join(folder, 'r.html'), 'utf8');
+  assert.match(html, /What to do next[\s\S]*npm run -s recollect -- chat/);
+});
+
+/** A result with all that the table shows. */
+const readResult = (): EvalResult =>
+  ({
+    policy: 'keydiff',
+    heads: 'uniform',
+    layers: 'uniform',
+    cacheType: 'f16',
+    recall: 0,
+    budget: 267,
+    accuracy: 0.9,
+    interval: { mean: 0.9, low: 0.8, high: 1 },
+    f1: 0.9,
+    questions: 80,
+    peakCacheBytes: 693_000,
+    promisedBytes: 3_800_000,
+    firstTokenMs: 3.4,
+    prefillMs: 700,
+    decodeTokensPerSecond: 960,
+  }) as unknown as EvalResult;
+
+test('a table that would not fit leaves columns out, and says so', () => {
+  const result = readResult();
+  for (const width of [99, 80, 64]) {
+    const text = resultTable([result, { ...result, policy: 'epicache-defensive', heads: 'adaptive', cacheType: 'kivi-mixed3.5' }], width);
+    for (const line of text.split('\n')) assert.ok(line.length <= width, `${width}: ${line}`);
+    assert.is(/Left out/.test(text.replaceAll('\n', ' ')), true);
+    assert.match(text, /accuracy/);
+  }
+});
+
+test('a report says how to go on, as the program was started', () => {
+  assert.is(startedAs({}), 'recollect');
+  assert.is(startedAs({ npm_command: 'exec', npm_lifecycle_event: 'npx' }), 'npx recollect');
+  assert.is(startedAs({ npm_package_name: 'recollect', npm_lifecycle_event: 'start' }), 'npm run -s recollect --');
+  assert.is(startedAs({ npm_package_name: 'theirs', npm_lifecycle_event: 'start' }), 'recollect');
 });
 test.run();

@@ -1,17 +1,17 @@
 // recollect demo, `npm start`: the main job on the bundled model and conversations, as a table and a report.
 import { cpus } from 'node:os';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { runtime } from '#runtime';
+import { pathToFileURL } from 'node:url';
 import { readDialogues } from '../../eval/datasets/registry.ts';
 import { dialogueTokens, type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
 import { type CacheTrace, type ReportData, renderFigures, renderReport } from '../../eval/report.ts';
 import { resultTable } from '../../eval/table.ts';
-import { type Command, wholeNumber } from '../command.ts';
-import { loadWithProgress, readText } from '../load.ts';
-
-/** The package's own folder: this file is build/js/src/cli/commands/demo.js in it. */
-const home = new URL('../../../../../', import.meta.url);
-const pathOf = (name: string) => fileURLToPath(new URL(name, home));
+import type { NextStep } from '../../eval/page.ts';
+import { architectures } from '../../model/arch/registry.ts';
+import { type Command, UsageError, wholeNumber } from '../command.ts';
+import { checkWritable, readText, writeText } from '../files.ts';
+import { describeKernels, loadWithProgress, TINY } from '../load.ts';
+import { pathOf, shortPathOf } from '../package.ts';
+import { fold, quoted, startedAs } from '../words.ts';
 
 const shown = ['full', 'streaming-llm', 'snapkv', 'kvzip', 'keydiff', 'expected-attention', 'epicache'];
 const SHARE = 8;
@@ -25,30 +25,39 @@ export const demo: Command = {
   operands: [],
   options: { conversations: { type: 'string' }, out: { type: 'string' }, figures: { type: 'string' } },
   help: `
-usage: recollect demo [--conversations 2] [--out recollect-report.html] [--figures DIR]
+usage: recollect demo [--conversations 2] [--out recollect-report.html]
+                      [--figures DIR]
 
-Takes bundled conversations of some 2,100 tokens in under each of ${shown.join(', ')},
-keeping 1/${SHARE} of them, asks their questions, prints a table and writes a report with plots.
+Takes bundled conversations of some 2,100 tokens in under each of
+${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, prints a table and writes a report with plots, to be opened in a browser.`, 78)}
 
   --conversations N   how many of models/conv-2k.jsonl (2)
   --out FILE          where the report goes (recollect-report.html)
   --figures DIR       write the plots as SVG files too`,
   async run(_, values, terminal) {
-    const count = wholeNumber('conversations', values.conversations, 1) ?? 2;
     const out = typeof values.out === 'string' ? values.out : 'recollect-report.html';
     const data = pathOf('models/conv-2k.jsonl');
-    const dialogues = readDialogues(await readText(data), data).slice(0, count);
-    const model = await loadWithProgress(pathOf('models/recollect-tiny.gguf'), terminal);
+    const all = readDialogues(await readText(data), data);
+    const count = wholeNumber('conversations', values.conversations, 1) ?? 2;
+    if (count > all.length) {
+      throw new UsageError(`--conversations is ${count}, expected at most ${all.length}: there are no more`);
+    }
+    await checkWritable(out);
+    if (typeof values.figures === 'string') await checkWritable(`${values.figures}/accuracy.svg`);
+    const dialogues = all.slice(0, count);
+    const model = await loadWithProgress(pathOf(TINY), terminal);
     try {
       const tokens = dialogues.map((d) => dialogueTokens(model, d));
+      const questions = dialogues.reduce((n, d) => n + d.questions.length, 0);
+      const taken = `${tokens.length} conversation${tokens.length === 1 ? '' : 's'} of ${[...new Set(tokens)].join(', ')} tokens`;
       terminal.print(
-        `recollect: ${dialogues.length} conversations of ${tokens.join(' and ')} tokens, taken in by blocks of ${BLOCK}, keeping 1/${SHARE} of the cache rows;\n` +
-          `then ${dialogues.reduce((n, d) => n + d.questions.length, 0)} questions about all of them (${model.config.name}, ${model.backend.build} kernels)\n`,
+        `recollect: ${taken}, taken in by blocks of ${BLOCK},\nkeeping 1/${SHARE} of the cache rows; then ${questions} questions about all of them.\n` +
+          fold(`${model.config.name}, ${describeKernels(model)}.\n`, 79),
       );
       const results: EvalResult[] = [];
       const sweep: { policy: string; points: [number, number][] }[] = [];
       const traces: CacheTrace[] = [];
-      for (const policy of shown) {
+      const run = async (policy: string) => {
         const points: [number, number][] = [];
         const trace = { policy, points: [] as [number, number][], promisedCacheBytes: 0, kept: [] as Int32Array[] };
         const layers = new Map<number, readonly Int32Array[]>();
@@ -89,9 +98,16 @@ keeping 1/${SHARE} of them, asks their questions, prints a table and writes a re
         traces.push(trace);
         sweep.push({ policy, points });
         terminal.progress('');
-        terminal.note(`${policy.padEnd(14)} ${(100 * result.accuracy).toFixed(1).padStart(5)}% right`);
+        terminal.note(`${policy.padEnd(18)} ${(100 * result.accuracy).toFixed(1).padStart(5)}% right`);
+      };
+      try {
+        for (const policy of shown) await run(policy);
+      } catch (error) {
+        if (terminal.signal.aborted && results.length > 0) terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
+        throw error;
       }
-      terminal.print(`\n${resultTable(results)}\n`);
+      terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
+      const next = nextSteps();
       const report: ReportData = {
         title: 'A long conversation in a fixed amount of memory',
         model: `${model.config.name} (${model.config.layers} layers, ${model.backend.build} kernels)`,
@@ -103,21 +119,32 @@ keeping 1/${SHARE} of them, asks their questions, prints a table and writes a re
         sweepQuestions: dialogues[0].questions.length,
         traces,
         traceTokens: tokens[0],
+        next,
       };
-      await runtime.writeFile(out, new TextEncoder().encode(renderReport(report)));
+      await writeText(out, renderReport(report));
       if (typeof values.figures === 'string') {
-        for (const [name, svg] of Object.entries(renderFigures(report)))
-          await runtime.writeFile(`${values.figures}/${name}.svg`, new TextEncoder().encode(svg));
+        for (const [name, svg] of Object.entries(renderFigures(report))) await writeText(`${values.figures}/${name}.svg`, svg);
       }
-      terminal.print(`The report, with plots: ${pathToFileURL(out).href}
-
-What to try next:
-  npm run -s recollect -- eval models/recollect-tiny.gguf --data models/conv-4k.jsonl --policy keydiff,epicache --budget 1/12 --episodes 8 --medoids 8 --segment 8
-  npm run -s recollect -- chat models/recollect-tiny.gguf --budget 8MB          (it knows one kind of text: models/README.md)
-  npm run -s recollect -- chat YOUR-MODEL.gguf --budget 256MB                   (llama, qwen2 or qwen3)
-  npm run -s recollect -- --help`);
+      terminal.print(`The report, with plots (open it in a browser):\n  ${pathToFileURL(out).href}\n\nWhat to do next:`);
+      for (const { what, command } of next) terminal.print(`- ${what}${command === undefined ? '' : `\n    ${command.replaceAll('\n', '\n    ')}`}`);
     } finally {
       model.dispose();
     }
   },
 };
+
+/** What one can do after this; commands are cut so that they fit into a terminal. */
+function nextSteps(): NextStep[] {
+  const start = startedAs();
+  const tiny = quoted(shortPathOf(TINY));
+  const known = architectures.map((a) => a.name).join(', ');
+  return [
+    { what: `Talk with a model of yours (a .gguf file: ${known}):`, command: `${start} chat YOUR-MODEL.gguf --budget 256MB` },
+    { what: 'Talk with the bundled one, which knows one kind of text (models/README.md):', command: `${start} chat ${tiny} --budget 8MB` },
+    {
+      what: 'Measure policies at other budgets, on longer conversations, or on your own:',
+      command: `${start} eval ${tiny} \\\n  --data ${quoted(shortPathOf('models/conv-4k.jsonl'))} --policy keydiff,epicache \\\n  --budget 1/12 --episodes 8 --medoids 8 --segment 8 --html report.html`,
+    },
+    { what: 'Use it in a program: README.md. All commands: docs/cli.md. Policies: docs/policies.md.' },
+  ];
+}

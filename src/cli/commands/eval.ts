@@ -1,14 +1,15 @@
 // recollect eval: policies measured on conversations with questions.
-import { appendFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { pathToFileURL } from 'node:url';
 import { runtime } from '#runtime';
 import type { Dialogue } from '../../eval/datasets/dataset.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
-import type { EvalBudget, EvalResult, EvalSetup } from '../../eval/evaluate.ts';
-import { compare, type Journal, runSweep, sweepKey } from '../../eval/sweep.ts';
+import { type DialogueResult, type EvalBudget, type EvalResult, type EvalSetup, summarise } from '../../eval/evaluate.ts';
+import type { NextStep } from '../../eval/page.ts';
+import { compare, type Journal, runSweep, sweepKey, type Unit } from '../../eval/sweep.ts';
 import { renderSweep } from '../../eval/sweep-report.ts';
 import { resultTable } from '../../eval/table.ts';
-import { OptionError } from '../../errors.ts';
 import type { Model } from '../../engine/model.ts';
 import { observerNames } from '../../policy/compose.ts';
 import { aggregates, layerSharings } from '../../policy/policy.ts';
@@ -18,7 +19,9 @@ import type { ConversationOptions } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
 import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber, wholeOrAuto } from '../command.ts';
 import { hereWorkers, processWorkers } from '../eval-workers.ts';
-import { loadWithProgress, readText } from '../load.ts';
+import { appendText, checkWritable, readText, writeText } from '../files.ts';
+import { aboutModels, loadWithProgress } from '../load.ts';
+import { fold, meant, quoted, startedAs } from '../words.ts';
 
 const formats = datasetFormats.map((f) => f.name);
 
@@ -26,6 +29,7 @@ export const evalCommand: Command = {
   name: 'eval',
   summary: 'accuracy, memory and speed of policies on conversations',
   operands: ['MODEL'],
+  about: aboutModels,
   options: {
     data: { type: 'string' },
     format: { type: 'string' },
@@ -63,52 +67,87 @@ export const evalCommand: Command = {
     stages: { type: 'string' },
   },
   help: `
-usage: recollect eval MODEL --data FILE.jsonl --policy NAME [--policy NAME ...] --budget TOKENS [--block 256] ...
+usage: recollect eval MODEL --data FILE.jsonl --policy NAME [--policy NAME ...]
+                      --budget TOKENS [--block 256] ...
 
-Takes each conversation of FILE in, block by block, under each policy, asks its questions independently of one another, greedily, and compares
-the answers (equal after trimming; and F1 over words). Options marked * may be lists (--budget 1/8,1/12): all combinations are measured.
+Takes each conversation of FILE in, block by block, under each policy, asks its
+questions independently of one another, greedily, and compares the answers
+(equal after trimming; and F1 over words). Options marked * may be lists
+(--budget 1/8,1/12): all combinations are measured.
 Prints a table; --json writes
-  {"model", "data", "results": [{"policy", "budget", "block", "heads", "layers", "cacheType", "recall", "questions", "accuracy", "interval",
-   "f1", "peakCacheBytes", "promisedBytes", "prefillMs", "decodeTokensPerSecond", "firstTokenMs", "byTopic", "byDistance", "answers": [...]}],
+  {"model", "data", "results": [{"policy", "budget", "block", "heads",
+   "layers", "cacheType", "recall", "questions", "accuracy", "interval", "f1",
+   "peakCacheBytes", "promisedBytes", "prefillMs", "decodeTokensPerSecond",
+   "firstTokenMs", "byTopic", "byDistance", "answers": [...]}],
    "comparisons": [{"a", "b", "difference": {"mean", "low", "high"}}]}
-and keeps what is finished in OUT.partial until then: the same command goes on where it was interrupted. Same seed, same answers.
+and keeps what is finished in OUT.partial until then: the same command goes on
+where it was interrupted. Same seed, same answers.
 
-  --data FILE        one conversation a line: {"turns": [{"line"}], "questions": [{"question", "answer"}]}; or LoCoMo, REALTALK, LongMemEval
-  --format NAME      the file's format: ${formats.join(', ')} (default: recognised by its shape)
-* --policy NAME      ${policies.map((p) => p.name).join(', ')}, or all; may be repeated or listed with commas
-* --budget B         tokens kept per kv head, or a share of each conversation such as 1/8; 'full' keeps everything
+  --data FILE        one conversation a line: {"turns": [{"line"}],
+                     "questions": [{"question", "answer"}]}; or LoCoMo,
+                     REALTALK, LongMemEval
+  --format NAME      ${formats.join(', ')}
+                     (default: recognised by its shape)
+* --policy NAME      one of those below, or all
+* --budget B         tokens kept per kv head, or a share of each conversation
+                     such as 1/8; 'full' keeps everything
   --block N          tokens forwarded, and evicted after, at a time (256)
-* --heads KIND       uniform, or adaptive: a layer's best rows, whatever their head (default: the policy's)
-* --layers KIND      uniform, pyramid (falling with depth), global (the best rows of all layers and heads), or sensitivity: by the profile kept
-                     beside the model, computed on the data where there is none (default: the policy's)
-  --episodes E       clusters of epicache, or auto (4) --medoids N   segments that stand for an episode (4)
-  --segment TURNS    turns to a segment (4)            --embedder K  lexical (default) or model
-  --answer-from N    episodes that answer: 1, 2 (default), or auto: two where the second best is nearly as good
+* --heads KIND       uniform, or adaptive: a layer's best rows, whatever their
+                     head (default: the policy's)
+* --layers KIND      uniform, pyramid (falling with depth), global (the best
+                     rows of all layers and heads), or sensitivity: by the
+                     profile kept beside the model, computed on the data where
+                     there is none (default: the policy's)
+  --episodes E       clusters of epicache, or auto (4)
+  --medoids N        segments that stand for an episode (4)
+  --segment TURNS    turns to a segment (4)
+  --embedder KIND    lexical (default) or model
+  --answer-from N    episodes that answer: 1, 2 (default), or auto: two where
+                     the second best is nearly as good
   --store DIR        folder for episodes that are not resident (default: memory)
-  --limit N          only the first N conversations    --processes N that share the work, each with the model (1)
-  --json OUT         write results as JSON             --html OUT    write a report with plots, intervals and explanations
-  --threads N        threads of each process (1; results are the same, what is promised grows by their scratch)
-  --sinks S          first tokens always kept (4)      --positions P original, compact or auto
-* --cache-type T     f16 (default), f32, or of few bits: int8, int4, int3 (rotated); kivi-int8, kivi-int4, kivi-int3;
-                     kivi-mixed4, -mixed3.5, -mixed3, -mixed2.5 (bits of the average channel of keys)
+  --limit N          only the first N conversations
+  --processes N      that share the work, each with the model (1)
+  --threads N        threads of each process (1; results are the same, what is
+                     promised grows by their scratch)
+  --json OUT         write results as JSON
+  --html OUT         write a report with plots, intervals and explanations
+  --sinks S          first tokens always kept (4)
+  --positions P      original, compact or auto
+* --cache-type T     f16 (default), f32, or of few bits: int8, int4, int3
+                     (rotated); kivi-int8, kivi-int4, kivi-int3; kivi-mixed4,
+                     -mixed3.5, -mixed3, -mixed2.5 (bits of the average channel
+                     of keys)
   --seed N           for clustering and the random policy (0)
-  --parts N          add each conversation in N parts, asking in between: what was made early has to follow (1)
-  --alpha A          sharpness of sensitivity (1.1)    --safeguard F share each adaptive head keeps for certain (0.2)
-* --recall R         rows, out of the budget (at most half), into which text that a question needs is forwarded again (0)
-  --prompt-tokens P  longest patched prompt            --[no-]instructions  the papers' instruction texts in patched prompts
+  --parts N          add each conversation in N parts, asking in between: what
+                     was made early has to follow (1)
+  --alpha A          sharpness of sensitivity (1.1)
+  --safeguard F      share each adaptive head keeps for certain (0.2)
+* --recall R         rows, out of the budget (at most half), into which text
+                     that a question needs is forwarded again (0)
+  --prompt-tokens P  longest patched prompt
+  --[no-]instructions  the papers' instruction texts in patched prompts
 
-axes of a policy, changed one by one (not where it scores by a formula of its own, as keydiff):
+Axes of a policy, changed one by one (not where it scores by a formula of its
+own, as keydiff):
   --observe WHO      last, block, or a patched prompt: repeat, summary, episode
   --window N         newest tokens that are kept, and look under 'last'
-  --aggregate HOW    mean, max or defensive            --pool N      neighbouring rows that looks are averaged over (odd)
-  --value TERM       none or projected                 --stages N    1 or 2 (most of the attention first)`,
+  --aggregate HOW    mean, max or defensive
+  --pool N           neighbouring rows that looks are averaged over (odd)
+  --value TERM       none or projected
+  --stages N         1 or 2 (most of the attention first)
+
+Policies:
+${fold(policies.map((p) => p.name).join(', '), 78)}`,
   async run([input], values, terminal) {
     if (typeof values.data !== 'string') throw new UsageError('--data FILE.jsonl is missing');
     const names = listOf(values.policy);
     const chosen = names.includes('all') ? policies.map((p) => p.name) : names;
     if (chosen.length === 0) throw new UsageError('--policy NAME is missing');
     const unknown = chosen.find((name) => !policies.some((p) => p.name === name));
-    if (unknown !== undefined) throw new UsageError(`no policy '${unknown}'; there are ${policies.map((p) => p.name).join(', ')}`);
+    if (unknown !== undefined) {
+      const known = policies.map((p) => p.name);
+      throw new UsageError(`no policy '${unknown}'${meant(unknown, known)}; there are ${known.join(', ')}`);
+    }
     const budgets = listOf(values.budget);
     const base = readConversationOptions(values);
     const sharing = {
@@ -118,16 +157,21 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
       recall: listOf(values.recall).map((v) => wholeNumber('recall', v, 0)),
     };
     const format = oneOf('format', values.format, formats);
-    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(0, wholeNumber('limit', values.limit, 1));
+    const limit = wholeNumber('limit', values.limit, 1);
+    const parts = wholeNumber('parts', values.parts, 1);
     const processes = wholeNumber('processes', values.processes, 1) ?? 1;
-    const out = typeof values.json === 'string' ? values.json : undefined;
-
     const threads = wholeNumber('threads', values.threads, 1) ?? 1;
+    const out = typeof values.json === 'string' ? values.json : undefined;
+    const page = typeof values.html === 'string' ? values.html : undefined;
+    const setupsWith = (sensitivity?: readonly number[]) => chosen.flatMap((policy) => setupsOf(policy, budgets, sharing, { ...base, sensitivity }, parts));
+    setupsWith(); // what is wrong with the arguments shows before a model is loaded
+    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(0, limit);
+    for (const path of [out, page]) if (path !== undefined) await checkWritable(path);
 
     const model = await loadWithProgress(input, terminal, { threads });
     try {
-      const sensitivity = sharing.layers.includes('sensitivity') ? await sensitivityOf(model, dialogues, terminal) : undefined;
-      const setups = chosen.flatMap((policy) => setupsOf(policy, budgets, sharing, { ...base, sensitivity }, wholeNumber('parts', values.parts, 1)));
+      const sensitive = sharing.layers.includes('sensitivity');
+      const setups = setupsWith(sensitive ? await sensitivityOf(model, dialogues, terminal) : undefined);
       const key = sweepKey({ model: [input, model.bytes, model.backend.build], data: dialogues, setups });
       const partial = out && `${out}.partial`;
       const journal = partial === undefined ? undefined : await openJournal(partial);
@@ -137,14 +181,20 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
           : hereWorkers(model, dialogues, setups, terminal.signal, ({ setup, dialogue }, done) =>
               terminal.progress(`${setups[setup].policy}, setup ${setup + 1} of ${setups.length}, conversation ${dialogue + 1}: ${done} questions`),
             );
+      const finished = setups.map((): DialogueResult[] => []);
+      const work = async (unit: Unit) => {
+        const result = await workers.work(unit);
+        finished[unit.setup].push(result);
+        return result;
+      };
       let results: EvalResult[];
       try {
-        results = await runSweep(key, setups, dialogues.length, workers, journal, (done, total, resumed) => {
+        results = await runSweep(key, setups, dialogues.length, { ...workers, work }, journal, (done, total, resumed) => {
           if (done === resumed && resumed > 0) terminal.note(`going on with ${resumed} of ${total} conversations from ${partial}`);
           terminal.progress(`${done} of ${total} conversations`);
         });
       } catch (error) {
-        if (partial && terminal.signal.aborted) terminal.note(`interrupted: the same command goes on from ${partial}`);
+        if (terminal.signal.aborted) tellFinished(finished, dialogues.length, partial, terminal);
         throw error;
       } finally {
         workers.stop?.();
@@ -152,22 +202,49 @@ axes of a policy, changed one by one (not where it scores by a formula of its ow
       terminal.progress('');
       const report = { model: input, data: values.data, build: model.backend.build, results, comparisons: compare(results) };
       if (out) {
-        await writeResult(out, `${JSON.stringify(report, null, 1)}\n`);
+        await writeText(out, `${JSON.stringify(report, null, 1)}\n`);
         await runtime.removeFile(partial!).catch(() => {}); // there is none where nothing had to be done
         terminal.note(`written to ${out}`);
       }
-      if (typeof values.html === 'string') {
+      if (page) {
         const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, ${model.backend.build} kernels`;
-        const command = `recollect ${process.argv.slice(2).join(' ')}`;
-        await writeResult(values.html, renderSweep({ ...report, machine, command }));
-        terminal.note(`written to ${values.html}`);
+        const command = [startedAs(), ...process.argv.slice(2).map(quoted)].join(' ');
+        await writeText(page, renderSweep({ ...report, machine, command, next: nextSteps(input, results) }));
+        terminal.note(`written to ${page}: open it in a browser, ${pathToFileURL(page).href}`);
       }
-      terminal.print(resultTable(results));
+      terminal.print(resultTable(results, terminal.columns));
+      if (!page) terminal.note('With --html FILE there are plots, intervals, and where questions were lost.');
     } finally {
       model.dispose();
     }
   },
 };
+
+/** After an interrupt: what there is of the results, and how to go on. */
+function tellFinished(finished: readonly (readonly DialogueResult[])[], dialogues: number, partial: string | undefined, terminal: Terminal): void {
+  if (partial !== undefined) return terminal.note(`interrupted: the same command goes on from ${partial}`);
+  const whole = finished.filter((results) => results.length === dialogues).map(summarise);
+  if (whole.length > 0) terminal.print(resultTable(whole, terminal.columns));
+  const done = finished.reduce((n, results) => n + results.length, 0);
+  terminal.note(`interrupted: ${done} of ${finished.length * dialogues} conversations were done; with --json OUT they are kept, and the same command goes on`);
+}
+
+/** What one can do with the results. */
+function nextSteps(model: string, results: readonly EvalResult[]): NextStep[] {
+  const start = startedAs();
+  const [best] = results.filter((r) => r.policy !== 'full').sort((a, b) => b.accuracy - a.accuracy);
+  const talk = best && [
+    {
+      what: `Talk with the model under the policy that answered best, ${best.policy}:`,
+      command: `${start} chat ${quoted(model)} --policy ${best.policy} --budget ${best.budget}`,
+    },
+  ];
+  return [
+    ...(talk ?? []),
+    { what: 'Measure others: --policy all, --budget 1/8,1/12,1/16, --heads uniform,adaptive; all options:', command: `${start} eval --help` },
+    { what: 'What the policies do: docs/policies.md. How these numbers come about: docs/evaluation.md.' },
+  ];
+}
 
 /** Values of an option that may be given several times, or as a list with commas. */
 function listOf(value: Values[string]): string[] {
@@ -260,15 +337,6 @@ async function sensitivityOf(model: Model, dialogues: readonly Dialogue[], termi
 
 /** A file that is begun now where there is none, so that a place that cannot be written is found out before the work. */
 async function openJournal(path: string): Promise<Journal> {
-  const read = () => readFile(path, 'utf8');
-  await read().catch(() => writeResult(path, ''));
-  return { read, append: (text) => appendFile(path, text) };
-}
-
-async function writeResult(path: string, text: string): Promise<void> {
-  try {
-    await runtime.writeFile(path, new TextEncoder().encode(text));
-  } catch (cause) {
-    throw new OptionError(`'${path}' cannot be written (${(cause as Error).message}): choose another place`, { cause });
-  }
+  await appendText(path, '');
+  return { read: () => readFile(path, 'utf8'), append: (text) => appendText(path, text) };
 }

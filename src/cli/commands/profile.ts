@@ -1,19 +1,22 @@
 // recollect profile: which layers suffer when attention is cut to blocks.
 import { profileOf } from '../../session/profile.ts';
 import { type Command, UsageError } from '../command.ts';
-import { loadWithProgress, readText } from '../load.ts';
+import { readText } from '../files.ts';
+import { aboutModels, loadWithProgress } from '../load.ts';
 
 export const profile: Command = {
   name: 'profile',
   summary: 'layer sensitivities, kept beside the model',
   operands: ['MODEL'],
+  about: aboutModels,
   options: { text: { type: 'string' }, json: { type: 'boolean' } },
   help: `
 usage: recollect profile MODEL --text FILE [--json]
 
-Measures how similar each layer's keys stay when attention is limited to blocks (EpiCache, section 3.4), on a text file of some
-thousand tokens, and keeps the result beside the model as MODEL.profile.json, where --layers sensitivity finds it.
-Low similarity = sensitive: such layers get more of the budget.
+Measures how similar each layer's keys stay when attention is limited to blocks
+(EpiCache, section 3.4), on a text file of some thousand tokens, and keeps the
+result beside the model as MODEL.profile.json, where --layers sensitivity finds
+it. Low similarity = sensitive: such layers get more of the budget.
 
   --text FILE   any text longer than a block
   --json        print the profile as JSON`,

@@ -3,7 +3,8 @@ import { createWasmBackend } from '../../backend/wasm/backend.ts';
 import { OptionError } from '../../errors.ts';
 import { scoredNames, scoreTensors, type TensorFile } from '../../eval/score.ts';
 import { type Command, oneOf, UsageError } from '../command.ts';
-import { readText } from '../load.ts';
+import { fold } from '../words.ts';
+import { readText } from '../files.ts';
 
 export const score: Command = {
   name: 'score',
@@ -13,12 +14,21 @@ export const score: Command = {
   help: `
 usage: recollect score --tensors FILE.json [--policy NAME ...]
 
-FILE: {"shape": {Hq, Hkv, n, d, window, patched, D, budget}, "keys", "values" [Hkv, n, d], "windowQueries" [Hq, window, d],
-"patchedQueries" [Hq, patched, d], "Wo" [Hq * d, D], "layerBudgets": {"similarity", "cases": [{M, alpha, rows}]}}, after RoPE.
-Prints {"scores": {policy: [Hkv, n]}, "kept": {policy: {uniform, adaptive, adaptive-safeguard-0.2}}, "layerBudgets"}.
+FILE, with everything after RoPE:
+  {"shape": {Hq, Hkv, n, d, window, patched, D, budget},
+   "keys", "values" [Hkv, n, d], "windowQueries" [Hq, window, d],
+   "patchedQueries" [Hq, patched, d], "Wo" [Hq * d, D],
+   "layerBudgets": {"similarity", "cases": [{M, alpha, rows}]}}
+Prints {"scores": {policy: [Hkv, n]},
+        "kept": {policy: {uniform, adaptive, adaptive-safeguard-0.2}},
+        "layerBudgets"}
 
-  --policy NAME   one of ${scoredNames().join(', ')}, or another policy; may be repeated (default: these)
-  --build NAME    kernels to use: simd or relaxed`,
+  --tensors FILE  what to score
+  --policy NAME   may be repeated, or listed with commas (default: those below)
+  --build NAME    kernels to use: simd or relaxed
+
+Policies, others too if they need no more than there is:
+${fold(scoredNames().join(', '), 78)}`,
   async run(_, values, terminal) {
     if (typeof values.tensors !== 'string') throw new UsageError('--tensors FILE.json is missing');
     const text = await readText(values.tensors);
