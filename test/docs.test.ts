@@ -34,6 +34,7 @@ test('links between documents lead somewhere', () => {
     'docs/templates.md',
     'docs/runtimes.md',
     'docs/tokenizers.md',
+    'docs/cli.md',
     'docs/memory.md',
     'docs/evaluation.md',
     'docs/log.md',

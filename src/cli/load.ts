@@ -54,11 +54,13 @@ export function describeKernels(model: Model, chosen: LoadChoices = {}): string 
     build === 'simd' && chosen.build === undefined && detectBuild() === 'simd'
       ? ` (relaxed SIMD, which is faster, needs Node 22 or newer; this is ${process.version})`
       : '';
-  const work = stages > 1 ? `layers in ${stages} workers` : threads === 1 ? `1 thread${whyOne(chosen)}` : `${threads} threads`;
+  const work = stages > 1 ? `layers in ${stages} workers` : threads === 1 ? `1 thread${whyOne(model, chosen)}` : `${threads} threads`;
   return `${build} kernels${slower}, ${work}`;
 }
 
-function whyOne({ threads }: LoadChoices): string {
+function whyOne(model: Model, { threads }: LoadChoices): string {
   if (threads === 1) return ' (--threads 1)';
+  const team = (model.backend as { readonly team?: { readonly fallback?: string } }).team;
+  if (team?.fallback) return ` (${team.fallback})`;
   return runtime.cores === 1 ? ' (there is one core)' : '';
 }

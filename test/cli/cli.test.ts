@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fileURLToPath } from 'node:url';
+import { help as chatHelp } from '../../src/cli/converse.ts';
 import { commands } from '../../src/cli/registry.ts';
 import { startedAs } from '../../src/cli/words.ts';
 import { resultTable } from '../../src/eval/table.ts';
@@ -395,5 +396,18 @@ test('a report says how to go on, as the program was started', () => {
   assert.is(startedAs({ npm_command: 'exec', npm_lifecycle_event: 'npx' }), 'npx recollect');
   assert.is(startedAs({ npm_package_name: 'recollect', npm_lifecycle_event: 'start' }), 'npm run -s recollect --');
   assert.is(startedAs({ npm_package_name: 'theirs', npm_lifecycle_event: 'start' }), 'recollect');
+});
+test('docs/cli.md knows every command, what the chat takes, and its example runs', async ({ folder }) => {
+  const text = readFileSync(fileURLToPath(new URL('../../../../docs/cli.md', import.meta.url)), 'utf8');
+  for (const { name } of commands) assert.match(text, new RegExp(`^\\| \`${name}\` `, 'm'), name);
+  for (const [, names] of chatHelp().matchAll(/^ {2}([^\s,]+(?:, [^\s,]+)*)/gm))
+    for (const name of names.split(', ')) assert.ok(text.includes(name), `${name} of the chat`);
+  const example = /```sh\nprintf '(.*)' \| recollect (chat .*)\n```/.exec(text)!;
+  writeFileSync(join(folder, 'notes.txt'), 'Ravi: The name of the dog is Rex.\n');
+  const args = [...example[2].matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
+  args[1] = bundled('recollect-tiny.gguf');
+  const { code, out, err } = await run(args, { input: example[1].replaceAll('\\n', '\n'), cwd: folder });
+  assert.is(code, 0, err);
+  assert.is(out.trim().split('\n').length, 2 + 3, out);
 });
 test.run();

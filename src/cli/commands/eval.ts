@@ -222,7 +222,10 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
 
 /** After an interrupt: what there is of the results, and how to go on. */
 function tellFinished(finished: readonly (readonly DialogueResult[])[], dialogues: number, partial: string | undefined, terminal: Terminal): void {
-  if (partial !== undefined) return terminal.note(`interrupted: the same command goes on from ${partial}`);
+  if (partial !== undefined) {
+    terminal.note(`interrupted: the same command goes on from ${partial}`);
+    return;
+  }
   const whole = finished.filter((results) => results.length === dialogues).map(summarise);
   if (whole.length > 0) terminal.print(resultTable(whole, terminal.columns));
   const done = finished.reduce((n, results) => n + results.length, 0);
