@@ -84,7 +84,8 @@ test('threads that are killed are not waited for', async () => {
   await new Promise((resolve) => setTimeout(resolve, 200));
   const begin = performance.now();
   for (let i = 1; i < 50; i++) add();
-  assert.ok(performance.now() - begin < 2000);
+  // one wait for a thread that is gone would take longer
+  assert.ok(performance.now() - begin < 15_000);
   assert.ok(backend.floats(y, 4096).every((v) => v === 50));
   release();
   backend.dispose();

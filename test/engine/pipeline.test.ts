@@ -368,7 +368,7 @@ test('a process with a split model that nobody disposed of ends by itself', asyn
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (data) => (output += String(data)));
-  const timer = setTimeout(() => child.kill(), 60_000);
+  const timer = setTimeout(() => child.kill(), 600_000);
   const ended = await new Promise((done) => child.on('exit', (status, signal) => done(signal ?? status)));
   clearTimeout(timer);
   rmSync(folder, { recursive: true });
