@@ -57,7 +57,7 @@ code { background: var(--plate); padding: 1px 5px; border-radius: 4px; } pre { b
 summary { cursor: pointer; font-weight: 600; padding: 6px 0; } .next { padding-left: 1.2rem; }
 @media (max-width: 640px) {
   body { padding: 20px 16px 48px; } h1 { font-size: 1.35rem; } .wide { display: none; } .narrow { display: block; } table { font-size: .86rem; } th, td { padding: 6px; }
-  .strip { grid-template-columns: 1fr; } .strip span { text-align: left; }
+  pre { white-space: pre-wrap; } .strip { grid-template-columns: 1fr; } .strip span { text-align: left; }
 }
 `;
 

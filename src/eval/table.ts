@@ -52,7 +52,7 @@ export function resultTable(results: readonly EvalResult[], width = MOST_LETTERS
     ['promised', 'all that was reserved'],
     ['first', 'median time to the first token'],
   ].filter(([title]) => shown.some(([name]) => name === title));
-  const rest = left.length > 0 ? [`Left out, for there is no room: ${left.join(', ')}.`] : [];
+  const rest = left.length > 0 ? [`Left out for want of room: ${left.join(', ')}.`] : [];
   const words = [questions, ...meaning.map(([title, what], i) => `${title}: ${what}${i < meaning.length - 1 ? ';' : '.'}`), ...rest];
   return [...lines, '', ...folded(words.join(' '), width)].join('\n');
 }

@@ -145,6 +145,6 @@ function nextSteps(): NextStep[] {
       what: 'Measure policies at other budgets, on longer conversations, or on your own:',
       command: `${start} eval ${tiny} \\\n  --data ${quoted(shortPathOf('models/conv-4k.jsonl'))} --policy keydiff,epicache \\\n  --budget 1/12 --episodes 8 --medoids 8 --segment 8 --html report.html`,
     },
-    { what: 'Use it in a program: README.md. All commands: docs/cli.md. Policies: docs/policies.md.' },
+    { what: 'Use it in a program: README.md. Commands: docs/cli.md, policies: docs/policies.md.' },
   ];
 }
