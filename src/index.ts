@@ -10,7 +10,7 @@ export type { Build } from './backend/wasm/builds.ts';
 export type { Budget } from './cache/budget.ts';
 export type { CacheShape } from './cache/shape.ts';
 export type { Extent } from './cache/snapshot.ts';
-export type { BytesOut, Standing, Stored, Tag } from './cache/stored.ts';
+export type { BytesIn, BytesOut, Standing, Stored, Tag } from './cache/stored.ts';
 export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
 export type { Executor, Layers } from './engine/executor.ts';
