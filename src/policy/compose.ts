@@ -17,7 +17,8 @@ export interface Axes {
   readonly stages?: Policy['stages'];
 }
 
-const axisNames = namesOf<Axes>({
+/** The names of all axes, for who takes them among other options. */
+export const axisNames = namesOf<Axes>({
   observe: true,
   window: true,
   aggregate: true,

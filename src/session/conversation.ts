@@ -6,7 +6,7 @@ import type { Model } from '../engine/model.ts';
 import { type Plan, fullError, planRun } from '../engine/plan.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import { Run } from '../engine/run.ts';
-import { createSampler, type SampleOptions } from '../engine/sample.ts';
+import { createSampler, sampleNames, type SampleOptions } from '../engine/sample.ts';
 import type { OnKept } from '../engine/stage.ts';
 import { createEmbedder } from '../episode/embedders.ts';
 import { type Episode, Episodes } from '../episode/episodes.ts';
@@ -17,7 +17,7 @@ import type { Segment } from '../episode/segment.ts';
 import { diskStore, type EpisodeStore, memoryStore } from '../episode/store.ts';
 import { ContextError, OptionError } from '../errors.ts';
 import { type Message, textOf } from '../model/chat-template.ts';
-import { Framing, nothingSaid, type Said } from './framing.ts';
+import { type Framing, nothingSaid, type Said } from './framing.ts';
 import { Line } from './line.ts';
 import { type ConversationOptions, type Instructions, readOptions } from './options.ts';
 import { type Pieces, type Reply, StreamedReply } from './reply.ts';
@@ -112,19 +112,8 @@ export interface EpisodeReport {
 export type { Reply };
 
 const addNames = namesOf<AddOptions>({ queue: true, signal: true, onProgress: true });
-const askNames = namesOf<AskOptions>({
-  queue: true,
-  signal: true,
-  onProgress: true,
-  maxTokens: true,
-  keep: true,
-  template: true,
-  temperature: true,
-  topK: true,
-  topP: true,
-  minP: true,
-  seed: true,
-});
+const ownAskNames = namesOf<Omit<AskOptions, keyof AddOptions | keyof SampleOptions>>({ maxTokens: true, keep: true, template: true });
+const askNames = [...addNames, ...ownAskNames, ...sampleNames];
 
 const MOST_REPLY_TOKENS = 2 ** 31 - 1;
 const DEFAULT_REPLY_TOKENS = 256;
@@ -171,7 +160,7 @@ export class Conversation {
     this.#model = model;
     this.plan = planRun(model.executor, settings.plan);
     this.#instructions = settings.instructions;
-    this.#framing = new Framing(model.chatTemplate, model.tokenizer.bosText, settings.templateVariables);
+    this.#framing = settings.framing;
     this.#transcript = new Transcript(model.tokenizer);
     const { ids } = this.#transcript;
     const { observe } = this.plan.policy;
@@ -180,13 +169,12 @@ export class Conversation {
     if (episodic || this.plan.recallRows > 0) this.#history = new History(ids);
     if (this.plan.recallRows > 0) this.#turns = indexOf(1);
     const segments = episodic ? indexOf(settings.episodes.segmentTurns) : undefined;
-    const summary = this.#patch('summary', '');
-    const instruction = this.#patch('repeat', '');
+    const prompt = observe.queries === 'patched' && !episodic ? this.#promptOf(observe.prompt) : undefined;
     this.#store = settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
     // nothing that may be refused comes behind what is reserved
     this.#run = new Run(model.executor, this.plan);
     if (segments) this.#episodes = new Episodes(this.#run, segments, this.#store, settings.episodes, (text) => this.#patch('episode', text));
-    else if (observe.queries === 'patched') this.#run.prompt = (block) => (observe.prompt === 'summary' ? summary : [...instruction, ...block]);
+    else if (prompt) this.#run.prompt = prompt;
   }
 
   /** A listener that hears after each block which tokens every layer and head kept. */
@@ -285,8 +273,7 @@ export class Conversation {
    */
   ask(question: string | Message, given: AskOptions = {}): Reply {
     const options = knownNames('ask', given, askNames);
-    const { temperature, topK, topP, minP, seed } = options;
-    const sample = createSampler({ temperature, topK, topP, minP, seed });
+    const sample = createSampler(options);
     const reply: StreamedReply = new StreamedReply(() => this.#generate(question, options, sample, () => void reply.hurry()), sample.seed);
     return reply;
   }
@@ -487,8 +474,7 @@ export class Conversation {
    */
   #become(said: Said, heard: readonly string[] = [], plain = false): number {
     const text = this.#framing.textOf(said);
-    const shared = this.#transcript.shared(text);
-    const { same } = this.#transcript.replace(text);
+    const { same, shared } = this.#transcript.replace(text);
     this.#said = said;
     if (this.#history) {
       for (const one of heard) this.#history.add(one, plain);
@@ -509,6 +495,12 @@ export class Conversation {
     const begin = Math.max(0, token - this.plan.blockSize);
     if (!heard) return ids.slice(begin, token);
     return [...ids.slice(begin, Math.min(token, heard.from)), ...heard.tokens.slice(Math.max(0, begin - heard.from), Math.max(0, token - heard.from))];
+  }
+
+  /** What rates a block: the summary's instruction, or one to repeat, and the block. */
+  #promptOf(kind: keyof Instructions): (block: readonly number[]) => readonly number[] {
+    const lead = this.#patch(kind, '');
+    return kind === 'summary' ? () => lead : (block) => [...lead, ...block];
   }
 
   /** The tokens of a patched prompt: instruction and assistant turn where there is an instruction, then the text. */

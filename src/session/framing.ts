@@ -39,6 +39,11 @@ export class Framing {
   readonly #template: ChatTemplate;
   readonly #bosText: string;
   readonly #variables: Readonly<Record<string, unknown>>;
+  /** What follows from the template alone, or from the messages that were rendered last; each is made once. */
+  #runs?: boolean;
+  #opening?: string;
+  #around?: readonly [string, string];
+  #rendered?: { readonly messages: readonly Message[]; readonly text: string };
 
   /** `variables` are names that the template may read beside messages: tools, enable_thinking, ... */
   constructor(template: ChatTemplate, bosText: string, variables: Readonly<Record<string, unknown>> = {}) {
@@ -56,33 +61,32 @@ export class Framing {
   /** Takes messages in. Throws OptionError where the template refuses them, or would leave a system message out. */
   addMessages(said: Said, messages: readonly Message[]): Said {
     let next = said;
-    for (const message of messages) next = this.#behind(next, message);
+    for (const message of messages) next = this.asked(next, message);
     for (const message of messages) if (message.role === 'system' || message.role === 'developer') this.#checkKept(next, message);
     this.textOf(next);
     return next;
   }
 
-  /** A question's message behind everything. */
+  /** A message behind everything, which nobody has checked: a question's. */
   asked(said: Said, message: Message): Said {
-    return this.#behind(said, message);
+    const { open } = said;
+    if (open?.place === 'user' && message.role === 'user') {
+      const joined = { ...message, content: join(open.text, contentOf(message)) };
+      return { raws: said.raws, messages: [...said.messages, joined] };
+    }
+    const closed = this.#closed(said);
+    return { ...closed, messages: [...closed.messages, message] };
   }
 
   /** Takes text in that no template goes around, behind everything. */
   addRaw(said: Said, text: string): Said {
-    const closed = this.close(said);
+    const closed = this.#closed(said);
     const { raws } = closed;
     const chars = closed.messages.length > 0 ? this.#settled(closed.messages).length : 0;
     const last = raws[raws.length - 1];
     // (what stands together is one, so that text of many lines stays cheap)
     const before = last?.chars === chars ? last.text : '';
     return { ...closed, raws: [...(before === '' ? raws : raws.slice(0, -1)), { chars, text: before + text }] };
-  }
-
-  /** Ends the message of text without a role. */
-  close(said: Said): Said {
-    const { open, messages, raws } = said;
-    if (!open) return said;
-    return { raws, messages: [...messages, { role: open.place, content: open.text }] };
   }
 
   /** The whole text so far: open text without its end, messages as the template writes them where nobody answers yet. */
@@ -111,6 +115,10 @@ export class Framing {
 
   /** What the template writes so that the model answers; '' where that cannot be told apart. */
   opening(): string {
+    return (this.#opening ??= this.#findOpening());
+  }
+
+  #findOpening(): string {
     const user: Message = { role: 'user', content: MARKS[0] };
     const [told, asked] = [false, true].map((reply) => this.#attempt(() => this.#render([user], reply)));
     return told !== undefined && asked?.startsWith(told) ? asked.slice(told.length) : '';
@@ -118,6 +126,10 @@ export class Framing {
 
   /** The text before and behind a system message's content where the template has such messages; what recalled text is put between. */
   around(): readonly [string, string] {
+    return (this.#around ??= this.#findAround());
+  }
+
+  #findAround(): readonly [string, string] {
     const [mark] = MARKS;
     for (const role of ['system', 'user']) {
       const text = this.#attempt(() => this.#render([{ role, content: mark }], false));
@@ -127,19 +139,15 @@ export class Framing {
     return ['', ''];
   }
 
-  #behind(said: Said, message: Message): Said {
-    const { open } = said;
-    if (open?.place === 'user' && message.role === 'user') {
-      const joined = { ...message, content: join(open.text, contentOf(message)) };
-      return { raws: said.raws, messages: [...said.messages, joined] };
-    }
-    const closed = this.close(said);
-    return { ...closed, messages: [...closed.messages, message] };
+  /** Ends the message of text without a role. */
+  #closed(said: Said): Said {
+    const { open, messages, raws } = said;
+    return open ? { raws, messages: [...messages, { role: open.place, content: open.text }] } : said;
   }
 
   /** Where text without a role goes, and the whole text before it; undefined where there is no template that could be used. */
   #opened(said: Said, text: string): Open | undefined {
-    if (!this.#usable()) return undefined;
+    if (!(this.#runs ??= this.#usable())) return undefined;
     const [mark] = MARKS;
     const content = leadingSpace(text) + mark;
     const before = (messages: readonly Message[], reply: boolean): string | undefined => {
@@ -176,6 +184,12 @@ export class Framing {
    * comes next, the part that does not depend on that.
    */
   #settled(messages: readonly Message[]): string {
+    // what is checked first is asked for again when it is taken in
+    if (this.#rendered?.messages !== messages) this.#rendered = { messages, text: this.#settle(messages) };
+    return this.#rendered.text;
+  }
+
+  #settle(messages: readonly Message[]): string {
     const last = messages[messages.length - 1];
     let refusal: unknown;
     let alone: string | undefined;

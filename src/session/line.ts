@@ -19,11 +19,6 @@ export class Line {
   #holder?: Pick<Place, 'hurry'>;
   #waiting: Place[] = [];
 
-  /** Whether a call has the conversation. */
-  get busy(): boolean {
-    return this.#holder !== undefined;
-  }
-
   /**
    * Waits for the calls before, then has the conversation until what it resolves to is called. Rejects with OptionError where it may not wait, and with
    * the signal's reason.

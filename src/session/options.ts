@@ -8,7 +8,7 @@ import { type EpisodeOptions, MOST_AUTO_EPISODES } from '../episode/episodes.ts'
 import { BudgetError, OptionError } from '../errors.ts';
 import type { Model } from '../engine/model.ts';
 import { headSharings, type LayerSharing, layerSharings, type Policy, readPolicy } from '../policy/policy.ts';
-import { type Axes, composePolicy } from '../policy/compose.ts';
+import { type Axes, axisNames, composePolicy } from '../policy/compose.ts';
 import { findPolicy, type PolicyName } from '../policy/registry.ts';
 import { Framing } from './framing.ts';
 
@@ -105,10 +105,10 @@ export interface Settings {
   readonly plan: PlanOptions;
   readonly episodes: EpisodeOptions & { readonly embedder: EmbedderOption; readonly segmentTurns: number; readonly store?: string };
   readonly instructions: Instructions;
-  readonly templateVariables: Readonly<Record<string, unknown>>;
+  readonly framing: Framing;
 }
 
-const optionNames = namesOf<ConversationOptions>({
+const ownNames = namesOf<Omit<ConversationOptions, keyof Axes>>({
   budget: true,
   blockSize: true,
   policy: true,
@@ -127,13 +127,8 @@ const optionNames = namesOf<ConversationOptions>({
   tools: true,
   templateVariables: true,
   seed: true,
-  observe: true,
-  window: true,
-  aggregate: true,
-  pool: true,
-  value: true,
-  stages: true,
 });
+const optionNames = [...ownNames, ...axisNames];
 const episodeNames = namesOf<EpisodeSettings>({
   count: true,
   medoids: true,
@@ -160,7 +155,7 @@ export function readOptions(given: ConversationOptions, model: Model): Settings 
   const budget: Budget = parseBudget(options.budget);
   const blockSize = whole('blockSize', block, 1, MAX_BLOCK);
   if (blockSize >= contextLength) throw new BudgetError(`blockSize ${blockSize} fills the model's context of ${contextLength}: lower it`);
-  const templateVariables = readVariables(options);
+  const framing = new Framing(model.chatTemplate, model.tokenizer.bosText, readVariables(options));
   checkKernels(policy, blockSize, model);
   const instructions = readInstructions(options.instructions, model);
   const sharing = oneOf('layers', sharedBy, layerSharings);
@@ -170,14 +165,14 @@ export function readOptions(given: ConversationOptions, model: Model): Settings 
   if (sharing === 'sensitivity' && !sensitivity)
     throw new OptionError("layers 'sensitivity' needs the model's profile: pass sensitivity: (await profileModel(model, text)).similarity");
   const { observe } = policy;
-  const opening = new Framing(model.chatTemplate, model.tokenizer.bosText, templateVariables).opening();
-  const instructionTokens = (text: string) => (text === '' ? 0 : model.tokenizer.encode(text + opening).length);
+  const tokensOf = (instruction: string) => model.tokenizer.encode(instruction + framing.opening()).length;
+  // each only where a policy has it: the template is rendered for them
   const prompts = {
-    repeat: blockSize + instructionTokens(instructions.repeat),
-    summary: Math.max(1, model.tokenizer.encode(instructions.summary + opening).length),
-    episode: Math.min(DEFAULT_EPISODE_PROMPT, Math.max(blockSize, (contextLength >> 1) - blockSize)),
+    repeat: () => blockSize + (instructions.repeat === '' ? 0 : tokensOf(instructions.repeat)),
+    summary: () => Math.max(1, tokensOf(instructions.summary)),
+    episode: () => Math.min(DEFAULT_EPISODE_PROMPT, Math.max(blockSize, (contextLength >> 1) - blockSize)),
   };
-  const { promptTokens: longest = observe.queries === 'patched' ? prompts[observe.prompt] : 1 } = options;
+  const { promptTokens: longest = observe.queries === 'patched' ? prompts[observe.prompt]() : 1 } = options;
   const promptTokens = whole('promptTokens', longest, 1, MAX_BLOCK);
   const episodes = readEpisodes(options.episodes);
   const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
@@ -204,7 +199,7 @@ export function readOptions(given: ConversationOptions, model: Model): Settings 
     },
     episodes: { ...episodes, seed: seeded },
     instructions,
-    templateVariables,
+    framing,
   };
 }
 

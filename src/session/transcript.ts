@@ -14,8 +14,9 @@ interface Chunk {
   readonly reach: number;
 }
 
-/** What another text would change: tokens before `same` stay, `tokens` follow them. */
+/** What another text would change: its first `shared` characters and the tokens before `same` stay, `tokens` follow them. */
 export interface Change {
+  readonly shared: number;
   readonly same: number;
   readonly tokens: readonly number[];
 }
@@ -40,45 +41,31 @@ export class Transcript {
     return from + text.length;
   }
 
-  /** The text, of which the caller has changed nothing. */
-  get text(): string {
-    return this.#chunks.map((chunk) => chunk.text).join('');
-  }
-
   get #tail(): Chunk {
     return this.#chunks[this.#chunks.length - 1];
   }
 
-  /** Characters that another text shares with this one at its beginning. */
-  shared(text: string): number {
-    for (const chunk of this.#chunks) {
-      if (!text.startsWith(chunk.text, chunk.from)) return chunk.from + sharedLength(chunk.text, text.slice(chunk.from, chunk.from + chunk.text.length));
-    }
-    return this.chars;
-  }
-
   /** What would change if this were the text. */
   compare(text: string): Change {
-    const { index, tokens } = this.#encode(text, this.#lastChunk(this.shared(text)));
-    return this.#difference(index, tokens);
+    return this.#compare(text).change;
   }
 
   /** Takes a text in the place of this one. Returns what changed. */
   replace(text: string): Change {
-    const place = this.#lastChunk(this.shared(text));
-    const { index, tokens } = this.#encode(text, place);
+    const { place, change } = this.#compare(text);
     const chunk = this.#chunks[place];
     this.#chunks.length = place;
     this.#chunks.push({ ...chunk, text: ownString(text.slice(chunk.from)) });
-    return this.#take(index, tokens);
+    return this.#take(change);
   }
 
   /** Takes text in behind this one. Returns what changed. */
   append(text: string): Change {
+    const { chars } = this;
     const tail = this.#tail;
     tail.text += text;
     const tokens = this.#tokensOf(tail.text, this.#before(this.#chunks.length - 1));
-    return this.#take(tail.index, tokens);
+    return this.#take(this.#difference(chars, tail.index, tokens));
   }
 
   /** How many tokens stand before a character, or end in it. */
@@ -94,17 +81,24 @@ export class Transcript {
     return char <= from ? index : index + this.#tokensOf(text.slice(0, char - from), this.#before(low)).length;
   }
 
-  /** The last chunk whose beginning stays a boundary where the first `shared` characters do. */
-  #lastChunk(shared: number): number {
+  /** What another text would change, and the chunk from which on it is encoded. */
+  #compare(text: string): { place: number; change: Change } {
+    const shared = this.#shared(text);
+    // the last chunk whose beginning stays a boundary where those characters do
     let place = this.#chunks.length - 1;
     while (place > 0 && this.#chunks[place].reach > shared) place--;
-    return place;
-  }
-
-  #encode(text: string, place: number): { index: number; tokens: readonly number[] } {
     const { from, index } = this.#chunks[place];
     const context = text.slice(Math.max(0, from - CONTEXT_CHARS), from);
-    return { index, tokens: this.#tokensOf(text.slice(from), context) };
+    return { place, change: this.#difference(shared, index, this.#tokensOf(text.slice(from), context)) };
+  }
+
+  /** Characters that another text shares with this one at its beginning. */
+  #shared(text: string): number {
+    for (const chunk of this.#chunks) {
+      if (text.startsWith(chunk.text, chunk.from)) continue;
+      return chunk.from + sharedLength(chunk.text, text.slice(chunk.from, chunk.from + chunk.text.length));
+    }
+    return this.chars;
   }
 
   /** Tokens of text behind a context that ends at a boundary; '' where it is the beginning. */
@@ -124,14 +118,13 @@ export class Transcript {
     return context.slice(-CONTEXT_CHARS);
   }
 
-  #difference(index: number, tokens: readonly number[]): Change {
+  #difference(shared: number, index: number, tokens: readonly number[]): Change {
     let same = 0;
     while (same < tokens.length && index + same < this.ids.length && this.ids.at(index + same) === tokens[same]) same++;
-    return { same: index + same, tokens: tokens.slice(same) };
+    return { shared, same: index + same, tokens: tokens.slice(same) };
   }
 
-  #take(index: number, tokens: readonly number[]): Change {
-    const change = this.#difference(index, tokens);
+  #take(change: Change): Change {
     this.ids.truncate(change.same);
     this.ids.push(change.tokens);
     this.#settle();
