@@ -1,10 +1,11 @@
 // Log-probabilities after every token of a text: what fixtures and other engines are compared by.
-import { ContextError, ModelFormatError, OptionError } from '../errors.ts';
+import { ContextError, OptionError } from '../errors.ts';
 import { full } from '../policy/full.ts';
 import type { Model } from './model.ts';
 import { planRun, type PlanOptions } from './plan.ts';
 import { blocksOf } from './prefill.ts';
 import { Run } from './run.ts';
+import { notFinite } from './sample.ts';
 
 /** Tokens of a text, and after each the most probable next tokens with their natural-log probabilities, best first. */
 export interface TextLogits {
@@ -64,9 +65,7 @@ export function topLogProbabilities(logits: Float32Array, count: number): [numbe
   let sum = 0;
   for (const x of logits) sum += Math.exp(x - peak);
   const norm = peak + Math.log(sum);
-  if (!Number.isFinite(norm)) {
-    throw new ModelFormatError('the model computes log-odds that are not finite: its weights are too large or damaged, get another copy');
-  }
+  if (!Number.isFinite(norm)) throw notFinite(logits);
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
   return order.slice(0, count).map((token) => [token, Number((logits[token] - norm).toFixed(5))]);
 }

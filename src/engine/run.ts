@@ -9,13 +9,6 @@ import { Ledger } from './ledger.ts';
 import { fullError, type Plan } from './plan.ts';
 import { type OnKept, ORIGINAL, type Restored, type Span } from './stage.ts';
 
-/** A place to come back to. */
-export interface Mark {
-  readonly token: number;
-  readonly evictions: number;
-  readonly tail: readonly number[];
-}
-
 export class Run {
   readonly executor: Executor;
   readonly plan: Plan;
@@ -89,22 +82,6 @@ export class Run {
   /** Makes sure that `count` tokens can be appended: where they do not fit, the newest go through a step once more. */
   async makeRoom(count: number): Promise<void> {
     await this.#fit(count, 0);
-  }
-
-  /** Where the run stands, to come back to by rewind(). */
-  mark(): Mark {
-    return { token: this.token, evictions: this.evictions, tail: [...this.#tail] };
-  }
-
-  /** Takes back all tokens since the mark; false, and nothing is done, where some were evicted since, so that they can no longer be told apart. */
-  async rewind({ token, evictions, tail }: Mark): Promise<boolean> {
-    if (evictions !== this.evictions) return false;
-    const done = this.layers.truncateFrom(token);
-    this.ledger.append(token - this.token);
-    this.#tail = [...tail];
-    this.token = token;
-    await done;
-    return true;
   }
 
   /**

@@ -137,7 +137,8 @@ export function argmax(logits: Float32Array): number {
   return logits.indexOf(most);
 }
 
-function notFinite(logits: Float32Array): ModelFormatError {
+/** The error of log-odds that nothing can be made of, with the first that is to blame. */
+export function notFinite(logits: Float32Array): ModelFormatError {
   const odd = logits.findIndex((l) => !(l < Number.POSITIVE_INFINITY));
   const token = Math.max(0, odd);
   return new ModelFormatError(

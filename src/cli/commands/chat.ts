@@ -84,15 +84,12 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
       threads: wholeNumber('threads', values.threads, 1),
       pipeline: wholeNumber('pipeline', values.pipeline, 1),
     };
-    const sampling = {
+    const ask = {
       temperature: anyNumber('temperature', values.temperature),
       topK: wholeNumber('top-k', values['top-k'], 0),
       topP: anyNumber('top-p', values['top-p']),
       minP: anyNumber('min-p', values['min-p']),
       seed: anyNumber('seed', values.seed),
-    };
-    const ask = {
-      ...sampling,
       maxTokens: wholeNumber('max-tokens', values['max-tokens'], 1),
       keep: !values.independent,
     };
@@ -111,7 +108,7 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
       recall: wholeNumber('recall', values.recall, 0),
       episodes: wholeOrAuto('episodes', values.episodes, 1),
     };
-    createSampler(sampling); // what is wrong with the arguments shows before a model is loaded
+    createSampler(ask); // what is wrong with the arguments shows before a model is loaded
     const context = file === undefined ? undefined : await readText(file);
     const model = await loadWithProgress(input, terminal, choices);
     try {
