@@ -1,9 +1,13 @@
-// Node, Deno and Bun: files through node:fs, workers through node:worker_threads, whose threads can be told in all
-// three not to keep the process alive.
+// Node, Deno and Bun: files through node:fs, workers through web-worker in Node. Where the platform has a Worker of its own (Deno,
+// Bun) web-worker hands that out, which cannot be told not to keep the process alive: there, and for text, they come from
+// node:worker_threads.
+import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { isMainThread, Worker } from 'node:worker_threads';
+import type WebWorker from 'web-worker';
 import { createFolders } from './folders.ts';
 import type { Runtime, RuntimeWorker, WorkerEvents } from './runtime.ts';
 
@@ -25,6 +29,7 @@ export const runtime: Runtime = {
   compileAdvice: 'this process may not compile WebAssembly (was node started with --jitless?): allow it',
   startWorker(kind, events) {
     const url = kind === 'thread' ? new URL('../backend/wasm/thread.js', import.meta.url) : new URL('../engine/pipeline/worker.js', import.meta.url);
+    if (isMainThread && typeof globalThis.Worker !== 'function' && existsSync(url)) return startWebWorker(url, events);
     return startThread(`${SCOPE}import(${JSON.stringify(url.href)})`, events);
   },
   startText: (text, events) => startThread(SCOPE + text, events),
@@ -84,6 +89,28 @@ async function makeFolder(path: string): Promise<void> {
       if (again.code !== 'EEXIST') throw again;
     });
   }
+}
+
+/** Where web-worker keeps the thread behind a worker. */
+const nodeThread = Symbol.for('worker');
+
+/**
+ * web-worker (1.5.0) starts the file that it lies in itself, and fails while it is imported in a thread that was given no data. So it is not imported, where a
+ * bundler would put it into the user's own program, but required when a worker is started from a file that is there.
+ */
+function startWebWorker(url: URL, events: WorkerEvents): RuntimeWorker {
+  const Started = createRequire(import.meta.url)('web-worker') as typeof WebWorker;
+  const worker = new Started(url, { type: 'module' });
+  const thread = (worker as unknown as Record<symbol, Worker>)[nodeThread];
+  thread.unref();
+  worker.onmessage = ({ data }: MessageEvent) => events.heard(data);
+  worker.onerror = ({ message }: ErrorEvent) => events.stopped(message);
+  Object.assign(worker, { onclose: () => events.stopped('it ended') });
+  return {
+    post: (message, transfer = []) => worker.postMessage(message, transfer as Transferable[]),
+    terminate: () => worker.terminate(),
+    hold: (held) => (held ? thread.ref() : thread.unref()),
+  };
 }
 
 function startThread(text: string, events: WorkerEvents): RuntimeWorker {
