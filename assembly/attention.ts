@@ -1,6 +1,7 @@
-// Attention of a block's queries over the rows of one kv head, tile by tile with a running softmax: the [T, n] scores never exist.
-// Tiles begin at row 0 whatever the block, so that a query's output has the same bits however its context was cut into blocks; one token alone goes
-// another way (decode.ts), the same but for rounding.
+// Attention of a block's queries over the rows of one kv head, tile by tile with a running softmax:
+// the [T, n] scores never exist. Tiles begin at row 0 whatever the block, so that a query's output
+// has the same bits however its context was cut into blocks; one token alone goes another way
+// (decode.ts), the same but for rounding.
 import { attendOne, isDecode } from './decode';
 import { tilePanels } from './dense';
 import { valueType } from './kivi';
@@ -56,7 +57,10 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
   }
 }
 
-/** Scores of up to 4 queries with the keys of a tile: s f32 [rows, TILE] | x f32 [rows, d] | panels of packKeys */
+/**
+ * Scores of up to 4 queries with the keys of a tile: s f32 [rows, TILE] | x f32 [rows, d] | panels
+ * of packKeys
+ */
 @inline
 export function tileScores(s: usize, x: usize, panels: usize, rows: i32, keys: i32, d: i32): void {
   tilePanels(s, x, panels, rows, (keys + 7) >> 3, (<usize>d) << 5, d, TILE, d, 8, false);
@@ -72,7 +76,10 @@ export function maskedMax(s: usize, visible: i32, keys: i32): f32 {
   return maxLanes(peak);
 }
 
-/** Leaves the largest of all scores so far, `n` of them at s, and the sum of their exp: on their own scale, rows behind may score far higher. */
+/**
+ * Leaves the largest of all scores so far, `n` of them at s, and the sum of their exp: on their own
+ * scale, rows behind may score far higher.
+ */
 function leaveLook(look: usize, apart: usize, s: usize, n: i32, before: f32, mass: f32): void {
   const lanes = (<usize>(n & ~3)) << 2;
   const end = (<usize>n) << 2;
@@ -81,7 +88,8 @@ function leaveLook(look: usize, apart: usize, s: usize, n: i32, before: f32, mas
   let peak = maxLanes(largest);
   for (let j = lanes; j < end; j += 4) peak = max(peak, load<f32>(s + j));
   let sums = f32x4.splat(0);
-  for (let j: usize = 0; j < lanes; j += 16) sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(s + j), f32x4.splat(peak))));
+  for (let j: usize = 0; j < lanes; j += 16)
+    sums = f32x4.add(sums, exp4(f32x4.sub(v128.load(s + j), f32x4.splat(peak))));
   let sum: f32 = mass * exp1(before - peak) + sumLanes(sums);
   for (let j = lanes; j < end; j += 4) sum += exp1(load<f32>(s + j) - peak);
   store<f32>(look, peak);
@@ -95,10 +103,11 @@ export function attention_scratch(T: i32, G: i32, d: i32): i32 {
 }
 
 /**
- * out[t, g] = sum_i softmax_i(q[t, g] . k[i] / sqrt(d)) v[i], i <= n - T + t: the last T of the n rows are the block's own.
- * out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] | scratch attention_scratch(); n >= T
- * looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to the other, where each query's largest score with rows 0 .. seen is left, and
- * sum_i exp(score - largest) of those; 0 < seen <= n - T
+ * out[t, g] = sum_i softmax_i(q[t, g] . k[i] / sqrt(d)) v[i], i <= n - T + t: the last T of the n
+ * rows are the block's own. out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] |
+ * scratch attention_scratch(); n >= T looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to
+ * the other, where each query's largest score with rows 0 .. seen is left, and sum_i exp(score -
+ * largest) of those; 0 < seen <= n - T
  */
 export function attention(
   out: usize,
@@ -149,7 +158,8 @@ export function attention(
     }
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
-      const shown = n - T + (r + rows - 1) / G + 1 - i0; // rows of the tile that the last of these queries sees
+      // rows of the tile that the last of these queries sees
+      const shown = n - T + (r + rows - 1) / G + 1 - i0;
       if (shown <= 0) continue;
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
       for (let i = 0; i < rows; i++) {
@@ -163,7 +173,14 @@ export function attention(
         const massAt = masses + ((<usize>(r + i)) << 2);
         const before = load<f32>(peakAt);
         if (looks != 0 && i0 < seen && seen <= i0 + keys) {
-          leaveLook(looks + ((<usize>(r + i)) << 2), (<usize>looks_apart) << 2, row, seen - i0, before, load<f32>(massAt));
+          leaveLook(
+            looks + ((<usize>(r + i)) << 2),
+            (<usize>looks_apart) << 2,
+            row,
+            seen - i0,
+            before,
+            load<f32>(massAt),
+          );
         }
         const peak = max(before, maskedMax(row, visible, keys));
         const mass = expRow(row, keys, peak);
@@ -184,7 +201,8 @@ export function attention(
       const from = sums + ((<usize>(r * dp)) << 2);
       const to = out + ((<usize>(t * ldo + g * d)) << 2);
       const by = <f32>1 / load<f32>(masses + ((<usize>r) << 2));
-      for (let j: usize = 0; j < (<usize>d) << 2; j += 4) store<f32>(to + j, load<f32>(from + j) * by);
+      for (let j: usize = 0; j < (<usize>d) << 2; j += 4)
+        store<f32>(to + j, load<f32>(from + j) * by);
       if (isRotated(type)) rows_unrotate(to, 1, d, d);
     }
   }

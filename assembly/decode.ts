@@ -1,5 +1,5 @@
-// Attention of one token's queries: too few to pack keys for. Rows are read where they lie, up to four query heads of a kv head take each of them
-// together, and a lane of the softmax is a query.
+// Attention of one token's queries: too few to pack keys for. Rows are read where they lie, up to
+// four query heads of a kv head take each of them together, and a lane of the softmax is a query.
 import { valueType } from './kivi';
 import { exp4, expLanes } from './math';
 import { rows_unrotate } from './quant';
@@ -65,7 +65,9 @@ function scores<T>(s: usize, q: usize, rows: usize, n: i32, d: usize): void {
   }
 }
 
-/** sums[r] += sum_i p[i, r] v[i] for four queries r. sums f32 [4, d] | p f32 [n, 4] | v rows [n, d] */
+/**
+ * sums[r] += sum_i p[i, r] v[i] for four queries r. sums f32 [4, d] | p f32 [n, 4] | v rows [n, d]
+ */
 function mix<T>(sums: usize, p: usize, v: usize, n: i32, d: usize): void {
   const bytes = d * sizeof<T>();
   const wide = d << 2;
@@ -112,7 +114,17 @@ function mix<T>(sums: usize, p: usize, v: usize, n: i32, d: usize): void {
  * out[g] = sum_i softmax_i(q[g] . k[i] / sqrt(d)) v[i] over all n rows.
  * out f32 [G, d] | q f32 [G, d] | k, v rows [n, d] | scratch attention_scratch(1, G, d); d % 8 == 0
  */
-export function attendOne(out: usize, q: usize, k: usize, v: usize, scratch: usize, G: i32, n: i32, d: i32, type: i32): void {
+export function attendOne(
+  out: usize,
+  q: usize,
+  k: usize,
+  v: usize,
+  scratch: usize,
+  G: i32,
+  n: i32,
+  d: i32,
+  type: i32,
+): void {
   const R = (G + 3) & ~3; // queries that are not there are zeros
   const ofValues = valueType(type);
   const row = (<usize>d) << 2;
@@ -146,7 +158,8 @@ export function attendOne(out: usize, q: usize, k: usize, v: usize, scratch: usi
       else scores<f32>(s, queries + r * row, keys, count, d);
       const before = v128.load(peaks + at);
       let peak = before;
-      for (let i: usize = 0; i < <usize>count; i++) peak = f32x4.pmax(peak, v128.load(s + (i << 4)));
+      for (let i: usize = 0; i < <usize>count; i++)
+        peak = f32x4.pmax(peak, v128.load(s + (i << 4)));
       const mass = expLanes(s, count << 2, peak);
       const decay = exp4(f32x4.sub(before, peak));
       v128.store(peaks + at, peak);

@@ -1,5 +1,6 @@
-// Defensive aggregation (DefensiveKV, section 5.1): what observers look at, smoothed over neighbouring rows with each look's mass kept, and the
-// worst case over looks. Looks are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
+// Defensive aggregation (DefensiveKV, section 5.1): what observers look at, smoothed over
+// neighbouring rows with each look's mass kept, and the worst case over looks. Looks are made a
+// tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
 import { maskedMax, packKeys, tileScores } from './attention';
 import { exp1, expRow } from './math';
 import { gatherQueries } from './queries';
@@ -18,10 +19,11 @@ function seenBy(r: i32, P: i32, G: i32, n: i32, causal: i32): i32 {
 }
 
 /**
- * out[i] = max over g, p of A'_g[p, i] for the first `scored` of n rows, where A = softmax over the rows that the query sees, and A' = A averaged
- * over `size` neighbouring scored rows (zeros beyond), each look rescaled to its old sum over the scored rows.
- * out f32 [scored] | q f32 [P, G, d] ldq | k rows [n, d] | scratch defensive_scratch(); size odd, 1 to 31; causal: n >= P
- * looks: 0, or what attention() left of the same queries on the same n rows; then not causal, and scored = n
+ * out[i] = max over g, p of A'_g[p, i] for the first `scored` of n rows, where A = softmax over the
+ * rows that the query sees, and A' = A averaged over `size` neighbouring scored rows (zeros
+ * beyond), each look rescaled to its old sum over the scored rows. out f32 [scored] | q f32 [P, G,
+ * d] ldq | k rows [n, d] | scratch defensive_scratch(); size odd, 1 to 31; causal: n >= P looks: 0,
+ * or what attention() left of the same queries on the same n rows; then not causal, and scored = n
  */
 export function observe_defensive(
   out: usize,
@@ -100,7 +102,10 @@ export function observe_defensive(
       smoothed -= (p * <f32>(size - windows)) / <f32>size;
     }
     // p / mass is the look, / size the average, inside / smoothed what keeps its sum
-    store<f32>(scales + at, smoothed > 0 ? inside / (smoothed * load<f32>(masses + at) * <f32>size) : 0);
+    store<f32>(
+      scales + at,
+      smoothed > 0 ? inside / (smoothed * load<f32>(masses + at) * <f32>size) : 0,
+    );
   }
 
   const step = TILE - 2 * half;
@@ -127,7 +132,8 @@ export function observe_defensive(
         for (; c < end - 3 && c < last; c += 4) {
           const window = row + ((<usize>(c - half - first)) << 2);
           let sum = f32x4.splat(0);
-          for (let j: usize = 0; j < <usize>size; j++) sum = f32x4.add(sum, v128.load(window + (j << 2)));
+          for (let j: usize = 0; j < <usize>size; j++)
+            sum = f32x4.add(sum, v128.load(window + (j << 2)));
           const to = out + ((<usize>c) << 2);
           v128.store(to, f32x4.pmax(v128.load(to), f32x4.mul(sum, f32x4.splat(scale))));
         }
@@ -141,7 +147,8 @@ export function observe_defensive(
 @inline
 function smooth1(out: usize, p: usize, c: i32, half: i32, first: i32, keys: i32, scale: f32): void {
   let sum: f32 = 0;
-  for (let j = max(0, c - half - first); j <= min(keys - 1, c + half - first); j++) sum += load<f32>(p + ((<usize>j) << 2));
+  for (let j = max(0, c - half - first); j <= min(keys - 1, c + half - first); j++)
+    sum += load<f32>(p + ((<usize>j) << 2));
   const to = out + ((<usize>c) << 2);
   store<f32>(to, max(load<f32>(to), sum * scale));
 }

@@ -1,9 +1,13 @@
-// f32 matrix products. Every weight type's gemm runs through gemmPanels: 8 rows of W are unpacked to an f32 panel that stays in L1,
-// then multiplied with all tokens in 4 x 8 register tiles. Sums run over k in order, whatever the number of tokens, so that a
-// token's result is the same bits in a block of 1 and in a block of 256.
+// f32 matrix products. Every weight type's gemm runs through gemmPanels: 8 rows of W are unpacked
+// to an f32 panel that stays in L1, then multiplied with all tokens in 4 x 8 register tiles. Sums
+// run over k in order, whatever the number of tokens, so that a token's result is the same bits in
+// a block of 1 and in a block of 256.
 import { loadBrainHalves, loadHalves, madd, sumLanes } from './simd';
 
-/** Elements of k unpacked at a time: 512 x 8 x 4 B = 16 KiB, a third of a 48 KiB L1; a multiple of every block length. */
+/**
+ * Elements of k unpacked at a time: 512 x 8 x 4 B = 16 KiB, a third of a 48 KiB L1; a multiple of
+ * every block length.
+ */
 export const PANEL_K: i32 = 512;
 const EDGE_BYTES: usize = 4 * 8 * 4;
 
@@ -11,7 +15,16 @@ const EDGE_BYTES: usize = 4 * 8 * 4;
  * y[t, 0..8] = sum_k x[t, k] p[k, 0..8], t < 4; added to y where `add`.
  * y f32 [4, 8] ldy | x f32 [4, k] ldx | p f32 [k, 8] ldp
  */
-export function tile4(y: usize, x: usize, p: usize, k: i32, ldy: i32, ldx: i32, ldp: i32, add: bool): void {
+export function tile4(
+  y: usize,
+  x: usize,
+  p: usize,
+  k: i32,
+  ldy: i32,
+  ldx: i32,
+  ldp: i32,
+  add: bool,
+): void {
   const stepY = (<usize>ldy) << 2;
   const stepX = (<usize>ldx) << 2;
   const stepP = (<usize>ldp) << 2;
@@ -125,7 +138,10 @@ export function tile1(y: usize, x: usize, p: usize, k: i32, ldp: i32, add: bool)
   v128.store(y, a1, 16);
 }
 
-/** The same for one token and four panels, `step` bytes apart: eight sums at a time, where two would wait for one another. */
+/**
+ * The same for one token and four panels, `step` bytes apart: eight sums at a time, where two would
+ * wait for one another.
+ */
 function tile1x4(y: usize, x: usize, p: usize, k: i32, ldp: i32, step: usize, add: bool): void {
   const stepP = (<usize>ldp) << 2;
   let p1 = p + step;
@@ -176,7 +192,10 @@ function tile1x4(y: usize, x: usize, p: usize, k: i32, ldp: i32, step: usize, ad
   v128.store(y, d1, 112);
 }
 
-/** y[n, 0 .. 8 * panels] (+)= x[n, k] p[k, 0 .. 8 * panels] for any n, panels lying `step` bytes apart. */
+/**
+ * y[n, 0 .. 8 * panels] (+)= x[n, k] p[k, 0 .. 8 * panels] for any n, panels lying `step` bytes
+ * apart.
+ */
 export function tilePanels(
   y: usize,
   x: usize,
@@ -194,19 +213,31 @@ export function tilePanels(
   for (; t + 4 <= n; t += 4) {
     const to = y + <usize>t * ldy * 4;
     const from = x + <usize>t * ldx * 4;
-    for (let j = 0; j < panels; j++) tile4(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldy, ldx, ldp, add);
+    for (let j = 0; j < panels; j++)
+      tile4(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldy, ldx, ldp, add);
   }
   for (; t < n; t++) {
     const to = y + <usize>t * ldy * 4;
     const from = x + <usize>t * ldx * 4;
     let j = 0;
-    for (; j + 4 <= panels; j += 4) tile1x4(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldp, step, add);
+    for (; j + 4 <= panels; j += 4)
+      tile1x4(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldp, step, add);
     for (; j < panels; j++) tile1(to + ((<usize>j) << 5), from, p + <usize>j * step, k, ldp, add);
   }
 }
 
 /** y[n, 0..8] (+)= x[n, k] p[k, 0..8] for any n. */
-export function tileRows(y: usize, x: usize, p: usize, n: i32, k: i32, ldy: i32, ldx: i32, ldp: i32, add: bool): void {
+export function tileRows(
+  y: usize,
+  x: usize,
+  p: usize,
+  n: i32,
+  k: i32,
+  ldy: i32,
+  ldx: i32,
+  ldp: i32,
+  add: bool,
+): void {
   let t = 0;
   for (; t + 4 <= n; t += 4) {
     tile4(y + <usize>t * ldy * 4, x + <usize>t * ldx * 4, p, k, ldy, ldx, ldp, add);
@@ -219,12 +250,15 @@ export function gemm_scratch(): i32 {
   return PANEL_K * 8 * 4 + <i32>EDGE_BYTES;
 }
 
-/** Unpacks elements k0 .. k0 + count of a packed group of 4 rows to f32 [count, 4] ld 8; src is the group's first byte. */
+/**
+ * Unpacks elements k0 .. k0 + count of a packed group of 4 rows to f32 [count, 4] ld 8; src is the
+ * group's first byte.
+ */
 export type UnpackGroup = (dst: usize, src: usize, k0: i32, count: i32) => void;
 
 /**
- * y[n, m] = sum_k x[n, k] W[m, k]; W packed in groups of 4 rows of 4 * row_bytes, rows padded to a multiple of 8 (pack.ts).
- * y f32 [n, m] ldy | x f32 [n, k] ldx | scratch gemm_scratch()
+ * y[n, m] = sum_k x[n, k] W[m, k]; W packed in groups of 4 rows of 4 * row_bytes, rows padded to a
+ * multiple of 8 (pack.ts). y f32 [n, m] ldy | x f32 [n, k] ldx | scratch gemm_scratch()
  */
 export function gemmPanels(
   y: usize,
@@ -271,8 +305,9 @@ export function abs_sums_scratch(): i32 {
 }
 
 /**
- * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]| for j < d: the length (norm 1) of what a slice of W's columns makes of x.
- * out f32 [n] | x f32 [n, d] | w packed, `elements` to a block | scratch abs_sums_scratch(); n <= ABS_ROWS, k0 mod elements + d <= PANEL_K
+ * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]| for j < d: the length (norm 1) of what a slice of
+ * W's columns makes of x. out f32 [n] | x f32 [n, d] | w packed, `elements` to a block | scratch
+ * abs_sums_scratch(); n <= ABS_ROWS, k0 mod elements + d <= PANEL_K
  */
 export function absSums(
   out: usize,
@@ -298,14 +333,29 @@ export function absSums(
     tileRows(products, x, scratch + ((<usize>lead) << 5), n, d, 8, d, 8, false);
     // rows past m are padding of zeros: they add nothing
     for (let t: usize = 0; t < <usize>n; t++) {
-      const sums = f32x4.add(f32x4.abs(v128.load(products + (t << 5))), f32x4.abs(v128.load(products + (t << 5), 16)));
+      const sums = f32x4.add(
+        f32x4.abs(v128.load(products + (t << 5))),
+        f32x4.abs(v128.load(products + (t << 5), 16)),
+      );
       store<f32>(out + (t << 2), load<f32>(out + (t << 2)) + sumLanes(sums));
     }
   }
 }
 
-/** y[i, 0..k] = W[ids[i], 0..k] for a packed W. y f32 [n, k] | ids i32 [n], each within W | scratch gemm_scratch() */
-export function gatherRows(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32, row_bytes: usize, unpack: UnpackGroup): void {
+/**
+ * y[i, 0..k] = W[ids[i], 0..k] for a packed W. y f32 [n, k] | ids i32 [n], each within W | scratch
+ * gemm_scratch()
+ */
+export function gatherRows(
+  y: usize,
+  w: usize,
+  ids: usize,
+  scratch: usize,
+  n: i32,
+  k: i32,
+  row_bytes: usize,
+  unpack: UnpackGroup,
+): void {
   for (let i = 0; i < n; i++) {
     const id = load<i32>(ids + ((<usize>i) << 2));
     const group = w + <usize>(id & ~3) * row_bytes;
@@ -314,7 +364,8 @@ export function gatherRows(y: usize, w: usize, ids: usize, scratch: usize, n: i3
       const count = min(PANEL_K, k - k0);
       unpack(scratch, group, k0, count);
       const to = y + ((<usize>i * k + k0) << 2);
-      for (let j: usize = 0; j < <usize>count; j++) store<f32>(to + (j << 2), load<f32>(lane + (j << 5)));
+      for (let j: usize = 0; j < <usize>count; j++)
+        store<f32>(to + (j << 2), load<f32>(lane + (j << 5)));
     }
   }
 }
@@ -339,8 +390,8 @@ function loadFour<T>(p: usize): v128 {
 }
 
 /**
- * y[m] = sum_k x[k] W[m, k] of weights that are plain numbers (T as in loadFour), k after k. Four groups at a time: sums that do not wait for one another.
- * y f32 [m] | x f32 [k] | w packed [m, k]
+ * y[m] = sum_k x[k] W[m, k] of weights that are plain numbers (T as in loadFour), k after k. Four
+ * groups at a time: sums that do not wait for one another. y f32 [m] | x f32 [k] | w packed [m, k]
  */
 export function gemvNumbers<T>(y: usize, x: usize, w: usize, m: i32, k: i32): void {
   const end = x + ((<usize>k) << 2);
@@ -368,7 +419,8 @@ export function gemvNumbers<T>(y: usize, x: usize, w: usize, m: i32, k: i32): vo
   }
   for (; row < m; row += 4) {
     let sums = f32x4.splat(0);
-    for (let p = x; p < end; p += 4, w += step) sums = madd(sums, v128.load32_splat(p), loadFour<T>(w));
+    for (let p = x; p < end; p += 4, w += step)
+      sums = madd(sums, v128.load32_splat(p), loadFour<T>(w));
     storeGroup(y + ((<usize>row) << 2), sums, m - row);
   }
 }

@@ -1,5 +1,6 @@
-// Attention that future queries can be expected to pay, if they are drawn like the queries at hand (Expected Attention of kvpress): the
-// mean of exp(q . k) over a normal distribution is exp(mean . k + k C k / 2). Mean and covariance are of one query head.
+// Attention that future queries can be expected to pay, if they are drawn like the queries at hand
+// (Expected Attention of kvpress): the mean of exp(q . k) over a normal distribution is exp(mean .
+// k + k C k / 2). Mean and covariance are of one query head.
 import { packKeys, padded } from './attention';
 import { tilePanels } from './dense';
 import { exp1 } from './math';
@@ -13,8 +14,9 @@ export function expect_scratch(P: i32, G: i32, d: i32): i32 {
 }
 
 /**
- * out[i] = mean over g of softmax_i(m_g . k[i] + k[i] C_g k[i] / 2), m_g and C_g the mean and covariance of q[., g] / sqrt(d).
- * out, spare f32 [n] | q f32 [P, G, d] ldq, P > 0 | k rows [n, d] | scratch expect_scratch()
+ * out[i] = mean over g of softmax_i(m_g . k[i] + k[i] C_g k[i] / 2), m_g and C_g the mean and
+ * covariance of q[., g] / sqrt(d). out, spare f32 [n] | q f32 [P, G, d] ldq, P > 0 | k rows [n, d]
+ * | scratch expect_scratch()
  */
 export function expect(
   out: usize,
@@ -60,29 +62,42 @@ export function expect(
       }
     }
     const by = <f32>1 / (mass * <f32>G);
-    for (let i: usize = 0; i < (<usize>n) << 2; i += 4) store<f32>(out + i, load<f32>(out + i) + exp1(load<f32>(spare + i) - peak) * by);
+    for (let i: usize = 0; i < (<usize>n) << 2; i += 4)
+      store<f32>(out + i, load<f32>(out + i) + exp1(load<f32>(spare + i) - peak) * by);
   }
 }
 
 /** mean [d] and covariance [d, d] of rows x [P, d], `step` bytes apart; `apart` f32 [d]. */
-function moments(mean: usize, covariance: usize, apart: usize, x: usize, P: i32, d: i32, step: usize): void {
+function moments(
+  mean: usize,
+  covariance: usize,
+  apart: usize,
+  x: usize,
+  P: i32,
+  d: i32,
+  step: usize,
+): void {
   const bytes = (<usize>d) << 2;
   const by = <f32>1 / <f32>P;
   memory.fill(mean, 0, bytes);
   memory.fill(covariance, 0, <usize>d * bytes);
   for (let p = 0; p < P; p++) {
-    for (let j: usize = 0; j < bytes; j += 4) store<f32>(mean + j, load<f32>(mean + j) + load<f32>(x + <usize>p * step + j) * by);
+    for (let j: usize = 0; j < bytes; j += 4)
+      store<f32>(mean + j, load<f32>(mean + j) + load<f32>(x + <usize>p * step + j) * by);
   }
   const lanes = bytes & ~15;
   for (let p = 0; p < P; p++) {
-    for (let j: usize = 0; j < bytes; j += 4) store<f32>(apart + j, load<f32>(x + <usize>p * step + j) - load<f32>(mean + j));
+    for (let j: usize = 0; j < bytes; j += 4)
+      store<f32>(apart + j, load<f32>(x + <usize>p * step + j) - load<f32>(mean + j));
     for (let i = 0; i < d; i++) {
       const one = load<f32>(apart + ((<usize>i) << 2)) * by;
       const row = covariance + <usize>i * bytes;
       const ones = f32x4.splat(one);
       let j: usize = 0;
-      for (; j < lanes; j += 16) v128.store(row + j, madd(v128.load(row + j), ones, v128.load(apart + j)));
-      for (; j < bytes; j += 4) store<f32>(row + j, load<f32>(row + j) + one * load<f32>(apart + j));
+      for (; j < lanes; j += 16)
+        v128.store(row + j, madd(v128.load(row + j), ones, v128.load(apart + j)));
+      for (; j < bytes; j += 4)
+        store<f32>(row + j, load<f32>(row + j) + one * load<f32>(apart + j));
     }
   }
 }

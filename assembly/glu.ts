@@ -6,13 +6,20 @@ export function swiglu(y: usize, gate: usize, up: usize, n: i32): void {
   let i: usize = 0;
   const lanes = (<usize>(n & ~3)) << 2;
   const end = (<usize>n) << 2;
-  for (; i < lanes; i += 16) v128.store(y + i, f32x4.mul(silu4(v128.load(gate + i)), v128.load(up + i)));
+  for (; i < lanes; i += 16)
+    v128.store(y + i, f32x4.mul(silu4(v128.load(gate + i)), v128.load(up + i)));
   for (; i < end; i += 4) {
-    store<f32>(y + i, f32x4.extract_lane(silu4(v128.load32_splat(gate + i)), 0) * load<f32>(up + i));
+    store<f32>(
+      y + i,
+      f32x4.extract_lane(silu4(v128.load32_splat(gate + i)), 0) * load<f32>(up + i),
+    );
   }
 }
 
-/** y[i, :] += x[i, :] with x advancing by ldx elements a row: ldx = d adds a matrix, ldx = 0 adds one row (a bias) to all. y f32 [n, d] | x f32 */
+/**
+ * y[i, :] += x[i, :] with x advancing by ldx elements a row: ldx = d adds a matrix, ldx = 0 adds
+ * one row (a bias) to all. y f32 [n, d] | x f32
+ */
 export function add_rows(y: usize, x: usize, n: i32, d: i32, ldx: i32): void {
   const bytes = (<usize>d) << 2;
   const lanes = (<usize>(d & ~3)) << 2;

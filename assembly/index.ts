@@ -16,7 +16,14 @@ export { abs_sums_q6_k, gather_q6_k, gemm_q6_k, gemv_q6_k } from './weights/q6_k
 export { rms_norm } from './norm';
 export { add_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
-export { mean_direction, row_cosines, row_norms, rows_load, rows_scratch, rows_store } from './rows';
+export {
+  mean_direction,
+  row_cosines,
+  row_norms,
+  rows_load,
+  rows_scratch,
+  rows_store,
+} from './rows';
 export { rows_unrotate } from './quant';
 export { kivi_gather, kivi_group } from './kivi';
 export { attention, attention_scratch } from './attention';

@@ -1,8 +1,10 @@
-// Matrix products of quantised weights in integers: activations as i16 in blocks of 32 with a scale each (pack.ts), codes of 8 rows of W as i16 in a
-// panel that stays in L1, 4 x 8 tiles. A block's sum is exact; blocks are scaled and added in f32 in order, so a token's result is the same bits
+// Matrix products of quantised weights in integers: activations as i16 in blocks of 32 with a scale
+// each (pack.ts), codes of 8 rows of W as i16 in a panel that stays in L1, 4 x 8 tiles. A block's
+// sum is exact; blocks are scaled and added in f32 in order, so a token's result is the same bits
 // whatever the number of tokens.
 //
-//   panel, a block of 32 elements:  [scale f32 [8] | offset f32 [8] | 16 pairs of k: i16 [8 rows][2]]
+//   panel, a block of 32 elements:
+//     [scale f32 [8] | offset f32 [8] | 16 pairs of k: i16 [8 rows][2]]
 import { dotAdd, madd } from './simd';
 
 /** Elements of k unpacked at a time: 16 blocks of 576 B; a multiple of every block length. */
@@ -10,7 +12,10 @@ const PANEL_K: i32 = 512;
 export const PANEL_BLOCK: usize = 64 + 512;
 const EDGE_BYTES: usize = 8 * 4;
 
-/** Writes blocks of a packed group of 4 rows as half of a panel; src is the group's first byte, k0 and count multiples of its block length. */
+/**
+ * Writes blocks of a packed group of 4 rows as half of a panel; src is the group's first byte, k0
+ * and count multiples of its block length.
+ */
 export type UnpackCodes = (dst: usize, src: usize, k0: i32, count: i32) => void;
 
 /** Bytes of scratch. */
@@ -20,7 +25,16 @@ export function gemm_integer_scratch(): i32 {
 
 /** y += f32 sums of a block: (sums * w) * x, and offset * sum of x where `offsets`. */
 @inline
-function addBlock(y: usize, first: bool, low: v128, high: v128, panel: usize, scale: usize, sum: usize, offsets: bool): void {
+function addBlock(
+  y: usize,
+  first: bool,
+  low: v128,
+  high: v128,
+  panel: usize,
+  scale: usize,
+  sum: usize,
+  offsets: bool,
+): void {
   const by = v128.load32_splat(scale);
   let y0 = first ? f32x4.splat(0) : v128.load(y);
   let y1 = first ? f32x4.splat(0) : v128.load(y, 16);
@@ -108,7 +122,16 @@ function tile4(
 }
 
 /** The same for one token. */
-function tile1(y: usize, q: usize, scales: usize, sums: usize, panel: usize, blocks: i32, add: bool, offsets: bool): void {
+function tile1(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  panel: usize,
+  blocks: i32,
+  add: bool,
+  offsets: bool,
+): void {
   for (let b = 0; b < blocks; b++) {
     let a0 = i32x4.splat(0);
     let a1 = a0;
@@ -125,8 +148,9 @@ function tile1(y: usize, q: usize, scales: usize, sums: usize, panel: usize, blo
 }
 
 /**
- * y[n, m] = sum_k x[n, k] W[m, k]; W packed in groups of 4 rows of 4 * row_bytes, rows padded to a multiple of 8 (pack.ts).
- * y f32 [n, m] ldy | q i16 [n, k], scales and sums f32 [n, k / 32] of quantize_i16 | scratch gemm_integer_scratch(); k % 32 == 0
+ * y[n, m] = sum_k x[n, k] W[m, k]; W packed in groups of 4 rows of 4 * row_bytes, rows padded to a
+ * multiple of 8 (pack.ts). y f32 [n, m] ldy | q i16 [n, k], scales and sums f32 [n, k / 32] of
+ * quantize_i16 | scratch gemm_integer_scratch(); k % 32 == 0
  */
 export function gemmInteger(
   y: usize,

@@ -1,16 +1,30 @@
-// Rows of few bits as KIVI keeps them (arXiv 2402.02750): each channel of keys is rounded on a grid that a group of rows shares, each value row on a
-// grid of its own, and the newest rows are not rounded at all. A row says where the rest of it lies, so that it can be moved like any other:
+// Rows of few bits as KIVI keeps them (arXiv 2402.02750): each channel of keys is rounded on a grid
+// that a group of rows shares, each value row on a grid of its own, and the newest rows are not
+// rounded at all. A row says where the rest of it lies, so that it can be moved like any other:
 //
 //   row:    [codes | up to 3 bytes of padding to a multiple of 4 | tail u32]
-//   tail    halves exchanged (so that its top bit is the sign of a step, which has none): bit 31 set = the row is not rounded, and lies as f16 [d] at
-//           twice the rest; otherwise, of keys: the group lies at twice the tail; of values: step f16 | lo f16, as in quant.ts
+//   tail    halves exchanged (so that its top bit is the sign of a step, which has none):
+//           bit 31 set = the row is not rounded, and lies as f16 [d] at twice the rest;
+//           otherwise, of keys: the group lies at twice the tail;
+//           of values: step f16 | lo f16, as in quant.ts
 //   group:  [step f16 [d] | lo f16 [d] | only where bits are mixed: bits of each channel u8 [d]]
 //
-// Codes of one width lie as in quant.ts; of mixed widths as a stream of bits, channel after channel, lowest first.
-import { code1, dequantizeRow, put, quantBytes, quantizeListed, ROUNDED_ROWS, unpackCodes } from './quant';
+// Codes of one width lie as in quant.ts; of mixed widths as a stream of bits, channel after
+// channel, lowest first.
+import {
+  code1,
+  dequantizeRow,
+  put,
+  quantBytes,
+  quantizeListed,
+  ROUNDED_ROWS,
+  unpackCodes,
+} from './quant';
 import { loadHalf, loadHalves, storeHalf, storeHalves, widenHalves } from './simd';
 
-/** Flags of a type; below them lie the bits of a code, or, mixed, twice those of the average code. */
+/**
+ * Flags of a type; below them lie the bits of a code, or, mixed, twice those of the average code.
+ */
 const GROUPED: i32 = 32;
 const BY_ROW: i32 = 64;
 const MIXED: i32 = 128;
@@ -26,7 +40,10 @@ export function isKivi(type: i32): bool {
   return type >= GROUPED;
 }
 
-/** The type of the values that lie beside keys of a type. Values of mixed keys have as many bits as those on average, rounded up. */
+/**
+ * The type of the values that lie beside keys of a type. Values of mixed keys have as many bits as
+ * those on average, rounded up.
+ */
 @inline
 export function valueType(type: i32): i32 {
   if (!isKivi(type)) return type;
@@ -64,7 +81,10 @@ export function widenRow(dst: usize, src: usize, d: i32, type: i32): void {
   else unpackCodes(dst, src, d, type & WIDTH, f32x4.splat(1), f32x4.splat(0));
   for (let j: usize = 0; j < <usize>d; j += 4) {
     const p = dst + (j << 2);
-    v128.store(p, f32x4.add(f32x4.mul(v128.load(p), loadHalves(at + (j << 1))), loadHalves(lows + (j << 1))));
+    v128.store(
+      p,
+      f32x4.add(f32x4.mul(v128.load(p), loadHalves(at + (j << 1))), loadHalves(lows + (j << 1))),
+    );
   }
 }
 
@@ -82,18 +102,33 @@ function unpackMixed(dst: usize, src: usize, widths: usize, d: i32): void {
 /** Widens rows list[0 .. n): dst f32 [n, d] | rows | list i32 [n] */
 export function kivi_gather(dst: usize, rows: usize, list: usize, n: i32, d: i32, type: i32): void {
   const bytes = kiviBytes(d, type);
-  for (let i = 0; i < n; i++, list += 4, dst += (<usize>d) << 2) widenRow(dst, rows + <usize>load<i32>(list) * bytes, d, type);
+  for (let i = 0; i < n; i++, list += 4, dst += (<usize>d) << 2)
+    widenRow(dst, rows + <usize>load<i32>(list) * bytes, d, type);
 }
 
 /**
- * Rounds x and stores it as rows list[0 .. n): keys as one group, whose grid is written, values each on a grid of its own.
- * rows | list i32 [n], n > 0 | x f32 [n, d] | group (only of keys; an even address) | scratch f32 [d]
+ * Rounds x and stores it as rows list[0 .. n): keys as one group, whose grid is written, values
+ * each on a grid of its own. rows | list i32 [n], n > 0 | x f32 [n, d] | group (only of keys; an
+ * even address) | scratch f32 [d]
  */
-export function kivi_group(rows: usize, list: usize, x: usize, group: usize, scratch: usize, n: i32, d: i32, type: i32): void {
+export function kivi_group(
+  rows: usize,
+  list: usize,
+  x: usize,
+  group: usize,
+  scratch: usize,
+  n: i32,
+  d: i32,
+  type: i32,
+): void {
   const bytes = kiviBytes(d, type);
   const wide = (<usize>d) << 2;
   if ((type & BY_ROW) != 0) {
-    for (let i = 0; i < n; i += ROUNDED_ROWS, list += 4 * ROUNDED_ROWS, x += <usize>ROUNDED_ROWS * wide)
+    for (
+      let i = 0;
+      i < n;
+      i += ROUNDED_ROWS, list += 4 * ROUNDED_ROWS, x += <usize>ROUNDED_ROWS * wide
+    )
       quantizeListed(rows, list, x, min(ROUNDED_ROWS, n - i), d, type & WIDTH);
     return;
   }
@@ -140,8 +175,8 @@ export function kivi_group(rows: usize, list: usize, x: usize, group: usize, scr
 }
 
 /**
- * Shares `total` bits over channels so that the sum of their squared steps is least: one after the other goes where it helps most.
- * widths u8 [d] | ranges f32 [d]
+ * Shares `total` bits over channels so that the sum of their squared steps is least: one after the
+ * other goes where it helps most. widths u8 [d] | ranges f32 [d]
  */
 function share(widths: usize, ranges: usize, d: i32, total: i32): void {
   memory.fill(widths, <u8>LEAST_BITS, <usize>d);

@@ -1,5 +1,6 @@
-// One step of Lloyd's algorithm on rows of f32. Rows meet all centroids as a matrix product, four at a time; rows whose centroid cannot have been
-// overtaken since the last step are left alone (Hamerly's bound: how far the second nearest was, less what centroids have moved).
+// One step of Lloyd's algorithm on rows of f32. Rows meet all centroids as a matrix product, four
+// at a time; rows whose centroid cannot have been overtaken since the last step are left alone
+// (Hamerly's bound: how far the second nearest was, less what centroids have moved).
 import { packKeys } from './attention';
 import { tilePanels } from './dense';
 import { dot } from './rows';
@@ -36,9 +37,10 @@ function squaredDistance(x: usize, y: usize, d: i32): f32 {
 
 /**
  * labels[i] = argmin_e |x[i] - c[e]|^2, the lower e on ties; distances[i] = that minimum.
- * labels i32 [n] | distances f32 [n] | x f32 [n, d] | c f32 [E, d] | scratch kmeans_scratch(); E > 0
- * bounds: 0, or f32 [n], where the distance to the second nearest is left
- * moved: 0, or f32 [E], how far each centroid is from where it was when labels and bounds were left: only what may have changed is looked at again
+ * labels i32 [n] | distances f32 [n] | x f32 [n, d] | c f32 [E, d] | scratch kmeans_scratch(); E >
+ * 0 bounds: 0, or f32 [n], where the distance to the second nearest is left moved: 0, or f32 [E],
+ * how far each centroid is from where it was when labels and bounds were left: only what may have
+ * changed is looked at again
  */
 export function kmeans_assign(
   labels: usize,
@@ -141,7 +143,15 @@ function meet(
  * sums[e] = sum of the x[i] with label e, counts[e] = how many there are.
  * sums f32 [E, d] | counts i32 [E] | x f32 [n, d] | labels i32 [n], each < E
  */
-export function kmeans_sum(sums: usize, counts: usize, x: usize, labels: usize, n: i32, E: i32, d: i32): void {
+export function kmeans_sum(
+  sums: usize,
+  counts: usize,
+  x: usize,
+  labels: usize,
+  n: i32,
+  E: i32,
+  d: i32,
+): void {
   const bytes = (<usize>d) << 2;
   memory.fill(sums, 0, <usize>E * bytes);
   memory.fill(counts, 0, (<usize>E) << 2);
@@ -150,7 +160,8 @@ export function kmeans_sum(sums: usize, counts: usize, x: usize, labels: usize, 
     store<i32>(counts + (label << 2), load<i32>(counts + (label << 2)) + 1);
     const to = sums + label * bytes;
     let j: usize = 0;
-    for (; j + 16 <= bytes; j += 16) v128.store(to + j, madd(v128.load(to + j), v128.load(x + j), f32x4.splat(1)));
+    for (; j + 16 <= bytes; j += 16)
+      v128.store(to + j, madd(v128.load(to + j), v128.load(x + j), f32x4.splat(1)));
     for (; j < bytes; j += 4) store<f32>(to + j, load<f32>(to + j) + load<f32>(x + j));
   }
 }

@@ -2,14 +2,17 @@
 import { constant, madd, sumLanes } from './simd';
 
 const LOG2E: usize = memory.data<f32>([1.44269504088896341]);
-const MINUS_LN2_HIGH: usize = memory.data<f32>([-0.693359375]); // exact in 10 bits, so n * LN2_HIGH is exact for |n| < 2^13
+// exact in 10 bits, so n * LN2_HIGH is exact for |n| < 2^13
+const MINUS_LN2_HIGH: usize = memory.data<f32>([-0.693359375]);
 const MINUS_LN2_LOW: usize = memory.data<f32>([2.1219444e-4]);
 const LEAST: usize = memory.data<f32>([-88]); // 2^-127 to us, and as bits of an f32 0
 const MOST: usize = memory.data<f32>([88]);
-const MAGIC: usize = memory.data<f32>([12582912]); // 1.5 * 2^23: what is added to it is rounded, and stands in the low bits
+// 1.5 * 2^23: what is added to it is rounded, and stands in the low bits
+const MAGIC: usize = memory.data<f32>([12582912]);
 const BIAS: usize = memory.data<i32>([127 << 23]);
 const ONE: usize = memory.data<f32>([1]);
-// e^r = 1 + r (P1 + r (P2 + ...)): least maximum of the relative error on |r| <= ln 2 / 2, 9.2e-8, and e^0 = 1 exactly
+// e^r = 1 + r (P1 + r (P2 + ...)): least maximum of the relative error on |r| <= ln 2 / 2, 9.2e-8,
+// and e^0 = 1 exactly
 const P5: usize = memory.data<f32>([0.008290272124262702]);
 const P4: usize = memory.data<f32>([0.041898159618617016]);
 const P3: usize = memory.data<f32>([0.16667638127074855]);
@@ -39,7 +42,10 @@ function expOf(
   return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), bias));
 }
 
-/** exp(x) for four lanes. Relative error below 2e-7 on [-87, 88]; 0 below -87.7 (so exp(-inf) = 0 exactly), saturated above 88. */
+/**
+ * exp(x) for four lanes. Relative error below 2e-7 on [-87, 88]; 0 below -87.7 (so exp(-inf) = 0
+ * exactly), saturated above 88.
+ */
 @inline
 export function exp4(x: v128): v128 {
   return expOf(
@@ -58,7 +64,10 @@ export function exp4(x: v128): v128 {
   );
 }
 
-/** s[j] = exp(s[j] - base[j % 4]) for n numbers, rounded up to 4, none of them above base; sums of every fourth. Bit for bit what exp4 gives. s f32 [n] */
+/**
+ * s[j] = exp(s[j] - base[j % 4]) for n numbers, rounded up to 4, none of them above base; sums of
+ * every fourth. Bit for bit what exp4 gives. s f32 [n]
+ */
 @inline
 export function expLanes(s: usize, n: i32, base: v128): v128 {
   const least = constant(LEAST);

@@ -16,7 +16,8 @@ export function rms_norm(y: usize, x: usize, w: usize, n: i32, d: i32, eps: f32)
     for (; j < bytes; j += 4) sum += load<f32>(x + j) * load<f32>(x + j);
     const scale = <f32>1 / sqrt<f32>(sum / <f32>d + eps);
     const by = f32x4.splat(scale);
-    for (j = 0; j < lanes; j += 16) v128.store(y + j, f32x4.mul(f32x4.mul(v128.load(x + j), by), v128.load(w + j)));
+    for (j = 0; j < lanes; j += 16)
+      v128.store(y + j, f32x4.mul(f32x4.mul(v128.load(x + j), by), v128.load(w + j)));
     for (; j < bytes; j += 4) store<f32>(y + j, load<f32>(x + j) * scale * load<f32>(w + j));
   }
 }

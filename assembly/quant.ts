@@ -1,30 +1,34 @@
-// Rows of few bits: each is rotated, so that no channel stands out, and rounded on a scale of its own. Self-contained: a row can be moved anywhere.
+// Rows of few bits: each is rotated, so that no channel stands out, and rounded on a scale of its
+// own. Self-contained: a row can be moved anywhere.
 //
 //   x [d] -> H diag(s) x -> code = round((y - lo) / step), step = (max - min) / (2^bits - 1)
-//   row:  [codes, bits * d / 8 bytes | up to 3 bytes of padding to a multiple of 4 | step f16 | lo f16]
+//   row:  [codes, bits * d / 8 bytes | up to 3 bytes of padding to a multiple of 4 | step, lo: f16]
 //   int8  byte j is code j
 //   int4  byte i < d / 2 holds code i low, code d / 2 + i high
-//   int3  two planes: byte i < d / 4 holds the low two bits of codes i, d / 4 + i, d / 2 + i, 3 d / 4 + i, lowest first;
+//   int3  two planes: byte i < d / 4 holds the low two bits of codes i, d / 4 + i, d / 2 + i,
+//         3 d / 4 + i, lowest first;
 //         byte i < d / 8 behind them holds the third bit of codes i, d / 8 + i, ..., lowest first
 //
-// H is the Walsh-Hadamard transform of the largest power of two that divides d, block by block, orthonormal and so its own inverse; s are fixed signs,
-// without which what all channels have in common would meet in one. Rotating queries too leaves q . k as it is, and values are rotated back once an
-// output. d % 8 == 0.
+// H is the Walsh-Hadamard transform of the largest power of two that divides d, block by block,
+// orthonormal and so its own inverse; s are fixed signs, without which what all channels have in
+// common would meet in one. Rotating queries too leaves q . k as it is, and values are rotated back
+// once an output. d % 8 == 0.
 import { constant, loadHalf, madd, maxLanes, minLanes, toHalves } from './simd';
 
 /** Parities of the hash j * 0x9e3779b1 of channels 0 .. 511, 32 to a word, lowest first. */
 const PARITIES = memory.data<u32>([
-  0x99e3120a, 0xdda0e06a, 0xfad3b885, 0x3de80ad3, 0x00d88408, 0x34fc3e97, 0x59f29039, 0x16d7a5c4, 0x535c3984, 0x1ae5c925, 0xbb9f7df0,
-  0x01c9f319, 0x0db1e93a, 0xd471b11d, 0xa5293780, 0x7088102b,
+  0x99e3120a, 0xdda0e06a, 0xfad3b885, 0x3de80ad3, 0x00d88408, 0x34fc3e97, 0x59f29039, 0x16d7a5c4,
+  0x535c3984, 0x1ae5c925, 0xbb9f7df0, 0x01c9f319, 0x0db1e93a, 0xd471b11d, 0xa5293780, 0x7088102b,
 ]);
 const TABLED: i32 = 512;
 
 /** The sign bits that four parities stand for. */
 const SIGN_BITS = memory.data<u32>([
-  0, 0, 0, 0, 0x80000000, 0, 0, 0, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0, 0, 0, 0, 0x80000000, 0, 0x80000000, 0, 0x80000000, 0, 0,
-  0x80000000, 0x80000000, 0, 0x80000000, 0x80000000, 0x80000000, 0, 0, 0, 0, 0x80000000, 0x80000000, 0, 0, 0x80000000, 0, 0x80000000, 0,
-  0x80000000, 0x80000000, 0x80000000, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0x80000000, 0, 0x80000000, 0x80000000, 0, 0x80000000,
-  0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000,
+  0, 0, 0, 0, 0x80000000, 0, 0, 0, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0, 0, 0, 0,
+  0x80000000, 0, 0x80000000, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0, 0x80000000, 0x80000000,
+  0x80000000, 0, 0, 0, 0, 0x80000000, 0x80000000, 0, 0, 0x80000000, 0, 0x80000000, 0, 0x80000000,
+  0x80000000, 0x80000000, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0x80000000, 0, 0x80000000,
+  0x80000000, 0, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000,
 ]);
 
 /** Sign bits of channels j .. j + 3. */
@@ -88,7 +92,14 @@ function transform(x: usize, d: i32, signed: bool): void {
       const b = signed ? v128.xor(v128.load(p, 16), signs(j + 4)) : v128.load(p, 16);
       const c = signed ? v128.xor(v128.load(p, 32), signs(j + 8)) : v128.load(p, 32);
       const e = signed ? v128.xor(v128.load(p, 48), signs(j + 12)) : v128.load(p, 48);
-      across(p, 16, within(f32x4.mul(a, scale)), within(f32x4.mul(b, scale)), within(f32x4.mul(c, scale)), within(f32x4.mul(e, scale)));
+      across(
+        p,
+        16,
+        within(f32x4.mul(a, scale)),
+        within(f32x4.mul(b, scale)),
+        within(f32x4.mul(c, scale)),
+        within(f32x4.mul(e, scale)),
+      );
     }
     h = 64;
   } else {
@@ -97,7 +108,8 @@ function transform(x: usize, d: i32, signed: bool): void {
   }
   for (; h << 1 < bytes; h <<= 2) {
     for (let block = x; block < end; block += h << 2) {
-      for (let p = block; p < block + h; p += 16) across(p, h, v128.load(p), v128.load(p + h), v128.load(p + 2 * h), v128.load(p + 3 * h));
+      for (let p = block; p < block + h; p += 16)
+        across(p, h, v128.load(p), v128.load(p + h), v128.load(p + 2 * h), v128.load(p + 3 * h));
     }
   }
   if (h < bytes) {
@@ -131,10 +143,16 @@ export function quantBytes(d: i32, bits: i32): usize {
   return (<usize>(d * bits) / 8 + 4 + 3) & ~3;
 }
 
-/** Rows that are rounded together: a scale is a long chain of steps, and those of several rows overlap. */
+/**
+ * Rows that are rounded together: a scale is a long chain of steps, and those of several rows
+ * overlap.
+ */
 export const ROUNDED_ROWS: i32 = 8;
 
-/** Stores n rows, at most ROUNDED_ROWS, as they are (rotated before, where they should be): dst rows ldd bytes | y f32 [n, d] */
+/**
+ * Stores n rows, at most ROUNDED_ROWS, as they are (rotated before, where they should be): dst rows
+ * ldd bytes | y f32 [n, d]
+ */
 export function quantizeRows(dst: usize, y: usize, n: i32, d: i32, bits: i32, ldd: usize): void {
   const wide = (<usize>d) << 2;
   for (let i: usize = 0; i < <usize>n; i++) scaleRow(dst + i * ldd, y + i * wide, d, bits);
@@ -142,11 +160,20 @@ export function quantizeRows(dst: usize, y: usize, n: i32, d: i32, bits: i32, ld
 }
 
 /** The same for rows that lie apart, the i-th at rows + list[i] * bytes of a row. */
-export function quantizeListed(rows: usize, list: usize, y: usize, n: i32, d: i32, bits: i32): void {
+export function quantizeListed(
+  rows: usize,
+  list: usize,
+  y: usize,
+  n: i32,
+  d: i32,
+  bits: i32,
+): void {
   const wide = (<usize>d) << 2;
   const bytes = quantBytes(d, bits);
-  for (let i: usize = 0; i < <usize>n; i++) scaleRow(rows + <usize>load<i32>(list + (i << 2)) * bytes, y + i * wide, d, bits);
-  for (let i: usize = 0; i < <usize>n; i++) codeRow(rows + <usize>load<i32>(list + (i << 2)) * bytes, y + i * wide, d, bits);
+  for (let i: usize = 0; i < <usize>n; i++)
+    scaleRow(rows + <usize>load<i32>(list + (i << 2)) * bytes, y + i * wide, d, bits);
+  for (let i: usize = 0; i < <usize>n; i++)
+    codeRow(rows + <usize>load<i32>(list + (i << 2)) * bytes, y + i * wide, d, bits);
 }
 
 /** Stores step and lo of one row: dst row | y f32 [d] */
@@ -232,10 +259,21 @@ function codeRow(dst: usize, y: usize, d: i32, bits: i32): void {
   }
   memory.fill(dst, 0, at - dst);
   for (let j = 0; j < d; j++)
-    put(dst, j, d, bits, <u32>code1(load<f32>(y + ((<usize>j) << 2)), loadHalf(at + 2), f32x4.extract_lane(by, 0), levels));
+    put(
+      dst,
+      j,
+      d,
+      bits,
+      <u32>(
+        code1(load<f32>(y + ((<usize>j) << 2)), loadHalf(at + 2), f32x4.extract_lane(by, 0), levels)
+      ),
+    );
 }
 
-/** What a number of [-2^21, 2^21] is added to so that the adder rounds it, half to even, and leaves it in the low bits. */
+/**
+ * What a number of [-2^21, 2^21] is added to so that the adder rounds it, half to even, and leaves
+ * it in the low bits.
+ */
 const MAGIC: usize = memory.data<f32>([12582912]); // 1.5 * 2^23
 const MAGIC_BITS: usize = memory.data<u32>([0x4b400000]);
 const THREE: usize = memory.data<u32>([3]);
@@ -353,7 +391,10 @@ export function unpackCodes(dst: usize, src: usize, d: i32, bits: i32, step: v12
     for (let j: usize = 0; j < <usize>d; j++) {
       const two = ((<u32>load<u8>(src + (j % quarter))) >> (2 * <u32>(j / quarter))) & 3;
       const third = ((<u32>load<u8>(high + (j % eighth))) >> (<u32>(j / eighth))) & 1;
-      store<f32>(dst + (j << 2), <f32>(two | (third << 2)) * f32x4.extract_lane(step, 0) + f32x4.extract_lane(lo, 0));
+      store<f32>(
+        dst + (j << 2),
+        <f32>(two | (third << 2)) * f32x4.extract_lane(step, 0) + f32x4.extract_lane(lo, 0),
+      );
     }
     return;
   }

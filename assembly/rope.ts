@@ -1,5 +1,6 @@
-// Rotary position embedding. The angles come as a table, so that positions of any size keep f64 accuracy: row p holds
-// [cos of rot / 2 angles | sin of rot / 2 angles] f32, computed in f64 where positions are known.
+// Rotary position embedding. The angles come as a table, so that positions of any size keep f64
+// accuracy: row p holds [cos of rot / 2 angles | sin of rot / 2 angles] f32, computed in f64 where
+// positions are known.
 import { rows_unrotate } from './quant';
 import { isRotated, rows_load, rows_store, rowBytes, ROWS_F32 } from './rows';
 import { madd } from './simd';
@@ -52,7 +53,15 @@ function rotate(x: usize, angles: usize, rot: i32, neox: bool): void {
  * Rotates row i's heads by the angles of table row i.
  * x f32 [n, heads, d] in place | table f32 [n, rot]; rot even, <= d: the rest of a head stays
  */
-export function rope(x: usize, table: usize, n: i32, heads: i32, d: i32, rot: i32, neox: i32): void {
+export function rope(
+  x: usize,
+  table: usize,
+  n: i32,
+  heads: i32,
+  d: i32,
+  rot: i32,
+  neox: i32,
+): void {
   for (let i = 0; i < n; i++) {
     const angles = table + <usize>i * ((<usize>rot) << 2);
     for (let h = 0; h < heads; h++, x += (<usize>d) << 2) rotate(x, angles, rot, neox != 0);
@@ -60,10 +69,19 @@ export function rope(x: usize, table: usize, n: i32, heads: i32, d: i32, rot: i3
 }
 
 /**
- * Moves n cached keys by the same number of positions: a rotation by the angles of that many (negative: back).
- * rows [n, d] in place | angles f32 [rot], of the shift | scratch f32 [d]
+ * Moves n cached keys by the same number of positions: a rotation by the angles of that many
+ * (negative: back). rows [n, d] in place | angles f32 [rot], of the shift | scratch f32 [d]
  */
-export function rope_shift(rows: usize, angles: usize, scratch: usize, n: i32, d: i32, rot: i32, neox: i32, type: i32): void {
+export function rope_shift(
+  rows: usize,
+  angles: usize,
+  scratch: usize,
+  n: i32,
+  d: i32,
+  rot: i32,
+  neox: i32,
+  type: i32,
+): void {
   const bytes = rowBytes(d, type);
   for (let i = 0; i < n; i++, rows += bytes) {
     if (type == ROWS_F32) {

@@ -1,11 +1,15 @@
-// Cache rows: n rows of d numbers, one after the other, f32, f16 or of few bits. Kernels that compute on rows take them in tiles of TILE rows;
-// f32 rows are used where they lie, other types are widened into scratch first. Rows of few bits are rotated, and what meets them is too (quant.ts),
-// or they share grids with others (kivi.ts).
+// Cache rows: n rows of d numbers, one after the other, f32, f16 or of few bits. Kernels that
+// compute on rows take them in tiles of TILE rows; f32 rows are used where they lie, other types
+// are widened into scratch first. Rows of few bits are rotated, and what meets them is too
+// (quant.ts), or they share grids with others (kivi.ts).
 import { isKivi, kiviBytes, widenRow } from './kivi';
 import { dequantizeRow, quantBytes, quantizeRows, rotateRow, ROUNDED_ROWS } from './quant';
 import { madd, storeHalf, storeHalves, sumLanes, widenHalves } from './simd';
 
-/** Rows a kernel handles at a time: 64 rows of 128 f32 are 32 KiB of keys, within L1 and L2 reach of the queries beside them. */
+/**
+ * Rows a kernel handles at a time: 64 rows of 128 f32 are 32 KiB of keys, within L1 and L2 reach of
+ * the queries beside them.
+ */
 export const TILE: i32 = 64;
 
 /** Row types, as in the table of src/backend/dtype.ts. */
@@ -48,8 +52,19 @@ export function rows_load(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type
   }
 }
 
-/** Appends n rows (of types that stand alone, not those of kivi.ts): dst rows [n, d] | src f32 [n, d] lds | scratch f32 [ROUNDED_ROWS, d] */
-export function rows_store(dst: usize, src: usize, scratch: usize, n: i32, d: i32, lds: i32, type: i32): void {
+/**
+ * Appends n rows (of types that stand alone, not those of kivi.ts): dst rows [n, d] | src f32 [n,
+ * d] lds | scratch f32 [ROUNDED_ROWS, d]
+ */
+export function rows_store(
+  dst: usize,
+  src: usize,
+  scratch: usize,
+  n: i32,
+  d: i32,
+  lds: i32,
+  type: i32,
+): void {
   const bytes = rowBytes(d, type);
   const wide = (<usize>lds) << 2;
   if (isRotated(type)) {
@@ -102,7 +117,14 @@ export function dot(x: usize, y: usize, d: i32): f32 {
 }
 
 /** out[i] = norm2(rows[i]). out f32 [n] | rows [n, d] | scratch rows_scratch() */
-export function row_norms(out: usize, rows: usize, scratch: usize, n: i32, d: i32, type: i32): void {
+export function row_norms(
+  out: usize,
+  rows: usize,
+  scratch: usize,
+  n: i32,
+  d: i32,
+  type: i32,
+): void {
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
     const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), scratch, count, d, type);
@@ -113,8 +135,18 @@ export function row_norms(out: usize, rows: usize, scratch: usize, n: i32, d: i3
   }
 }
 
-/** out = mean_i rows[i] / norm2(rows[i]); rows of length 0 count as 0. out f32 [d] | rows [n, d], n > 0 | scratch rows_scratch() */
-export function mean_direction(out: usize, rows: usize, scratch: usize, n: i32, d: i32, type: i32): void {
+/**
+ * out = mean_i rows[i] / norm2(rows[i]); rows of length 0 count as 0. out f32 [d] | rows [n, d], n
+ * > 0 | scratch rows_scratch()
+ */
+export function mean_direction(
+  out: usize,
+  rows: usize,
+  scratch: usize,
+  n: i32,
+  d: i32,
+  type: i32,
+): void {
   memory.fill(out, 0, (<usize>d) << 2);
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
@@ -124,13 +156,25 @@ export function mean_direction(out: usize, rows: usize, scratch: usize, n: i32, 
       const norm = sqrt<f32>(dot(row, row, d));
       if (norm == 0) continue;
       const by = <f32>1 / (norm * <f32>n);
-      for (let j: usize = 0; j < (<usize>d) << 2; j += 4) store<f32>(out + j, load<f32>(out + j) + load<f32>(row + j) * by);
+      for (let j: usize = 0; j < (<usize>d) << 2; j += 4)
+        store<f32>(out + j, load<f32>(out + j) + load<f32>(row + j) * by);
     }
   }
 }
 
-/** out[i] = cos(rows[i], direction), 0 where either has length 0. out f32 [n] | rows [n, d] | direction f32 [d] | scratch rows_scratch() */
-export function row_cosines(out: usize, rows: usize, direction: usize, scratch: usize, n: i32, d: i32, type: i32): void {
+/**
+ * out[i] = cos(rows[i], direction), 0 where either has length 0. out f32 [n] | rows [n, d] |
+ * direction f32 [d] | scratch rows_scratch()
+ */
+export function row_cosines(
+  out: usize,
+  rows: usize,
+  direction: usize,
+  scratch: usize,
+  n: i32,
+  d: i32,
+  type: i32,
+): void {
   const length = sqrt<f32>(dot(direction, direction, d));
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);

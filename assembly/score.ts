@@ -1,6 +1,8 @@
-// Attention of observers (a patched prompt, the last queries of a block) on cached rows, fused with its aggregation over them.
-// Two passes over the keys: first each query's log-sum-exp, then exp(q.k - lse) folded into one number a row; [G * P, n] never exists. The first can be
-// cut by queries, the second by rows, and is left out where attention has just seen the same rows and left its sums.
+// Attention of observers (a patched prompt, the last queries of a block) on cached rows, fused with
+// its aggregation over them. Two passes over the keys: first each query's log-sum-exp, then exp(q.k
+// - lse) folded into one number a row; [G * P, n] never exists. The first can be cut by queries,
+// the second by rows, and is left out where attention has just seen the same rows and left its
+// sums.
 import { maskedMax, packKeys, tileScores } from './attention';
 import { exp1, expRow } from './math';
 import { gatherQueries } from './queries';
@@ -16,8 +18,9 @@ export function observe_scratch(P: i32, G: i32, d: i32): i32 {
 }
 
 /**
- * Largest score of each query q[p, g] . k[i] / sqrt(d), and sum_i exp(score - largest), over all n rows, or, `causal`, over rows i <= n - P + p.
- * looks f32 [2][P, G], `apart` numbers from one to the other | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
+ * Largest score of each query q[p, g] . k[i] / sqrt(d), and sum_i exp(score - largest), over all n
+ * rows, or, `causal`, over rows i <= n - P + p. looks f32 [2][P, G], `apart` numbers from one to
+ * the other | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
  */
 export function observe_sums(
   looks: usize,
@@ -65,9 +68,12 @@ export function observe_sums(
 }
 
 /**
- * out[i] = mean or max over g, p of softmax_i(q[p, g] . k[i] / sqrt(d)), for rows first .. first + count of n. The softmax runs over all n rows, or,
- * `causal`, over rows i <= n - P + p (the queries are those of the last P rows); its sums are in `looks`, as observe_sums() leaves them.
- * out f32 [count] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch() | looks f32 [2][P, G]; causal: n >= P
+ * out[i] = mean or max over g, p of softmax_i(q[p, g] . k[i] / sqrt(d)), for rows first .. first +
+ * count of n. The softmax runs over all n rows, or,
+ * `causal`, over rows i <= n - P + p (the queries are those of the last P rows); its sums are in
+ * `looks`, as observe_sums() leaves them.
+ * out f32 [count] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch() | looks f32
+ * [2][P, G]; causal: n >= P
  */
 export function observe(
   out: usize,
@@ -106,18 +112,25 @@ export function observe(
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = causal ? min(keys, n - P + (r + i) / G + 1 - at) : keys;
         if (visible <= 0) continue;
-        for (let j = visible; j < ((keys + 3) & ~3); j++) store<f32>(row + ((<usize>j) << 2), -Infinity);
+        for (let j = visible; j < ((keys + 3) & ~3); j++)
+          store<f32>(row + ((<usize>j) << 2), -Infinity);
         expRow(row, keys, load<f32>(peaks + ((<usize>(r + i)) << 2)));
         const by = f32x4.splat(<f32>1 / load<f32>(masses + ((<usize>(r + i)) << 2)));
         for (let j = 0; j < keys; j += 4) {
-          fold(out + ((<usize>(i0 + j)) << 2), f32x4.mul(v128.load(row + ((<usize>j) << 2)), by), keys - j, aggregate);
+          fold(
+            out + ((<usize>(i0 + j)) << 2),
+            f32x4.mul(v128.load(row + ((<usize>j) << 2)), by),
+            keys - j,
+            aggregate,
+          );
         }
       }
     }
   }
   if (aggregate == MEAN) {
     const by = <f32>1 / <f32>R;
-    for (let i: usize = 0; i < (<usize>count) << 2; i += 4) store<f32>(out + i, load<f32>(out + i) * by);
+    for (let i: usize = 0; i < (<usize>count) << 2; i += 4)
+      store<f32>(out + i, load<f32>(out + i) * by);
   }
 }
 
@@ -141,13 +154,17 @@ function fold1(to: usize, p: f32, aggregate: i32): void {
   store<f32>(to, aggregate == MAX ? max(old, p) : old + p);
 }
 
-/** out[i] = mean of s[i - size / 2 .. i + size / 2], zeros beyond the ends. out, s f32 [n], apart; size odd. */
+/**
+ * out[i] = mean of s[i - size / 2 .. i + size / 2], zeros beyond the ends. out, s f32 [n], apart;
+ * size odd.
+ */
 export function average_pool(out: usize, s: usize, n: i32, size: i32): void {
   const half = size >> 1;
   const by = <f32>1 / <f32>size;
   for (let i = 0; i < n; i++) {
     let sum: f32 = 0;
-    for (let j = max(0, i - half); j <= min(n - 1, i + half); j++) sum += load<f32>(s + ((<usize>j) << 2));
+    for (let j = max(0, i - half); j <= min(n - 1, i + half); j++)
+      sum += load<f32>(s + ((<usize>j) << 2));
     store<f32>(out + ((<usize>i) << 2), sum * by);
   }
 }

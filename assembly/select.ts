@@ -17,11 +17,12 @@ export function top_k_scratch(): i32 {
 }
 
 /**
- * Writes the indices of the min(k, n) largest scores, ascending; ties go to the lower index, NaN counts below -inf. Returns how many.
- * kept i32 [min(k, n)] | scores f32 [n] | scratch top_k_scratch()
+ * Writes the indices of the min(k, n) largest scores, ascending; ties go to the lower index, NaN
+ * counts below -inf. Returns how many. kept i32 [min(k, n)] | scores f32 [n] | scratch
+ * top_k_scratch()
  *
- * A radix select: three histograms of 11, 11 and 10 bits find the k-th largest key, a last pass writes all above it and the first
- * of those equal to it.
+ * A radix select: three histograms of 11, 11 and 10 bits find the k-th largest key, a last pass
+ * writes all above it and the first of those equal to it.
  */
 export function top_k(kept: usize, scores: usize, scratch: usize, n: i32, k: i32): i32 {
   if (k >= n) {

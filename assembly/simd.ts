@@ -1,8 +1,10 @@
-// Lane helpers that every kernel shares, and the only file that knows of relaxed SIMD. Only relaxed_simd leaves the module.
+// Lane helpers that every kernel shares, and the only file that knows of relaxed SIMD. Only
+// relaxed_simd leaves the module.
 
 /**
- * A constant of a loop, from static memory: `const LOG2E = memory.data<f32>([1.4427])`, then constant(LOG2E). Written as a splat it would be made anew in
- * every pass (engines do not keep vector constants in registers): two 64-bit moves and two inserts, where this is one load.
+ * A constant of a loop, from static memory: `const LOG2E = memory.data<f32>([1.4427])`, then
+ * constant(LOG2E). Written as a splat it would be made anew in every pass (engines do not keep
+ * vector constants in registers): two 64-bit moves and two inserts, where this is one load.
  */
 @inline
 export function constant(at: usize): v128 {
@@ -49,8 +51,9 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
-// f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112, subnormals included.
-// Infinities and NaN come out as finite numbers: no weight or cache row of a working model holds them.
+// f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112,
+// subnormals included. Infinities and NaN come out as finite numbers: no weight or cache row of a
+// working model holds them.
 const HALF_MASK: i32 = 0x8fffe000;
 const HALF_SCALE: f32 = 5.192296858534828e33; // 2^112
 const MASKS: usize = memory.data<i32>([HALF_MASK]);
@@ -102,14 +105,16 @@ const TO_HALF: usize = memory.data<f32>([1.925929944387236e-34]); // 2^-112
 
 /**
  * Four f32 as four f16 in the low 8 bytes, round to nearest even, saturated to +-65504.
- * Adding a number whose ulp is the target's makes the f32 adder do the rounding (normals and subnormals alike).
+ * Adding a number whose ulp is the target's makes the f32 adder do the rounding (normals and
+ * subnormals alike).
  */
 @inline
 export function toHalves(v: v128): v128 {
   const sign = v128.and(v, constant(SIGN));
   const magnitude = f32x4.pmin(constant(LARGEST), v128.andnot(v, constant(SIGN)));
   const exponent = v128.and(magnitude, constant(EXPONENT));
-  // the magic number is 2^13 times the power of two of v, and no less than what rounds at 2^-24, the smallest subnormal
+  // the magic number is 2^13 times the power of two of v, and no less than what rounds at 2^-24,
+  // the smallest subnormal
   const magic = i32x4.max_u(i32x4.add(exponent, constant(THIRTEEN)), constant(HALF));
   const rounded = f32x4.sub(f32x4.add(magnitude, magic), magic);
   const scaled = f32x4.mul(rounded, constant(TO_HALF));

@@ -1,4 +1,5 @@
-// What a bench is: something measured, with its rate, its share of the machine's limit in the same run, and a note for people.
+// What a bench is: something measured, with its rate, its share of the machine's limit in the same
+// run, and a note for people.
 
 export interface Measurement {
   readonly name: string;

@@ -32,21 +32,43 @@ export const clusters: BenchGroup = {
       const backend = createWasmBackend({ threads: 1 });
       const allocate = (count: number) => backend.arena.allocate(count * 4);
       const x = { address: allocate(ROWS * WIDTH), columns: WIDTH };
-      const [centroids, sums] = [0, 1].map(() => ({ address: allocate(COUNT * WIDTH), columns: WIDTH }));
+      const [centroids, sums] = [0, 1].map(() => ({
+        address: allocate(COUNT * WIDTH),
+        columns: WIDTH,
+      }));
       const [labels, distances, bounds] = [0, 1, 2].map(() => allocate(ROWS));
       const [counts, moved] = [allocate(COUNT), allocate(COUNT)];
-      backend.reserveScratch({ tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, width: WIDTH, clusters: COUNT });
+      backend.reserveScratch({
+        tokens: 1,
+        queryHeads: 1,
+        kvHeads: 1,
+        headDim: 1,
+        width: WIDTH,
+        clusters: COUNT,
+      });
       rows.forEach((row, i) => backend.floats(x.address + i * WIDTH * 4, WIDTH).set(row));
       let steps = 0;
       const once = () => {
-        seeds.forEach((seed, e) => backend.floats(centroids.address + e * WIDTH * 4, WIDTH).set(seed));
+        seeds.forEach((seed, e) =>
+          backend.floats(centroids.address + e * WIDTH * 4, WIDTH).set(seed),
+        );
         let any = true;
         steps = 0;
         for (let step = 0; step < STEPS && any; step++) {
           steps++;
-          backend.kmeansAssign(labels, distances, x, centroids, ROWS, COUNT, step === 0 ? { bounds } : { bounds, moved });
+          backend.kmeansAssign(
+            labels,
+            distances,
+            x,
+            centroids,
+            ROWS,
+            COUNT,
+            step === 0 ? { bounds } : { bounds, moved },
+          );
           backend.kmeansSum(sums, counts, x, labels, ROWS, COUNT);
-          const [means, totals] = [centroids, sums].map((t) => backend.floats(t.address, COUNT * WIDTH));
+          const [means, totals] = [centroids, sums].map((t) =>
+            backend.floats(t.address, COUNT * WIDTH),
+          );
           const by = backend.floats(moved, COUNT);
           moveCentroids(means, totals, backend.ints(counts, COUNT), by);
           any = by.some((distance) => distance > 0);
@@ -63,7 +85,10 @@ export const clusters: BenchGroup = {
         if (other && (!peer || other.ms < peer.ms)) peer = other;
       }
       const own = Math.min(...times);
-      const same = peer && backend.ints(labels, ROWS).reduce((sum, e, i) => sum + (e === peer.labels[i] ? 1 : 0), 0) / ROWS;
+      const same =
+        peer &&
+        backend.ints(labels, ROWS).reduce((sum, e, i) => sum + (e === peer.labels[i] ? 1 : 0), 0) /
+          ROWS;
       report({
         name: `k-means, clusters ${kind}`,
         rate: own,

@@ -1,4 +1,5 @@
-// Conversations of 4k to 128k tokens at a fixed budget: time per block, cached bytes and process memory stay flat; with a full cache they do not.
+// Conversations of 4k to 128k tokens at a fixed budget: time per block, cached bytes and process
+// memory stay flat; with a full cache they do not.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readDialogues } from '../src/eval/datasets/registry.ts';
@@ -17,16 +18,30 @@ const SHORTEST = 4 * 1024;
 
 export const growth: BenchGroup = {
   name: 'growth',
-  summary: `conversations of 4k to 128k tokens, ${BUDGET} rows a head, blocks of ${BLOCK}: median block of the last eighth; cached rows; process`,
+  summary:
+    `conversations of 4k to 128k tokens, ${BUDGET} rows a head, blocks of ${BLOCK}: ` +
+    `median block of the last eighth; cached rows; process`,
   async run(report) {
     const root = new URL('../../../models/', import.meta.url);
-    const model = await loadModel(fileURLToPath(new URL('recollect-tiny.gguf', root)), { threads: 1 });
-    const text = readDialogues(readFileSync(new URL('conv-16k.jsonl', root), 'utf8'), 'conv-16k.jsonl').flatMap((d) => d.turns.map((t) => t.line));
+    const model = await loadModel(fileURLToPath(new URL('recollect-tiny.gguf', root)), {
+      threads: 1,
+    });
+    const text = readDialogues(
+      readFileSync(new URL('conv-16k.jsonl', root), 'utf8'),
+      'conv-16k.jsonl',
+    ).flatMap((d) => d.turns.map((t) => t.line));
     const once = model.tokenizer.encode(text.join(''));
-    const block = (b: number) => Array.from({ length: BLOCK }, (__, i) => once[(b * BLOCK + i) % once.length]);
+    const block = (b: number) =>
+      Array.from({ length: BLOCK }, (__, i) => once[(b * BLOCK + i) % once.length]);
     for (const policy of ['keydiff', 'snapkv', 'full']) {
       const longest = policy === 'full' ? LONGEST_FULL : LONGEST;
-      const plan = planRun(model.executor, planOptions(policy, { budget: { tokens: policy === 'full' ? longest : BUDGET }, blockSize: BLOCK }));
+      const plan = planRun(
+        model.executor,
+        planOptions(policy, {
+          budget: { tokens: policy === 'full' ? longest : BUDGET },
+          blockSize: BLOCK,
+        }),
+      );
       const run = new Run(model.executor, plan);
       const times: number[] = [];
       for (let b = 0, length = SHORTEST; b < longest / BLOCK; b++) {
@@ -41,7 +56,9 @@ export const growth: BenchGroup = {
           rate: last[last.length >> 1],
           unit: 'ms',
           at: { series: policy, x: length },
-          note: `${(run.layers.cacheBytes / 2 ** 20).toFixed(2)} MiB cached, process ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
+          note:
+            `${(run.layers.cacheBytes / 2 ** 20).toFixed(2)} MiB cached, process ` +
+            `${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`,
         });
         length *= 2;
       }

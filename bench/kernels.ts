@@ -1,4 +1,5 @@
-// Kernels on the shapes of a 135M-parameter model (576 wide, 9 and 3 heads of 64) with blocks of 256.
+// Kernels on the shapes of a 135M-parameter model (576 wide, 9 and 3 heads of 64) with blocks of
+// 256.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { weightRowBytes, weightTypes } from '../src/backend/dtype.ts';
 import { Bench as Inputs } from '../test/cases/ops.ts';
@@ -33,7 +34,13 @@ export const kernels: BenchGroup = {
         limit: 'f32 register tile',
       });
       const gbs = (4096 * weightRowBytes(type, K)) / single / 1e6;
-      report({ name: `linearOne ${type.name} ${K}x4096`, rate: gbs, unit: 'GB/s', share: gbs / (read.amount / readMs / 1e6), limit: 'memory read' });
+      report({
+        name: `linearOne ${type.name} ${K}x4096`,
+        rate: gbs,
+        unit: 'GB/s',
+        share: gbs / (read.amount / readMs / 1e6),
+        limit: 'memory read',
+      });
     }
     const backend = createWasmBackend({ threads: 1 });
     backend.reserveScratch({ tokens: T, queryHeads: 9, kvHeads: 3, headDim: HEAD_DIM, width: K });
@@ -45,7 +52,13 @@ export const kernels: BenchGroup = {
       const scores = inputs.room(HEADS * ROWS * 4);
       const count = 64;
       const attend = () => backend.attention(out, q, heads, T, HEAD_DIM, type);
-      const look = () => backend.observe(scores, heads, HEAD_DIM, type, { queries: q, count, causal: false, aggregate: 'max' });
+      const look = () =>
+        backend.observe(scores, heads, HEAD_DIM, type, {
+          queries: q,
+          count,
+          causal: false,
+          aggregate: 'max',
+        });
       const [attention, observe, tileMs] = await sideBySide([attend, look, tile.run]);
       const tileGflops = tile.amount / tileMs / 1e6;
       const products = 2 * 2 * T * HEADS * GROUP * HEAD_DIM * (ROWS - T / 2);
@@ -67,6 +80,10 @@ export const kernels: BenchGroup = {
     }
     const scores = inputs.tensor(1, ROWS * HEADS);
     const kept = inputs.room(ROWS * HEADS * 4);
-    report({ name: `topK of ${ROWS * HEADS}`, rate: await medianMs(() => void backend.topK(kept, scores.address, ROWS * HEADS, ROWS)), unit: 'ms' });
+    report({
+      name: `topK of ${ROWS * HEADS}`,
+      rate: await medianMs(() => void backend.topK(kept, scores.address, ROWS * HEADS, ROWS)),
+      unit: 'ms',
+    });
   },
 };

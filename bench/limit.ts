@@ -1,4 +1,5 @@
-// The machine's limits as our own instructions reach them: the register tile on data that stay in L1, and reading memory once.
+// The machine's limits as our own instructions reach them: the register tile on data that stay in
+// L1, and reading memory once.
 import { Bench } from 'tinybench';
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { compileKernels } from '../src/backend/wasm/builds.ts';
@@ -12,12 +13,21 @@ export async function medianMs(work: () => void, timeMs = 400): Promise<number> 
   bench.add('it', work);
   await bench.run();
   const { result } = bench.tasks[0];
-  if (!result || !('latency' in result)) throw new Error('the benched function failed', { cause: result && 'error' in result ? result.error : undefined });
+  if (!result || !('latency' in result))
+    throw new Error('the benched function failed', {
+      cause: result && 'error' in result ? result.error : undefined,
+    });
   return result.latency.p50;
 }
 
-/** Median milliseconds of several functions, called in turn so that all meet the same moments of the machine. */
-export async function sideBySide(works: readonly (() => unknown)[], rounds = 15): Promise<number[]> {
+/**
+ * Median milliseconds of several functions, called in turn so that all meet the same moments of the
+ * machine.
+ */
+export async function sideBySide(
+  works: readonly (() => unknown)[],
+  rounds = 15,
+): Promise<number[]> {
   const times = works.map(() => [] as number[]);
   const repeats: number[] = [];
   for (const work of works) {
@@ -61,7 +71,12 @@ export function readWork(): LimitWork {
   const backend = createWasmBackend({ threads: 1 });
   const [rows, columns] = [8192, 4096];
   const type = weightTypes[0];
-  const w = { address: backend.arena.allocate(backend.weightBytes(type, rows, columns)), type, rows, columns };
+  const w = {
+    address: backend.arena.allocate(backend.weightBytes(type, rows, columns)),
+    type,
+    rows,
+    columns,
+  };
   // pages that were never written are one page of zeros
   backend.floats(w.address, rows * columns).fill(1);
   const [x, y] = [

@@ -1,5 +1,6 @@
-// What a policy costs beside the forward pass that it rates: a block's step with it over one that only evicts the oldest rows, in a full cache of
-// a model of the 135M shape (four of its layers: they cost alike). A patched prompt is forwarded itself; that is taken off.
+// What a policy costs beside the forward pass that it rates: a block's step with it over one that
+// only evicts the oldest rows, in a full cache of a model of the 135M shape (four of its layers:
+// they cost alike). A patched prompt is forwarded itself; that is taken off.
 import { planRun } from '../src/engine/plan.ts';
 import { Run } from '../src/engine/run.ts';
 import { loadModel } from '../src/engine/model.ts';
@@ -20,12 +21,16 @@ export const policies: BenchGroup = {
   summary: `what rating ${BUDGET + BLOCK} rows costs beside the forward pass of a block of ${BLOCK}`,
   async run(report) {
     const model = await loadModel(randomModel(LAYERS), { threads: 1 });
-    const block = (seed: number) => Array.from({ length: BLOCK }, (__, i) => (i * 7919 + seed * 104729) % SHAPE.vocabulary);
+    const block = (seed: number) =>
+      Array.from({ length: BLOCK }, (__, i) => (i * 7919 + seed * 104729) % SHAPE.vocabulary);
     const names = all.filter((p) => p.evicts && p.name !== NEUTRAL).map((p) => p.name);
     const runs = [];
     for (const name of [NEUTRAL, ...names]) {
       const { heads, layers } = findPolicy(name);
-      const plan = planRun(model.executor, planOptions(name, { budget: { tokens: BUDGET }, blockSize: BLOCK, heads, layers }));
+      const plan = planRun(
+        model.executor,
+        planOptions(name, { budget: { tokens: BUDGET }, blockSize: BLOCK, heads, layers }),
+      );
       const run = new Run(model.executor, plan);
       for (let b = 0; b <= BUDGET / BLOCK; b++) await run.step(block(b));
       runs.push({ name, run, times: [] as number[] });
@@ -45,7 +50,14 @@ export const policies: BenchGroup = {
       // a prompt as long as the block costs as much to forward again
       const passes = patched ? 2 : 1;
       const share = median(times.map((t, i) => t / neutral.times[i])) / passes - 1;
-      report({ name, rate: 100 * share, unit: '%', note: patched ? "over the block's and its prompt's forward passes" : "over the block's forward pass" });
+      report({
+        name,
+        rate: 100 * share,
+        unit: '%',
+        note: patched
+          ? "over the block's and its prompt's forward passes"
+          : "over the block's forward pass",
+      });
     }
     for (const { run } of runs) run.dispose();
     model.dispose();

@@ -1,4 +1,5 @@
-// f32 matrix products beside those of onnxruntime-web and tfjs, and beside what this processor reads and multiplies.
+// f32 matrix products beside those of onnxruntime-web and tfjs, and beside what this processor
+// reads and multiplies.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { weightTypes } from '../src/backend/dtype.ts';
 import { createRandom } from '../src/math/rng.ts';
@@ -22,7 +23,12 @@ export const products: BenchGroup = {
       const numbers = (count: number) => Float32Array.from({ length: count }, () => random() - 0.5);
       const [x, w] = [numbers(n * k), numbers(k * m)];
       const type = weightTypes[0];
-      const weight = { address: backend.arena.allocate(backend.weightBytes(type, m, k)), type, rows: m, columns: k };
+      const weight = {
+        address: backend.arena.allocate(backend.weightBytes(type, m, k)),
+        type,
+        rows: m,
+        columns: k,
+      };
       // ours are stored by output, as models have them
       const transposed = new Float32Array(m * k);
       for (let i = 0; i < m; i++) for (let j = 0; j < k; j++) transposed[i * k + j] = w[j * m + i];
@@ -32,9 +38,16 @@ export const products: BenchGroup = {
       backend.floats(input.address, n * k).set(x);
       backend.reserveScratch({ tokens: n, queryHeads: 1, kvHeads: 1, headDim: 64, width: k });
       const peers = await peerProducts(n, k, m, x, w);
-      const ours = () => (n === 1 ? backend.linearOne([[output, weight]], input) : backend.linear([[output, weight]], input, n));
+      const ours = () =>
+        n === 1
+          ? backend.linearOne([[output, weight]], input)
+          : backend.linear([[output, weight]], input, n);
       const limit = n === 1 ? readWork() : tileWork();
-      const [own, limitMs, ...others] = await sideBySide([ours, limit.run, ...peers.map((p) => p.run)]);
+      const [own, limitMs, ...others] = await sideBySide([
+        ours,
+        limit.run,
+        ...peers.map((p) => p.run),
+      ]);
       const gflops = (ms: number) => (2 * n * k * m) / ms / 1e6;
       const amount = n === 1 ? k * m * 4 : 2 * n * k * m;
       report({

@@ -6,7 +6,15 @@ import { floatToHalf } from '../src/math/half.ts';
 import { type MetadataValue, type TensorSpec, writeGguf } from '../test/gguf-writer.ts';
 
 /** SmolLM2-135M's: 576 wide, 9 and 3 heads of 64, feed-forward 1536, vocabulary 49152. */
-export const SHAPE = { layers: 30, width: 576, heads: 9, kvHeads: 3, headDim: 64, feedForward: 1536, vocabulary: 49152 };
+export const SHAPE = {
+  layers: 30,
+  width: 576,
+  heads: 9,
+  kvHeads: 3,
+  headDim: 64,
+  feedForward: 1536,
+  vocabulary: 49152,
+};
 
 /** A Q8_0 matrix of small random numbers. */
 function q8(random: () => number, rows: number, columns: number): Uint8Array {
@@ -25,7 +33,12 @@ function writeRandomModel(path: string, layers: number): void {
   const { width: D, heads, kvHeads, headDim: d, feedForward: F, vocabulary: V } = SHAPE;
   const random = createRandom(1);
   const ones = (n: number): Uint8Array => new Uint8Array(new Float32Array(n).fill(1).buffer);
-  const matrix = (name: string, rows: number, columns: number): TensorSpec => ({ name, shape: [columns, rows], type: 8, data: q8(random, rows, columns) });
+  const matrix = (name: string, rows: number, columns: number): TensorSpec => ({
+    name,
+    shape: [columns, rows],
+    type: 8,
+    data: q8(random, rows, columns),
+  });
   const vector = (name: string): TensorSpec => ({ name, shape: [D], type: 0, data: ones(D) });
   const tensors = [matrix('token_embd.weight', V, D), vector('output_norm.weight')];
   for (let i = 0; i < layers; i++) {
@@ -56,7 +69,9 @@ function writeRandomModel(path: string, layers: number): void {
     'tokenizer.ggml.model': 'gpt2',
     'tokenizer.ggml.pre': 'gpt-2',
     // letters first, so that a text of n letters is n tokens in every engine
-    'tokenizer.ggml.tokens': Array.from({ length: V }, (_, i) => (i < 26 ? String.fromCharCode(97 + i) : i === 26 ? 'th' : `<t${i}>`)),
+    'tokenizer.ggml.tokens': Array.from({ length: V }, (_, i) =>
+      i < 26 ? String.fromCharCode(97 + i) : i === 26 ? 'th' : `<t${i}>`,
+    ),
     'tokenizer.ggml.merges': ['t h'],
     'tokenizer.ggml.eos_token_id': V - 1,
   };

@@ -8,7 +8,11 @@ export interface BenchRun {
   readonly limits: Limits;
   /** Other engines that were there, with their versions. */
   readonly peers: Readonly<Record<string, string>>;
-  readonly groups: { readonly name: string; readonly summary: string; readonly measurements: readonly Measurement[] }[];
+  readonly groups: {
+    readonly name: string;
+    readonly summary: string;
+    readonly measurements: readonly Measurement[];
+  }[];
 }
 
 /** How many times as good as a peer: faster, or done in less time. */
@@ -17,8 +21,10 @@ export function ratioOf({ rate, unit }: Measurement, peer: { readonly rate: numb
 }
 
 const format = (x: number) => x.toFixed(Math.abs(x) < 10 ? 2 : 1);
-const shareOf = ({ share, limit }: Measurement) => (share === undefined ? '' : `${(100 * share).toFixed(0)}% of ${limit}`);
-const peersOf = (m: Measurement) => (m.peers ?? []).map((p) => `${format(ratioOf(m, p))} x ${p.name} (${format(p.rate)})`);
+const shareOf = ({ share, limit }: Measurement) =>
+  share === undefined ? '' : `${(100 * share).toFixed(0)}% of ${limit}`;
+const peersOf = (m: Measurement) =>
+  (m.peers ?? []).map((p) => `${format(ratioOf(m, p))} x ${p.name} (${format(p.rate)})`);
 
 export function describe(m: Measurement): string {
   return `${m.name.padEnd(44)} ${format(m.rate).padStart(9)} ${m.unit.padEnd(9)} ${[shareOf(m), ...peersOf(m), m.note].filter(Boolean).join('; ')}`.trimEnd();
@@ -37,11 +43,25 @@ export function figuresOf({ groups }: BenchRun): Record<string, string> {
     const series = [...new Set(placed.map((m) => m.at!.series))].map((one, i) => ({
       name: one,
       color: COLORS[i % COLORS.length],
-      points: placed.filter((m) => m.at!.series === one).map((m): [number, number] => [m.at!.x, m.rate]),
+      points: placed
+        .filter((m) => m.at!.series === one)
+        .map((m): [number, number] => [m.at!.x, m.rate]),
     }));
-    const x = { label: 'tokens of conversation', scale: 'log' as const, ticks: xs.map((v): [number, string] => [v, `${v / 1024}k`]) };
-    const y = { label: `${placed[0].unit} a block`, ticks: [0, 1, 2, 3, 4].map((i): [number, string] => [(i / 4) * top, ((i / 4) * top).toFixed(0)]) };
-    figures[name] = standalone(lineChart(`${name}: ${placed[0].unit} a block`, x, y, series, { markers: true }));
+    const x = {
+      label: 'tokens of conversation',
+      scale: 'log' as const,
+      ticks: xs.map((v): [number, string] => [v, `${v / 1024}k`]),
+    };
+    const y = {
+      label: `${placed[0].unit} a block`,
+      ticks: [0, 1, 2, 3, 4].map((i): [number, string] => [
+        (i / 4) * top,
+        ((i / 4) * top).toFixed(0),
+      ]),
+    };
+    figures[name] = standalone(
+      lineChart(`${name}: ${placed[0].unit} a block`, x, y, series, { markers: true }),
+    );
   }
   return figures;
 }
@@ -53,7 +73,8 @@ export function toMarkdown(run: BenchRun): string {
   const cell = (text: string) => text.replaceAll('|', '\\|');
   const tables = groups.map(({ name, summary, measurements }) => {
     const lines = measurements.map(
-      (m) => `| ${[m.name, `${format(m.rate)} ${m.unit}`, shareOf(m), peersOf(m).join(', '), m.note ?? ''].map(cell).join(' | ')} |`,
+      (m) =>
+        `| ${[m.name, `${format(m.rate)} ${m.unit}`, shareOf(m), peersOf(m).join(', '), m.note ?? ''].map(cell).join(' | ')} |`,
     );
     const figure = figures[name] ? [`![${name}](figures/${name}.svg)`, ''] : [];
     return [
@@ -70,10 +91,13 @@ export function toMarkdown(run: BenchRun): string {
   const head = [
     '# Benchmarks',
     '',
-    'Written by `npm run bench -- --docs`; do not edit. Limits and other engines are measured in the same run; shared machines are noisy, so ratios count.',
-    'Other engines are measured where `npm install --prefix bench/peers` has put them (wllama needs Chromium, too).',
+    'Written by `npm run bench -- --docs`; do not edit. Limits and other engines are measured ' +
+      'in the same run; shared machines are noisy, so ratios count.',
+    'Other engines are measured where `npm install --prefix bench/peers` has put them (wllama ' +
+      'needs Chromium, too).',
     '',
-    `${machine}, ${date}. Register tile ${format(limits.tileGflops)} GFLOP/s, memory read ${format(limits.readGbs)} GB/s.`,
+    `${machine}, ${date}. Register tile ${format(limits.tileGflops)} GFLOP/s, memory read ` +
+      `${format(limits.readGbs)} GB/s.`,
     ...(versions.length > 0 ? ['', `Beside: ${versions.join(', ')}.`] : []),
   ].join('\n');
   return `${[head, ...tables].join('\n\n')}\n`;
@@ -88,14 +112,21 @@ export function compareRuns(before: BenchRun, now: BenchRun): string[] {
     new Map(
       run.groups.flatMap(({ name, measurements }) =>
         measurements.flatMap((m): [string, number][] => [
-          ...(m.share === undefined ? [] : [[`${name}: ${m.name}, ${m.limit}`, m.share] as [string, number]]),
-          ...(m.peers ?? []).map((p): [string, number] => [`${name}: ${m.name}, beside ${p.name}`, ratioOf(m, p)]),
+          ...(m.share === undefined
+            ? []
+            : [[`${name}: ${m.name}, ${m.limit}`, m.share] as [string, number]]),
+          ...(m.peers ?? []).map((p): [string, number] => [
+            `${name}: ${m.name}, beside ${p.name}`,
+            ratioOf(m, p),
+          ]),
         ]),
       ),
     );
   const old = ratios(before);
   return [...ratios(now)].flatMap(([what, ratio]) => {
     const was = old.get(what);
-    return was !== undefined && ratio < (1 - TOLERANCE) * was ? [`fell: ${what}: ${format(was)} -> ${format(ratio)}`] : [];
+    return was !== undefined && ratio < (1 - TOLERANCE) * was
+      ? [`fell: ${what}: ${format(was)} -> ${format(ratio)}`]
+      : [];
   });
 }

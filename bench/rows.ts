@@ -1,4 +1,5 @@
-// Rounding cache rows and widening them again, beside plain JavaScript that does the same without rotating, and beside copying.
+// Rounding cache rows and widening them again, beside plain JavaScript that does the same without
+// rotating, and beside copying.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { rowBytes } from '../src/backend/dtype.ts';
 import { Bench as Inputs } from '../test/cases/ops.ts';
@@ -42,14 +43,25 @@ export const rows: BenchGroup = {
     const list = inputs.room(ROWS * 4);
     backend.ints(list, ROWS).set(Array.from({ length: ROWS }, (__, i) => i));
     const numbers = backend.floats(x.address, ROWS * WIDTH).slice();
-    const [codes, scales, back] = [new Uint8Array(ROWS * WIDTH), new Float32Array(2 * ROWS), new Float32Array(ROWS * WIDTH)];
+    const [codes, scales, back] = [
+      new Uint8Array(ROWS * WIDTH),
+      new Float32Array(2 * ROWS),
+      new Float32Array(ROWS * WIDTH),
+    ];
     const gbs = (ms: number) => (ROWS * WIDTH * 4) / ms / 1e6;
     for (const type of ['kivi-int8', 'kivi-int4', 'int8', 'int4', 'int3'] as const) {
       const at = inputs.room(ROWS * rowBytes(type, WIDTH, 'values'));
       const kivi = type.startsWith('kivi');
-      const store = () => (kivi ? backend.groupRows(at, list, x.address, 0, ROWS, WIDTH, type, 'values') : backend.storeRows(at, x, 0, ROWS, WIDTH, type));
+      const store = () =>
+        kivi
+          ? backend.groupRows(at, list, x.address, 0, ROWS, WIDTH, type, 'values')
+          : backend.storeRows(at, x, 0, ROWS, WIDTH, type);
       const copy = () => backend.moveBytes(wide.address, x.address, ROWS * WIDTH * 4);
-      const [quantize, plain, copied] = await sideBySide([store, () => plainQuantize(codes, scales, numbers), copy]);
+      const [quantize, plain, copied] = await sideBySide([
+        store,
+        () => plainQuantize(codes, scales, numbers),
+        copy,
+      ]);
       const what = kivi ? 'as they are' : 'rotated';
       report({
         name: `round to ${type.replace('kivi-', '')}, ${what}`,
@@ -61,7 +73,11 @@ export const rows: BenchGroup = {
       });
       if (!kivi) continue;
       const widen = () => backend.gatherRows(wide.address, at, list, ROWS, WIDTH, type, 'values');
-      const [dequantize, plainBack, again] = await sideBySide([widen, () => plainDequantize(back, codes, scales), copy]);
+      const [dequantize, plainBack, again] = await sideBySide([
+        widen,
+        () => plainDequantize(back, codes, scales),
+        copy,
+      ]);
       report({
         name: `widen ${type.replace('kivi-', '')}`,
         rate: gbs(dequantize),

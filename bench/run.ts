@@ -1,4 +1,5 @@
-// Runs the benches and prints a line each. The limits are measured in the same run, and so are other engines where they are installed.
+// Runs the benches and prints a line each. The limits are measured in the same run, and so are
+// other engines where they are installed.
 //
 //   npm run bench -- [GROUP ...] [--json FILE] [--docs] [--check FILE]
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -20,7 +21,16 @@ import { type BenchRun, compareRuns, describe, figuresOf, toMarkdown } from './r
 import { rows } from './rows.ts';
 import { sampling } from './sampling.ts';
 
-const groups: readonly BenchGroup[] = [engine, products, kernels, clusters, rows, policies, sampling, growth];
+const groups: readonly BenchGroup[] = [
+  engine,
+  products,
+  kernels,
+  clusters,
+  rows,
+  policies,
+  sampling,
+  growth,
+];
 const usage = `usage: npm run bench -- [GROUP ...] [--json FILE] [--docs] [--check FILE]
 groups: ${groups.map((g) => g.name).join(', ')} (default: all)
   --json FILE    write what was measured
@@ -29,7 +39,10 @@ groups: ${groups.map((g) => g.name).join(', ')} (default: all)
 
 function readArguments() {
   try {
-    return parseArgs({ allowPositionals: true, options: { json: { type: 'string' }, docs: { type: 'boolean' }, check: { type: 'string' } } });
+    return parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'string' }, docs: { type: 'boolean' }, check: { type: 'string' } },
+    });
   } catch (error) {
     console.error(`${(error as Error).message}\n${usage}`);
     process.exit(2);
@@ -41,17 +54,25 @@ if (unknown !== undefined) {
   console.error(`no bench '${unknown}'\n${usage}`);
   process.exit(2);
 }
-const before = values.check === undefined ? undefined : (JSON.parse(readFileSync(values.check, 'utf8')) as BenchRun);
+const before =
+  values.check === undefined
+    ? undefined
+    : (JSON.parse(readFileSync(values.check, 'utf8')) as BenchRun);
 
 const limits = await measureLimits();
 const run: BenchRun = {
-  machine: `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}, ${detectBuild()} kernels`,
+  machine:
+    `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}, ` +
+    `${detectBuild()} kernels`,
   date: new Date().toISOString().slice(0, 10),
   limits,
   peers: peerVersions(),
   groups: [],
 };
-console.log(`${run.machine}\nlimits in this run: register tile ${limits.tileGflops.toFixed(1)} GFLOP/s, memory read ${limits.readGbs.toFixed(1)} GB/s`);
+console.log(
+  `${run.machine}\nlimits in this run: register tile ${limits.tileGflops.toFixed(1)} GFLOP/s, ` +
+    `memory read ${limits.readGbs.toFixed(1)} GB/s`,
+);
 for (const group of groups.filter((g) => wanted.length === 0 || wanted.includes(g.name))) {
   console.log(`\n${group.name}: ${group.summary}`);
   const measured: Measurement[] = [];
@@ -65,8 +86,12 @@ if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run,
 if (values.docs) {
   const docs = new URL('../../../docs/', import.meta.url);
   const page = fileURLToPath(new URL('benchmarks.md', docs));
-  writeFileSync(page, await format(toMarkdown(run), { ...(await resolveConfig(page)), parser: 'markdown' }));
-  for (const [name, svg] of Object.entries(figuresOf(run))) writeFileSync(fileURLToPath(new URL(`figures/${name}.svg`, docs)), svg);
+  writeFileSync(
+    page,
+    await format(toMarkdown(run), { ...(await resolveConfig(page)), parser: 'markdown' }),
+  );
+  for (const [name, svg] of Object.entries(figuresOf(run)))
+    writeFileSync(fileURLToPath(new URL(`figures/${name}.svg`, docs)), svg);
 }
 const fallen = before ? compareRuns(before, run) : [];
 for (const line of fallen) console.error(line);

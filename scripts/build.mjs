@@ -1,14 +1,25 @@
-// Builds what changed: kernels (asc, every target of asconfig.json), their bytes as modules, the TypeScript, the texts of the
-// workers. Output in build/ only.
+// Builds what changed: kernels (asc, every target of asconfig.json), their bytes as modules, the
+// TypeScript, the texts of the workers. Output in build/ only.
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 function run(script, args) {
-  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], { cwd: root, stdio: ['ignore', 2, 2] });
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
   if (status !== 0) {
     console.error(`the build stopped at ${script}: see the messages above`);
     process.exit(1);
@@ -23,7 +34,8 @@ function fingerprint(paths, files) {
     for (const entry of readdirSync(join(root, path), { withFileTypes: true })) {
       const child = join(path, entry.name);
       if (entry.isDirectory()) visit(child);
-      else if (/\.(ts|json)$/.test(entry.name)) hash.update(child).update(readFileSync(join(root, child)));
+      else if (/\.(ts|json)$/.test(entry.name))
+        hash.update(child).update(readFileSync(join(root, child)));
     }
   };
   for (const path of paths) visit(path);
@@ -55,8 +67,14 @@ function writeText(path, text) {
   writeFileSync(join(root, `${path}.d.ts`), 'declare const text: string;\nexport default text;\n');
 }
 
-/** Workers whose text ships too, for where their files cannot be found (src/runtime/start-worker.ts). */
-const workers = { thread: 'build/js/src/backend/wasm/thread.js', layers: 'build/js/src/engine/pipeline/worker.js' };
+/**
+ * Workers whose text ships too, for where their files cannot be found
+ * (src/runtime/start-worker.ts).
+ */
+const workers = {
+  thread: 'build/js/src/backend/wasm/thread.js',
+  layers: 'build/js/src/engine/pipeline/worker.js',
+};
 
 mkdirSync(join(root, 'build', 'kernels'), { recursive: true });
 mkdirSync(join(root, 'build', 'workers'), { recursive: true });
@@ -66,32 +84,49 @@ const kernelInputs = ['asconfig.json', 'node_modules/assemblyscript/package.json
 await once('kernels', { paths: ['assembly'], files: kernelInputs, outputs: kernelFiles }, () => {
   for (const target of targets) {
     run('assemblyscript/bin/asc.js', ['--config', 'asconfig.json', '--target', target]);
-    writeText(`build/kernels/${target}.bytes`, readFileSync(join(root, 'build/kernels', `${target}.wasm`)).toString('base64'));
+    writeText(
+      `build/kernels/${target}.bytes`,
+      readFileSync(join(root, 'build/kernels', `${target}.wasm`)).toString('base64'),
+    );
   }
 });
 const sources = ['src', 'test', 'bench', 'assembly'];
 const jsFiles = ['build/js/src/index.js', 'build/js/src/index.d.ts', 'build/js/test/run.js'];
-await once('js', { paths: sources, files: ['tsconfig.json', 'package.json', 'package-lock.json'], outputs: jsFiles }, () => {
-  // the compiler wants to know that they are text
-  for (const name of Object.keys(workers)) if (!existsSync(join(root, `build/workers/${name}.text.js`))) writeText(`build/workers/${name}.text`, '');
-  // what has no source any more must not be packed
-  rmSync(join(root, 'build/js'), { recursive: true, force: true });
-  run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
-});
+await once(
+  'js',
+  {
+    paths: sources,
+    files: ['tsconfig.json', 'package.json', 'package-lock.json'],
+    outputs: jsFiles,
+  },
+  () => {
+    // the compiler wants to know that they are text
+    for (const name of Object.keys(workers))
+      if (!existsSync(join(root, `build/workers/${name}.text.js`)))
+        writeText(`build/workers/${name}.text`, '');
+    // what has no source any more must not be packed
+    rmSync(join(root, 'build/js'), { recursive: true, force: true });
+    run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
+  },
+);
 const workerFiles = Object.keys(workers).map((name) => `build/workers/${name}.text.js`);
-await once('workers', { paths: ['src', 'assembly'], files: ['package-lock.json'], outputs: workerFiles }, async () => {
-  const { build } = await import('esbuild');
-  for (const [name, entry] of Object.entries(workers)) {
-    const { outputFiles } = await build({
-      entryPoints: [join(root, entry)],
-      bundle: true,
-      write: false,
-      format: 'iife',
-      target: 'es2022',
-      minify: true,
-      legalComments: 'none',
-      logLevel: 'error',
-    });
-    writeText(`build/workers/${name}.text`, outputFiles[0].text);
-  }
-});
+await once(
+  'workers',
+  { paths: ['src', 'assembly'], files: ['package-lock.json'], outputs: workerFiles },
+  async () => {
+    const { build } = await import('esbuild');
+    for (const [name, entry] of Object.entries(workers)) {
+      const { outputFiles } = await build({
+        entryPoints: [join(root, entry)],
+        bundle: true,
+        write: false,
+        format: 'iife',
+        target: 'es2022',
+        minify: true,
+        legalComments: 'none',
+        logLevel: 'error',
+      });
+      writeText(`build/workers/${name}.text`, outputFiles[0].text);
+    }
+  },
+);

@@ -1,13 +1,31 @@
-// The packed package in bundlers that nobody configured, in a browser, under content policies, and in workerd. Every bundle must answer
-// what Node answers; what a bundler or a policy cannot do must cost threads, with the reason, never the answer.
+// The packed package in bundlers that nobody configured, in a browser, under content policies, and
+// in workerd. Every bundle must answer what Node answers; what a bundler or a policy cannot do must
+// cost threads, with the reason, never the answer.
 // `node scripts/check-bundlers.mjs PART ...` runs the checks whose name has one of the parts.
 import { spawn } from 'node:child_process';
-import { cpSync, createReadStream, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { builtinModules } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { apps, Checks, expect, install, pack, root, runProgram, temporaryFolder } from './packed.mjs';
+import {
+  apps,
+  Checks,
+  expect,
+  install,
+  pack,
+  root,
+  runProgram,
+  temporaryFolder,
+} from './packed.mjs';
 
 /** Known to work; newer ones may be tried by hand. */
 const VERSIONS = {
@@ -20,27 +38,49 @@ const VERSIONS = {
   'react-dom': '19.3.1',
   miniflare: '4.20260730.0',
 };
-const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-const ISOLATED = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
-const PAGE = '<!doctype html><title>recollect</title><script type="module" src="/page.js"></script>';
+const chromiumPath = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => existsSync(path));
+const ISOLATED = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+const PAGE =
+  '<!doctype html><title>recollect</title><script type="module" src="/page.js"></script>';
 const alone = { reply: 'Rex', threads: 1, pipeline: 1, workers: 0, fallback: undefined };
 const shared = { reply: 'Rex', threads: 2, pipeline: 1, workers: 1, fallback: undefined };
 const split = { reply: 'Rex', threads: 1, pipeline: 2, workers: 2, fallback: undefined };
 
 const checks = new Checks();
 const parts = process.argv.slice(2);
-const check = (name, work) => (parts.length === 0 || parts.some((part) => name.includes(part)) ? checks.check(name, work) : undefined);
+const check = (name, work) =>
+  parts.length === 0 || parts.some((part) => name.includes(part))
+    ? checks.check(name, work)
+    : undefined;
 const folder = temporaryFolder();
 const at = (...names) => join(folder, ...names);
 
 /** Files of a folder, and the model, under some headers. */
 async function serve(files, headers = {}) {
-  const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm' };
+  const types = {
+    '.js': 'text/javascript',
+    '.mjs': 'text/javascript',
+    '.html': 'text/html',
+    '.wasm': 'application/wasm',
+  };
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
-    const file = path === '/model.gguf' ? at('model.gguf') : join(files, path === '/' ? 'index.html' : path);
-    if (!existsSync(file) || !statSync(file).isFile()) return response.writeHead(404, headers).end();
-    response.writeHead(200, { ...headers, 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
+    const file =
+      path === '/model.gguf' ? at('model.gguf') : join(files, path === '/' ? 'index.html' : path);
+    if (!existsSync(file) || !statSync(file).isFile())
+      return response.writeHead(404, headers).end();
+    response.writeHead(200, {
+      ...headers,
+      'Content-Type': types[extname(file)] ?? 'application/octet-stream',
+      'Content-Length': statSync(file).size,
+    });
     createReadStream(file).pipe(response);
   });
   return listen(server);
@@ -50,9 +90,14 @@ async function serve(files, headers = {}) {
 async function forward(port, headers) {
   const server = createServer(async (request, response) => {
     try {
-      const answer = await fetch(`http://127.0.0.1:${port}${request.url}`, { headers: { accept: request.headers.accept ?? '*/*' }, redirect: 'manual' });
+      const answer = await fetch(`http://127.0.0.1:${port}${request.url}`, {
+        headers: { accept: request.headers.accept ?? '*/*' },
+        redirect: 'manual',
+      });
       const body = Buffer.from(await answer.arrayBuffer());
-      const kept = [...answer.headers].filter(([name]) => !/^(content-encoding|content-length|transfer-encoding|connection)$/.test(name));
+      const kept = [...answer.headers].filter(
+        ([name]) => !/^(content-encoding|content-length|transfer-encoding|connection)$/.test(name),
+      );
       response.writeHead(answer.status, { ...Object.fromEntries(kept), ...headers }).end(body);
     } catch (error) {
       response.writeHead(502).end(String(error));
@@ -63,10 +108,16 @@ async function forward(port, headers) {
 
 async function listen(server) {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}/`, port: server.address().port, close: () => server.close() };
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    port: server.address().port,
+    close: () => server.close(),
+  };
 }
 
-/** Starts a server of somebody else's and waits until it answers; it is ended with what it started. */
+/**
+ * Starts a server of somebody else's and waits until it answers; it is ended with what it started.
+ */
 async function start(args, cwd, port) {
   const child = spawn(process.execPath, args, {
     cwd,
@@ -135,8 +186,15 @@ async function tryPage(files) {
 }
 
 async function run(args, cwd) {
-  const { code, stdout, stderr } = await runProgram(process.execPath, args, { cwd, seconds: 300, env: { NEXT_TELEMETRY_DISABLED: '1' } });
-  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stdout.slice(-3000)}${stderr.slice(-3000)}`);
+  const { code, stdout, stderr } = await runProgram(process.execPath, args, {
+    cwd,
+    seconds: 300,
+    env: { NEXT_TELEMETRY_DISABLED: '1' },
+  });
+  if (code !== 0)
+    throw new Error(
+      `${args.join(' ')} ended with ${code}: ${stdout.slice(-3000)}${stderr.slice(-3000)}`,
+    );
 }
 
 /** A folder that has what is installed beside it. */
@@ -161,7 +219,10 @@ await checks.check('everything installs', async () => {
   );
   if (!chromiumPath) throw new Error('no Chromium is installed: apt-get install chromium');
   const { chromium } = await import('playwright-core');
-  browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'] });
+  browser = await chromium.launch({
+    executablePath: chromiumPath,
+    args: ['--no-sandbox', '--disable-quic', '--disable-background-networking'],
+  });
 });
 const esbuild = (await import(pathToFileURL(bin('esbuild', 'lib/main.js')).href)).default;
 
@@ -179,13 +240,15 @@ await check('esbuild (and a page for content policies)', async () => {
     const foreign = Object.values(metafile.inputs).flatMap(({ imports }) =>
       imports.filter(({ path }) => builtinModules.includes(path) || path.startsWith('node:')),
     );
-    if (foreign.length > 0) throw new Error(`Node's modules in the bundle: ${foreign.map(({ path }) => path)}`);
+    if (foreign.length > 0)
+      throw new Error(`Node's modules in the bundle: ${foreign.map(({ path }) => path)}`);
     writeFileSync(join(cwd, 'dist/index.html'), PAGE);
     await tryPage(join(cwd, 'dist'));
   }
 });
 
-const html = '<!doctype html><title>recollect</title><script type="module" src="./page.js"></script>';
+const html =
+  '<!doctype html><title>recollect</title><script type="module" src="./page.js"></script>';
 await check('vite build (and a page for content policies)', async () => {
   const cwd = project('vite', { ...page, 'index.html': html });
   await run([bin('vite', 'bin/vite.js'), 'build'], cwd);
@@ -196,7 +259,11 @@ await check('vite dev', async () => {
   mkdirSync(join(cwd, 'public'), { recursive: true });
   cpSync(at('model.gguf'), join(cwd, 'public/model.gguf'));
   const port = await freePort();
-  const stop = await start([bin('vite', 'bin/vite.js'), '--host', '127.0.0.1', '--port', `${port}`, '--strictPort'], cwd, port);
+  const stop = await start(
+    [bin('vite', 'bin/vite.js'), '--host', '127.0.0.1', '--port', `${port}`, '--strictPort'],
+    cwd,
+    port,
+  );
   const isolated = await forward(port, ISOLATED);
   try {
     // the first page makes it bundle what it depends on, and load again
@@ -210,19 +277,39 @@ await check('vite dev', async () => {
 });
 await check('webpack', async () => {
   const cwd = project('webpack', page);
-  await run([bin('webpack', 'bin/webpack.js'), '--mode', 'production', '--entry', './page.js', '--output-path', 'dist', '--output-filename', 'page.js'], cwd);
+  await run(
+    [
+      bin('webpack', 'bin/webpack.js'),
+      '--mode',
+      'production',
+      '--entry',
+      './page.js',
+      '--output-path',
+      'dist',
+      '--output-filename',
+      'page.js',
+    ],
+    cwd,
+  );
   writeFileSync(join(cwd, 'dist/index.html'), PAGE);
   await tryPage(join(cwd, 'dist'));
 });
 await check('next', async () => {
-  const cwd = project('next', { 'package.json': '{"private":true,"type":"module"}', 'app/talk.js': readFileSync(join(apps, 'talk.js'), 'utf8') });
+  const cwd = project('next', {
+    'package.json': '{"private":true,"type":"module"}',
+    'app/talk.js': readFileSync(join(apps, 'talk.js'), 'utf8'),
+  });
   cpSync(join(apps, 'next'), cwd, { recursive: true });
   mkdirSync(join(cwd, 'public'), { recursive: true });
   cpSync(at('model.gguf'), join(cwd, 'public/model.gguf'));
   for (const bundler of ['--turbopack', '--webpack']) {
     await run([bin('next', 'dist/bin/next'), 'build', bundler], cwd);
     const port = await freePort();
-    const stop = await start([bin('next', 'dist/bin/next'), 'start', '--hostname', '127.0.0.1', '--port', `${port}`], cwd, port);
+    const stop = await start(
+      [bin('next', 'dist/bin/next'), 'start', '--hostname', '127.0.0.1', '--port', `${port}`],
+      cwd,
+      port,
+    );
     const isolated = await forward(port, ISOLATED);
     try {
       expect(await talk(`http://127.0.0.1:${port}/`), alone);
@@ -277,17 +364,23 @@ await check('workerd: a Worker and a Durable Object', async () => {
     logLevel: 'silent',
   });
   const inputs = Object.keys(metafile.inputs);
-  if (inputs.some((path) => /runtime\/(node|web)\.js$/.test(path))) throw new Error('another runtime is in the bundle');
+  if (inputs.some((path) => /runtime\/(node|web)\.js$/.test(path)))
+    throw new Error('another runtime is in the bundle');
   const script = readFileSync(join(cwd, 'dist/worker.mjs'), 'utf8');
-  if (/\bnew Worker\(|from ?["']node:|require\(["']/.test(script)) throw new Error('the bundle starts workers or imports modules of Node');
+  if (/\bnew Worker\(|from ?["']node:|require\(["']/.test(script))
+    throw new Error('the bundle starts workers or imports modules of Node');
   writeFileSync(join(cwd, 'drive.mjs'), readFileSync(join(apps, 'drive-workerd.mjs')));
   // miniflare wants Node 22
   const [major] = process.versions.node.split('.');
   const [file, args] = Number(major) >= 22 ? [process.execPath, []] : ['npx', ['-y', 'node@24']];
-  const { code, stdout, stderr } = await runProgram(file, [...args, join(cwd, 'drive.mjs'), join(cwd, 'dist/worker.mjs'), at('model.gguf')], {
-    cwd,
-    seconds: 180,
-  });
+  const { code, stdout, stderr } = await runProgram(
+    file,
+    [...args, join(cwd, 'drive.mjs'), join(cwd, 'dist/worker.mjs'), at('model.gguf')],
+    {
+      cwd,
+      seconds: 180,
+    },
+  );
   if (code !== 0) throw new Error(`${stdout}${stderr}`);
   const found = JSON.parse(stdout.trim().split('\n').at(-1));
   expect(found.auto, alone);
@@ -298,6 +391,9 @@ await check('workerd: a Worker and a Durable Object', async () => {
   expect(found.object, alone);
   expect(found.abort, { error: 'AbortError', said: 1, after: 'Rex' });
   expect(found.left, { reply: 'Rex' });
-  expect(found.old, { error: 'UnsupportedError', message: /compatibility_date|compatibility date/ });
+  expect(found.old, {
+    error: 'UnsupportedError',
+    message: /compatibility_date|compatibility date/,
+  });
 });
 checks.end();

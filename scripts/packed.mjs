@@ -1,4 +1,5 @@
-// The packed package for checks of it: packed as npm would, installed into a folder, and checks that are counted. Used by check-*.mjs.
+// The packed package for checks of it: packed as npm would, installed into a folder, and checks
+// that are counted. Used by check-*.mjs.
 import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,13 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 export const apps = join(root, 'test/runtimes/apps');
 export const model = join(root, 'models/recollect-tiny.gguf');
 
-export const npm = (args, cwd) => execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 2], shell: process.platform === 'win32' });
+export const npm = (args, cwd) =>
+  execFileSync('npm', args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 2],
+    shell: process.platform === 'win32',
+  });
 
 /** An empty folder that goes when the process ends. */
 export function temporaryFolder() {
@@ -32,17 +39,31 @@ export function install(folder, tarball, packages = []) {
   cpSync(model, join(folder, 'model.gguf'));
 }
 
-/** Runs a program: its output, its exit code, how long it took. One that does not end within `seconds` is killed, and says so. */
+/**
+ * Runs a program: its output, its exit code, how long it took. One that does not end within
+ * `seconds` is killed, and says so.
+ */
 export function runProgram(file, args, { cwd, seconds = 120, env } = {}) {
   const begin = Date.now();
   return new Promise((resolve) => {
     execFile(
       file,
       args,
-      { cwd, encoding: 'utf8', timeout: seconds * 1000, killSignal: 'SIGKILL', env: { ...process.env, ...env } },
+      {
+        cwd,
+        encoding: 'utf8',
+        timeout: seconds * 1000,
+        killSignal: 'SIGKILL',
+        env: { ...process.env, ...env },
+      },
       (error, stdout, stderr) => {
         const late = error?.killed ? `did not end within ${seconds} s\n` : '';
-        resolve({ code: error ? (error.code ?? 1) : 0, stdout, stderr: late + stderr, ms: Date.now() - begin });
+        resolve({
+          code: error ? (error.code ?? 1) : 0,
+          stdout,
+          stderr: late + stderr,
+          ms: Date.now() - begin,
+        });
       },
     );
   });
@@ -74,7 +95,11 @@ export class Checks {
 /** Whether a value has these properties, or an error that shows it. */
 export function expect(found, wanted) {
   for (const [key, value] of Object.entries(wanted)) {
-    const right = value instanceof RegExp ? value.test(String(found[key])) : Object.is(found[key], value);
-    if (!right) throw new Error(`${key} is '${found[key]}', expected '${value}', in ${JSON.stringify(found)}`);
+    const right =
+      value instanceof RegExp ? value.test(String(found[key])) : Object.is(found[key], value);
+    if (!right)
+      throw new Error(
+        `${key} is '${found[key]}', expected '${value}', in ${JSON.stringify(found)}`,
+      );
   }
 }

@@ -1,5 +1,6 @@
-// Makes a fresh clone ready: installs the packages that package-lock.json names, then builds. Does nothing where nothing changed.
-// Runs before every npm script that needs it; prints to standard error only.
+// Makes a fresh clone ready: installs the packages that package-lock.json names, then builds. Does
+// nothing where nothing changed. Runs before every npm script that needs it; prints to standard
+// error only.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +19,12 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   const npm = process.env.npm_execpath;
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   if (npm) execFileSync(process.execPath, [npm, ...args], { cwd: root, stdio: ['ignore', 2, 2] });
-  else execFileSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  else
+    execFileSync('npm', args, {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      shell: process.platform === 'win32',
+    });
   writeFileSync(stamp, lock);
 }
 await import('./build.mjs');

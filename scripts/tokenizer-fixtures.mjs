@@ -1,9 +1,12 @@
-// What llama.cpp makes of the texts of test/model/tokenizer-texts.ts, through node-llama-cpp: outside CI, as it needs a binary.
+// What llama.cpp makes of the texts of test/model/tokenizer-texts.ts, through node-llama-cpp:
+// outside CI, as it needs a binary.
 //
 //     npm install --prefix /tmp/llama node-llama-cpp@3.22.1
-//     node scripts/tokenizer-fixtures.mjs /tmp/llama                    writes test/fixtures/tokenizers/llama-cpp.json
-//     node scripts/tokenizer-fixtures.mjs /tmp/llama FILE[:PRE]...      compares: tokens of 4,000 texts, ends of replies; PRE: the
-//                                                                       file as if its pre-tokenizer had that name ('-': no name)
+//     node scripts/tokenizer-fixtures.mjs /tmp/llama
+//       writes test/fixtures/tokenizers/llama-cpp.json
+//     node scripts/tokenizer-fixtures.mjs /tmp/llama FILE[:PRE]...
+//       compares: tokens of 4,000 texts, ends of replies; PRE: the file as if its pre-tokenizer had
+//       that name ('-': no name)
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -12,11 +15,21 @@ import { readGguf } from '../build/js/src/model/gguf.js';
 import { openSource } from '../build/js/src/model/source.js';
 import { createTokenizer } from '../build/js/src/model/tokenizer.js';
 import { writeGguf } from '../build/js/test/gguf-writer.js';
-import { hashTokens, pairsMetadata, TEXTS, TEXTS_A_HASH, textOf, tokenizerFiles, tokenizerKinds } from '../build/js/test/model/tokenizer-texts.js';
+import {
+  hashTokens,
+  pairsMetadata,
+  TEXTS,
+  TEXTS_A_HASH,
+  textOf,
+  tokenizerFiles,
+  tokenizerKinds,
+} from '../build/js/test/model/tokenizer-texts.js';
 
 const [folder, ...wanted] = process.argv.slice(2);
 if (!folder) throw new Error('name the folder where node-llama-cpp is installed');
-const { getLlama, LlamaLogLevel } = await import(pathToFileURL(join(resolve(folder), 'node_modules/node-llama-cpp/dist/index.js')).href);
+const { getLlama, LlamaLogLevel } = await import(
+  pathToFileURL(join(resolve(folder), 'node_modules/node-llama-cpp/dist/index.js')).href
+);
 const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.disabled });
 const work = mkdtempSync(join(tmpdir(), 'tokenizers-'));
 
@@ -76,7 +89,10 @@ async function eachText(path, specials, use, more) {
   }
 }
 
-const specialsOf = (metadata) => metadata['tokenizer.ggml.tokens'].filter((_, id) => [3, 4].includes(metadata['tokenizer.ggml.token_type']?.[id]));
+const specialsOf = (metadata) =>
+  metadata['tokenizer.ggml.tokens'].filter((_, id) =>
+    [3, 4].includes(metadata['tokenizer.ggml.token_type']?.[id]),
+  );
 
 try {
   if (wanted.length > 0) {
@@ -94,16 +110,26 @@ try {
         if (ours.length === tokens.length && ours.every((t, i) => t === tokens[i])) return;
         if (differ++ >= 3) return;
         const at = ours.findIndex((t, i) => t !== tokens[i]);
-        const show = (list) => list.slice(Math.max(0, at - 2), at + 6).map((t) => JSON.stringify(metadata['tokenizer.ggml.tokens'][t]));
-        console.log(`  ${JSON.stringify(text).slice(0, 300)}\n    ours ${show(ours)}\n    its  ${show(tokens)}`);
+        const show = (list) =>
+          list
+            .slice(Math.max(0, at - 2), at + 6)
+            .map((t) => JSON.stringify(metadata['tokenizer.ggml.tokens'][t]));
+        console.log(
+          `  ${JSON.stringify(text).slice(0, 300)}\n    ours ${show(ours)}\n    its  ` +
+            `${show(tokens)}`,
+        );
       };
       const ends = [];
       await eachText(path, specials, take, (model) => {
         for (const [id, text] of metadata['tokenizer.ggml.tokens'].entries()) {
-          if (model.isEogToken(id) !== tokenizer.endTokens.has(id)) ends.push(`${id} ${JSON.stringify(text)}`);
+          if (model.isEogToken(id) !== tokenizer.endTokens.has(id))
+            ends.push(`${id} ${JSON.stringify(text)}`);
         }
       });
-      console.log(`${name}: ${differ} of ${TEXTS} texts differ (${count} tokens), ends that differ: ${ends.join(', ') || 'none'}`);
+      console.log(
+        `${name}: ${differ} of ${TEXTS} texts differ (${count} tokens), ends that differ: ` +
+          `${ends.join(', ') || 'none'}`,
+      );
     }
   } else {
     const hashes = {};
@@ -122,10 +148,19 @@ try {
     }
     for (const pre of tokenizerKinds) {
       const path = join(work, `pairs-${pre}.gguf`);
-      writeFileSync(path, writeGguf({ metadata: { 'general.architecture': 'llama', ...pairsMetadata(pre) }, tensors: [] }));
+      writeFileSync(
+        path,
+        writeGguf({
+          metadata: { 'general.architecture': 'llama', ...pairsMetadata(pre) },
+          tensors: [],
+        }),
+      );
       await take(`pairs:${pre}`, path, []);
     }
-    writeFileSync(new URL('../test/fixtures/tokenizers/llama-cpp.json', import.meta.url), `${JSON.stringify(hashes, null, 1)}\n`);
+    writeFileSync(
+      new URL('../test/fixtures/tokenizers/llama-cpp.json', import.meta.url),
+      `${JSON.stringify(hashes, null, 1)}\n`,
+    );
   }
 } finally {
   rmSync(work, { recursive: true });

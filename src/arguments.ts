@@ -34,11 +34,16 @@ export function describeValue(value: unknown): string {
  *
  *     const { topK = 0 } = knownNames('ask', options, sampleNames);
  */
-export function knownNames<T extends object>(what: string, options: T | undefined, names: readonly (keyof T & string)[]): T {
+export function knownNames<T extends object>(
+  what: string,
+  options: T | undefined,
+  names: readonly (keyof T & string)[],
+): T {
   const read: Record<string, unknown> = {};
   if (options === undefined) return read as T;
   const found: unknown = options;
-  if (found === null || typeof found !== 'object' || isArray(found)) throw new OptionError(`${what}: options are ${describeValue(found)}, expected an object`);
+  if (found === null || typeof found !== 'object' || isArray(found))
+    throw new OptionError(`${what}: options are ${describeValue(found)}, expected an object`);
   const known = new Set<string>(names);
   const isForeign = (name: string) => name in Object.prototype && !Object.hasOwn(options, name);
   // as they were given, then what a class defines
@@ -46,7 +51,10 @@ export function knownNames<T extends object>(what: string, options: T | undefine
   for (const name in options) if (known.has(name) || !isForeign(name)) order.add(name);
   for (const name of names) order.add(name);
   for (const name of order) {
-    if (!known.has(name)) throw new OptionError(`${what}: no option ${quote(name)}${didYouMean(name, names)}; there are ${names.join(', ')}`);
+    if (!known.has(name))
+      throw new OptionError(
+        `${what}: no option ${quote(name)}${didYouMean(name, names)}; there are ${names.join(', ')}`,
+      );
     const value = options[name as keyof T & string];
     if (value !== undefined) read[name] = value;
   }
@@ -57,74 +65,105 @@ export function knownNames<T extends object>(what: string, options: T | undefine
  * All names of a type of options, which the compiler holds complete:
  * namesOf<SampleOptions>({ temperature: true, ... }).
  */
-export function namesOf<T extends object>(all: { readonly [K in keyof T & string]-?: true }): readonly (keyof T & string)[] {
+export function namesOf<T extends object>(all: {
+  readonly [K in keyof T & string]-?: true;
+}): readonly (keyof T & string)[] {
   return Object.keys(all) as (keyof T & string)[];
 }
 
 /** A whole number of a range. Throws OptionError. */
 export function whole(name: string, value: unknown, least: number, most: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
-    throw new OptionError(`${name} is ${describeValue(value)}, expected a whole number ${range(least, most)}`);
+    throw new OptionError(
+      `${name} is ${describeValue(value)}, expected a whole number ${range(least, most)}`,
+    );
   return value;
 }
 
 /** A finite number of a range, whose upper end may be Infinity. Throws OptionError. */
 export function within(name: string, value: unknown, least: number, most: number): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < least || value > most)
-    throw new OptionError(`${name} is ${describeValue(value)}, expected a number ${range(least, most)}`);
+    throw new OptionError(
+      `${name} is ${describeValue(value)}, expected a number ${range(least, most)}`,
+    );
   return value;
 }
 
 /** One of a few values. Throws OptionError, naming all of them, and the nearest. */
-export function oneOf<T extends string | number | boolean>(name: string, value: unknown, allowed: readonly T[]): T {
+export function oneOf<T extends string | number | boolean>(
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+): T {
   if ((allowed as readonly unknown[]).includes(value)) return value as T;
   const near = typeof value === 'string' ? didYouMean(value, allowed.map(String)) : '';
-  throw new OptionError(`${name} is ${describeValue(value)}${near}, expected ${allowed.join(' or ')}`);
+  throw new OptionError(
+    `${name} is ${describeValue(value)}${near}, expected ${allowed.join(' or ')}`,
+  );
 }
 
 /** true or false. Throws OptionError. */
 export function flag(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw new OptionError(`${name} is ${describeValue(value)}, expected true or false`);
+  if (typeof value !== 'boolean')
+    throw new OptionError(`${name} is ${describeValue(value)}, expected true or false`);
   return value;
 }
 
 /** A text, which may be empty. Throws OptionError. */
 export function text(name: string, value: unknown): string {
-  if (typeof value !== 'string') throw new OptionError(`${name} is ${describeValue(value)}, expected a text`);
+  if (typeof value !== 'string')
+    throw new OptionError(`${name} is ${describeValue(value)}, expected a text`);
   return value;
 }
 
 /** A text with something in it. Throws OptionError. */
 export function filledText(name: string, value: unknown): string {
   if (typeof value !== 'string' || value === '')
-    throw new OptionError(`${name} is ${value === '' ? 'empty' : describeValue(value)}, expected a text with something in it`);
+    throw new OptionError(
+      `${name} is ${value === '' ? 'empty' : describeValue(value)}, expected a text with ` +
+        `something in it`,
+    );
   return value;
 }
 
 /** A function. Throws OptionError. */
 // biome-ignore lint/complexity/noBannedTypes: what it takes and returns is its caller's to know
 export function callback<T extends Function>(name: string, value: T): T {
-  if (typeof value !== 'function') throw new OptionError(`${name} is ${describeValue(value)}, expected a function`);
+  if (typeof value !== 'function')
+    throw new OptionError(`${name} is ${describeValue(value)}, expected a function`);
   return value;
 }
 
 /** A signal of an AbortController, or what behaves like one. Throws OptionError. */
 export function abortSignal(name: string, value: AbortSignal): AbortSignal {
   const { aborted, throwIfAborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
-  if (typeof aborted !== 'boolean' || typeof throwIfAborted !== 'function' || typeof addEventListener !== 'function')
-    throw new OptionError(`${name} is ${describeValue(value)}, expected the signal of an AbortController`);
+  if (
+    typeof aborted !== 'boolean' ||
+    typeof throwIfAborted !== 'function' ||
+    typeof addEventListener !== 'function'
+  )
+    throw new OptionError(
+      `${name} is ${describeValue(value)}, expected the signal of an AbortController`,
+    );
   return value;
 }
 
 /** A list of finite numbers (an array or a typed one), copied. Throws OptionError. */
 export function finiteNumbers(name: string, value: unknown): number[] {
   const isList = isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-  if (!isList) throw new OptionError(`${name} is ${describeValue(value)}, expected a list of numbers`);
-  return Array.from(value as ArrayLike<unknown>, (x, i) => within(`${name}[${i}]`, x, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY));
+  if (!isList)
+    throw new OptionError(`${name} is ${describeValue(value)}, expected a list of numbers`);
+  return Array.from(value as ArrayLike<unknown>, (x, i) =>
+    within(`${name}[${i}]`, x, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY),
+  );
 }
 
 /** A check of what may be left out: undefined stays undefined. */
-export function optional<T>(check: (name: string, value: T) => T, name: string, value: T | undefined): T | undefined {
+export function optional<T>(
+  check: (name: string, value: T) => T,
+  name: string,
+  value: T | undefined,
+): T | undefined {
   return value === undefined ? undefined : check(name, value);
 }
 
@@ -147,9 +186,13 @@ export function nearestName(found: string, names: readonly string[]): string | u
   const same = names.find((name) => plainName(name) === plain);
   if (same !== undefined) return same;
   const slips = (name: string) => distance(plain, plainName(name));
-  const near = names.filter((name) => slips(name) <= Math.max(1, Math.floor(Math.min(plain.length, name.length) / 4)));
-  if (near.length > 0) return near.reduce((best, name) => (slips(name) < slips(best) ? name : best));
-  const begun = plain.length >= LEAST_PREFIX ? names.filter((name) => plainName(name).startsWith(plain)) : [];
+  const near = names.filter(
+    (name) => slips(name) <= Math.max(1, Math.floor(Math.min(plain.length, name.length) / 4)),
+  );
+  if (near.length > 0)
+    return near.reduce((best, name) => (slips(name) < slips(best) ? name : best));
+  const begun =
+    plain.length >= LEAST_PREFIX ? names.filter((name) => plainName(name).startsWith(plain)) : [];
   return begun.length === 1 ? begun[0] : undefined;
 }
 
@@ -164,7 +207,8 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
       row[j] = Math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j], before[j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        row[j] = Math.min(row[j], before[j - 2] + 1);
     }
     [before, last] = [last, row];
   }
@@ -185,6 +229,8 @@ function range(least: number, most: number): string {
   return least === Number.NEGATIVE_INFINITY ? 'that is finite' : `from ${least}`;
 }
 
-const shorten = (text: string) => (text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text);
+const shorten = (text: string) =>
+  text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}...` : text;
 /** In single quotes, with line ends and the like made visible. */
-const quote = (text: string) => `'${JSON.stringify(shorten(text)).slice(1, -1).replaceAll('\\"', '"')}'`;
+const quote = (text: string) =>
+  `'${JSON.stringify(shorten(text)).slice(1, -1).replaceAll('\\"', '"')}'`;

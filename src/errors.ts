@@ -1,5 +1,6 @@
-// The error classes: one for each reaction a caller can have. Every message says what was found, what was expected and what to do.
-// An aborted call rejects with the platform's AbortError (the signal's reason), never with one of these.
+// The error classes: one for each reaction a caller can have. Every message says what was found,
+// what was expected and what to do. An aborted call rejects with the platform's AbortError (the
+// signal's reason), never with one of these.
 
 /** Base of all errors that recollect throws on purpose. */
 export class RecollectError extends Error {
@@ -16,7 +17,10 @@ export class ModelFormatError extends RecollectError {
   override name = 'ModelFormatError';
 }
 
-/** The file is fine but needs something that recollect does not have: choose another model or runtime. */
+/**
+ * The file is fine but needs something that recollect does not have: choose another model or
+ * runtime.
+ */
 export class UnsupportedError extends RecollectError {
   override name = 'UnsupportedError';
 }
@@ -36,7 +40,9 @@ export class DeviceError extends RecollectError {
   override name = 'DeviceError';
 }
 
-/** A server could not be reached, or did not deliver all it has: try again, or look at the network. */
+/**
+ * A server could not be reached, or did not deliver all it has: try again, or look at the network.
+ */
 export class NetworkError extends RecollectError {
   override name = 'NetworkError';
 }
@@ -53,12 +59,23 @@ export interface Failure {
 }
 
 export function failureOf(error: unknown): Failure {
-  return error instanceof Error ? { name: error.name, message: error.message } : { name: 'Error', message: String(error) };
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: 'Error', message: String(error) };
 }
 
 /** The error again, of its class where it is one of these. */
 export function errorOf({ name, message }: Failure): Error {
-  const classes = [OptionError, ModelFormatError, UnsupportedError, BudgetError, ContextError, DeviceError, NetworkError, StoreError];
+  const classes = [
+    OptionError,
+    ModelFormatError,
+    UnsupportedError,
+    BudgetError,
+    ContextError,
+    DeviceError,
+    NetworkError,
+    StoreError,
+  ];
   const found = classes.map((Class) => new Class(message)).find((error) => error.name === name);
   return found ?? Object.assign(new Error(message), { name });
 }

@@ -3,7 +3,15 @@
 import './runtime/globals.ts';
 
 export type { Arena } from './backend/arena.ts';
-export type { Angles, Backend, KnownDistances, Looks, Observation, Product, ScratchShape } from './backend/backend.ts';
+export type {
+  Angles,
+  Backend,
+  KnownDistances,
+  Looks,
+  Observation,
+  Product,
+  ScratchShape,
+} from './backend/backend.ts';
 export type { RowSide, RowType, WeightName, WeightType } from './backend/dtype.ts';
 export type { Address, HeadRows, Scores, Tensor, Weight } from './backend/tensor.ts';
 export type { Build } from './backend/wasm/builds.ts';
@@ -21,13 +29,37 @@ export type { SampleOptions } from './engine/sample.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';
 export type { Episode } from './episode/episodes.ts';
 export type { Segment } from './episode/segment.ts';
-export { BudgetError, ContextError, DeviceError, ModelFormatError, NetworkError, OptionError, RecollectError, StoreError, UnsupportedError } from './errors.ts';
+export {
+  BudgetError,
+  ContextError,
+  DeviceError,
+  ModelFormatError,
+  NetworkError,
+  OptionError,
+  RecollectError,
+  StoreError,
+  UnsupportedError,
+} from './errors.ts';
 export type { Dialogue, Question, Turn } from './eval/datasets/dataset.ts';
 export { readDialogues } from './eval/datasets/registry.ts';
 export type { Interval } from './eval/bootstrap.ts';
 export type { Explanation } from './eval/explain.ts';
-export { type Answer, type EvalBudget, type EvalHooks, type EvalResult, type EvalSetup, evaluate, type Measured, type Share } from './eval/evaluate.ts';
-export type { ChatTemplate, ContentPart, Message, TemplateVariables } from './model/chat-template.ts';
+export {
+  type Answer,
+  type EvalBudget,
+  type EvalHooks,
+  type EvalResult,
+  type EvalSetup,
+  evaluate,
+  type Measured,
+  type Share,
+} from './eval/evaluate.ts';
+export type {
+  ChatTemplate,
+  ContentPart,
+  Message,
+  TemplateVariables,
+} from './model/chat-template.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { Architecture } from './model/arch/architecture.ts';
 export type { LoadFetch, LoadHeaders, LoadRetry } from './model/download.ts';
@@ -61,4 +93,9 @@ export {
   type Statistics,
 } from './session/conversation.ts';
 export type { ConversationOptions, EpisodeSettings, Instructions } from './session/options.ts';
-export { profileOf, readProfile, type StoredProfile, type StoredProfileOptions } from './session/profile.ts';
+export {
+  profileOf,
+  readProfile,
+  type StoredProfile,
+  type StoredProfileOptions,
+} from './session/profile.ts';

@@ -4,29 +4,58 @@ import { createServer } from 'node:http';
 import { extname } from 'node:path';
 
 /** Chromium, where it is installed. */
-export const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));
-export const chromiumArguments = ['--no-sandbox', '--disable-quic', '--disable-background-networking'];
+export const chromiumPath = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => existsSync(path));
+export const chromiumArguments = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--disable-background-networking',
+];
 
-const types: Record<string, string> = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
+const types: Record<string, string> = {
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+};
 
-/** Serves a page at / and files beside it, with cross-origin isolation or without. `fileOf` tells where a path's file lies. */
+/**
+ * Serves a page at / and files beside it, with cross-origin isolation or without. `fileOf` tells
+ * where a path's file lies.
+ */
 export async function servePage(
   page: string,
   fileOf: (path: string) => string | undefined,
   isolated: boolean,
 ): Promise<{ url: string; close(): Promise<unknown> }> {
-  const headers: Record<string, string> = isolated ? { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } : {};
+  const headers: Record<string, string> = isolated
+    ? {
+        'Cross-Origin-Opener-Policy': 'same-origin',
+        'Cross-Origin-Embedder-Policy': 'require-corp',
+      }
+    : {};
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     const file = fileOf(path);
-    if (path === '/') response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end(page);
-    else if (file === undefined || !existsSync(file) || !statSync(file).isFile()) response.writeHead(404, headers).end();
+    if (path === '/')
+      response.writeHead(200, { ...headers, 'Content-Type': 'text/html' }).end(page);
+    else if (file === undefined || !existsSync(file) || !statSync(file).isFile())
+      response.writeHead(404, headers).end();
     else {
-      response.writeHead(200, { ...headers, 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size });
+      response.writeHead(200, {
+        ...headers,
+        'Content-Type': types[extname(file)] ?? 'application/octet-stream',
+        'Content-Length': statSync(file).size,
+      });
       createReadStream(file).pipe(response);
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
-  return { url: `http://127.0.0.1:${port}/`, close: () => new Promise((resolve) => server.close(resolve)) };
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  };
 }

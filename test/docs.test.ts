@@ -42,7 +42,8 @@ test('links between documents lead somewhere', () => {
   ]) {
     const text = readFileSync(`${root}${name}`, 'utf8');
     const folder = name.includes('/') ? name.slice(0, name.lastIndexOf('/') + 1) : '';
-    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) assert.ok(readFileSync(`${root}${folder}${link}`).length > 0, `${name}: ${link}`);
+    for (const [, link] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
+      assert.ok(readFileSync(`${root}${folder}${link}`).length > 0, `${name}: ${link}`);
   }
 });
 test.run();

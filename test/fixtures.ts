@@ -5,9 +5,11 @@ import { loadModel, type Model } from '../src/engine/model.ts';
 
 const root = new URL('../../../', import.meta.url); // from build/js/test
 
-export const fixture = (name: string): string => fileURLToPath(new URL(`test/fixtures/${name}`, root));
+export const fixture = (name: string): string =>
+  fileURLToPath(new URL(`test/fixtures/${name}`, root));
 export const bundled = (name: string): string => fileURLToPath(new URL(`models/${name}`, root));
-export const kernelBytes = (build: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(new URL(`build/kernels/${build}.wasm`, root)));
+export const kernelBytes = (build: string): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(readFileSync(new URL(`build/kernels/${build}.wasm`, root)));
 export const readJson = <T>(path: string): T => JSON.parse(readFileSync(path, 'utf8')) as T;
 
 let tiny: Promise<Model> | undefined;

@@ -5,7 +5,14 @@ const BOOL = 7;
 const STRING = 8;
 const ARRAY = 9;
 
-export type MetadataValue = string | number | boolean | readonly string[] | readonly number[] | { readonly f32: number } | { readonly raw: Uint8Array };
+export type MetadataValue =
+  | string
+  | number
+  | boolean
+  | readonly string[]
+  | readonly number[]
+  | { readonly f32: number }
+  | { readonly raw: Uint8Array };
 
 export interface TensorSpec {
   readonly name: string;
@@ -103,12 +110,20 @@ export function writeGguf(spec: GgufSpec): Uint8Array<ArrayBuffer> {
 }
 
 /** A llama of one layer, 8 wide, with a vocabulary of bytes: the smallest file that loads. */
-export function smallLlama(change: { metadata?: Record<string, MetadataValue | undefined>; tensors?: (tensors: TensorSpec[]) => TensorSpec[] } = {}): GgufSpec {
+export function smallLlama(
+  change: {
+    metadata?: Record<string, MetadataValue | undefined>;
+    tensors?: (tensors: TensorSpec[]) => TensorSpec[];
+  } = {},
+): GgufSpec {
   const D = 8;
   const V = 260;
-  const printable = (b: number) => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
+  const printable = (b: number) =>
+    (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
   let extra = 0;
-  const bytes = Array.from({ length: 256 }, (_, b) => (printable(b) ? String.fromCodePoint(b) : String.fromCodePoint(256 + extra++)));
+  const bytes = Array.from({ length: 256 }, (_, b) =>
+    printable(b) ? String.fromCodePoint(b) : String.fromCodePoint(256 + extra++),
+  );
   const tokens = [...bytes, 'th', 'he', 'the', '<|end|>'];
   const metadata: Record<string, MetadataValue | undefined> = {
     'general.architecture': 'llama',
@@ -128,8 +143,19 @@ export function smallLlama(change: { metadata?: Record<string, MetadataValue | u
     ...change.metadata,
   };
   let seed = 1;
-  const floats = (count: number) => new Uint8Array(Float32Array.from({ length: count }, () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5).buffer);
-  const tensor = (name: string, ...shape: number[]): TensorSpec => ({ name, shape, type: 0, data: floats(shape.reduce((a, b) => a * b, 1)) });
+  const floats = (count: number) =>
+    new Uint8Array(
+      Float32Array.from(
+        { length: count },
+        () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5,
+      ).buffer,
+    );
+  const tensor = (name: string, ...shape: number[]): TensorSpec => ({
+    name,
+    shape,
+    type: 0,
+    data: floats(shape.reduce((a, b) => a * b, 1)),
+  });
   const tensors = [
     tensor('token_embd.weight', D, V),
     tensor('output_norm.weight', D),
@@ -144,7 +170,9 @@ export function smallLlama(change: { metadata?: Record<string, MetadataValue | u
     tensor('blk.0.ffn_down.weight', 16, D),
   ];
   return {
-    metadata: Object.fromEntries(Object.entries(metadata).filter(([, v]) => v !== undefined)) as Record<string, MetadataValue>,
+    metadata: Object.fromEntries(
+      Object.entries(metadata).filter(([, v]) => v !== undefined),
+    ) as Record<string, MetadataValue>,
     tensors: change.tensors ? change.tensors(tensors) : tensors,
   };
 }

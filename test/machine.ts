@@ -1,6 +1,8 @@
-// Random steps over everything public: models, options, conversations, adds, questions, aborts, disposals, stores, threads, workers. Each conversation
-// follows a script that its seed makes; scripts run side by side on shared models, in whatever order the event loop gives, and then each by itself: what
-// they tell is the same. Nothing but our errors is ever seen, no promise of bytes is passed, nothing stays reserved.
+// Random steps over everything public: models, options, conversations, adds, questions, aborts,
+// disposals, stores, threads, workers. Each conversation follows a script that its seed makes;
+// scripts run side by side on shared models, in whatever order the event loop gives, and then each
+// by itself: what they tell is the same. Nothing but our errors is ever seen, no promise of bytes
+// is passed, nothing stays reserved.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +14,11 @@ import { RecollectError } from '../src/errors.ts';
 import { createRandom } from '../src/math/rng.ts';
 import type { Message } from '../src/model/chat-template.ts';
 import { policies } from '../src/policy/registry.ts';
-import { type AskOptions, type Conversation, openConversation } from '../src/session/conversation.ts';
+import {
+  type AskOptions,
+  type Conversation,
+  openConversation,
+} from '../src/session/conversation.ts';
 import type { ConversationOptions } from '../src/session/options.ts';
 import { type MetadataValue, smallLlama, type TensorSpec, writeGguf } from './gguf-writer.ts';
 
@@ -33,11 +39,26 @@ const THINKING =
 const templates = [undefined, CHATML, FOLDED, THINKING];
 
 /** A llama of two layers with heads of 8 and a context of 256. */
-export function machineModel(template: string | undefined, more: Record<string, MetadataValue> = {}, tokens = 260): Uint8Array<ArrayBuffer> {
+export function machineModel(
+  template: string | undefined,
+  more: Record<string, MetadataValue> = {},
+  tokens = 260,
+): Uint8Array<ArrayBuffer> {
   const [D, F, Hq, Hkv, d] = [16, 24, 4, 2, 8];
   let seed = 7;
-  const floats = (count: number) => new Uint8Array(Float32Array.from({ length: count }, () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5).buffer);
-  const tensor = (name: string, ...shape: number[]): TensorSpec => ({ name, shape, type: 0, data: floats(shape.reduce((a, b) => a * b, 1)) });
+  const floats = (count: number) =>
+    new Uint8Array(
+      Float32Array.from(
+        { length: count },
+        () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5,
+      ).buffer,
+    );
+  const tensor = (name: string, ...shape: number[]): TensorSpec => ({
+    name,
+    shape,
+    type: 0,
+    data: floats(shape.reduce((a, b) => a * b, 1)),
+  });
   const layer = (i: number) => [
     tensor(`blk.${i}.attn_norm.weight`, D),
     tensor(`blk.${i}.attn_q.weight`, D, Hq * d),
@@ -63,7 +84,12 @@ export function machineModel(template: string | undefined, more: Record<string, 
         'tokenizer.chat_template': template,
         ...more,
       },
-      tensors: () => [tensor('token_embd.weight', D, tokens), tensor('output_norm.weight', D), ...layer(0), ...layer(1)],
+      tensors: () => [
+        tensor('token_embd.weight', D, tokens),
+        tensor('output_norm.weight', D),
+        ...layer(0),
+        ...layer(1),
+      ],
     }),
   );
 }
@@ -71,10 +97,34 @@ export const files = templates.map((template) => machineModel(template));
 const loads: readonly LoadOptions[] = [{ threads: 1 }, { threads: 2 }, { pipeline: 2 }];
 
 type Random = () => number;
-const whole = (random: Random, least: number, most: number) => least + Math.floor(random() * (most - least + 1));
-const oneOf = <T>(random: Random, items: readonly T[]): T => items[Math.floor(random() * items.length)];
-const words = ['the', 'dog', 'Rex', 'is', 'there', 'he', 'ate', 'blue', 'ünï', '\u4f60\u597d', '7', '42', '\n', '\n\n', '  ', '.', '<|end|>', "don't"];
-const textOf = (random: Random, most: number) => Array.from({ length: whole(random, 1, most) }, () => oneOf(random, words)).join(random() < 0.8 ? ' ' : '');
+const whole = (random: Random, least: number, most: number) =>
+  least + Math.floor(random() * (most - least + 1));
+const oneOf = <T>(random: Random, items: readonly T[]): T =>
+  items[Math.floor(random() * items.length)];
+const words = [
+  'the',
+  'dog',
+  'Rex',
+  'is',
+  'there',
+  'he',
+  'ate',
+  'blue',
+  'ünï',
+  '\u4f60\u597d',
+  '7',
+  '42',
+  '\n',
+  '\n\n',
+  '  ',
+  '.',
+  '<|end|>',
+  "don't",
+];
+const textOf = (random: Random, most: number) =>
+  Array.from({ length: whole(random, 1, most) }, () => oneOf(random, words)).join(
+    random() < 0.8 ? ' ' : '',
+  );
 
 function optionsOf(random: Random, store: string): ConversationOptions {
   const policy = oneOf(random, policies);
@@ -92,14 +142,23 @@ function optionsOf(random: Random, store: string): ConversationOptions {
     ...(random() < 0.3 && { sinks: whole(random, 0, 6) }),
     ...(patched && { promptTokens: whole(random, 4, 40), instructions: random() < 0.3 }),
     ...(random() < 0.6 && {
-      episodes: { count: oneOf(random, [1, 2, 3, 'auto'] as const), segmentTurns: whole(random, 1, 3), ...(random() < 0.3 && { store }) },
+      episodes: {
+        count: oneOf(random, [1, 2, 3, 'auto'] as const),
+        segmentTurns: whole(random, 1, 3),
+        ...(random() < 0.3 && { store }),
+      },
     }),
     seed: whole(random, 0, 9),
   };
 }
 
 /** A conversation's life, as its seed has it: what was said to it, and what it said, in lines. */
-export async function live(model: Model, seed: number, store: string, aborts: boolean): Promise<string[]> {
+export async function live(
+  model: Model,
+  seed: number,
+  store: string,
+  aborts: boolean,
+): Promise<string[]> {
   const random = createRandom(seed);
   const told: string[] = [];
   const options = optionsOf(random, store);
@@ -123,9 +182,14 @@ export async function live(model: Model, seed: number, store: string, aborts: bo
     }
     const { memory, tokens, statistics } = c;
     assert.ok(memory.peakBytes <= memory.promisedBytes, `seed ${seed}: ${JSON.stringify(memory)}`);
-    assert.ok(memory.peakCacheBytes <= memory.promisedCacheBytes, `seed ${seed}: ${JSON.stringify(memory)}`);
+    assert.ok(
+      memory.peakCacheBytes <= memory.promisedCacheBytes,
+      `seed ${seed}: ${JSON.stringify(memory)}`,
+    );
     assert.is(statistics.tokens, tokens.length);
-    told.push(`${tokens.length} tokens, ${tokens.reduce((sum, id, at) => (sum * 31 + id + at) | 0, 7)}`);
+    told.push(
+      `${tokens.length} tokens, ${tokens.reduce((sum, id, at) => (sum * 31 + id + at) | 0, 7)}`,
+    );
   }
   if (random() < 0.5) await c[Symbol.asyncDispose]();
   else c.dispose();
@@ -133,11 +197,17 @@ export async function live(model: Model, seed: number, store: string, aborts: bo
 }
 
 function failure(error: unknown): string {
-  if (error instanceof RecollectError || (error as Error).name === 'AbortError') return `${(error as Error).name}: ${(error as Error).message.slice(0, 40)}`;
+  if (error instanceof RecollectError || (error as Error).name === 'AbortError')
+    return `${(error as Error).name}: ${(error as Error).message.slice(0, 40)}`;
   throw error;
 }
 
-async function step(c: Conversation, kind: number, random: Random, aborts: boolean): Promise<string> {
+async function step(
+  c: Conversation,
+  kind: number,
+  random: Random,
+  aborts: boolean,
+): Promise<string> {
   const abort = new AbortController();
   const { signal } = abort;
   const blocks = random() < 0.15 ? whole(random, 0, 4) : Number.POSITIVE_INFINITY;
@@ -156,9 +226,12 @@ async function step(c: Conversation, kind: number, random: Random, aborts: boole
     return 'lines';
   }
   if (kind < 0.5) {
-    const roles = random() < 0.7 ? ['user', 'assistant'] : ['system', 'user', 'assistant', 'user', 'tool'];
+    const roles =
+      random() < 0.7 ? ['user', 'assistant'] : ['system', 'user', 'assistant', 'user', 'tool'];
     await c.add(
-      roles.slice(0, whole(random, 1, roles.length)).map((role): Message => ({ role, content: textOf(random, 10) })),
+      roles
+        .slice(0, whole(random, 1, roles.length))
+        .map((role): Message => ({ role, content: textOf(random, 10) })),
       options,
     );
     return 'messages';
@@ -183,7 +256,15 @@ async function step(c: Conversation, kind: number, random: Random, aborts: boole
   };
   const reply = c.ask(textOf(random, 8), asking);
   if (kind < 0.75) return `${await reply.text()} ${reply.finishReason}`;
-  if (kind < 0.8) return (await Promise.all([reply.text(), c.ask('again?', { ...asking, maxTokens: 3 }).text(), c.add('beside'), reply.text()])).join('|');
+  if (kind < 0.8)
+    return (
+      await Promise.all([
+        reply.text(),
+        c.ask('again?', { ...asking, maxTokens: 3 }).text(),
+        c.add('beside'),
+        reply.text(),
+      ])
+    ).join('|');
   const most = whole(random, 1, 12);
   let text = '';
   let pieces = 0;
@@ -224,7 +305,11 @@ export interface MachineReport {
 }
 
 /** Runs until so many engine steps were made. Throws what should not have been, with its seed. */
-export async function runMachine(steps: number, seed: number, progress?: (report: MachineReport) => void): Promise<MachineReport> {
+export async function runMachine(
+  steps: number,
+  seed: number,
+  progress?: (report: MachineReport) => void,
+): Promise<MachineReport> {
   const folder = mkdtempSync(join(tmpdir(), 'recollect-machine-'));
   let [made, conversations, models] = [0, 0, 0];
   const count = () => void made++;
@@ -236,14 +321,24 @@ export async function runMachine(steps: number, seed: number, progress?: (report
       const seeds = Array.from({ length: whole(random, 2, 6) }, () => whole(random, 0, 2 ** 30));
       const model = counting(await loadModel(file, load), count);
       const before = model.backend.arena.usedBytes;
-      const together = await Promise.all(seeds.map((own) => live(model, own, join(folder, 'together'), load.pipeline === undefined)));
-      assert.is(model.backend.arena.usedBytes, before, `round ${round} of seed ${seed}: something stays reserved`);
+      const together = await Promise.all(
+        seeds.map((own) => live(model, own, join(folder, 'together'), load.pipeline === undefined)),
+      );
+      assert.is(
+        model.backend.arena.usedBytes,
+        before,
+        `round ${round} of seed ${seed}: something stays reserved`,
+      );
       model.dispose();
       const another = counting(await loadModel(file, { threads: 1 }), count);
       for (const [i, own] of seeds.entries()) {
         if (load.pipeline && together[i][0].includes("layers 'global'")) continue; // refused there
         const alone = await live(another, own, join(folder, 'alone'), load.pipeline === undefined);
-        assert.equal(together[i], alone, `round ${round} of seed ${seed}, conversation ${own}, ${JSON.stringify(load)}`);
+        assert.equal(
+          together[i],
+          alone,
+          `round ${round} of seed ${seed}, conversation ${own}, ${JSON.stringify(load)}`,
+        );
       }
       another.dispose();
       conversations += 2 * seeds.length;
@@ -273,7 +368,11 @@ if (process.argv[1]?.endsWith('machine.js')) {
   const report = await runMachine(Number(steps), Number(seed), (so) => {
     if (performance.now() - told < 10_000) return;
     told = performance.now();
-    console.log(`${so.steps} steps, ${so.conversations} conversations, ${so.models} models, ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MB`);
+    console.log(
+      `${so.steps} steps, ${so.conversations} conversations, ${so.models} models, ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MB`,
+    );
   });
-  console.log(`${report.steps} engine steps, ${report.conversations} conversations, ${report.models} models: nothing that should not be`);
+  console.log(
+    `${report.steps} engine steps, ${report.conversations} conversations, ${report.models} models: nothing that should not be`,
+  );
 }

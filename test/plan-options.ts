@@ -5,8 +5,14 @@ import type { PlanOptions } from '../src/engine/plan.ts';
 import type { Run } from '../src/engine/run.ts';
 import { findPolicy } from '../src/policy/registry.ts';
 
-/** A policy's plan with uniform heads and layers; patched prompts, where it has them, as long as a block. */
-export function planOptions(policy: string, change: Partial<PlanOptions> & Pick<PlanOptions, 'budget' | 'blockSize'>): PlanOptions {
+/**
+ * A policy's plan with uniform heads and layers; patched prompts, where it has them, as long as a
+ * block.
+ */
+export function planOptions(
+  policy: string,
+  change: Partial<PlanOptions> & Pick<PlanOptions, 'budget' | 'blockSize'>,
+): PlanOptions {
   const patched = findPolicy(policy).observe.queries === 'patched';
   return {
     policy: findPolicy(policy),

@@ -1,7 +1,11 @@
 // Expecting that work is refused: by an error of which name, saying what.
 import * as assert from 'uvu/assert';
 
-export async function rejects(work: Promise<unknown>, name: string, pattern: RegExp): Promise<void> {
+export async function rejects(
+  work: Promise<unknown>,
+  name: string,
+  pattern: RegExp,
+): Promise<void> {
   try {
     await work;
   } catch (error) {

@@ -1,4 +1,5 @@
-// Runs every *.test.ts, fails a file that ran nothing, lists what was skipped and why, and closes with the counts.
+// Runs every *.test.ts, fails a file that ran nothing, lists what was skipped and why, and closes
+// with the counts.
 // `npm test -- PART ...` runs the files whose path has one of the parts.
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -6,14 +7,22 @@ import { fileURLToPath } from 'node:url';
 import { skips } from './skip.ts';
 
 type Outcome = [errors: string | true, passed: number, skipped: number, total: number];
-const uvu = globalThis as unknown as { UVU_DEFER: number; UVU_INDEX: number; UVU_QUEUE: (string | (() => Promise<Outcome>))[][] };
+const uvu = globalThis as unknown as {
+  UVU_DEFER: number;
+  UVU_INDEX: number;
+  UVU_QUEUE: (string | (() => Promise<Outcome>))[][];
+};
 uvu.UVU_DEFER = 1;
 uvu.UVU_QUEUE = [];
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const wanted = process.argv.slice(2);
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .filter(
+    (file) =>
+      file.endsWith('.test.js') &&
+      (wanted.length === 0 || wanted.some((part) => file.includes(part))),
+  )
   .sort();
 
 let passed = 0;
@@ -47,10 +56,13 @@ for (const [index, file] of files.entries()) {
       fail(file, error);
     }
   }
-  if (total === 0 && !skips.some((s) => s.file === file)) fail(file, 'it ran no test: did it forget .run()?');
+  if (total === 0 && !skips.some((s) => s.file === file))
+    fail(file, 'it ran no test: did it forget .run()?');
   console.log(`  ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }
 if (files.length === 0) fail('test', `no file matches ${wanted.join(' ')}`);
 for (const { name, reason } of skips) console.log(`skipped: ${name} (${reason})`);
-console.log(`\n${passed} passed, ${failed} failed${skips.length > 0 ? `, ${skips.length} skipped` : ''}`);
+console.log(
+  `\n${passed} passed, ${failed} failed${skips.length > 0 ? `, ${skips.length} skipped` : ''}`,
+);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -7,7 +7,9 @@ import { type Caches, Desk } from '../src/engine/saved.ts';
 export const tag: Tag = [1, -2, 3, 4];
 
 /** Bytes that were written, once `fill` is done. */
-export async function bytesFrom(fill: (out: BytesOut) => Promise<void>): Promise<Uint8Array<ArrayBuffer>> {
+export async function bytesFrom(
+  fill: (out: BytesOut) => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer>> {
   let [bytes, at] = [new Uint8Array(0), 0];
   await fill({
     reserve(size) {
@@ -32,7 +34,11 @@ export function bytesIn(bytes: Uint8Array): BytesIn {
   };
 }
 
-export const stored = (bytes: Uint8Array, name = 'saved'): Stored => ({ from: bytesIn(bytes), tag, name });
+export const stored = (bytes: Uint8Array, name = 'saved'): Stored => ({
+  from: bytesIn(bytes),
+  tag,
+  name,
+});
 
 /** Saves and restores one cache, through pieces of so many bytes. */
 export function deskOf(cache: Cache, pieceBytes = 64, joinedRows = 1000, sinks = 0): Desk {
@@ -64,10 +70,16 @@ export function deskOf(cache: Cache, pieceBytes = 64, joinedRows = 1000, sinks =
   return new Desk(caches, [cache.shape], { pieceBytes, joinedRows, sinks });
 }
 
-export const takeBytes = (cache: Cache, standing: Standing, pieceBytes?: number) => bytesFrom((out) => deskOf(cache, pieceBytes).save(standing, tag, out));
+export const takeBytes = (cache: Cache, standing: Standing, pieceBytes?: number) =>
+  bytesFrom((out) => deskOf(cache, pieceBytes).save(standing, tag, out));
 
 /** Puts bytes back; where the cache stands then. */
-export async function putBack(cache: Cache, bytes: Uint8Array, name = 'x', pieceBytes?: number): Promise<Standing> {
+export async function putBack(
+  cache: Cache,
+  bytes: Uint8Array,
+  name = 'x',
+  pieceBytes?: number,
+): Promise<Standing> {
   const { token, base, rebasedAt } = await deskOf(cache, pieceBytes).restore(stored(bytes, name));
   return { token, base, rebasedAt };
 }

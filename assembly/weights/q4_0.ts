@@ -1,9 +1,16 @@
-// Q4_0 weights, 4.5 bits each. Block of 32: f16 d; 16 bytes, low nibbles k 0..15, high k 16..31; value = d * (q - 8).
-// Group: per block 4 d | 4 x [4 rows][4 bytes]
+// Q4_0 weights, 4.5 bits each. Block of 32: f16 d; 16 bytes, low nibbles k 0..15, high k 16..31;
+// value = d * (q - 8). Group: per block 4 d | 4 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
 import { constant, loadHalves, madd } from '../simd';
-import { dotHighNibbles, dotLowNibbles, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
+import {
+  dotHighNibbles,
+  dotLowNibbles,
+  highNibbles,
+  lowNibbles,
+  storePairs,
+  storeQuad,
+} from './unpack';
 
 const BLOCK_BYTES: usize = 18; // of one row; a group's block is four times that
 const MINUS_8: usize = memory.data<f32>([-8]);
@@ -34,7 +41,10 @@ function codes_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
   }
 }
 
-/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w packed q4_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch() */
+/**
+ * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w
+ * packed q4_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch()
+ */
 export function gemm_q4_0(
   y: usize,
   q: usize,
@@ -47,7 +57,21 @@ export function gemm_q4_0(
   k: i32,
   ldy: i32,
 ): void {
-  gemmInteger(y, q, scales, sums, w, scratch, n, m, k, ldy, <usize>(k / 32) * BLOCK_BYTES, codes_q4_0, false);
+  gemmInteger(
+    y,
+    q,
+    scales,
+    sums,
+    w,
+    scratch,
+    n,
+    m,
+    k,
+    ldy,
+    <usize>(k / 32) * BLOCK_BYTES,
+    codes_q4_0,
+    false,
+  );
 }
 
 /** y[i] = W[ids[i]]. y f32 [n, k] | w packed q4_0 | ids i32 [n] | scratch gemm_scratch() */
@@ -55,8 +79,19 @@ export function gather_q4_0(y: usize, w: usize, ids: usize, scratch: usize, n: i
   gatherRows(y, w, ids, scratch, n, k, <usize>(k / 32) * BLOCK_BYTES, unpack_q4_0);
 }
 
-/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q4_0 [m, k], k % 32 == 0 */
-export function gemv_q4_0(y: usize, q: usize, scales: usize, sums: usize, w: usize, m: i32, k: i32): void {
+/**
+ * y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 |
+ * w packed q4_0 [m, k], k % 32 == 0
+ */
+export function gemv_q4_0(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  w: usize,
+  m: i32,
+  k: i32,
+): void {
   const blocks = k / 32;
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
@@ -71,13 +106,30 @@ export function gemv_q4_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
       }
       const offset = f32x4.mul(v128.load32_splat(sums + ((<usize>b) << 2)), constant(MINUS_8));
       const by = v128.load32_splat(scales + ((<usize>b) << 2));
-      total = madd(total, madd(offset, f32x4.convert_i32x4_s(i32x4.add(low, high)), by), loadHalves(w));
+      total = madd(
+        total,
+        madd(offset, f32x4.convert_i32x4_s(i32x4.add(low, high)), by),
+        loadHalves(w),
+      );
     }
     storeGroup(y + ((<usize>row) << 2), total, m - row);
   }
 }
 
-/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q4_0 [m, k] | scratch abs_sums_scratch(); n <= 64 */
-export function abs_sums_q4_0(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+/**
+ * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q4_0
+ * [m, k] | scratch abs_sums_scratch(); n <= 64
+ */
+export function abs_sums_q4_0(
+  out: usize,
+  x: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  k0: i32,
+  d: i32,
+): void {
   absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 32) * BLOCK_BYTES, 32, unpack_q4_0);
 }

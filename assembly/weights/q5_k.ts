@@ -1,9 +1,19 @@
-// Q5_K weights, 5.5 bits each. Block of 256: f16 d, dmin; 12 bytes of 8 6-bit scales and mins (k-scales.ts); 32 bytes of fifth bits; 128 bytes, 64 elements each 32: low nibbles, then high; value = d * scale * q - dmin * min.
-// Group: per block 4 d | 4 dmin | 3 x [4 rows][4 bytes] scales | 8 x [4 rows][4 bytes] fifth bits | 32 x [4 rows][4 bytes]
+// Q5_K weights, 5.5 bits each. Block of 256: f16 d, dmin; 12 bytes of 8 6-bit scales and mins
+// (k-scales.ts); 32 bytes of fifth bits; 128 bytes, 64 elements each 32: low nibbles, then high;
+// value = d * scale * q - dmin * min. Group: per block 4 d | 4 dmin | 3 x [4 rows][4 bytes] scales
+// | 8 x [4 rows][4 bytes] fifth bits | 32 x [4 rows][4 bytes]
 import { absSums, gatherRows, storeGroup } from '../dense';
 import { gemmInteger, PANEL_BLOCK } from '../integer';
 import { loadHalves } from '../simd';
-import { byteOfWords, dotBytes, fifthOfBytes, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
+import {
+  byteOfWords,
+  dotBytes,
+  fifthOfBytes,
+  highNibbles,
+  lowNibbles,
+  storePairs,
+  storeQuad,
+} from './unpack';
 import { addScaled, minsHigh, minsLow, scalesHigh, scalesLow, storeScales } from './k-scales';
 
 const BLOCK_BYTES: usize = 176; // of one row; a group's block is four times that
@@ -14,16 +24,33 @@ function unpack_q5_k(dst: usize, src: usize, k0: i32, count: i32): void {
     const d = loadHalves(p);
     const dmin = f32x4.neg(loadHalves(p + 8));
     for (let c = 0; c < 4; c++) {
-      const s0 = f32x4.mul(d, byteOfWords(c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16), (2 * c) & 3));
-      const s1 = f32x4.mul(d, byteOfWords(c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16), (2 * c + 1) & 3));
-      const m0 = f32x4.mul(dmin, byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c) & 3));
-      const m1 = f32x4.mul(dmin, byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c + 1) & 3));
+      const s0 = f32x4.mul(
+        d,
+        byteOfWords(c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16), (2 * c) & 3),
+      );
+      const s1 = f32x4.mul(
+        d,
+        byteOfWords(c < 2 ? scalesLow(p + 16) : scalesHigh(p + 16), (2 * c + 1) & 3),
+      );
+      const m0 = f32x4.mul(
+        dmin,
+        byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c) & 3),
+      );
+      const m1 = f32x4.mul(
+        dmin,
+        byteOfWords(c < 2 ? minsLow(p + 16) : minsHigh(p + 16), (2 * c + 1) & 3),
+      );
       const to = dst + ((<usize>c) << 11);
       for (let j: usize = 0; j < 8; j++) {
         const v = v128.load(p + ((<usize>c) << 7) + (j << 4), 192);
         const fifth = v128.load(p + (j << 4), 64);
         storeQuad(to + (j << 7), v128.or(lowNibbles(v), fifthOfBytes(fifth, 2 * c)), s0, m0);
-        storeQuad(to + 1024 + (j << 7), v128.or(highNibbles(v), fifthOfBytes(fifth, 2 * c + 1)), s1, m1);
+        storeQuad(
+          to + 1024 + (j << 7),
+          v128.or(highNibbles(v), fifthOfBytes(fifth, 2 * c + 1)),
+          s1,
+          m1,
+        );
       }
     }
   }
@@ -40,13 +67,19 @@ function codes_q5_k(dst: usize, src: usize, k0: i32, count: i32): void {
         const v = v128.load(p + ((<usize>c) << 7) + (j << 4), 192);
         const fifth = v128.load(p + (j << 4), 64);
         storePairs(dst + 64 + (j << 6), v128.or(lowNibbles(v), fifthOfBytes(fifth, 2 * c)));
-        storePairs(dst + PANEL_BLOCK + 64 + (j << 6), v128.or(highNibbles(v), fifthOfBytes(fifth, 2 * c + 1)));
+        storePairs(
+          dst + PANEL_BLOCK + 64 + (j << 6),
+          v128.or(highNibbles(v), fifthOfBytes(fifth, 2 * c + 1)),
+        );
       }
     }
   }
 }
 
-/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w packed q5_k [m, k], k % 256 == 0 | scratch gemm_integer_scratch() */
+/**
+ * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w
+ * packed q5_k [m, k], k % 256 == 0 | scratch gemm_integer_scratch()
+ */
 export function gemm_q5_k(
   y: usize,
   q: usize,
@@ -59,7 +92,21 @@ export function gemm_q5_k(
   k: i32,
   ldy: i32,
 ): void {
-  gemmInteger(y, q, scales, sums, w, scratch, n, m, k, ldy, <usize>(k / 256) * BLOCK_BYTES, codes_q5_k, true);
+  gemmInteger(
+    y,
+    q,
+    scales,
+    sums,
+    w,
+    scratch,
+    n,
+    m,
+    k,
+    ldy,
+    <usize>(k / 256) * BLOCK_BYTES,
+    codes_q5_k,
+    true,
+  );
 }
 
 /** y[i] = W[ids[i]]. y f32 [n, k] | w packed q5_k | ids i32 [n] | scratch gemm_scratch() */
@@ -86,14 +133,44 @@ function addPair(
   for (let j: usize = 0; j < 8; j++) {
     const v = v128.load(w + (c << 7) + (j << 4), 192);
     const fifth = v128.load(w + (j << 4), 64);
-    low = dotBytes(low, v128.or(lowNibbles(v), fifthOfBytes(fifth, 2 * <i32>c)), x + (c << 7) + (j << 3));
-    high = dotBytes(high, v128.or(highNibbles(v), fifthOfBytes(fifth, 2 * <i32>c + 1)), x + (c << 7) + (j << 3) + 64);
+    low = dotBytes(
+      low,
+      v128.or(lowNibbles(v), fifthOfBytes(fifth, 2 * <i32>c)),
+      x + (c << 7) + (j << 3),
+    );
+    high = dotBytes(
+      high,
+      v128.or(highNibbles(v), fifthOfBytes(fifth, 2 * <i32>c + 1)),
+      x + (c << 7) + (j << 3) + 64,
+    );
   }
-  return addScaled(total, low, high, scales + (c << 3), sums + (c << 3), d, dmin, scaleBytes, minBytes, <i32>c);
+  return addScaled(
+    total,
+    low,
+    high,
+    scales + (c << 3),
+    sums + (c << 3),
+    d,
+    dmin,
+    scaleBytes,
+    minBytes,
+    <i32>c,
+  );
 }
 
-/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q5_k [m, k], k % 256 == 0 */
-export function gemv_q5_k(y: usize, q: usize, scales: usize, sums: usize, w: usize, m: i32, k: i32): void {
+/**
+ * y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 |
+ * w packed q5_k [m, k], k % 256 == 0
+ */
+export function gemv_q5_k(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  w: usize,
+  m: i32,
+  k: i32,
+): void {
   const blocks = k / 256;
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
@@ -116,7 +193,20 @@ export function gemv_q5_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
   }
 }
 
-/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q5_k [m, k] | scratch abs_sums_scratch(); n <= 64 */
-export function abs_sums_q5_k(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+/**
+ * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q5_k
+ * [m, k] | scratch abs_sums_scratch(); n <= 64
+ */
+export function abs_sums_q5_k(
+  out: usize,
+  x: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  k0: i32,
+  d: i32,
+): void {
   absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 256) * BLOCK_BYTES, 256, unpack_q5_k);
 }

@@ -1,5 +1,6 @@
-// Q6_K weights, 6.5625 bits each. Block of 256: 128 bytes of low nibbles, 64 bytes of top bit pairs, 16 i8 scales, f16 d; value = d * scale[k / 16] * (q - 32).
-// Group: per block 32 x [4 rows][4 bytes] nibbles | 16 x [4 rows][4 bytes] top bits | 4 x [4 rows][4] scales | 4 d
+// Q6_K weights, 6.5625 bits each. Block of 256: 128 bytes of low nibbles, 64 bytes of top bit
+// pairs, 16 i8 scales, f16 d; value = d * scale[k / 16] * (q - 32). Group: per block 32 x [4
+// rows][4 bytes] nibbles | 16 x [4 rows][4 bytes] top bits | 4 x [4 rows][4] scales | 4 d
 import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
 import { constant, loadHalves, madd } from '../simd';
 import { dotQuad, highNibbles, lowNibbles, storeQuad } from './unpack';
@@ -12,8 +13,9 @@ const PAIRS: usize = memory.data<u32>([0x03030303]);
 const BYTES_32: usize = memory.data<u32>([0x20202020]);
 
 /**
- * Elements 4 i .. 4 i + 3 of quarter `quarter` (32 elements) of half `half` (128 elements) of a block, minus 32, as [4 rows][4 k].
- * Quarters 0 and 1 are the low nibbles of bytes 0..31 and 32..63 of the half, 2 and 3 the high ones; pair `quarter` of a top byte is theirs.
+ * Elements 4 i .. 4 i + 3 of quarter `quarter` (32 elements) of half `half` (128 elements) of a
+ * block, minus 32, as [4 rows][4 k]. Quarters 0 and 1 are the low nibbles of bytes 0..31 and 32..63
+ * of the half, 2 and 3 the high ones; pair `quarter` of a top byte is theirs.
  */
 @inline
 function quad(p: usize, half: i32, quarter: i32, i: usize): v128 {
@@ -47,8 +49,21 @@ function unpack_q6_k(dst: usize, src: usize, k0: i32, count: i32): void {
   }
 }
 
-/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q6_k [m, k], k % 256 == 0 | scratch gemm_scratch() */
-export function gemm_q6_k(y: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, ldy: i32, ldx: i32): void {
+/**
+ * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q6_k [m, k], k %
+ * 256 == 0 | scratch gemm_scratch()
+ */
+export function gemm_q6_k(
+  y: usize,
+  x: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  ldy: i32,
+  ldx: i32,
+): void {
   gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>(k / 256) * BLOCK_BYTES, unpack_q6_k);
 }
 
@@ -57,7 +72,9 @@ export function gather_q6_k(y: usize, w: usize, ids: usize, scratch: usize, n: i
   gatherRows(y, w, ids, scratch, n, k, <usize>(k / 256) * BLOCK_BYTES, unpack_q6_k);
 }
 
-/** total + the products of part `part` (0..7, a constant) of 32 elements of a block with x, scaled. */
+/**
+ * total + the products of part `part` (0..7, a constant) of 32 elements of a block with x, scaled.
+ */
 @inline
 function addPart(total: v128, w: usize, x: usize, scales: usize, d: v128, part: i32): v128 {
   const by = f32x4.mul(d, v128.load32_splat(scales + ((<usize>part) << 2)));
@@ -72,8 +89,19 @@ function addPart(total: v128, w: usize, x: usize, scales: usize, d: v128, part: 
   return madd(total, f32x4.convert_i32x4_s(second), scaleOf(w, 2 * part + 1, by));
 }
 
-/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q6_k [m, k], k % 256 == 0 */
-export function gemv_q6_k(y: usize, q: usize, scales: usize, sums: usize, w: usize, m: i32, k: i32): void {
+/**
+ * y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 |
+ * w packed q6_k [m, k], k % 256 == 0
+ */
+export function gemv_q6_k(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  w: usize,
+  m: i32,
+  k: i32,
+): void {
   const blocks = k / 256;
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
@@ -94,7 +122,20 @@ export function gemv_q6_k(y: usize, q: usize, scales: usize, sums: usize, w: usi
   }
 }
 
-/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q6_k [m, k] | scratch abs_sums_scratch(); n <= 64 */
-export function abs_sums_q6_k(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+/**
+ * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q6_k
+ * [m, k] | scratch abs_sums_scratch(); n <= 64
+ */
+export function abs_sums_q6_k(
+  out: usize,
+  x: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  k0: i32,
+  d: i32,
+): void {
   absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 256) * BLOCK_BYTES, 256, unpack_q6_k);
 }

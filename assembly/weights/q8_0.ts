@@ -24,7 +24,10 @@ function codes_q8_0(dst: usize, src: usize, k0: i32, count: i32): void {
   }
 }
 
-/** y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w packed q8_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch() */
+/**
+ * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w
+ * packed q8_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch()
+ */
 export function gemm_q8_0(
   y: usize,
   q: usize,
@@ -37,7 +40,21 @@ export function gemm_q8_0(
   k: i32,
   ldy: i32,
 ): void {
-  gemmInteger(y, q, scales, sums, w, scratch, n, m, k, ldy, <usize>(k / 32) * BLOCK_BYTES, codes_q8_0, false);
+  gemmInteger(
+    y,
+    q,
+    scales,
+    sums,
+    w,
+    scratch,
+    n,
+    m,
+    k,
+    ldy,
+    <usize>(k / 32) * BLOCK_BYTES,
+    codes_q8_0,
+    false,
+  );
 }
 
 /** y[i] = W[ids[i]]. y f32 [n, k] | w packed q8_0 | ids i32 [n] | scratch gemm_scratch() */
@@ -45,15 +62,27 @@ export function gather_q8_0(y: usize, w: usize, ids: usize, scratch: usize, n: i
   gatherRows(y, w, ids, scratch, n, k, <usize>(k / 32) * BLOCK_BYTES, unpack_q8_0);
 }
 
-/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 | w packed q8_0 [m, k], k % 32 == 0 */
-export function gemv_q8_0(y: usize, q: usize, scales: usize, sums: usize, w: usize, m: i32, k: i32): void {
+/**
+ * y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 |
+ * w packed q8_0 [m, k], k % 32 == 0
+ */
+export function gemv_q8_0(
+  y: usize,
+  q: usize,
+  scales: usize,
+  sums: usize,
+  w: usize,
+  m: i32,
+  k: i32,
+): void {
   const blocks = k / 32;
   for (let row = 0; row < m; row += 4) {
     let total = f32x4.splat(0);
     for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
       const x = q + ((<usize>b) << 6);
       let products = i32x4.splat(0);
-      for (let j: usize = 0; j < 8; j++) products = dotQuad(products, v128.load(w + (j << 4), 8), x + (j << 3));
+      for (let j: usize = 0; j < 8; j++)
+        products = dotQuad(products, v128.load(w + (j << 4), 8), x + (j << 3));
       const scale = f32x4.mul(loadHalves(w), v128.load32_splat(scales + ((<usize>b) << 2)));
       total = madd(total, f32x4.convert_i32x4_s(products), scale);
     }
@@ -61,7 +90,20 @@ export function gemv_q8_0(y: usize, q: usize, scales: usize, sums: usize, w: usi
   }
 }
 
-/** out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q8_0 [m, k] | scratch abs_sums_scratch(); n <= 64 */
-export function abs_sums_q8_0(out: usize, x: usize, w: usize, scratch: usize, n: i32, m: i32, k: i32, k0: i32, d: i32): void {
+/**
+ * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q8_0
+ * [m, k] | scratch abs_sums_scratch(); n <= 64
+ */
+export function abs_sums_q8_0(
+  out: usize,
+  x: usize,
+  w: usize,
+  scratch: usize,
+  n: i32,
+  m: i32,
+  k: i32,
+  k0: i32,
+  d: i32,
+): void {
   absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 32) * BLOCK_BYTES, 32, unpack_q8_0);
 }

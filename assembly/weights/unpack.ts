@@ -1,4 +1,5 @@
-// What the quantised types share: 16 bytes hold 4 rows x 4 elements of k, [row][k]; these helpers spread them to f32 and add up products.
+// What the quantised types share: 16 bytes hold 4 rows x 4 elements of k, [row][k]; these helpers
+// spread them to f32 and add up products.
 import { constant, dotAdd } from '../simd';
 
 const LOW_BYTE: usize = memory.data<u32>([0x00ff00ff]); // of i16 lanes
@@ -10,20 +11,39 @@ const SPREAD: usize = memory.data<u32>([0x00204081]);
 const BIT_OF_BYTES: usize = memory.data<u32>([0x01010101]);
 
 /**
- * Spreads signed bytes q [4 rows, 4 k] to f32 [4 k, 4 rows] ld 8 at dst: q * scale + offset, one scale and offset a row.
+ * Spreads signed bytes q [4 rows, 4 k] to f32 [4 k, 4 rows] ld 8 at dst: q * scale + offset, one
+ * scale and offset a row.
  */
 @inline
 export function storeQuad(dst: usize, q: v128, scale: v128, offset: v128): void {
   const t = i8x16.shuffle(q, q, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const low = i16x8.extend_low_i8x16_s(t);
   const high = i16x8.extend_high_i8x16_s(t);
-  v128.store(dst, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low)), scale), offset));
-  v128.store(dst, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low)), scale), offset), 32);
-  v128.store(dst, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high)), scale), offset), 64);
-  v128.store(dst, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), scale), offset), 96);
+  v128.store(
+    dst,
+    f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low)), scale), offset),
+  );
+  v128.store(
+    dst,
+    f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low)), scale), offset),
+    32,
+  );
+  v128.store(
+    dst,
+    f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high)), scale), offset),
+    64,
+  );
+  v128.store(
+    dst,
+    f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), scale), offset),
+    96,
+  );
 }
 
-/** Bytes 0 and 2 of each row's four, signed, as i16 [4 rows][2]: the first pair of four activations (quantize_i16). */
+/**
+ * Bytes 0 and 2 of each row's four, signed, as i16 [4 rows][2]: the first pair of four activations
+ * (quantize_i16).
+ */
 @inline
 export function evens(q: v128): v128 {
   return i16x8.shr_s(i16x8.shl(q, 8), 8);
@@ -51,7 +71,11 @@ export function dotQuad(acc: v128, q: v128, x: usize): v128 {
 /** The same of bytes without a sign. */
 @inline
 export function dotBytes(acc: v128, q: v128, x: usize): v128 {
-  return dotAdd(dotAdd(acc, v128.and(q, constant(LOW_BYTE)), v128.load32_splat(x)), i16x8.shr_u(q, 8), v128.load32_splat(x, 4));
+  return dotAdd(
+    dotAdd(acc, v128.and(q, constant(LOW_BYTE)), v128.load32_splat(x)),
+    i16x8.shr_u(q, 8),
+    v128.load32_splat(x, 4),
+  );
 }
 
 /** The same of low nibbles. */
@@ -66,7 +90,11 @@ export function dotLowNibbles(acc: v128, v: v128, x: usize): v128 {
 @inline
 export function dotHighNibbles(acc: v128, v: v128, x: usize): v128 {
   const even = v128.and(i16x8.shr_u(v, 4), constant(LOW_NIBBLE));
-  return dotAdd(dotAdd(acc, even, v128.load32_splat(x)), i16x8.shr_u(v, 12), v128.load32_splat(x, 4));
+  return dotAdd(
+    dotAdd(acc, even, v128.load32_splat(x)),
+    i16x8.shr_u(v, 12),
+    v128.load32_splat(x, 4),
+  );
 }
 
 /** Low nibbles of 16 bytes. */
@@ -81,7 +109,10 @@ export function highNibbles(v: v128): v128 {
   return v128.and(i16x8.shr_u(v, 4), constant(NIBBLES));
 }
 
-/** Bits `at` .. `at` + 3 of each row's word as bit 4 of the row's four bytes: the fifth bits of a 5-bit block. */
+/**
+ * Bits `at` .. `at` + 3 of each row's word as bit 4 of the row's four bytes: the fifth bits of a
+ * 5-bit block.
+ */
 @inline
 export function fifthBits(words: v128, at: i32): v128 {
   // a nibble times 2^0 + 2^7 + 2^14 + 2^21 has its bit j at position 8 j

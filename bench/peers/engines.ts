@@ -1,4 +1,5 @@
-// Whole engines on the same model file: llama.cpp native (node-llama-cpp) and in WebAssembly (wllama, in Chromium).
+// Whole engines on the same model file: llama.cpp native (node-llama-cpp) and in WebAssembly
+// (wllama, in Chromium).
 import { readFileSync } from 'node:fs';
 import { chromiumArguments, chromiumPath, servePage } from '../../test/browser.ts';
 import { loadPeer, peerPath, peersFolder } from './load.ts';
@@ -11,7 +12,12 @@ export interface EngineRate {
 interface LlamaCpp {
   getLlama(options: { gpu: false; logLevel: 'error' }): Promise<{
     loadModel(options: { modelPath: string }): Promise<{
-      createContext(options: { contextSize: number; batchSize: number; threads: number; flashAttention: boolean }): Promise<{
+      createContext(options: {
+        contextSize: number;
+        batchSize: number;
+        threads: number;
+        flashAttention: boolean;
+      }): Promise<{
         getSequence(): {
           evaluateWithoutGeneratingNewTokens(tokens: number[]): Promise<void>;
           clearHistory(): Promise<void>;
@@ -24,13 +30,27 @@ interface LlamaCpp {
   }>;
 }
 
-/** llama.cpp as it runs on this processor; undefined where node-llama-cpp is not installed. Best of `rounds`. */
-export async function nativeLlama(path: string, threads: number, prompt: number, reply: number, rounds: number): Promise<EngineRate | undefined> {
+/**
+ * llama.cpp as it runs on this processor; undefined where node-llama-cpp is not installed. Best of
+ * `rounds`.
+ */
+export async function nativeLlama(
+  path: string,
+  threads: number,
+  prompt: number,
+  reply: number,
+  rounds: number,
+): Promise<EngineRate | undefined> {
   const peer = await loadPeer<LlamaCpp>('node-llama-cpp');
   if (!peer) return undefined;
   const llama = await peer.getLlama({ gpu: false, logLevel: 'error' });
   const model = await llama.loadModel({ modelPath: path });
-  const context = await model.createContext({ contextSize: 1024, batchSize: prompt, threads, flashAttention: true });
+  const context = await model.createContext({
+    contextSize: 1024,
+    batchSize: prompt,
+    threads,
+    flashAttention: true,
+  });
   const sequence = context.getSequence();
   const rates: EngineRate[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -80,26 +100,47 @@ interface Page {
   evaluate<A, R>(work: (argument: A) => Promise<R>, argument: A): Promise<R>;
 }
 interface Playwright {
-  chromium: { launch(options: object): Promise<{ newPage(): Promise<Page>; close(): Promise<void> }> };
+  chromium: {
+    launch(options: object): Promise<{ newPage(): Promise<Page>; close(): Promise<void> }>;
+  };
 }
 
-/** wllama in Chromium, by its own timings; undefined where it, playwright-core or Chromium are missing. Best of `rounds`. */
-export async function wllama(path: string, threads: number, prompt: number, reply: number, rounds: number): Promise<EngineRate | undefined> {
+/**
+ * wllama in Chromium, by its own timings; undefined where it, playwright-core or Chromium are
+ * missing. Best of `rounds`.
+ */
+export async function wllama(
+  path: string,
+  threads: number,
+  prompt: number,
+  reply: number,
+  rounds: number,
+): Promise<EngineRate | undefined> {
   const playwright = await loadPeer<Playwright>('playwright-core');
   if (!playwright || !peerPath('@wllama/wllama') || !chromiumPath) return undefined;
-  const fileOf = (url: string) => (url === '/model.gguf' ? path : peerPath(`@wllama/wllama/esm${url}`));
+  const fileOf = (url: string) =>
+    url === '/model.gguf' ? path : peerPath(`@wllama/wllama/esm${url}`);
   const server = await servePage(PAGE, fileOf, true);
-  const browser = await playwright.chromium.launch({ executablePath: chromiumPath, args: chromiumArguments });
+  const browser = await playwright.chromium.launch({
+    executablePath: chromiumPath,
+    args: chromiumArguments,
+  });
   try {
     const page = await browser.newPage();
     await page.goto(server.url);
     await page.waitForFunction('globalThis.measure');
-    const rates = await page.evaluate((argument) => (globalThis as unknown as { measure(argument: object): Promise<EngineRate[]> }).measure(argument), {
-      threads,
-      prompt,
-      reply,
-      rounds,
-    });
+    const rates = await page.evaluate(
+      (argument) =>
+        (globalThis as unknown as { measure(argument: object): Promise<EngineRate[]> }).measure(
+          argument,
+        ),
+      {
+        threads,
+        prompt,
+        reply,
+        rounds,
+      },
+    );
     return bestOf(rates);
   } finally {
     await browser.close();
@@ -109,11 +150,19 @@ export async function wllama(path: string, threads: number, prompt: number, repl
 
 /** Versions of the peers that are installed. */
 export function peerVersions(): Record<string, string> {
-  const names = Object.keys((JSON.parse(readFileSync(`${peersFolder}package.json`, 'utf8')) as { dependencies: Record<string, string> }).dependencies);
+  const names = Object.keys(
+    (
+      JSON.parse(readFileSync(`${peersFolder}package.json`, 'utf8')) as {
+        dependencies: Record<string, string>;
+      }
+    ).dependencies,
+  );
   return Object.fromEntries(
     names.flatMap((name) => {
       const path = peerPath(`${name}/package.json`);
-      return path ? [[name, (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version]] : [];
+      return path
+        ? [[name, (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version]]
+        : [];
     }),
   );
 }

@@ -5,7 +5,11 @@ interface MlKMeans {
   kmeans(
     data: readonly Float64Array[],
     count: number,
-    options: { initialization: readonly (readonly number[])[]; maxIterations: number; tolerance: number },
+    options: {
+      initialization: readonly (readonly number[])[];
+      maxIterations: number;
+      tolerance: number;
+    },
   ): { clusters: number[] };
 }
 
@@ -19,6 +23,10 @@ export async function mlKMeans(
   if (!peer) return undefined;
   const data = rows.map((row) => Float64Array.from(row));
   const begin = performance.now();
-  const { clusters } = peer.kmeans(data, seeds.length, { initialization: seeds.map((s) => [...s]), maxIterations: steps, tolerance: 0 });
+  const { clusters } = peer.kmeans(data, seeds.length, {
+    initialization: seeds.map((s) => [...s]),
+    maxIterations: steps,
+    tolerance: 0,
+  });
   return { ms: performance.now() - begin, labels: clusters };
 }

@@ -1,4 +1,5 @@
-// Other engines, where they are installed (bench/peers/package.json). Their types are not known here: each file says what it uses.
+// Other engines, where they are installed (bench/peers/package.json). Their types are not known
+// here: each file says what it uses.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,6 +17,8 @@ export function peerPath(path: string): string | undefined {
 export async function loadPeer<T>(name: string): Promise<T | undefined> {
   if (!peerPath(name)) return undefined;
   const require = createRequire(`${peersFolder}package.json`);
-  const { default: whole, ...named } = (await import(pathToFileURL(require.resolve(name)).href)) as Record<string, object | undefined>;
+  const { default: whole, ...named } = (await import(
+    pathToFileURL(require.resolve(name)).href
+  )) as Record<string, object | undefined>;
   return { ...whole, ...named } as T;
 }

@@ -11,7 +11,9 @@ export interface PeerProduct {
 interface Ort {
   readonly env: { wasm: { numThreads: number } };
   readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => unknown;
-  readonly InferenceSession: { create(model: Uint8Array): Promise<{ run(feeds: Record<string, unknown>): Promise<unknown> }> };
+  readonly InferenceSession: {
+    create(model: Uint8Array): Promise<{ run(feeds: Record<string, unknown>): Promise<unknown> }>;
+  };
 }
 interface Tf {
   setBackend(name: string): Promise<boolean>;
@@ -25,7 +27,8 @@ interface TfWasm {
 
 /** A protobuf field: a number, or bytes. */
 function field(number: number, value: number | Uint8Array | string): number[] {
-  const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(Math.floor(n / 128))]);
+  const varint = (n: number): number[] =>
+    n < 128 ? [n] : [(n & 127) | 128, ...varint(Math.floor(n / 128))];
   if (typeof value === 'number') return [...varint(number << 3), ...varint(value)];
   const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
   return [...varint((number << 3) | 2), ...varint(bytes.length), ...bytes];
@@ -40,21 +43,39 @@ function matMulModel(n: number, k: number, m: number): Uint8Array {
     return message(field(1, name), field(2, message(field(1, tensor))));
   };
   const node = message(field(1, 'x'), field(1, 'w'), field(2, 'y'), field(4, 'MatMul'));
-  const graph = message(field(1, node), field(2, 'g'), field(11, value('x', [n, k])), field(11, value('w', [k, m])), field(12, value('y', [n, m])));
+  const graph = message(
+    field(1, node),
+    field(2, 'g'),
+    field(11, value('x', [n, k])),
+    field(11, value('w', [k, m])),
+    field(12, value('y', [n, m])),
+  );
   return message(field(1, 8), field(7, graph), field(8, message(field(1, ''), field(2, 13))));
 }
 
 /** Peers that are installed, set up for a shape. */
-export async function peerProducts(n: number, k: number, m: number, x: Float32Array, w: Float32Array): Promise<PeerProduct[]> {
+export async function peerProducts(
+  n: number,
+  k: number,
+  m: number,
+  x: Float32Array,
+  w: Float32Array,
+): Promise<PeerProduct[]> {
   const products: PeerProduct[] = [];
   const ort = await loadPeer<Ort>('onnxruntime-web');
   if (ort) {
     ort.env.wasm.numThreads = 1;
     const session = await ort.InferenceSession.create(matMulModel(n, k, m));
-    const feeds = { x: new ort.Tensor('float32', x, [n, k]), w: new ort.Tensor('float32', w, [k, m]) };
+    const feeds = {
+      x: new ort.Tensor('float32', x, [n, k]),
+      w: new ort.Tensor('float32', w, [k, m]),
+    };
     products.push({ peer: 'onnxruntime-web', run: () => session.run(feeds) });
   }
-  const [tf, tfWasm] = [await loadPeer<Tf>('@tensorflow/tfjs'), await loadPeer<TfWasm>('@tensorflow/tfjs-backend-wasm')];
+  const [tf, tfWasm] = [
+    await loadPeer<Tf>('@tensorflow/tfjs'),
+    await loadPeer<TfWasm>('@tensorflow/tfjs-backend-wasm'),
+  ];
   const wasm = peerPath('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm');
   if (tf && tfWasm && wasm) {
     tfWasm.setWasmPaths(`${dirname(wasm)}/`);

@@ -1,4 +1,5 @@
-// Addresses in one linear memory, first fit with coalescing. It knows numbers only; the memory grows through the function it is given.
+// Addresses in one linear memory, first fit with coalescing. It knows numbers only; the memory
+// grows through the function it is given.
 import { DeviceError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
 import type { Address } from './tensor.ts';
@@ -6,7 +7,10 @@ import type { Address } from './tensor.ts';
 const ALIGNMENT = 64; // a cache line, so that no two regions share one
 
 export interface Arena {
-  /** Reserves `bytes`, 64-byte aligned, contents undefined. Throws DeviceError where the memory cannot grow. */
+  /**
+   * Reserves `bytes`, 64-byte aligned, contents undefined. Throws DeviceError where the memory
+   * cannot grow.
+   */
   allocate(bytes: number): Address;
   /**
    * Reserves as `allocate` does, of addresses only: the memory is there up to where `touch` was
@@ -21,7 +25,10 @@ export interface Arena {
   readonly usedBytes: number;
 }
 
-/** An arena from `base` up to `limit`; `reserve(end)` makes the memory at least `end` bytes long or throws. */
+/**
+ * An arena from `base` up to `limit`; `reserve(end)` makes the memory at least `end` bytes long or
+ * throws.
+ */
 export function createArena(base: number, limit: number, reserve: (end: number) => void): Arena {
   const start = Math.ceil(base / ALIGNMENT) * ALIGNMENT;
   const taken = new Map<Address, number>();
@@ -47,8 +54,10 @@ export function createArena(base: number, limit: number, reserve: (end: number) 
       const hole = free.find((h) => h.size >= size);
       if (!hole) {
         throw new DeviceError(
-          `no room for ${formatBytes(bytes)} beside the ${formatBytes(usedBytes)} in use: one wasm memory holds ` +
-            `${formatBytes(limit)}. Dispose of sessions or models, or choose a smaller model or budget.`,
+          `no room for ${formatBytes(bytes)} beside the ${formatBytes(usedBytes)} in use: one ` +
+            `wasm memory holds ` +
+            `${formatBytes(limit)}. Dispose of sessions or models, or choose a smaller model or ` +
+            `budget.`,
         );
       }
       const at = hole.at;

@@ -1,6 +1,9 @@
 // The table of stored types: weights as GGUF files hold them, and rows of the cache.
 
-/** How one block of a weight type lies in the file: `head` 16-bit, `words` 32-bit, `tail` 16-bit fields (assembly/pack.ts). */
+/**
+ * How one block of a weight type lies in the file: `head` 16-bit, `words` 32-bit, `tail` 16-bit
+ * fields (assembly/pack.ts).
+ */
 export interface WeightType {
   readonly name: WeightName;
   /** ggml's number for the type. */
@@ -12,7 +15,8 @@ export interface WeightType {
   readonly tail: number;
 }
 
-export type WeightName = 'f32' | 'f16' | 'bf16' | 'q8_0' | 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q5_k' | 'q6_k';
+export type WeightName =
+  'f32' | 'f16' | 'bf16' | 'q8_0' | 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q5_k' | 'q6_k';
 
 export const weightTypes: readonly WeightType[] = [
   { name: 'f32', ggml: 0, elements: 1, head: 0, words: 1, tail: 0 },
@@ -34,8 +38,8 @@ export function weightRowBytes(type: WeightType, k: number): number {
 }
 
 /**
- * Most columns of the output projection that value norms take of a head, in whole blocks: PANEL_K of
- * assembly/dense.ts. Release builds do not look, and give wrong norms for more.
+ * Most columns of the output projection that value norms take of a head, in whole blocks: PANEL_K
+ * of assembly/dense.ts. Release builds do not look, and give wrong norms for more.
  */
 export const MOST_VALUE_COLUMNS = 512;
 
@@ -52,7 +56,10 @@ export function valueColumns({ elements }: WeightType, headDim: number, heads: n
 /** Which of the two rows of a token. */
 export type RowSide = 'keys' | 'values';
 
-/** How cached rows are kept: plain numbers, rotated before rounding (assembly/quant.ts), or as KIVI rounds them (assembly/kivi.ts). */
+/**
+ * How cached rows are kept: plain numbers, rotated before rounding (assembly/quant.ts), or as KIVI
+ * rounds them (assembly/kivi.ts).
+ */
 export interface RowTypeInfo {
   /** Bits of a number; of a mixed type, of the average channel of keys. */
   readonly bits: number;
@@ -111,10 +118,15 @@ const TAIL_BYTES = 4;
 /** Bytes of a row of d numbers. */
 export function rowBytes(type: RowType, d: number, side: RowSide = 'keys'): number {
   const bits = side === 'values' ? Math.ceil(rowTypes[type].bits) : rowTypes[type].bits;
-  return isQuantized(type) ? Math.ceil(Math.ceil((d * bits) / 8) / 4) * 4 + TAIL_BYTES : (d * bits) / 8;
+  return isQuantized(type)
+    ? Math.ceil(Math.ceil((d * bits) / 8) / 4) * 4 + TAIL_BYTES
+    : (d * bits) / 8;
 }
 
-/** Bytes of the grid that a group of keys shares: step and lowest value of each channel, and how many bits it has where that differs. */
+/**
+ * Bytes of the grid that a group of keys shares: step and lowest value of each channel, and how
+ * many bits it has where that differs.
+ */
 export function gridBytes(type: RowType, d: number): number {
   const { scheme }: RowTypeInfo = rowTypes[type];
   return scheme === 'mixed' ? 5 * d : scheme === 'kivi' ? 4 * d : 0;

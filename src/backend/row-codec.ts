@@ -1,9 +1,21 @@
-// What the bytes of a cached row stand for, as plainly as can be: the definition of the row types (assembly/quant.ts and assembly/kivi.ts draw those of
-// few bits).
+// What the bytes of a cached row stand for, as plainly as can be: the definition of the row types
+// (assembly/quant.ts and assembly/kivi.ts draw those of few bits).
 import { floatToHalf, halfToFloat } from '../math/half.ts';
-import { gridBytes, isGrouped, isQuantized, type RowSide, type RowType, type RowTypeInfo, rowBytes, rowTypes } from './dtype.ts';
+import {
+  gridBytes,
+  isGrouped,
+  isQuantized,
+  type RowSide,
+  type RowType,
+  type RowTypeInfo,
+  rowBytes,
+  rowTypes,
+} from './dtype.ts';
 
-/** A row's bytes, of types whose rows stand alone. Throws RangeError for a number of channels that rows of few bits cannot have. */
+/**
+ * A row's bytes, of types whose rows stand alone. Throws RangeError for a number of channels that
+ * rows of few bits cannot have.
+ */
 export function encodeRow(values: ArrayLike<number>, type: RowType): Uint8Array {
   const d = values.length;
   const bytes = new Uint8Array(rowBytes(type, d));
@@ -38,12 +50,23 @@ export function quantize(values: readonly number[], bits: 3 | 4 | 8): Uint8Array
   return bytes;
 }
 
-/** The numbers of a row, turned back where it was rotated. `memory` is where the rest of it lies, where it does not stand alone. */
-export function decodeRow(bytes: Uint8Array, d: number, type: RowType, side: RowSide = 'keys', memory?: ArrayBuffer): Float64Array {
+/**
+ * The numbers of a row, turned back where it was rotated. `memory` is where the rest of it lies,
+ * where it does not stand alone.
+ */
+export function decodeRow(
+  bytes: Uint8Array,
+  d: number,
+  type: RowType,
+  side: RowSide = 'keys',
+  memory?: ArrayBuffer,
+): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (isGrouped(type)) return decodeTailed(bytes, d, type, side, memory!);
-  if (type === 'f32') return Float64Array.from({ length: d }, (_, j) => view.getFloat32(4 * j, true));
-  if (type === 'f16') return Float64Array.from({ length: d }, (_, j) => halfToFloat(view.getUint16(2 * j, true)));
+  if (type === 'f32')
+    return Float64Array.from({ length: d }, (_, j) => view.getFloat32(4 * j, true));
+  if (type === 'f16')
+    return Float64Array.from({ length: d }, (_, j) => halfToFloat(view.getUint16(2 * j, true)));
   return unrotateRow(dequantize(bytes, d, rowTypes[type].bits as 3 | 4 | 8));
 }
 
@@ -67,7 +90,8 @@ export function dequantize(bytes: Uint8Array, d: number, bits: 3 | 4 | 8): Float
 const exchange = (tail: number) => ((tail << 16) | (tail >>> 16)) >>> 0;
 
 /** The tail of a row that is not rounded, and of one on a grid: where that lies. Even addresses. */
-export const tailOf = (address: number, rounded: boolean) => exchange((rounded ? 0 : 0x80000000) | (address >>> 1));
+export const tailOf = (address: number, rounded: boolean) =>
+  exchange((rounded ? 0 : 0x80000000) | (address >>> 1));
 
 /** Where a row of keys, or one that is not rounded, has the rest of it. */
 export function restOf(tail: number): { address: number; rounded: boolean } {
@@ -75,7 +99,13 @@ export function restOf(tail: number): { address: number; rounded: boolean } {
   return { address: (exchanged << 1) >>> 0, rounded: exchanged >>> 31 === 0 };
 }
 
-function decodeTailed(bytes: Uint8Array, d: number, type: RowType, side: RowSide, memory: ArrayBuffer): Float64Array {
+function decodeTailed(
+  bytes: Uint8Array,
+  d: number,
+  type: RowType,
+  side: RowSide,
+  memory: ArrayBuffer,
+): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { address, rounded } = restOf(view.getUint32(bytes.length - 4, true));
   if (!rounded) return decodeRow(new Uint8Array(memory, address, 2 * d), d, 'f16');
@@ -85,13 +115,20 @@ function decodeTailed(bytes: Uint8Array, d: number, type: RowType, side: RowSide
   let bit = 0;
   return Float64Array.from(grid, ({ step, lo, width }, j) => {
     let code = 0;
-    if (mixed) for (let b = 0; b < width; b++, bit++) code |= ((bytes[bit >> 3] >> (bit & 7)) & 1) << b;
-    else for (const [k, [byte, shift, part]] of placesOf(j, d, width, 2 ** width - 1).entries()) code |= ((bytes[byte] >> shift) & part) << (2 * k);
+    if (mixed)
+      for (let b = 0; b < width; b++, bit++) code |= ((bytes[bit >> 3] >> (bit & 7)) & 1) << b;
+    else
+      for (const [k, [byte, shift, part]] of placesOf(j, d, width, 2 ** width - 1).entries())
+        code |= ((bytes[byte] >> shift) & part) << (2 * k);
     return code * step + lo;
   });
 }
 
-function readGrid(bytes: Uint8Array, d: number, type: RowType): { step: number; lo: number; width: number }[] {
+function readGrid(
+  bytes: Uint8Array,
+  d: number,
+  type: RowType,
+): { step: number; lo: number; width: number }[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { bits, scheme }: RowTypeInfo = rowTypes[type];
   return Array.from({ length: d }, (_, j) => ({
@@ -101,8 +138,15 @@ function readGrid(bytes: Uint8Array, d: number, type: RowType): { step: number; 
   }));
 }
 
-/** Rounds keys together: the grid that they share, and their bytes, which say that it lies at `address`. */
-export function encodeGroup(keys: readonly ArrayLike<number>[], type: RowType, address: number): { grid: Uint8Array; rows: Uint8Array[] } {
+/**
+ * Rounds keys together: the grid that they share, and their bytes, which say that it lies at
+ * `address`.
+ */
+export function encodeGroup(
+  keys: readonly ArrayLike<number>[],
+  type: RowType,
+  address: number,
+): { grid: Uint8Array; rows: Uint8Array[] } {
   const d = keys[0].length;
   const { bits, scheme }: RowTypeInfo = rowTypes[type];
   const lows = Array.from({ length: d }, (_, j) => Math.min(...keys.map((key) => key[j])));
@@ -120,9 +164,12 @@ export function encodeGroup(keys: readonly ArrayLike<number>[], type: RowType, a
     const bytes = new Uint8Array(rowBytes(type, d));
     let bit = 0;
     read.forEach(({ step, lo, width }, j) => {
-      const code = step > 0 ? Math.min(2 ** width - 1, Math.max(0, roundHalfEven((key[j] - lo) / step))) : 0;
-      if (scheme === 'mixed') for (let b = 0; b < width; b++, bit++) bytes[bit >> 3] |= ((code >> b) & 1) << (bit & 7);
-      else for (const [byte, shift, part] of placesOf(j, d, width, code)) bytes[byte] |= part << shift;
+      const code =
+        step > 0 ? Math.min(2 ** width - 1, Math.max(0, roundHalfEven((key[j] - lo) / step))) : 0;
+      if (scheme === 'mixed')
+        for (let b = 0; b < width; b++, bit++) bytes[bit >> 3] |= ((code >> b) & 1) << (bit & 7);
+      else
+        for (const [byte, shift, part] of placesOf(j, d, width, code)) bytes[byte] |= part << shift;
     });
     new DataView(bytes.buffer).setUint32(bytes.length - 4, tailOf(address, true), true);
     return bytes;
@@ -133,12 +180,17 @@ export function encodeGroup(keys: readonly ArrayLike<number>[], type: RowType, a
 /** Fewest and most bits of a channel where they are mixed. */
 const [LEAST_BITS, MOST_BITS] = [2, 8];
 
-/** Bits of each channel, `total` in all, so that the sum of squared steps is least: one after the other goes where it helps most. */
+/**
+ * Bits of each channel, `total` in all, so that the sum of squared steps is least: one after the
+ * other goes where it helps most.
+ */
 export function shareBits(ranges: readonly number[], total: number): number[] {
   const widths = ranges.map(() => LEAST_BITS);
   const gain = (j: number) => {
     if (widths[j] === MOST_BITS) return Number.NEGATIVE_INFINITY;
-    const [now, then] = [widths[j], widths[j] + 1].map((width) => Math.fround(ranges[j] / (2 ** width - 1)));
+    const [now, then] = [widths[j], widths[j] + 1].map((width) =>
+      Math.fround(ranges[j] / (2 ** width - 1)),
+    );
     return Math.fround(Math.fround(now * now) - Math.fround(then * then));
   };
   for (let left = total - LEAST_BITS * ranges.length; left > 0; left--) {
@@ -148,8 +200,15 @@ export function shareBits(ranges: readonly number[], total: number): number[] {
   return widths;
 }
 
-/** Where code j lies: bytes, how far to shift, and the code's bits there, from the lowest two on. */
-function placesOf(j: number, d: number, bits: number, code: number): [byte: number, shift: number, part: number][] {
+/**
+ * Where code j lies: bytes, how far to shift, and the code's bits there, from the lowest two on.
+ */
+function placesOf(
+  j: number,
+  d: number,
+  bits: number,
+  code: number,
+): [byte: number, shift: number, part: number][] {
   if (bits === 8) return [[j, 0, code]];
   if (bits === 4) return [[j % (d / 2), j < d / 2 ? 0 : 4, code]];
   return [
@@ -165,7 +224,10 @@ function signOf(j: number): number {
   return parity === 1 ? -1 : 1;
 }
 
-/** H diag(s) x: entry (i, j) of H is the sign of the parity of i & j, within blocks of the largest power of two that divides d. */
+/**
+ * H diag(s) x: entry (i, j) of H is the sign of the parity of i & j, within blocks of the largest
+ * power of two that divides d.
+ */
 export function rotateRow(x: ArrayLike<number>): number[] {
   return transform(Array.from(x, (v, j) => v * signOf(j)));
 }
@@ -191,7 +253,8 @@ function hadamard(width: number): Int8Array {
   if (known) return known;
   const signs = Int8Array.from({ length: width * width }, (_, at) => {
     let parity = 0;
-    for (let both = Math.floor(at / width) & (at % width); both > 0; both >>>= 1) parity ^= both & 1;
+    for (let both = Math.floor(at / width) & (at % width); both > 0; both >>>= 1)
+      parity ^= both & 1;
     return parity === 1 ? -1 : 1;
   });
   matrices.set(width, signs);

@@ -26,12 +26,17 @@ export interface HeadRows {
   positions: Address;
   /** f32 [length]: what a policy accumulates over blocks; 0 where it accumulates nothing. */
   state: Address;
-  /** i32 [length]: the rotary position that each key was stored with; only where rows are of few bits (cache.ts), else 0. */
+  /**
+   * i32 [length]: the rotary position that each key was stored with; only where rows are of few
+   * bits (cache.ts), else 0.
+   */
   places?: Address;
   length: number;
 }
 
-/** Numbers for the rows of a layer's heads, f32, head after head without gaps: head h has counts[h]. */
+/**
+ * Numbers for the rows of a layer's heads, f32, head after head without gaps: head h has counts[h].
+ */
 export interface Scores {
   readonly address: Address;
   readonly counts: readonly number[];

@@ -1,14 +1,19 @@
-// Cached keys and values of every layer and kv head, in one region that never grows. Rows are appended, taken back and compacted in
-// place; their order never changes. It knows no policy: it is told which rows to keep.
+// Cached keys and values of every layer and kv head, in one region that never grows. Rows are
+// appended, taken back and compacted in place; their order never changes. It knows no policy: it is
+// told which rows to keep.
 //
-//   one pool of rows, arrays of it:   keys [R, d] | values [R, d] | tokens i32 [R] | state f32 [R] | places i32 [R] (rows of few bits only)
-//   a layer owns a range of the pool, its heads follow one another inside, each with the same room behind it:
+//   one pool of rows, arrays of it:
+//     keys [R, d] | values [R, d] | tokens i32 [R] | state f32 [R]
+//     | places i32 [R] (rows of few bits only)
+//   a layer owns a range of the pool, its heads follow one another inside, each with the same room
+//   behind it:
 //
-//   |<---------------------------- layer l: Hkv * (kept_l + room) rows ---------------------------->|
+//   |<------------- layer l: Hkv * (kept_l + room) rows ------------->|
 //   [ head 0: length rows | room ][ head 1: length rows | room ] ...
 //
-// After a compaction the heads of a range are moved together again so that each has `room` rows behind it, whatever its length.
-// Where layers compete for the budget (`pooled`) there is one range, of all layers' heads. Rows of some types have a part that lies apart (groups.ts).
+// After a compaction the heads of a range are moved together again so that each has `room` rows
+// behind it, whatever its length. Where layers compete for the budget (`pooled`) there is one
+// range, of all layers' heads. Rows of some types have a part that lies apart (groups.ts).
 import type { Angles, Backend } from '../backend/backend.ts';
 import { isGrouped, rowBytes } from '../backend/dtype.ts';
 import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
@@ -23,7 +28,12 @@ export interface Kept {
 
 /** Bytes of what rows have beside their columns. */
 function asideBytes(shape: CacheShape): number {
-  return isGrouped(shape.rowType) ? rangesOf(shape).reduce((sum, { rows, heads }) => sum + rangeBytes(shape, rows, heads), scratchBytes(shape)) : 0;
+  return isGrouped(shape.rowType)
+    ? rangesOf(shape).reduce(
+        (sum, { rows, heads }) => sum + rangeBytes(shape, rows, heads),
+        scratchBytes(shape),
+      )
+    : 0;
 }
 
 /** Bytes that a cache reserves. */
@@ -39,7 +49,11 @@ export class Cache {
   /** Bytes reserved. */
   readonly bytes: number;
   #region: Address;
-  readonly columns: ReadonlyArray<{ readonly name: keyof Omit<HeadRows, 'length'>; readonly bytes: number; readonly address: Address }>;
+  readonly columns: ReadonlyArray<{
+    readonly name: keyof Omit<HeadRows, 'length'>;
+    readonly bytes: number;
+    readonly address: Address;
+  }>;
   #ranges: Range[];
   #aside: number; // bytes
   #used = 0;
@@ -60,13 +74,16 @@ export class Cache {
       address += rows * bytes;
       return column;
     });
-    this.heads = keptRows.map(() => Array.from({ length: kvHeads }, () => ({ ...this.#at(0), length: 0 })));
+    this.heads = keptRows.map(() =>
+      Array.from({ length: kvHeads }, () => ({ ...this.#at(0), length: 0 })),
+    );
     let first = 0;
     const scratch = address;
     if (this.#aside > 0) address += scratchBytes(shape);
     this.#ranges = rangesOf(shape).map(({ kept, rows: own, heads: count }, i) => {
       const heads = shape.pooled ? this.heads.flat() : this.heads[i];
-      const groups = this.#aside > 0 ? new Groups(backend, shape, heads, own, address, scratch) : undefined;
+      const groups =
+        this.#aside > 0 ? new Groups(backend, shape, heads, own, address, scratch) : undefined;
       address += groups ? rangeBytes(shape, own, count) : 0;
       const range = { heads, first, kept, end: first + own, starts: [], groups };
       first = range.end;
@@ -99,14 +116,19 @@ export class Cache {
     return this.#peak * cacheRowBytes(this.shape.headDim, this.shape.rowType) + this.#aside;
   }
 
-  /** Grids and slots of the range that head h of a layer lies in, and its number there; undefined where rows stand alone. */
+  /**
+   * Grids and slots of the range that head h of a layer lies in, and its number there; undefined
+   * where rows stand alone.
+   */
   groupsOf(layer: number, h: number): [groups: Groups, i: number] | undefined {
     const [{ groups }, place] = this.#rangeOf(layer);
     return groups && [groups, place + h];
   }
 
   #at(row: number): Omit<HeadRows, 'length'> {
-    return Object.fromEntries(this.columns.map(({ name, bytes, address }) => [name, address + row * bytes])) as unknown as Omit<HeadRows, 'length'>;
+    return Object.fromEntries(
+      this.columns.map(({ name, bytes, address }) => [name, address + row * bytes]),
+    ) as unknown as Omit<HeadRows, 'length'>;
   }
 
   #count(rows: number): void {
@@ -116,7 +138,9 @@ export class Cache {
 
   /** The range that a layer's heads lie in, and the place of its head 0 among them. */
   #rangeOf(layer: number): [range: Range, place: number] {
-    return this.shape.pooled ? [this.#ranges[0], layer * this.shape.kvHeads] : [this.#ranges[layer], 0];
+    return this.shape.pooled
+      ? [this.#ranges[0], layer * this.shape.kvHeads]
+      : [this.#ranges[layer], 0];
   }
 
   /** Rows that head h of a layer can still take. */
@@ -128,15 +152,18 @@ export class Cache {
   }
 
   /**
-   * Appends k and v [T, Hkv * d] of tokens number `token` .., k rotated to positions `position` .., to every head of a layer. Throws RangeError past
-   * the room.
+   * Appends k and v [T, Hkv * d] of tokens number `token` .., k rotated to positions `position` ..,
+   * to every head of a layer. Throws RangeError past the room.
    */
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
     const { headDim: d, rowType } = this.shape;
     const [{ groups }, place] = this.#rangeOf(layer);
     for (let h = 0; h < this.shape.kvHeads; h++) {
       const head = this.heads[layer][h];
-      if (this.roomOf(layer, h) < T) throw new RangeError(`layer ${layer}, head ${h}: ${T} rows appended where ${this.roomOf(layer, h)} fit`);
+      if (this.roomOf(layer, h) < T)
+        throw new RangeError(
+          `layer ${layer}, head ${h}: ${T} rows appended where ${this.roomOf(layer, h)} fit`,
+        );
       if (groups) groups.append(place + h, k, v, h, T);
       else {
         const at = head.length * rowBytes(rowType, d);
@@ -145,7 +172,10 @@ export class Cache {
       }
       const tokens = this.backend.ints(head.positions + head.length * 4, T);
       for (let i = 0; i < T; i++) tokens[i] = token + i;
-      if (head.places) this.backend.ints(head.places + head.length * 4, T).set(tokens.map((t) => t - token + position));
+      if (head.places)
+        this.backend
+          .ints(head.places + head.length * 4, T)
+          .set(tokens.map((t) => t - token + position));
       this.backend.floats(head.state + head.length * 4, T).fill(0);
       head.length += T;
     }
@@ -155,15 +185,17 @@ export class Cache {
   /** Takes the last `count` rows of every head of a layer back. */
   truncate(layer: number, count: number): void {
     for (const head of this.heads[layer]) {
-      if (count > head.length) throw new RangeError(`${count} rows taken back where ${head.length} are`);
+      if (count > head.length)
+        throw new RangeError(`${count} rows taken back where ${head.length} are`);
       head.length -= count;
     }
     this.#count(-this.shape.kvHeads * count);
   }
 
   /**
-   * Takes back every row of token number `token` and later, of all layers. Heads that lose more rows than others of their
-   * range (some of the tokens were evicted there) share their room with them.
+   * Takes back every row of token number `token` and later, of all layers. Heads that lose more
+   * rows than others of their range (some of the tokens were evicted there) share their room with
+   * them.
    */
   truncateFrom(token: number): void {
     for (const range of this.#ranges) {
@@ -181,27 +213,35 @@ export class Cache {
     }
   }
 
-  /** Keeps rows of each head of a layer, in their order, and gives every head its room again. Throws RangeError where more is kept than the layer's share. */
+  /**
+   * Keeps rows of each head of a layer, in their order, and gives every head its room again. Throws
+   * RangeError where more is kept than the layer's share.
+   */
   compact(layer: number, kept: readonly Kept[]): void {
     if (this.shape.pooled) throw new RangeError('layers that share a range are compacted together');
     this.#compact(this.#ranges[layer], kept, `layer ${layer}`);
   }
 
-  /** The same for the heads of all layers, layer after layer: the one way where they share a range. */
+  /**
+   * The same for the heads of all layers, layer after layer: the one way where they share a range.
+   */
   compactAll(kept: readonly Kept[]): void {
     let at = 0;
-    for (const [i, range] of this.#ranges.entries()) this.#compact(range, kept.slice(at, (at += range.heads.length)), `range ${i}`);
+    for (const [i, range] of this.#ranges.entries())
+      this.#compact(range, kept.slice(at, (at += range.heads.length)), `range ${i}`);
   }
 
   #compact(range: Range, kept: readonly Kept[], name: string): void {
     const counts = kept.map((k) => k.count);
     const total = counts.reduce((a, b) => a + b, 0);
-    if (total > range.kept) throw new RangeError(`${name} keeps ${total} rows, its share is ${range.kept}`);
+    if (total > range.kept)
+      throw new RangeError(`${name} keeps ${total} rows, its share is ${range.kept}`);
     range.heads.forEach((head, h) => {
       const { rows, count } = kept[h];
       this.#count(count - head.length);
       if (count === head.length) return;
-      for (const { name, bytes } of this.columns) this.backend.compactRows(head[name]!, rows, count, bytes);
+      for (const { name, bytes } of this.columns)
+        this.backend.compactRows(head[name]!, rows, count, bytes);
       head.length = count;
     });
     this.#moveHeads(range, spread(range, counts));
@@ -209,7 +249,13 @@ export class Cache {
   }
 
   /** Turns rows of head h of a layer, rows[j] by the angles of shifts[j], to other positions. */
-  turn(layer: number, h: number, rows: ArrayLike<number>, shifts: ArrayLike<number>, angles: (shift: number) => Angles): void {
+  turn(
+    layer: number,
+    h: number,
+    rows: ArrayLike<number>,
+    shifts: ArrayLike<number>,
+    angles: (shift: number) => Angles,
+  ): void {
     const [{ groups }, place] = this.#rangeOf(layer);
     if (groups) {
       groups.turn(place + h, rows, shifts, angles);
@@ -218,8 +264,20 @@ export class Cache {
     const { headDim: d, rowType } = this.shape;
     for (let j = 0; j < rows.length;) {
       let run = 1;
-      while (j + run < rows.length && rows[j + run] === rows[j] + run && shifts[j + run] === shifts[j]) run++;
-      if (shifts[j] !== 0) this.backend.ropeShift(this.heads[layer][h].keys + rows[j] * rowBytes(rowType, d), angles(shifts[j]), run, d, rowType);
+      while (
+        j + run < rows.length &&
+        rows[j + run] === rows[j] + run &&
+        shifts[j + run] === shifts[j]
+      )
+        run++;
+      if (shifts[j] !== 0)
+        this.backend.ropeShift(
+          this.heads[layer][h].keys + rows[j] * rowBytes(rowType, d),
+          angles(shifts[j]),
+          run,
+          d,
+          rowType,
+        );
       j += run;
     }
   }
@@ -230,15 +288,17 @@ export class Cache {
   }
 
   /**
-   * Moves heads to new first rows. A head that moves right can only collide with the one behind it, a head that moves left with the one
-   * before: so right-movers go from the last, left-movers from the first.
+   * Moves heads to new first rows. A head that moves right can only collide with the one behind it,
+   * a head that moves left with the one before: so right-movers go from the last, left-movers from
+   * the first.
    */
   #moveHeads(range: Range, next: number[]): void {
     const { heads, starts } = range;
     const move = (i: number) => {
       const head = heads[i];
       const to = this.#at(next[i]);
-      for (const { name, bytes } of this.columns) this.#move(to[name]!, head[name]!, head.length * bytes);
+      for (const { name, bytes } of this.columns)
+        this.#move(to[name]!, head[name]!, head.length * bytes);
       Object.assign(head, to);
     };
     for (let i = starts.length - 1; i >= 0; i--) if (next[i] > starts[i]) move(i);
@@ -255,13 +315,17 @@ export class Cache {
     this.resize(new Array<number>(this.layers * this.shape.kvHeads).fill(0));
   }
 
-  /** Sets the length of every head, layer after layer, with rows to be written by the caller (a snapshot being read back). Throws RangeError where they do not fit. */
+  /**
+   * Sets the length of every head, layer after layer, with rows to be written by the caller (a
+   * snapshot being read back). Throws RangeError where they do not fit.
+   */
   resize(counts: readonly number[]): void {
     let at = 0;
     for (const range of this.#ranges) {
       const own = counts.slice(at, (at += range.heads.length));
       const total = own.reduce((a, b) => a + b, 0);
-      if (total > range.end - range.first) throw new RangeError(`${total} rows do not fit where ${range.end - range.first} do`);
+      if (total > range.end - range.first)
+        throw new RangeError(`${total} rows do not fit where ${range.end - range.first} do`);
       range.starts = spread(range, own);
       range.heads.forEach((head, i) => {
         this.#count(own[i] - head.length);

@@ -1,12 +1,15 @@
-// What rows on shared grids (KIVI, assembly/kivi.ts) need beside their columns: the grids of a range's groups, and the newest rows of each head as f16,
-// in slots, until a group of them is rounded. Rows say themselves where that is, so nothing here has to follow when they move or go: which grids and
-// slots are taken is read off the rows.
+// What rows on shared grids (KIVI, assembly/kivi.ts) need beside their columns: the grids of a
+// range's groups, and the newest rows of each head as f16, in slots, until a group of them is
+// rounded. Rows say themselves where that is, so nothing here has to follow when they move or go:
+// which grids and slots are taken is read off the rows.
 //
-//   a range:  grids [groups][gridBytes] | of each head: slots of keys f16 [slots, d] | slots of values f16 [slots, d]
+//   a range:  grids [groups][gridBytes]
+//             | of each head: slots of keys f16 [slots, d] | slots of values f16 [slots, d]
 //
-// Rows that are not rounded are always the last ones of their head. Evicting thins groups out; where no grid is free, the two groups of a head with the
-// fewest rows become one, which rounds those rows again. A grid is always to be had: with more grids than a 32nd of all rows, and one a head, some
-// head has two groups of no more than 64 rows together.
+// Rows that are not rounded are always the last ones of their head. Evicting thins groups out;
+// where no grid is free, the two groups of a head with the fewest rows become one, which rounds
+// those rows again. A grid is always to be had: with more grids than a 32nd of all rows, and one a
+// head, some head has two groups of no more than 64 rows together.
 import type { Angles, Backend } from '../backend/backend.ts';
 import { gridBytes, rowBytes, type RowSide } from '../backend/dtype.ts';
 import { restOf, tailOf } from '../backend/row-codec.ts';
@@ -40,7 +43,10 @@ export function slotBytes(headDim: number): number {
 
 /** Bytes of a range of `rows` rows of `heads` heads beside its columns. */
 export function rangeBytes(shape: CacheShape, rows: number, heads: number): number {
-  return gridsOf(rows, heads) * gridBytes(shape.rowType, shape.headDim) + heads * slotsOf(shape) * slotBytes(shape.headDim);
+  return (
+    gridsOf(rows, heads) * gridBytes(shape.rowType, shape.headDim) +
+    heads * slotsOf(shape) * slotBytes(shape.headDim)
+  );
 }
 
 /** Bytes for rows on their way: numbers of a group, their list. */
@@ -53,7 +59,10 @@ export interface Numbering {
   /** Where the grids lie, and which slots they are. */
   readonly grids: readonly Address[];
   readonly slots: readonly number[];
-  /** Makes the tails of copied rows say it: bytes from `from` on of a column of the head, cut between words. */
+  /**
+   * Makes the tails of copied rows say it: bytes from `from` on of a column of the head, cut
+   * between words.
+   */
   rename(side: RowSide, copy: Uint8Array, from: number): void;
 }
 
@@ -70,7 +79,14 @@ export class Groups {
   readonly #list: Address; // i32 [MOST_ROWS]
 
   /** `address` is where rangeBytes() are, `scratch` where scratchBytes() are. */
-  constructor(backend: Backend, shape: CacheShape, heads: readonly HeadRows[], rows: number, address: Address, scratch: Address) {
+  constructor(
+    backend: Backend,
+    shape: CacheShape,
+    heads: readonly HeadRows[],
+    rows: number,
+    address: Address,
+    scratch: Address,
+  ) {
     this.#backend = backend;
     this.#shape = shape;
     this.#heads = heads;
@@ -90,7 +106,12 @@ export class Groups {
   /** Where slot s of the range's head i lies. */
   slotAddress(i: number, s: number, side: RowSide): Address {
     const { headDim: d } = this.#shape;
-    return this.#slotsAt + i * this.slots * slotBytes(d) + (side === 'values' ? this.slots * 2 * d : 0) + s * 2 * d;
+    return (
+      this.#slotsAt +
+      i * this.slots * slotBytes(d) +
+      (side === 'values' ? this.slots * 2 * d : 0) +
+      s * 2 * d
+    );
   }
 
   #gridOf(address: Address): number {
@@ -110,7 +131,9 @@ export class Groups {
   /** Where each row of keys has the rest of it, from row `from` on. */
   #rests(head: HeadRows, from = 0): { address: Address; rounded: boolean }[] {
     const { words, step } = this.#tails(head, 'keys');
-    return Array.from({ length: head.length - from }, (_, i) => restOf(words[(from + i + 1) * step - 1]));
+    return Array.from({ length: head.length - from }, (_, i) =>
+      restOf(words[(from + i + 1) * step - 1]),
+    );
   }
 
   /** How many rows at the end of a head are not rounded. */
@@ -121,17 +144,22 @@ export class Groups {
     return count;
   }
 
-  /** Writes k and v of head h as rows from the end of the range's head i on; its length is not changed. */
+  /**
+   * Writes k and v of head h as rows from the end of the range's head i on; its length is not
+   * changed.
+   */
   append(i: number, k: Tensor, v: Tensor, h: number, T: number): void {
     const head = this.#heads[i];
     const { headDim: d } = this.#shape;
     this.#settle(i, this.slots - T);
     const unrounded = this.unrounded(head);
     const taken = new Uint8Array(this.slots);
-    for (const { address } of this.#rests(head, head.length - unrounded)) taken[this.#slotOf(i, address)] = 1;
+    for (const { address } of this.#rests(head, head.length - unrounded))
+      taken[this.#slotOf(i, address)] = 1;
     const slots: number[] = [];
     for (let s = 0; slots.length < T; s++) {
-      if (s === this.slots) throw new RangeError(`${T} rows appended where ${slots.length} fit unrounded`);
+      if (s === this.slots)
+        throw new RangeError(`${T} rows appended where ${slots.length} fit unrounded`);
       if (taken[s] === 0) slots.push(s);
     }
     const whole = { ...head, length: head.length + T };
@@ -158,14 +186,22 @@ export class Groups {
     for (const i of this.#heads.keys()) this.#settle(i, SETTLED_SLOTS);
   }
 
-  /** Rounds groups of head i until no more than `most` of its rows are unrounded, as far as whole groups go. */
+  /**
+   * Rounds groups of head i until no more than `most` of its rows are unrounded, as far as whole
+   * groups go.
+   */
   #settle(i: number, most: number): void {
     const head = this.#heads[i];
-    for (let unrounded = this.unrounded(head); unrounded > most && unrounded >= GROUP; unrounded -= GROUP) {
+    for (
+      let unrounded = this.unrounded(head);
+      unrounded > most && unrounded >= GROUP;
+      unrounded -= GROUP
+    ) {
       const first = head.length - unrounded;
       const rows = Array.from({ length: GROUP }, (_, j) => first + j);
       const grid = this.#freeGrid();
-      for (const side of ['keys', 'values'] as const) this.#round(head, rows, side, grid, this.#gather(head, rows, side));
+      for (const side of ['keys', 'values'] as const)
+        this.#round(head, rows, side, grid, this.#gather(head, rows, side));
     }
   }
 
@@ -178,7 +214,13 @@ export class Groups {
   }
 
   /** Rounds numbers as the rows that were gathered last. */
-  #round(head: HeadRows, rows: readonly number[], side: RowSide, grid: Address, numbers: Address): void {
+  #round(
+    head: HeadRows,
+    rows: readonly number[],
+    side: RowSide,
+    grid: Address,
+    numbers: Address,
+  ): void {
     const { headDim: d, rowType } = this.#shape;
     this.#backend.groupRows(head[side], this.#list, numbers, grid, rows.length, d, rowType, side);
   }
@@ -202,25 +244,43 @@ export class Groups {
     return this.#merge(counts, owners);
   }
 
-  /** Puts the two groups of one head that have the fewest rows together, and gives the grid that this frees. */
+  /**
+   * Puts the two groups of one head that have the fewest rows together, and gives the grid that
+   * this frees.
+   */
   #merge(counts: Int32Array, owners: Int32Array): Address {
     const smallest = this.#heads.map((_, i) => {
       const own = Array.from(counts.keys()).filter((g) => owners[g] === i);
       return own.sort((a, b) => counts[a] - counts[b] || a - b).slice(0, 2);
     });
-    const rowsOf = ([a, b]: number[]) => (b === undefined ? Number.POSITIVE_INFINITY : counts[a] + counts[b]);
-    const i = smallest.reduce((best, pair, h) => (rowsOf(pair) < rowsOf(smallest[best]) ? h : best), 0);
+    const rowsOf = ([a, b]: number[]) =>
+      b === undefined ? Number.POSITIVE_INFINITY : counts[a] + counts[b];
+    const i = smallest.reduce(
+      (best, pair, h) => (rowsOf(pair) < rowsOf(smallest[best]) ? h : best),
+      0,
+    );
     const [from, into] = smallest[i];
-    if (rowsOf(smallest[i]) > MOST_ROWS) throw new RangeError('no grid is free, and no two groups fit into one');
+    if (rowsOf(smallest[i]) > MOST_ROWS)
+      throw new RangeError('no grid is free, and no two groups fit into one');
     const head = this.#heads[i];
     const rests = this.#rests(head);
-    const rows = rests.flatMap(({ address, rounded }, row) => (rounded && [from, into].includes(this.#gridOf(address)) ? [row] : []));
+    const rows = rests.flatMap(({ address, rounded }, row) =>
+      rounded && [from, into].includes(this.#gridOf(address)) ? [row] : [],
+    );
     this.#round(head, rows, 'keys', this.gridAddress(into), this.#gather(head, rows, 'keys'));
     return this.gridAddress(from);
   }
 
-  /** Turns keys of the range's head i, rows[j] by the angles of shifts[j]; the rows of a group that stay are rounded together again. */
-  turn(i: number, rows: ArrayLike<number>, shifts: ArrayLike<number>, angles: (shift: number) => Angles): void {
+  /**
+   * Turns keys of the range's head i, rows[j] by the angles of shifts[j]; the rows of a group that
+   * stay are rounded together again.
+   */
+  turn(
+    i: number,
+    rows: ArrayLike<number>,
+    shifts: ArrayLike<number>,
+    angles: (shift: number) => Angles,
+  ): void {
     const head = this.#heads[i];
     const { headDim: d } = this.#shape;
     const rests = this.#rests(head);
@@ -240,14 +300,16 @@ export class Groups {
       const own = members.map((j) => rows[j]);
       const numbers = this.#gather(head, own, 'keys');
       members.forEach((j, at) => {
-        if (shifts[j] !== 0) this.#backend.ropeShift(numbers + at * d * 4, angles(shifts[j]), 1, d, 'f32');
+        if (shifts[j] !== 0)
+          this.#backend.ropeShift(numbers + at * d * 4, angles(shifts[j]), 1, d, 'f32');
       });
       this.#round(head, own, 'keys', grid, numbers);
     }
   }
 
   /**
-   * What head i's rows mean by number: their grids, counted from `grids` on in order of the rows, and their slots, from `slots` on.
+   * What head i's rows mean by number: their grids, counted from `grids` on in order of the rows,
+   * and their slots, from `slots` on.
    */
   number(i: number, grids: number, slots: number): Numbering {
     const head = this.#heads[i];
@@ -265,24 +327,36 @@ export class Groups {
       let row = Math.max(side === 'values' ? settled : 0, Math.ceil((from + 4) / step) - 1);
       for (let at = (row + 1) * step - 4 - from; at < copy.length; at += step, row++) {
         const { address } = restOf(words[at >> 2]);
-        words[at >> 2] = row < settled ? tailOf(2 * numbers.get(address)!, true) : tailOf(2 * (slots + row - settled), false);
+        words[at >> 2] =
+          row < settled
+            ? tailOf(2 * numbers.get(address)!, true)
+            : tailOf(2 * (slots + row - settled), false);
       }
     };
     return { grids: [...numbers.keys()], slots: taken, rename };
   }
 
   /**
-   * The other way round, in place, for a head whose rows were just written: its grids become those of this range from number `free` on. Gives how many of
-   * each it has, or undefined where the numbers are not those that number() gives, or more than there is room for.
+   * The other way round, in place, for a head whose rows were just written: its grids become those
+   * of this range from number `free` on. Gives how many of each it has, or undefined where the
+   * numbers are not those that number() gives, or more than there is room for.
    */
-  place(i: number, free: number, grids: number, slots: number): { grids: number; slots: number } | undefined {
+  place(
+    i: number,
+    free: number,
+    grids: number,
+    slots: number,
+  ): { grids: number; slots: number } | undefined {
     const head = this.#heads[i];
     const [keys, values] = (['keys', 'values'] as const).map((side) => this.#tails(head, side));
     const found = { grids: 0, slots: 0 };
     for (const [row, { address, rounded }] of this.#rests(head).entries()) {
       const at = address / 2 - (rounded ? grids : slots);
-      const most = rounded ? Math.min(found.grids, this.grids - free - 1) : Math.min(found.slots, this.slots - 1);
-      if (at < 0 || at > most || (rounded && found.slots > 0) || (!rounded && at < found.slots)) return undefined;
+      const most = rounded
+        ? Math.min(found.grids, this.grids - free - 1)
+        : Math.min(found.slots, this.slots - 1);
+      if (at < 0 || at > most || (rounded && found.slots > 0) || (!rounded && at < found.slots))
+        return undefined;
       if (rounded) {
         found.grids = Math.max(found.grids, at + 1);
         keys.words[(row + 1) * keys.step - 1] = tailOf(this.gridAddress(free + at), true);

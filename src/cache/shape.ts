@@ -10,17 +10,30 @@ export interface CacheShape {
   readonly keptRows: readonly number[];
   /** Rows that may be appended to every head before the next compaction. */
   readonly room: number;
-  /** Whether all layers share one range: a layer may then keep more than its rows where others keep less. Default: no. */
+  /**
+   * Whether all layers share one range: a layer may then keep more than its rows where others keep
+   * less. Default: no.
+   */
   readonly pooled?: boolean;
 }
 
 /**
- * The arrays of a pool and the bytes of a row in each: key, value, token number, accumulated state. Keys of few bits also keep the rotary position that
- * they were stored with: turning one rounds it again, so they are turned rarely, and then from where they are.
+ * The arrays of a pool and the bytes of a row in each: key, value, token number, accumulated state.
+ * Keys of few bits also keep the rotary position that they were stored with: turning one rounds it
+ * again, so they are turned rarely, and then from where they are.
  */
-export function cacheColumns(headDim: number, type: RowType): [keyof Omit<HeadRows, 'length'>, number][] {
+export function cacheColumns(
+  headDim: number,
+  type: RowType,
+): [keyof Omit<HeadRows, 'length'>, number][] {
   const places: ['places', number][] = isQuantized(type) ? [['places', 4]] : [];
-  return [['keys', rowBytes(type, headDim)], ['values', rowBytes(type, headDim, 'values')], ['positions', 4], ['state', 4], ...places];
+  return [
+    ['keys', rowBytes(type, headDim)],
+    ['values', rowBytes(type, headDim, 'values')],
+    ['positions', 4],
+    ['state', 4],
+    ...places,
+  ];
 }
 
 /** Bytes a row takes. */
@@ -34,8 +47,17 @@ export function cacheRows(shape: CacheShape): number {
 }
 
 /** Rows and heads of each range of a cache. */
-export function rangesOf({ keptRows, kvHeads, room, pooled }: CacheShape): { kept: number; rows: number; heads: number }[] {
-  const range = (kept: number, heads: number) => ({ kept: kvHeads * kept, rows: kvHeads * kept + heads * room, heads });
+export function rangesOf({
+  keptRows,
+  kvHeads,
+  room,
+  pooled,
+}: CacheShape): { kept: number; rows: number; heads: number }[] {
+  const range = (kept: number, heads: number) => ({
+    kept: kvHeads * kept,
+    rows: kvHeads * kept + heads * room,
+    heads,
+  });
   return pooled
     ? [
         range(

@@ -1,7 +1,8 @@
-// A cache's rows as bytes, taken out and put back piece by piece, so that a second copy of them never lies in memory.
-// In order: for each layer and head its columns (cache.ts): keys | values | tokens i32 | state f32 | places i32 of rows
-// of few bits; then, where keys share grids (groups.ts), the grids, and the keys and values f16 of each slot: rows name
-// them by number. What is stored around these bytes, and what tells damage, is in stored.ts.
+// A cache's rows as bytes, taken out and put back piece by piece, so that a second copy of them
+// never lies in memory. In order: for each layer and head its columns (cache.ts): keys | values |
+// tokens i32 | state f32 | places i32 of rows of few bits; then, where keys share grids
+// (groups.ts), the grids, and the keys and values f16 of each slot: rows name them by number. What
+// is stored around these bytes, and what tells damage, is in stored.ts.
 import { StoreError } from '../errors.ts';
 import { gridBytes, isGrouped } from '../backend/dtype.ts';
 import type { Address } from '../backend/tensor.ts';
@@ -26,18 +27,29 @@ export function largestExtent(shape: CacheShape, rows: number): Extent {
   return { lengths, grids, slots: Math.min(rows, heads * SETTLED_SLOTS) };
 }
 
-/** Bytes of each section: a head's columns one by one, then all grids, then all slots. Multiples of 4. */
-export function sectionsOf({ headDim, rowType }: CacheShape, { lengths, grids, slots }: Extent): number[] {
+/**
+ * Bytes of each section: a head's columns one by one, then all grids, then all slots. Multiples of
+ * 4.
+ */
+export function sectionsOf(
+  { headDim, rowType }: CacheShape,
+  { lengths, grids, slots }: Extent,
+): number[] {
   const columns = cacheColumns(headDim, rowType);
   const heads = lengths.flatMap((length) => columns.map(([, bytes]) => length * bytes));
-  return isGrouped(rowType) ? [...heads, grids * gridBytes(rowType, headDim), slots * slotBytes(headDim)] : heads;
+  return isGrouped(rowType)
+    ? [...heads, grids * gridBytes(rowType, headDim), slots * slotBytes(headDim)]
+    : heads;
 }
 
 /** A part of the bytes that lies in one place. */
 interface Region {
   readonly address: Address;
   readonly bytes: number;
-  /** Makes rows that were copied out name grids and slots by number: bytes from `from` on of the region. */
+  /**
+   * Makes rows that were copied out name grids and slots by number: bytes from `from` on of the
+   * region.
+   */
   readonly rename?: (copy: Uint8Array, from: number) => void;
   /** The bytes were put back. */
   readonly done?: () => void;
@@ -62,12 +74,16 @@ export class CacheReader {
       const numbering = groups?.[0].number(groups[1], grids.length, slots.length >> 1);
       for (const { name, address, bytes } of columns) {
         const side = name === 'keys' || name === 'values' ? name : undefined;
-        const rename = numbering && side && ((copy: Uint8Array, from: number) => numbering.rename(side, copy, from));
+        const rename =
+          numbering &&
+          side &&
+          ((copy: Uint8Array, from: number) => numbering.rename(side, copy, from));
         this.#regions.push({ address, bytes: bytes * length, rename });
       }
       if (!numbering) continue;
       for (const address of numbering.grids) grids.push({ address, bytes: gridBytes(rowType, d) });
-      for (const s of numbering.slots) for (const address of slotOf(groups!, s)) slots.push({ address, bytes: 2 * d });
+      for (const s of numbering.slots)
+        for (const address of slotOf(groups!, s)) slots.push({ address, bytes: 2 * d });
     }
     for (const list of [grids, slots]) for (const region of list) this.#regions.push(region);
     const lengths = cache.heads.flatMap((heads) => heads.map((head) => head.length));
@@ -93,7 +109,10 @@ export class CacheReader {
   }
 }
 
-/** Puts rows back into a cache, which forgets those it has. Throws StoreError for what does not fit; clear it then. */
+/**
+ * Puts rows back into a cache, which forgets those it has. Throws StoreError for what does not fit;
+ * clear it then.
+ */
 export class CacheWriter {
   readonly #cache: Cache;
   readonly #regions: Region[] = [];
@@ -108,17 +127,21 @@ export class CacheWriter {
     cache.clear();
     const { lengths } = extent;
     const heads = cache.layers * cache.shape.kvHeads;
-    if (lengths.length !== heads) throw new StoreError(`it has ${lengths.length} heads, this session ${heads}`);
+    if (lengths.length !== heads)
+      throw new StoreError(`it has ${lengths.length} heads, this session ${heads}`);
     if (lengths.some((n) => !(n >= 0))) throw new StoreError('it has heads of negative length');
     try {
       cache.resize(lengths);
     } catch (error) {
-      throw new StoreError(`it has more rows than this session holds (${(error as Error).message})`);
+      throw new StoreError(
+        `it has more rows than this session holds (${(error as Error).message})`,
+      );
     }
     let range: Groups | undefined;
     let free = 0; // grids of the range that are not taken
     for (const { length, columns, groups } of headsOf(cache)) {
-      for (const { address, bytes } of columns) this.#regions.push({ address, bytes: bytes * length });
+      for (const { address, bytes } of columns)
+        this.#regions.push({ address, bytes: bytes * length });
       if (!groups) continue;
       const done = () => {
         if (groups[0] !== range) free = 0;
@@ -130,7 +153,8 @@ export class CacheWriter {
     const done = () => {
       if (this.#grids.length !== extent.grids || this.#slots.length >> 1 !== extent.slots)
         throw new StoreError(`its rows name ${this.#grids.length} grids, it has ${extent.grids}`);
-      for (const list of [this.#grids, this.#slots]) for (const region of list) this.#regions.push(region);
+      for (const list of [this.#grids, this.#slots])
+        for (const region of list) this.#regions.push(region);
     };
     this.#regions.push({ address: 0, bytes: 0, done });
     this.#pass();
@@ -165,27 +189,37 @@ export class CacheWriter {
     }
   }
 
-  /** Gives the rows of a head their grids and slots; gives the range's first grid that is not taken. */
+  /**
+   * Gives the rows of a head their grids and slots; gives the range's first grid that is not taken.
+   */
   #place(groups: readonly [Groups, number], free: number, { grids, slots }: Extent): number {
     const [range, i] = groups;
     const { headDim: d, rowType } = this.#cache.shape;
     const from = [this.#grids.length, this.#slots.length >> 1];
     const placed = range.place(i, free, from[0], from[1]);
-    if (!placed || from[0] + placed.grids > grids || from[1] + placed.slots > slots) throw new StoreError('its rows name grids or slots that are not there');
-    for (let g = free; g < free + placed.grids; g++) this.#grids.push({ address: range.gridAddress(g), bytes: gridBytes(rowType, d) });
-    for (let s = 0; s < placed.slots; s++) for (const address of slotOf(groups, s)) this.#slots.push({ address, bytes: 2 * d });
+    if (!placed || from[0] + placed.grids > grids || from[1] + placed.slots > slots)
+      throw new StoreError('its rows name grids or slots that are not there');
+    for (let g = free; g < free + placed.grids; g++)
+      this.#grids.push({ address: range.gridAddress(g), bytes: gridBytes(rowType, d) });
+    for (let s = 0; s < placed.slots; s++)
+      for (const address of slotOf(groups, s)) this.#slots.push({ address, bytes: 2 * d });
     return free + placed.grids;
   }
 }
 
 /** Where the key and the value of a slot lie. */
-const slotOf = ([groups, i]: readonly [Groups, number], s: number): Address[] => (['keys', 'values'] as const).map((side) => groups.slotAddress(i, s, side));
+const slotOf = ([groups, i]: readonly [Groups, number], s: number): Address[] =>
+  (['keys', 'values'] as const).map((side) => groups.slotAddress(i, s, side));
 
 /** Every head with its columns. */
 function* headsOf(cache: Cache) {
   for (const [layer, heads] of cache.heads.entries()) {
     for (const [h, head] of heads.entries()) {
-      const columns = cache.columns.map(({ name, bytes }) => ({ name, bytes, address: head[name]! }));
+      const columns = cache.columns.map(({ name, bytes }) => ({
+        name,
+        bytes,
+        address: head[name]!,
+      }));
       yield { length: head.length, columns, groups: cache.groupsOf(layer, h) };
     }
   }

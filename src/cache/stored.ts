@@ -1,12 +1,14 @@
-// What is stored of a conversation: where it stands, and the rows of its caches (snapshot.ts), those of each stage one
-// behind the other. i32, little-endian:
+// What is stored of a conversation: where it stands, and the rows of its caches (snapshot.ts),
+// those of each stage one behind the other. i32, little-endian:
 //
-//   head:  'RCS3' | numbers of the head | checksum of the rest of it | tag [4] | token | position base | rebased at
-//          | kvHeads | headDim | type of rows | stages | layers, grids, slots of each | lengths [layers][kvHeads]
+//   head:  'RCS3' | numbers of the head | checksum of the rest of it | tag [4] | token
+//          | position base | rebased at | kvHeads | headDim | type of rows | stages
+//          | layers, grids, slots of each | lengths [layers][kvHeads]
 //   body:  the bytes of each stage's cache
 //   tail:  a checksum of each section of the body, and one of these
 //
-// It is read in parts, wherever it lies, and nothing of it is believed before its checksum was right.
+// It is read in parts, wherever it lies, and nothing of it is believed before its checksum was
+// right.
 import { StoreError } from '../errors.ts';
 import { isGrouped, rowCode } from '../backend/dtype.ts';
 import { cacheColumns, type CacheShape } from './shape.ts';
@@ -27,7 +29,9 @@ export interface BytesIn {
   read(at: number, into: Uint8Array): Promise<void>;
 }
 
-/** Four numbers that no other stored state has: which conversation's it is, of what, and since when. */
+/**
+ * Four numbers that no other stored state has: which conversation's it is, of what, and since when.
+ */
 export type Tag = readonly [number, number, number, number];
 
 /** A stored state, and the tag and the name of what it must be. */
@@ -64,7 +68,8 @@ const STAGE_INTS = 3;
 const CHECKSUM_AT = 2;
 const TAG_AT = 3;
 
-const headInts = (shapes: readonly CacheShape[]) => FIXED_INTS + shapes.reduce((sum, s) => sum + STAGE_INTS + s.keptRows.length * s.kvHeads, 0);
+const headInts = (shapes: readonly CacheShape[]) =>
+  FIXED_INTS + shapes.reduce((sum, s) => sum + STAGE_INTS + s.keptRows.length * s.kvHeads, 0);
 
 const sectionCount = (shapes: readonly CacheShape[], extents: readonly Extent[]) =>
   shapes.reduce((sum, shape, i) => sum + sectionsOf(shape, extents[i]).length, 0);
@@ -74,7 +79,8 @@ const bytesOf = (sections: readonly number[]) => sections.reduce((a, b) => a + b
 /** Bytes of head and tail: of one that `shape` is cut into stages for, at most. */
 export function frameBytes(shape: CacheShape): number {
   const layers = shape.keptRows.length;
-  const sections = layers * shape.kvHeads * cacheColumns(shape.headDim, shape.rowType).length + 2 * layers;
+  const sections =
+    layers * shape.kvHeads * cacheColumns(shape.headDim, shape.rowType).length + 2 * layers;
   return 4 * (FIXED_INTS + layers * (STAGE_INTS + shape.kvHeads) + sections + 1);
 }
 
@@ -93,7 +99,19 @@ export function writeHead(
   const head = new Int32Array(headInts(shapes));
   const [{ kvHeads, headDim, rowType }] = shapes;
   const { token, base, rebasedAt } = standing;
-  head.set([MAGIC, head.length, 0, ...tag, token, base, rebasedAt, kvHeads, headDim, rowCode(rowType), shapes.length]);
+  head.set([
+    MAGIC,
+    head.length,
+    0,
+    ...tag,
+    token,
+    base,
+    rebasedAt,
+    kvHeads,
+    headDim,
+    rowCode(rowType),
+    shapes.length,
+  ]);
   let at = FIXED_INTS;
   for (const [i, { grids, slots }] of extents.entries()) {
     head.set([shapes[i].keptRows.length, grids, slots], at);
@@ -112,7 +130,8 @@ function sizeOf(shapes: readonly CacheShape[], extents: readonly Extent[]): numb
   return 4 * (headInts(shapes) + sectionCount(shapes, extents) + 1) + body;
 }
 
-const checksumOfHead = (head: Int32Array) => checksum(checksum(SEED, head.subarray(0, CHECKSUM_AT)), head.subarray(CHECKSUM_AT + 1));
+const checksumOfHead = (head: Int32Array) =>
+  checksum(checksum(SEED, head.subarray(0, CHECKSUM_AT)), head.subarray(CHECKSUM_AT + 1));
 
 const SEED = 0x811c9dc5 | 0;
 
@@ -122,7 +141,8 @@ function checksum(h: number, words: Int32Array): number {
   return h;
 }
 
-const wordsOf = (bytes: Uint8Array) => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+const wordsOf = (bytes: Uint8Array) =>
+  new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
 
 /** Makes the checksums of sections whose bytes come in order, cut anywhere between words. */
 export class Checksums {
@@ -163,7 +183,8 @@ export class Checksums {
     // what is empty has the checksum of nothing
     do {
       this.#left = this.#sections[++this.#section] ?? 0;
-      if (this.#left === 0 && this.#section < this.#sections.length) this.sums[this.#section] = SEED;
+      if (this.#left === 0 && this.#section < this.#sections.length)
+        this.sums[this.#section] = SEED;
     } while (this.#left === 0 && this.#section < this.#sections.length);
   }
 }
@@ -172,7 +193,9 @@ export class Checksums {
 export interface Body {
   readonly standing: Standing;
   readonly extents: readonly Extent[];
-  /** Fills memory with bytes of a stage that follow those given before; gives how many there are. */
+  /**
+   * Fills memory with bytes of a stage that follow those given before; gives how many there are.
+   */
   fill(stage: number, into: Uint8Array): Promise<number>;
 }
 
@@ -182,7 +205,10 @@ interface Section {
   readonly sum: number;
 }
 
-/** A stored state that was opened: its head and tail are right, the rest of it is checked as it is read. */
+/**
+ * A stored state that was opened: its head and tail are right, the rest of it is checked as it is
+ * read.
+ */
 export class Saved implements Body {
   readonly standing: Standing;
   readonly extents: readonly Extent[];
@@ -193,7 +219,12 @@ export class Saved implements Body {
   #sums = new Checksums([]);
   #at = 0;
 
-  private constructor(stored: Stored, head: Int32Array, extents: readonly Extent[], sections: Saved['sections']) {
+  private constructor(
+    stored: Stored,
+    head: Int32Array,
+    extents: readonly Extent[],
+    sections: Saved['sections'],
+  ) {
     this.#stored = stored;
     this.standing = { token: head[7], base: head[8], rebasedAt: head[9] };
     this.extents = extents;
@@ -207,17 +238,24 @@ export class Saved implements Body {
       throw new LostError(stored.name, why);
     };
     const head = new Int32Array(headInts(shapes));
-    if (from.size < head.byteLength) refuse(`${from.size} bytes, a header alone has ${head.byteLength}`);
+    if (from.size < head.byteLength)
+      refuse(`${from.size} bytes, a header alone has ${head.byteLength}`);
     await readFrom(stored, 0, new Uint8Array(head.buffer));
     const [{ kvHeads, headDim, rowType }] = shapes;
     const others = [kvHeads, headDim, rowCode(rowType), shapes.length];
-    const wrong = (numbers: readonly number[], at: number) => numbers.some((n, i) => head[at + i] !== n);
-    if (wrong([MAGIC, head.length], 0) || wrong(others, FIXED_INTS - others.length)) refuse('it is no snapshot of this model and row type');
-    if (head[CHECKSUM_AT] !== checksumOfHead(head)) refuse('the checksum of its header is wrong, the bytes were changed');
+    const wrong = (numbers: readonly number[], at: number) =>
+      numbers.some((n, i) => head[at + i] !== n);
+    if (wrong([MAGIC, head.length], 0) || wrong(others, FIXED_INTS - others.length))
+      refuse('it is no snapshot of this model and row type');
+    if (head[CHECKSUM_AT] !== checksumOfHead(head))
+      refuse('the checksum of its header is wrong, the bytes were changed');
     if (wrong(tag, TAG_AT)) refuse('it is the snapshot of something else');
     let at = FIXED_INTS + STAGE_INTS * shapes.length;
     const extents = shapes.map(({ keptRows }, i): Extent => {
-      const [layers, grids, slots] = head.subarray(FIXED_INTS + STAGE_INTS * i, FIXED_INTS + STAGE_INTS * (i + 1));
+      const [layers, grids, slots] = head.subarray(
+        FIXED_INTS + STAGE_INTS * i,
+        FIXED_INTS + STAGE_INTS * (i + 1),
+      );
       if (layers !== keptRows.length) refuse('it is no snapshot of these layers');
       const lengths = Array.from(head.subarray(at, (at += layers * kvHeads)));
       return { lengths, grids, slots };
@@ -226,7 +264,8 @@ export class Saved implements Body {
     if (from.size !== size) refuse(`${from.size} bytes do not hold its rows, they take ${size}`);
     const tail = new Int32Array(sectionCount(shapes, extents) + 1);
     await readFrom(stored, size - tail.byteLength, new Uint8Array(tail.buffer));
-    if (tail[tail.length - 1] !== checksum(SEED, tail.subarray(0, -1))) refuse('the checksum of its checksums is wrong, the bytes were changed');
+    if (tail[tail.length - 1] !== checksum(SEED, tail.subarray(0, -1)))
+      refuse('the checksum of its checksums is wrong, the bytes were changed');
     let place = head.byteLength;
     let number = 0;
     const sections = shapes.map((shape, i) =>
@@ -260,7 +299,8 @@ export class Saved implements Body {
 
   /** Throws LostError where a section's bytes have another checksum than they had. */
   check(section: Section, sum: number): void {
-    if (sum !== section.sum) throw new LostError(this.#stored.name, 'its checksum is wrong, the bytes were changed');
+    if (sum !== section.sum)
+      throw new LostError(this.#stored.name, 'its checksum is wrong, the bytes were changed');
   }
 }
 
@@ -279,8 +319,9 @@ const JOINED_ROW_BYTES = 40;
 export const joinedBytes = (rows: number): number => rows * JOINED_ROW_BYTES;
 
 /**
- * A state with the rows of two, as many in each head as the first has: the ones with the best state (the score that a
- * policy left there), every token once, the first `sinks` tokens and the last `recent` for certain.
+ * A state with the rows of two, as many in each head as the first has: the ones with the best state
+ * (the score that a policy left there), every token once, the first `sinks` tokens and the last
+ * `recent` for certain.
  */
 export class Joined implements Body {
   readonly standing: Standing;
@@ -297,25 +338,40 @@ export class Joined implements Body {
   #stage = 0;
   #chosen: Int32Array = new Int32Array(0); // rows of the first, or ~ rows of the second
 
-  private constructor(saved: readonly [Saved, Saved], shapes: readonly CacheShape[], options: JoinOptions) {
+  private constructor(
+    saved: readonly [Saved, Saved],
+    shapes: readonly CacheShape[],
+    options: JoinOptions,
+  ) {
     this.standing = saved[0].standing;
     this.extents = saved[0].extents;
     this.#shapes = shapes;
     this.#sinks = options.sinks;
     this.#recent = this.standing.token - options.recent;
     const { rows, windows, numbers } = options;
-    this.#sources = [new Source(saved[0], rows, windows[0], numbers, 0), new Source(saved[1], rows, windows[1], numbers, 8 * rows)];
+    this.#sources = [
+      new Source(saved[0], rows, windows[0], numbers, 0),
+      new Source(saved[1], rows, windows[1], numbers, 8 * rows),
+    ];
     this.#rows = new Choice(rows, numbers, 16 * rows);
   }
 
   /**
-   * Undefined where they cannot be put together: other lengths of conversation, positions that were made compact, each
-   * in its own way, keys that share grids, or heads with more rows than `rows`.
+   * Undefined where they cannot be put together: other lengths of conversation, positions that were
+   * made compact, each in its own way, keys that share grids, or heads with more rows than `rows`.
    */
-  static of(first: Saved, second: Saved, shapes: readonly CacheShape[], options: JoinOptions): Joined | undefined {
+  static of(
+    first: Saved,
+    second: Saved,
+    shapes: readonly CacheShape[],
+    options: JoinOptions,
+  ): Joined | undefined {
     const [a, b] = [first.standing, second.standing];
-    if (isGrouped(shapes[0].rowType) || a.token !== b.token || a.base !== b.base || a.base >= 0) return undefined;
-    const fits = [first, second].every(({ extents }) => extents.every((e) => e.lengths.every((n) => n <= options.rows)));
+    if (isGrouped(shapes[0].rowType) || a.token !== b.token || a.base !== b.base || a.base >= 0)
+      return undefined;
+    const fits = [first, second].every(({ extents }) =>
+      extents.every((e) => e.lengths.every((n) => n <= options.rows)),
+    );
     return fits ? new Joined([first, second], shapes, options) : undefined;
   }
 
@@ -350,7 +406,8 @@ export class Joined implements Body {
         filled += size;
       }
       if (this.#row < chosen.length) return filled;
-      if (name !== 'positions' && name !== 'state') for (const source of this.#sources) await source.finish();
+      if (name !== 'positions' && name !== 'state')
+        for (const source of this.#sources) await source.finish();
       this.#column++;
       this.#row = 0;
     }
@@ -359,7 +416,8 @@ export class Joined implements Body {
   /** Chooses the rows of a head. */
   async #choose(columns: readonly (readonly [string, number])[]): Promise<void> {
     const counts = [];
-    for (const source of this.#sources) counts.push(await source.open(this.#stage, this.#head, columns));
+    for (const source of this.#sources)
+      counts.push(await source.open(this.#stage, this.#head, columns));
     this.#chosen = this.#rows.best(this.#sources, counts[0], this.#sinks, this.#recent);
   }
 }
@@ -378,7 +436,10 @@ export interface JoinOptions {
 class Source {
   readonly #saved: Saved;
   readonly #window: Uint8Array;
-  readonly #numbers: { readonly positions: Int32Array<ArrayBuffer>; readonly state: Float32Array<ArrayBuffer> };
+  readonly #numbers: {
+    readonly positions: Int32Array<ArrayBuffer>;
+    readonly state: Float32Array<ArrayBuffer>;
+  };
   #columns: readonly Section[] = [];
   #section!: Section;
   #size = 0;
@@ -391,7 +452,10 @@ class Source {
   constructor(saved: Saved, rows: number, window: Uint8Array, numbers: ArrayBuffer, at: number) {
     this.#saved = saved;
     this.#window = window;
-    this.#numbers = { positions: new Int32Array(numbers, at, rows), state: new Float32Array(numbers, at + 4 * rows, rows) };
+    this.#numbers = {
+      positions: new Int32Array(numbers, at, rows),
+      state: new Float32Array(numbers, at + 4 * rows, rows),
+    };
   }
 
   get tokens(): Int32Array {
@@ -403,7 +467,11 @@ class Source {
   }
 
   /** Goes on to a head: reads its tokens and states. Gives how many rows it has. */
-  async open(stage: number, head: number, columns: readonly (readonly [string, number])[]): Promise<number> {
+  async open(
+    stage: number,
+    head: number,
+    columns: readonly (readonly [string, number])[],
+  ): Promise<number> {
     const all = this.#saved.sections[stage];
     this.#columns = all.slice(head * columns.length, (head + 1) * columns.length);
     this.count = this.#saved.extents[stage].lengths[head];
@@ -471,7 +539,12 @@ class Choice {
     this.#order = new Uint32Array(numbers, at + 16 * rows, 2 * rows);
   }
 
-  best([first, second]: readonly [Source, Source], count: number, sinks: number, recent: number): Int32Array {
+  best(
+    [first, second]: readonly [Source, Source],
+    count: number,
+    sinks: number,
+    recent: number,
+  ): Int32Array {
     const [a, b] = [first.tokens, second.tokens];
     const [p, q] = [first.state, second.state];
     const [union, scores] = [this.#union, this.#scores];
@@ -481,7 +554,14 @@ class Choice {
       const both = own && j < b.length && a[i] === b[j];
       const token = own ? a[i] : b[j];
       union[n] = own ? i : ~j;
-      scores[n] = token < sinks || token >= recent ? Number.POSITIVE_INFINITY : both ? Math.max(p[i], q[j]) : own ? p[i] : q[j];
+      scores[n] =
+        token < sinks || token >= recent
+          ? Number.POSITIVE_INFINITY
+          : both
+            ? Math.max(p[i], q[j])
+            : own
+              ? p[i]
+              : q[j];
       if (own) i++;
       if (!own || both) j++;
     }

@@ -55,7 +55,11 @@ export function wholeNumber(name: string, value: unknown, least: number): number
 }
 
 /** A whole number of at least `least`, or 'auto'. */
-export function wholeOrAuto(name: string, value: unknown, least: number): number | 'auto' | undefined {
+export function wholeOrAuto(
+  name: string,
+  value: unknown,
+  least: number,
+): number | 'auto' | undefined {
   return value === 'auto' ? value : wholeNumber(name, value, least);
 }
 
@@ -70,7 +74,11 @@ export function anyNumber(name: string, value: unknown): number | undefined {
 }
 
 /** One of some words. */
-export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T | undefined {
+export function oneOf<T extends string>(
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+): T | undefined {
   if (value === undefined) return undefined;
   if (!allowed.includes(value as T)) {
     const hint = meant(String(value), allowed);

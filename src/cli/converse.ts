@@ -40,7 +40,11 @@ interface ChatCommand {
 }
 
 const commands: readonly ChatCommand[] = [
-  { names: ['help', '?'], summary: 'these commands', run: ({ terminal }) => terminal.print(help()) },
+  {
+    names: ['help', '?'],
+    summary: 'these commands',
+    run: ({ terminal }) => terminal.print(help()),
+  },
   {
     names: ['memory'],
     summary: 'what is promised, what is in use, what the cache holds',
@@ -69,7 +73,10 @@ const commands: readonly ChatCommand[] = [
 
 /** The commands, for people. */
 export function help(): string {
-  const rows = commands.map((c): [string, string] => [`${c.names.map((n) => `/${n}`).join(', ')}${c.operand ? ` ${c.operand}` : ''}`, c.summary]);
+  const rows = commands.map((c): [string, string] => [
+    `${c.names.map((n) => `/${n}`).join(', ')}${c.operand ? ` ${c.operand}` : ''}`,
+    c.summary,
+  ]);
   rows.push(
     ['//TEXT', 'says a text that begins with a slash: /TEXT'],
     ['"""', 'begins a text of several lines, and ends it'],
@@ -79,8 +86,15 @@ export function help(): string {
   return rows.map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`).join('\n');
 }
 
-/** Talks until there is nothing more to say. Disposes of the conversation. Rejects where it was ended by a signal. */
-export async function converse(setup: ChatSetup, terminal: Terminal, greeting: string): Promise<void> {
+/**
+ * Talks until there is nothing more to say. Disposes of the conversation. Rejects where it was
+ * ended by a signal.
+ */
+export async function converse(
+  setup: ChatSetup,
+  terminal: Terminal,
+  greeting: string,
+): Promise<void> {
   const chat: Chat = {
     setup,
     terminal,
@@ -95,7 +109,8 @@ export async function converse(setup: ChatSetup, terminal: Terminal, greeting: s
   try {
     await begin(chat, terminal.signal);
     terminal.note(fold(`${describe(chat.conversation)}, ${greeting}`, LETTERS));
-    if (terminal.isInteractive) terminal.note('/help lists commands, Ctrl-C ends a reply, Ctrl-D the chat');
+    if (terminal.isInteractive)
+      terminal.note('/help lists commands, Ctrl-C ends a reply, Ctrl-D the chat');
     let interrupts = 0;
     const onInterrupt = () => {
       interrupts++;
@@ -139,7 +154,10 @@ async function respond(chat: Chat, said: string): Promise<void> {
   const command = commands.find((c) => c.names.includes(name.toLowerCase()));
   if (!command) {
     const names = commands.flatMap((c) => c.names);
-    return chat.terminal.note(`no command '/${name}'${meant(name, names, '/')}: /help lists them; // says a text that begins with a slash`);
+    return chat.terminal.note(
+      `no command '/${name}'${meant(name, names, '/')}: /help lists them; // says a text that ` +
+        `begins with a slash`,
+    );
   }
   if (operand !== '' && !command.operand) {
     return chat.terminal.note(`/${name} takes nothing behind it, found '${operand.slice(0, 40)}'`);
@@ -148,7 +166,10 @@ async function respond(chat: Chat, said: string): Promise<void> {
 }
 
 /** Does what can be ended by Ctrl-C. Tells what went wrong; only faults of our own end the chat. */
-async function work(chat: Chat, what: (signal: AbortSignal) => Promise<void>): Promise<'done' | 'stopped' | 'failed'> {
+async function work(
+  chat: Chat,
+  what: (signal: AbortSignal) => Promise<void>,
+): Promise<'done' | 'stopped' | 'failed'> {
   const { terminal } = chat;
   const stop = new AbortController();
   const end = () => stop.abort(terminal.signal.reason);
@@ -198,7 +219,8 @@ async function say(chat: Chat, question: string): Promise<void> {
     terminal.note(
       tokens + 1 >= most
         ? `(cut off after ${most} tokens: --max-tokens allows more)`
-        : '(cut off: there is no room for more; a larger --budget has some, or a --policy that evicts)',
+        : '(cut off: there is no room for more; a larger --budget has some, or a --policy that ' +
+            'evicts)',
     );
   }
   if (setup.verbose) {
@@ -208,11 +230,14 @@ async function say(chat: Chat, question: string): Promise<void> {
   }
 }
 
-/** A reply that was ended: what was said of it stays in the conversation, as its reader has seen it. */
+/**
+ * A reply that was ended: what was said of it stays in the conversation, as its reader has seen it.
+ */
 async function keep(chat: Chat, question: string, said: string): Promise<void> {
   const { conversation, terminal, setup } = chat;
   if (setup.ask.keep === false) return terminal.note('(stopped)');
-  if (said.trim() === '') return terminal.note('(stopped before the reply began: the question is taken back)');
+  if (said.trim() === '')
+    return terminal.note('(stopped before the reply began: the question is taken back)');
   const turn =
     setup.ask.template === false
       ? question + said
@@ -236,12 +261,21 @@ async function begin(chat: Chat, signal: AbortSignal): Promise<void> {
 
 async function addSystem(chat: Chat, content: string): Promise<void> {
   const { conversation, terminal, systems } = chat;
-  if (content === '') return terminal.print(systems.length > 0 ? systems.join('\n') : 'no system message; /system TEXT adds one');
+  if (content === '')
+    return terminal.print(
+      systems.length > 0 ? systems.join('\n') : 'no system message; /system TEXT adds one',
+    );
   const first = conversation.statistics.tokens === 0;
-  const how = await work(chat, (signal) => conversation.add([{ role: 'system', content }], { signal }));
+  const how = await work(chat, (signal) =>
+    conversation.add([{ role: 'system', content }], { signal }),
+  );
   if (how !== 'done') return;
   systems.push(content);
-  terminal.note(first ? '(the system message is set)' : '(the system message stands here, behind what was said so far)');
+  terminal.note(
+    first
+      ? '(the system message is set)'
+      : '(the system message stands here, behind what was said so far)',
+  );
 }
 
 async function beginAgain(chat: Chat): Promise<void> {
@@ -261,18 +295,24 @@ const PROGRESS_TOKENS = 256;
 
 function reading(terminal: Terminal): AskOptions['onProgress'] {
   return ({ doneTokens, totalTokens }) => {
-    if (totalTokens > PROGRESS_TOKENS) terminal.progress(`reading: ${doneTokens} of ${totalTokens} tokens`);
+    if (totalTokens > PROGRESS_TOKENS)
+      terminal.progress(`reading: ${doneTokens} of ${totalTokens} tokens`);
   };
 }
 
 /** Text without what a terminal would obey: a model may write anything. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
-const harmless = (text: string) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
+const harmless = (text: string) =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
 
-const rateOf = (tokens: number, ms: number) => (ms > 0 && tokens > 0 ? `${(tokens / (ms / 1000)).toFixed(1)} tokens/s` : 'none yet');
+const rateOf = (tokens: number, ms: number) =>
+  ms > 0 && tokens > 0 ? `${(tokens / (ms / 1000)).toFixed(1)} tokens/s` : 'none yet';
 
 function describe({ memory, statistics }: Conversation): string {
-  return `${formatBytes(memory.promisedBytes)} promised, ${statistics.budgetRows} tokens kept a head by ${statistics.policy}`;
+  return (
+    `${formatBytes(memory.promisedBytes)} promised, ${statistics.budgetRows} tokens kept a ` +
+    `head by ${statistics.policy}`
+  );
 }
 
 function memoryOf({ conversation, setup, seed }: Chat): string {
@@ -284,20 +324,31 @@ function memoryOf({ conversation, setup, seed }: Chat): string {
     ['budget', `${setup.budget}: ${statistics.budgetRows} tokens kept a head`],
     ['promised', `${formatBytes(memory.promisedBytes)}, reserved since the chat began`],
     ['in use', `${formatBytes(memory.peakBytes)} at most so far`],
-    ['cache', `${formatBytes(memory.cacheBytes)} now, ${formatBytes(memory.peakCacheBytes)} at most so far`],
+    [
+      'cache',
+      `${formatBytes(memory.cacheBytes)} now, ${formatBytes(memory.peakCacheBytes)} at most so far`,
+    ],
     ['rows', `${Math.round(rows)} cached a head now, of type ${plan.rowType}`],
     ['tokens', `${statistics.tokens} in the conversation`],
   ];
-  if (memory.storedBytes > 0) lines.push(['episodes', `${formatBytes(memory.storedBytes)} stored in memory`]);
-  if (memory.historyBytes > 0) lines.push(['history', `${formatBytes(memory.historyBytes)} of text, beside the promise; it grows`]);
+  if (memory.storedBytes > 0)
+    lines.push(['episodes', `${formatBytes(memory.storedBytes)} stored in memory`]);
+  if (memory.historyBytes > 0)
+    lines.push([
+      'history',
+      `${formatBytes(memory.historyBytes)} of text, beside the promise; it grows`,
+    ]);
   lines.push(['seed', seed === undefined ? 'none: replies are greedy (--temperature)' : `${seed}`]);
   return lines.map(([name, what]) => `${name.padEnd(8)}  ${what}`).join('\n');
 }
 
 function statisticsOf({ memory, statistics }: Conversation): string {
   return [
-    `${statistics.tokens} tokens so far, ${formatBytes(memory.cacheBytes)} of cache, ${statistics.budgetRows} tokens kept a head`,
-    `memory: ${formatBytes(memory.peakBytes)} at most so far, ${formatBytes(memory.promisedBytes)} promised`,
-    `reading ${rateOf(statistics.prefillTokens, statistics.prefillMs)}, replying ${rateOf(statistics.decodeTokens, statistics.decodeMs)}`,
+    `${statistics.tokens} tokens so far, ${formatBytes(memory.cacheBytes)} of cache, ` +
+      `${statistics.budgetRows} tokens kept a head`,
+    `memory: ${formatBytes(memory.peakBytes)} at most so far, ` +
+      `${formatBytes(memory.promisedBytes)} promised`,
+    `reading ${rateOf(statistics.prefillTokens, statistics.prefillMs)}, replying ` +
+      `${rateOf(statistics.decodeTokens, statistics.decodeMs)}`,
   ].join('\n');
 }

@@ -1,4 +1,5 @@
-// A process of an evaluation: loads the model once, then does units that its parent sends, one after the other.
+// A process of an evaluation: loads the model once, then does units that its parent sends, one
+// after the other.
 import { failureOf } from '../errors.ts';
 import { readDialogues } from '../eval/datasets/registry.ts';
 import { type EvalSetup, evaluateDialogue } from '../eval/evaluate.ts';

@@ -18,7 +18,11 @@ export function hereWorkers(
 ): Workers {
   return {
     count: 1,
-    work: (unit) => evaluateDialogue(model, dialogues[unit.dialogue], setups[unit.setup], { signal, onProgress: (done) => onProgress(unit, done) }),
+    work: (unit) =>
+      evaluateDialogue(model, dialogues[unit.dialogue], setups[unit.setup], {
+        signal,
+        onProgress: (done) => onProgress(unit, done),
+      }),
   };
 }
 
@@ -28,10 +32,15 @@ interface Message {
   readonly error?: Failure;
 }
 
-/** `count` processes, each with the model in memory. A process that dies rejects its unit. stop() ends them. */
+/**
+ * `count` processes, each with the model in memory. A process that dies rejects its unit. stop()
+ * ends them.
+ */
 export function processWorkers(count: number, job: Job, signal: AbortSignal): Workers {
   const script = fileURLToPath(new URL('./eval-process.js', import.meta.url));
-  const children = Array.from({ length: count }, () => fork(script, [JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
+  const children = Array.from({ length: count }, () =>
+    fork(script, [JSON.stringify(job)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+  );
   const next = (child: ChildProcess) =>
     new Promise<Message>((resolve, reject) => {
       const end = (work: () => void) => {
@@ -41,7 +50,14 @@ export function processWorkers(count: number, job: Job, signal: AbortSignal): Wo
       };
       const onMessage = (message: Message) => end(() => resolve(message));
       const onExit = (code: number | null, name: string | null) =>
-        end(() => reject(new DeviceError(`a process of the evaluation ended with ${code ?? name}: does memory hold --processes ${count} models?`)));
+        end(() =>
+          reject(
+            new DeviceError(
+              `a process of the evaluation ended with ${code ?? name}: does memory hold ` +
+                `--processes ${count} models?`,
+            ),
+          ),
+        );
       const onAbort = () => end(() => reject(signal.reason));
       child.on('message', onMessage).on('exit', onExit);
       signal.addEventListener('abort', onAbort);

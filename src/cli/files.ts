@@ -19,7 +19,10 @@ function reasonOf(cause: unknown): string {
   return reasons[code ?? ''] ?? message;
 }
 
-/** A text file's content, without a byte order mark. Throws OptionError where it cannot be read or is no text. */
+/**
+ * A text file's content, without a byte order mark. Throws OptionError where it cannot be read or
+ * is no text.
+ */
 export async function readText(path: string): Promise<string> {
   let bytes: Uint8Array;
   try {
@@ -27,8 +30,12 @@ export async function readText(path: string): Promise<string> {
   } catch (cause) {
     throw new OptionError(`'${path}' cannot be read: ${reasonOf(cause)}`, { cause });
   }
-  const kind = bytes.length >= 4 && String.fromCharCode(...bytes.subarray(0, 4)) === 'GGUF' ? 'a model' : 'no text';
-  if (kind === 'a model' || bytes.includes(0)) throw new OptionError(`'${path}' is ${kind}: name a text file`);
+  const kind =
+    bytes.length >= 4 && String.fromCharCode(...bytes.subarray(0, 4)) === 'GGUF'
+      ? 'a model'
+      : 'no text';
+  if (kind === 'a model' || bytes.includes(0))
+    throw new OptionError(`'${path}' is ${kind}: name a text file`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -36,7 +43,9 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
-/** Throws OptionError where a file cannot be written later: found out before the work, not after it. */
+/**
+ * Throws OptionError where a file cannot be written later: found out before the work, not after it.
+ */
 export async function checkWritable(path: string): Promise<void> {
   try {
     const known = await stat(path).catch(() => undefined);
@@ -77,6 +86,7 @@ export async function appendText(path: string, text: string): Promise<void> {
 function cannotWrite(path: string, cause: unknown): OptionError {
   const { code } = cause as NodeJS.ErrnoException;
   // what is missing of a file that is to be made is a folder that cannot be
-  const why = code === 'ENOENT' ? 'its folder cannot be made: choose another place' : reasonOf(cause);
+  const why =
+    code === 'ENOENT' ? 'its folder cannot be made: choose another place' : reasonOf(cause);
   return new OptionError(`'${path}' cannot be written: ${why}`, { cause });
 }

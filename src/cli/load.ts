@@ -26,18 +26,25 @@ export interface LoadChoices {
   readonly pipeline?: number;
 }
 
-export async function loadWithProgress(input: string, terminal: Terminal, { build, threads, pipeline }: LoadChoices = {}): Promise<Model> {
+export async function loadWithProgress(
+  input: string,
+  terminal: Terminal,
+  { build, threads, pipeline }: LoadChoices = {},
+): Promise<Model> {
   try {
     return await loadModel(input, {
       signal: terminal.signal,
       build: build ?? 'auto',
       threads: threads ?? 'auto',
       pipeline: pipeline ?? 'auto',
-      onRetry: ({ url, reason, delayMs }) => terminal.progress(`loading ${url}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
+      onRetry: ({ url, reason, delayMs }) =>
+        terminal.progress(`loading ${url}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
       onProgress: ({ loadedBytes, totalBytes }) => {
         // a server may not say how much there is
         const known = Number.isFinite(totalBytes) && totalBytes > 0;
-        const share = known ? ` of ${formatBytes(totalBytes)} (${Math.floor((100 * loadedBytes) / totalBytes)}%)` : '';
+        const share = known
+          ? ` of ${formatBytes(totalBytes)} (${Math.floor((100 * loadedBytes) / totalBytes)}%)`
+          : '';
         terminal.progress(`loading ${nameOf(input)}: ${formatBytes(loadedBytes)}${share}`);
       },
     });
@@ -54,7 +61,12 @@ export function describeKernels(model: Model, chosen: LoadChoices = {}): string 
     build === 'simd' && chosen.build === undefined && detectBuild() === 'simd'
       ? ` (relaxed SIMD, which is faster, needs Node 22 or newer; this is ${process.version})`
       : '';
-  const work = stages > 1 ? `layers in ${stages} workers` : threads === 1 ? `1 thread${whyOne(model, chosen)}` : `${threads} threads`;
+  const work =
+    stages > 1
+      ? `layers in ${stages} workers`
+      : threads === 1
+        ? `1 thread${whyOne(model, chosen)}`
+        : `${threads} threads`;
   return `${build} kernels${slower}, ${work}`;
 }
 

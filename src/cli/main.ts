@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The command line: finds the command, reads its arguments, turns errors into messages and exit codes.
+// The command line: finds the command, reads its arguments, turns errors into messages and exit
+// codes.
 //   0 done | 1 it failed | 2 the arguments are wrong
 //   130, 143, 129 ended by Ctrl-C (SIGINT), SIGTERM, SIGHUP
 import { constants } from 'node:os';
@@ -147,7 +148,8 @@ function withNumbers(args: readonly string[], options: Command['options']): stri
   const joined: string[] = [];
   for (const arg of args) {
     const before = joined[joined.length - 1]?.replace(/^--/, '');
-    if (/^-\.?\d/.test(arg) && options[before]?.type === 'string') joined.push(`${joined.pop()}=${arg}`);
+    if (/^-\.?\d/.test(arg) && options[before]?.type === 'string')
+      joined.push(`${joined.pop()}=${arg}`);
     else joined.push(arg);
   }
   return joined;
@@ -236,7 +238,9 @@ for (const stream of [process.stdout, process.stderr])
   });
 process.on('uncaughtException', (error) => {
   const debug = (process.env.RECOLLECT_DEBUG ?? '') !== '' || process.argv.includes('--debug');
-  console.error(`recollect: ${debug ? stackOf(error) : `${error.name}: ${error.message} (--debug tells where)`}`);
+  console.error(
+    `recollect: ${debug ? stackOf(error) : `${error.name}: ${error.message} (--debug tells where)`}`,
+  );
   process.exit(1);
 });
 process.exitCode = await main(process.argv.slice(2));

@@ -1,5 +1,5 @@
-// What a person says, or a pipe: one text after the other. A terminal's line editing, pasted lines as
-// one text, and Ctrl-C, which is never typed.
+// What a person says, or a pipe: one text after the other. A terminal's line editing, pasted lines
+// as one text, and Ctrl-C, which is never typed.
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { Terminal } from './command.ts';
@@ -22,7 +22,10 @@ const AHEAD = 64;
 const PASTE_ON = '\x1b[?2004h';
 const PASTE_OFF = '\x1b[?2004l';
 
-/** Begins to read standard input. `onInterrupt` hears of Ctrl-C in a terminal that sends no signal for it, as line editing needs it. */
+/**
+ * Begins to read standard input. `onInterrupt` hears of Ctrl-C in a terminal that sends no signal
+ * for it, as line editing needs it.
+ */
 export function openPrompt(terminal: Terminal, onInterrupt: () => void): Prompt {
   const { stdin, stdout } = process;
   const editing = terminal.isInteractive && process.env.TERM !== 'dumb';

@@ -8,4 +8,12 @@ import { logits } from './commands/logits.ts';
 import { profile } from './commands/profile.ts';
 import { score } from './commands/score.ts';
 
-export const commands: readonly Command[] = [demo, chat, evalCommand, episodes, logits, profile, score];
+export const commands: readonly Command[] = [
+  demo,
+  chat,
+  evalCommand,
+  episodes,
+  logits,
+  profile,
+  score,
+];

@@ -5,7 +5,9 @@ const MOST_TYPOS = 0.4;
 /** The one of `words` that `word` may have been meant to be; undefined where none is near. */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   const given = word.toLowerCase();
-  const [best] = words.map((w) => ({ w, typos: distance(given, w) })).sort((a, b) => a.typos - b.typos);
+  const [best] = words
+    .map((w) => ({ w, typos: distance(given, w) }))
+    .sort((a, b) => a.typos - b.typos);
   if (best && best.typos <= Math.max(1, Math.floor(given.length * MOST_TYPOS))) return best.w;
   return given.length > 2 ? words.find((w) => w.startsWith(given)) : undefined;
 }
@@ -18,7 +20,8 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1;
       rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
     }
   }
   return rows[a.length][b.length];

@@ -7,7 +7,10 @@ export interface DecodeOptions {
   readonly sample: (logits: Float32Array) => number;
   readonly maxTokens: number;
   readonly endTokens: ReadonlySet<number>;
-  /** Whether rows may be evicted to make room for the reply, where the policy does that; else it ends where the room does. */
+  /**
+   * Whether rows may be evicted to make room for the reply, where the policy does that; else it
+   * ends where the room does.
+   */
   readonly evict: boolean;
   readonly signal?: AbortSignal;
 }
@@ -19,14 +22,20 @@ export type FinishReason = 'end' | 'length';
 const TURN_MS = 30;
 
 /**
- * Appends the prompt, then yields one token after the other, the ending one not included. The last token yielded before 'length' is
- * not appended any more. Throws ContextError for a prompt longer than a block, the signal's reason when aborted.
+ * Appends the prompt, then yields one token after the other, the ending one not included. The last
+ * token yielded before 'length' is not appended any more. Throws ContextError for a prompt longer
+ * than a block, the signal's reason when aborted.
  */
-export async function* decode(run: Run, prompt: readonly number[], options: DecodeOptions): AsyncGenerator<number, FinishReason> {
+export async function* decode(
+  run: Run,
+  prompt: readonly number[],
+  options: DecodeOptions,
+): AsyncGenerator<number, FinishReason> {
   const { blockSize } = run.plan;
   if (prompt.length > blockSize) {
     throw new ContextError(
-      `the prompt has ${prompt.length} tokens, a block holds ${blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
+      `the prompt has ${prompt.length} tokens, a block holds ${blockSize}: shorten it, add its ` +
+        `text to the conversation first, or raise blockSize`,
     );
   }
   options.signal?.throwIfAborted();

@@ -1,4 +1,5 @@
-// Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/). `Run` asks for the same steps either way.
+// Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/).
+// `Run` asks for the same steps either way.
 import type { Backend } from '../backend/backend.ts';
 import type { Extent } from '../cache/snapshot.ts';
 import type { BytesOut, Standing, Stored, Tag } from '../cache/stored.ts';
@@ -13,14 +14,20 @@ import { type OnKept, type Place, type Restored, type Span, Stage, type Step } f
 export interface Executor extends Placement {
   /** Why nothing can be asked of it any more: it was disposed of, or a worker stopped. */
   readonly ended: Error | undefined;
-  /** Reserves what a conversation will hold in all layers. Throws DeviceError where memory ends; where layers are in workers, the first operation does. */
+  /**
+   * Reserves what a conversation will hold in all layers. Throws DeviceError where memory ends;
+   * where layers are in workers, the first operation does.
+   */
   open(plan: Plan): Layers;
   /** Input embeddings f32 [n, D] of tokens. */
   embed(tokens: readonly number[]): Promise<Float32Array>;
   dispose(): void;
 }
 
-/** A conversation's rows in all layers. Operations take effect in the order of the calls; a call need not wait for the one before. */
+/**
+ * A conversation's rows in all layers. Operations take effect in the order of the calls; a call
+ * need not wait for the one before.
+ */
 export interface Layers {
   /** Hears what each layer kept. */
   onKept?: OnKept | undefined;
@@ -31,20 +38,26 @@ export interface Layers {
   step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void>;
   extend(tokens: readonly number[], place: Place): Promise<void>;
   /**
-   * Gives log-odds [V] after token t of the last step or extension to `read`, and what it returns to the caller. They are
-   * valid until `read` returns: they may lie in a memory that moves when anybody reserves some.
+   * Gives log-odds [V] after token t of the last step or extension to `read`, and what it returns
+   * to the caller. They are valid until `read` returns: they may lie in a memory that moves when
+   * anybody reserves some.
    */
   logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T>;
-  /** Takes back rows of tokens from a number on; how many rows each range (cache/shape.ts) has left. */
+  /**
+   * Takes back rows of tokens from a number on; how many rows each range (cache/shape.ts) has left.
+   */
   truncateFrom(token: number): Promise<readonly number[]>;
   clear(): Promise<void>;
   /** Stores all rows under a tag. They must stay as they are meanwhile. */
   save(standing: Standing, tag: Tag, out: BytesOut): Promise<void>;
-  /** Puts stored rows back. Throws LostError for what is damaged or another's; there are no rows then. */
+  /**
+   * Puts stored rows back. Throws LostError for what is damaged or another's; there are no rows
+   * then.
+   */
   restore(stored: Stored): Promise<Restored>;
   /**
-   * Puts the union of two back, the last `recent` tokens for certain; undefined, with nothing changed, where they
-   * cannot be put together.
+   * Puts the union of two back, the last `recent` tokens for certain; undefined, with nothing
+   * changed, where they cannot be put together.
    */
   restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined>;
   /** Rows of the tokens of each span, over all layers and heads. */
@@ -53,11 +66,16 @@ export interface Layers {
   dispose(): void;
 }
 
-/** What a conversation's operations reject with once it is closed, in the middle of whatever it does. */
-export const closedError = (): OptionError => new OptionError('the conversation was disposed of: open another one');
+/**
+ * What a conversation's operations reject with once it is closed, in the middle of whatever it
+ * does.
+ */
+export const closedError = (): OptionError =>
+  new OptionError('the conversation was disposed of: open another one');
 
 /** What everything rejects with once a model is. */
-export const unloadedError = (): DeviceError => new DeviceError('the model was disposed of: load it again');
+export const unloadedError = (): DeviceError =>
+  new DeviceError('the model was disposed of: load it again');
 
 /** All layers on this thread. */
 export class LocalExecutor implements Executor {
@@ -97,7 +115,10 @@ export class LocalExecutor implements Executor {
   }
 }
 
-/** Each operation begins and ends within one call, so that nothing it works on can be freed or moved meanwhile. */
+/**
+ * Each operation begins and ends within one call, so that nothing it works on can be freed or moved
+ * meanwhile.
+ */
 export class LocalLayers implements Layers {
   readonly #executor: LocalExecutor;
   readonly #stage: Stage;
@@ -144,7 +165,11 @@ export class LocalLayers implements Layers {
     return this.#stage.cache.peakBytes;
   }
 
-  async step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void> {
+  async step(
+    block: readonly number[],
+    prompt: readonly number[] | undefined,
+    step: Step,
+  ): Promise<void> {
     this.stage.step(block, prompt, step);
   }
 

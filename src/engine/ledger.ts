@@ -1,7 +1,9 @@
-// How many rows each layer holds, and how many more it can take. All of it follows from the plan and from what was asked for, not from what was rated,
-// so that it is known before it is done: blocks may follow one another through layers that are elsewhere.
+// How many rows each layer holds, and how many more it can take. All of it follows from the plan
+// and from what was asked for, not from what was rated, so that it is known before it is done:
+// blocks may follow one another through layers that are elsewhere.
 //
-// A step that evicts leaves a layer exactly its share, or every token where there are fewer; each head of a range has the same room then (cache.ts).
+// A step that evicts leaves a layer exactly its share, or every token where there are fewer; each
+// head of a range has the same room then (cache.ts).
 import type { CacheShape } from '../cache/shape.ts';
 import { rangesOf } from '../cache/shape.ts';
 
@@ -27,7 +29,10 @@ export class Ledger {
     return Math.min(...this.#room);
   }
 
-  /** Whether `tokens` more leave some range with more than its layers' `share` rows and `sinks` a head. */
+  /**
+   * Whether `tokens` more leave some range with more than its layers' `share` rows and `sinks` a
+   * head.
+   */
   exceeds(tokens: number, share: readonly number[], sinks: number): boolean {
     const limits = this.#limits(share, sinks);
     return this.#rows.some((rows, i) => rows + tokens * this.#ranges[i].heads > limits[i]);
@@ -53,6 +58,8 @@ export class Ledger {
 
   #limits(share: readonly number[], sinks: number): number[] {
     const layers = this.#ranges.length === 1 ? [share] : share.map((rows) => [rows]);
-    return layers.map((list) => list.reduce((sum, rows) => sum + this.#kvHeads * (rows + sinks), 0));
+    return layers.map((list) =>
+      list.reduce((sum, rows) => sum + this.#kvHeads * (rows + sinks), 0),
+    );
   }
 }

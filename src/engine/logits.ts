@@ -7,7 +7,10 @@ import { blocksOf } from './prefill.ts';
 import { Run } from './run.ts';
 import { notFinite } from './sample.ts';
 
-/** Tokens of a text, and after each the most probable next tokens with their natural-log probabilities, best first. */
+/**
+ * Tokens of a text, and after each the most probable next tokens with their natural-log
+ * probabilities, best first.
+ */
 export interface TextLogits {
   text: string;
   tokens: number[];
@@ -33,14 +36,19 @@ const everything: Omit<PlanOptions, 'budget' | 'blockSize'> = {
   seed: 0,
 };
 
-/** Runs a text through the model with a full cache. Throws OptionError for an empty text, ContextError for one past the context length. */
+/**
+ * Runs a text through the model with a full cache. Throws OptionError for an empty text,
+ * ContextError for one past the context length.
+ */
 export async function textLogits(model: Model, text: string, top: number): Promise<TextLogits> {
   const { executor, tokenizer, config } = model;
   const tokens = tokenizer.encode(text);
   if (tokenizer.addBos && tokenizer.bosToken !== undefined) tokens.unshift(tokenizer.bosToken);
   if (tokens.length === 0) throw new OptionError('the text is empty: there is no token to follow');
   if (tokens.length > config.contextLength)
-    throw new ContextError(`${tokens.length} tokens, the model's context holds ${config.contextLength}: shorten the text`);
+    throw new ContextError(
+      `${tokens.length} tokens, the model's context holds ${config.contextLength}: shorten the text`,
+    );
   const blockSize = Math.min(BLOCK, tokens.length, Math.max(1, config.contextLength >> 1));
   const plan = planRun(executor, { ...everything, budget: { tokens: tokens.length }, blockSize });
   const run = new Run(executor, plan);

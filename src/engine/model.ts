@@ -1,4 +1,5 @@
-// A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat template.
+// A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat
+// template.
 import { abortSignal, callback, knownNames, namesOf, optional } from '../arguments.ts';
 import { createWasmBackend, type WasmBackend } from '../backend/wasm/backend.ts';
 import { type Build, compileKernels } from '../backend/wasm/builds.ts';
@@ -33,7 +34,10 @@ export interface LoadOptions {
    * stalls or the server answers 429 or 5xx; each time from where it stopped. Default 5; 0: never.
    */
   retries?: number;
-  /** Milliseconds before the first of them, about; each waits twice as long, up to 60 s. Default 500. */
+  /**
+   * Milliseconds before the first of them, about; each waits twice as long, up to 60 s. Default
+   * 500.
+   */
   retryDelayMs?: number;
   /** Called before each of them. */
   onRetry?: (retry: LoadRetry) => void;
@@ -43,21 +47,31 @@ export interface LoadOptions {
   fetch?: LoadFetch;
   /** Aborts the load; everything is freed and the promise rejects with the signal's reason. */
   signal?: AbortSignal;
-  /** Which build of the kernels: 'relaxed' needs relaxed SIMD (Node 22+). Default 'auto'. Bytes of a module are for tests. */
+  /**
+   * Which build of the kernels: 'relaxed' needs relaxed SIMD (Node 22+). Default 'auto'. Bytes of a
+   * module are for tests.
+   */
   build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
   /**
-   * Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where memory cannot be shared (pages without cross-origin
-   * isolation). They start with the first work that is worth sharing and stop when the last conversation is closed. The number changes no result.
+   * Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where
+   * memory cannot be shared (pages without cross-origin isolation). They start with the first work
+   * that is worth sharing and stop when the last conversation is closed. The number changes no
+   * result.
    */
   threads?: number | 'auto';
   /**
-   * Workers that own consecutive layers each, in memories of their own; blocks flow through them. 1: none, the layers are on this thread (or shared by
-   * `threads`). Default 'auto': none where threads can share a memory; else some, by the cores there are, for models that are worth it; in any case as
-   * many as it takes where a model does not fit into one memory. They start while the model loads and stop when it is disposed of. The number changes no
-   * result.
+   * Workers that own consecutive layers each, in memories of their own; blocks flow through them.
+   * 1: none, the layers are on this thread (or shared by
+   * `threads`). Default 'auto': none where threads can share a memory; else some, by the cores
+   * there are, for models that are worth it; in any case as
+   * many as it takes where a model does not fit into one memory. They start while the model loads
+   * and stop when it is disposed of. The number changes no result.
    */
   pipeline?: number | 'auto';
-  /** Most bytes of one wasm memory. Default: what 32 bits reach, 4 GiB. A model that needs more is split over workers. */
+  /**
+   * Most bytes of one wasm memory. Default: what 32 bits reach, 4 GiB. A model that needs more is
+   * split over workers.
+   */
   memoryLimit?: number | string;
   /** Another backend, with a memory of its own that the model then owns. Default: WebAssembly. */
   backend?: Backend;
@@ -77,7 +91,10 @@ export interface Model {
   readonly backend: Backend;
   /** Bytes the weights take in memory; what two workers of a pipeline both need counts once. */
   readonly bytes: number;
-  /** Why fewer threads or workers run than were asked for, where that is so (a page's policy forbids them, one has died). */
+  /**
+   * Why fewer threads or workers run than were asked for, where that is so (a page's policy forbids
+   * them, one has died).
+   */
   readonly fallback: string | undefined;
   dispose(): void;
   [Symbol.dispose](): void;
@@ -104,9 +121,10 @@ const loadNames = namesOf<LoadOptions>({
  *
  *     using model = await loadModel('models/recollect-tiny.gguf');
  *
- * Throws ModelFormatError for a damaged file, UnsupportedError for an architecture, weight type or tokenizer we don't run,
- * OptionError for what is no model input or leads nowhere, NetworkError where a server cannot be reached or does not deliver (docs/loading.md),
- * DeviceError where memory ends, the signal's reason when aborted.
+ * Throws ModelFormatError for a damaged file, UnsupportedError for an architecture, weight type or
+ * tokenizer we don't run, OptionError for what is no model input or leads nowhere, NetworkError
+ * where a server cannot be reached or does not deliver (docs/loading.md), DeviceError where memory
+ * ends, the signal's reason when aborted.
  */
 export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
   const options = knownNames('loadModel', given, loadNames);
@@ -147,7 +165,10 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
   }
 }
 
-/** Loads the weights to where they will be used: this thread's memory, or those of workers. Nothing is left where it fails. */
+/**
+ * Loads the weights to where they will be used: this thread's memory, or those of workers. Nothing
+ * is left where it fails.
+ */
 async function placeLayers(
   source: ModelSource,
   tensors: readonly TensorInfo[],
@@ -156,26 +177,46 @@ async function placeLayers(
 ): Promise<{ executor: Executor; bytes: number; fallback?: string }> {
   const { build, threads, onProgress, signal } = options;
   const limitBytes = readLimit(options.memoryLimit);
-  const stages = options.backend ? [] : splitLayers(tensors, config, { pipeline: options.pipeline, threads, limitBytes });
+  const stages = options.backend
+    ? []
+    : splitLayers(tensors, config, { pipeline: options.pipeline, threads, limitBytes });
   const split = stages.length > 1;
-  const backend = options.backend ?? createWasmBackend({ build, threads: split ? 1 : threads, limitBytes });
+  const backend =
+    options.backend ?? createWasmBackend({ build, threads: split ? 1 : threads, limitBytes });
   try {
     const bytes = weightBytes(backend, tensors);
     let fallback: string | undefined;
     if (split) {
-      const parts = { source, tensors, config, stages, backend, kernels: compileKernels(build), limitBytes, onProgress, signal };
+      const parts = {
+        source,
+        tensors,
+        config,
+        stages,
+        backend,
+        kernels: compileKernels(build),
+        limitBytes,
+        onProgress,
+        signal,
+      };
       try {
         return { executor: await PipelineExecutor.load(parts), bytes };
       } catch (error) {
         if (!(error instanceof NoWorkersError)) throw error;
         if (!fitsOneMemory(tensors, limitBytes))
-          throw new DeviceError(`${error.message}, and the model does not fit into one memory: let workers start here, or choose a smaller model`);
+          throw new DeviceError(
+            `${error.message}, and the model does not fit into one memory: let workers start ` +
+              `here, or choose a smaller model`,
+          );
         fallback = `${error.message}: the layers run on one thread`;
         console.warn(`recollect: ${fallback}`);
       }
     }
     const weights = await loadWeights(source, tensors, config, backend, options);
-    return { executor: new LocalExecutor(createTransformer(config, weights, backend)), bytes, fallback };
+    return {
+      executor: new LocalExecutor(createTransformer(config, weights, backend)),
+      bytes,
+      fallback,
+    };
   } catch (error) {
     backend.dispose();
     throw error;
@@ -201,6 +242,7 @@ async function loadWeights(
 
 function readLimit(limit: number | string = MAXIMUM_BYTES): number {
   const bytes = typeof limit === 'number' ? limit : parseBytes(limit);
-  if (bytes === undefined || !(bytes > 0)) throw new OptionError(`memoryLimit is '${limit}', expected bytes such as '2GB'`);
+  if (bytes === undefined || !(bytes > 0))
+    throw new OptionError(`memoryLimit is '${limit}', expected bytes such as '2GB'`);
   return Math.min(bytes, MAXIMUM_BYTES);
 }

@@ -1,4 +1,5 @@
-// What a run will hold, decided before it begins: rows a layer, room for a block, scratch; and the bytes that are promised.
+// What a run will hold, decided before it begins: rows a layer, room for a block, scratch; and the
+// bytes that are promised.
 import type { RowType } from '../backend/dtype.ts';
 import { type Budget, budgetRows, layerBudgets, pyramidBudgets } from '../cache/budget.ts';
 import { cacheBytes } from '../cache/cache.ts';
@@ -39,7 +40,10 @@ export interface PlanOptions {
   readonly positions: 'original' | 'compact' | 'auto';
   /** Longest patched prompt, in tokens; 0 where the policy has none. */
   readonly promptTokens: number;
-  /** Rows per kv head, out of the budget, that are kept free for what a question recalls (episode/recall.ts); 0 = none. */
+  /**
+   * Rows per kv head, out of the budget, that are kept free for what a question recalls
+   * (episode/recall.ts); 0 = none.
+   */
   readonly recallRows: number;
   /** States of episodes that are kept in memory beside the resident cache. */
   readonly storedCaches: number;
@@ -47,47 +51,76 @@ export interface PlanOptions {
 }
 
 export interface Plan extends PlanOptions {
-  /** The model's layer that the first of these is: 0, but in the part of a plan that some layers follow. */
+  /**
+   * The model's layer that the first of these is: 0, but in the part of a plan that some layers
+   * follow.
+   */
   readonly first: number;
-  /** M: rows kept per kv head, sinks not counted, averaged over layers and heads; those for recall are part of it. */
+  /**
+   * M: rows kept per kv head, sinks not counted, averaged over layers and heads; those for recall
+   * are part of it.
+   */
   readonly rows: number;
   /** M_l, summing to layers * (M - recallRows). */
   readonly layerRows: readonly number[];
-  /** What M_l shrinks to once positions are compact: S + M_l + B + P within the model's context length. */
+  /**
+   * What M_l shrinks to once positions are compact: S + M_l + B + P within the model's context
+   * length.
+   */
   readonly compactRows: readonly number[];
   /** Position at which kept rows end once positions are compact. */
   readonly compactBase: number;
   readonly shape: CacheShape;
-  /** Rows of the fullest layer there may be: how many scores there are at once, of a layer and (where layers are selected from together) of all. */
+  /**
+   * Rows of the fullest layer there may be: how many scores there are at once, of a layer and
+   * (where layers are selected from together) of all.
+   */
   readonly layerCapacity: number;
   /** Everything: cache at its fullest, working memory, stored caches in memory. */
   readonly promisedBytes: number;
   readonly promisedCacheBytes: number;
-  /** Working memory: activations, scratch, scores, and (with episodes) what goes to a store and comes back. */
+  /**
+   * Working memory: activations, scratch, scores, and (with episodes) what goes to a store and
+   * comes back.
+   */
   readonly promisedFixedBytes: number;
-  /** Bytes of stored states that are read or written at a time, and rows of a head that can be joined with another's. */
+  /**
+   * Bytes of stored states that are read or written at a time, and rows of a head that can be
+   * joined with another's.
+   */
   readonly pieceBytes: number;
   readonly joinedRows: number;
 }
 
-/** One f32 or i32 a row: scores, smoothed scores, a patched prompt's looks so far, scores with protection, kept indices, and what a score needs aside. */
+/**
+ * One f32 or i32 a row: scores, smoothed scores, a patched prompt's looks so far, scores with
+ * protection, kept indices, and what a score needs aside.
+ */
 export const ROW_BUFFERS = 6;
-/** Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows of 64 f32 are 256 KiB. */
+/**
+ * Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows
+ * of 64 f32 are 256 KiB.
+ */
 export const SHIFT_SLOTS = 1021;
 
-/** Decides. Throws BudgetError where the budget holds too little, OptionError where layers that are apart are to share what they keep. */
+/**
+ * Decides. Throws BudgetError where the budget holds too little, OptionError where layers that are
+ * apart are to share what they keep.
+ */
 export function planRun(placement: Placement, options: PlanOptions): Plan {
   const { config, backend, stages, depth } = placement;
   const { layers, kvHeads, headDim, contextLength, ropeDims, width } = config;
   const { blockSize: B, promptTokens: P, sinks: S, rowType, policy } = options;
   if (options.layers === 'global' && stages.length > 1) {
     throw new OptionError(
-      `layers 'global' chooses from the rows of all layers, and these are in ${stages.length} workers: load the model with pipeline: 1, or share layers in another way`,
+      `layers 'global' chooses from the rows of all layers, and these are in ${stages.length} ` +
+        `workers: load the model with pipeline: 1, or share layers in another way`,
     );
   }
   const share = (rows: number): number[] => {
     if (options.layers === 'pyramid') return pyramidBudgets(rows, layers);
-    if (options.layers === 'sensitivity' && options.sensitivity) return layerBudgets(rows, options.sensitivity, options.alpha);
+    if (options.layers === 'sensitivity' && options.sensitivity)
+      return layerBudgets(rows, options.sensitivity, options.alpha);
     return new Array<number>(layers).fill(rows);
   };
   // recall never takes more than half of the budget: what is recalled needs what it is about
@@ -100,35 +133,48 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     room: B + P + recallOf(rows),
     pooled: options.layers === 'global',
   });
-  const aheadBytes = policy.observe.queries === 'block' && policy.observe.ahead ? B * ropeDims * 4 : 0;
+  const aheadBytes =
+    policy.observe.queries === 'block' && policy.observe.ahead ? B * ropeDims * 4 : 0;
   const tables = SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
   const workBytes = workspaceBytes(config, backend, Math.max(B, P), B) + tables;
   const scoreBytes = (shape: CacheShape) => capacityOf(shape) * 4 * ROW_BUFFERS;
   const episodic = policy.observe.queries === 'patched' && policy.observe.prompt === 'episode';
-  const keptRows = (shape: CacheShape) => kvHeads * shape.keptRows.reduce((sum, kept) => sum + kept, 0);
+  const keptRows = (shape: CacheShape) =>
+    kvHeads * shape.keptRows.reduce((sum, kept) => sum + kept, 0);
   const stateBytes = (shape: CacheShape) => storedBytes(shape, keptRows(shape));
   const savedPlan = (shape: CacheShape) => ({
     pieceBytes: pieceBytes(stateBytes(shape), cacheRowBytes(headDim, rowType)),
-    joinedRows: shape.pooled ? keptRows(shape) : Math.max(...shape.keptRows) * (options.heads === 'adaptive' ? kvHeads : 1),
+    joinedRows: shape.pooled
+      ? keptRows(shape)
+      : Math.max(...shape.keptRows) * (options.heads === 'adaptive' ? kvHeads : 1),
   });
-  const sumStages = (shape: CacheShape, of: (part: CacheShape) => number) => stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
+  const sumStages = (shape: CacheShape, of: (part: CacheShape) => number) =>
+    stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
   // what is between two stages: hidden states of blocks and their prompts
   const underWayBytes = stages.length > 1 ? depth * (B + P) * width * 4 : 0;
   const fixedBytes = (shape: CacheShape) =>
-    sumStages(shape, (part) => workBytes + scoreBytes(part)) + underWayBytes + (episodic ? savedBytes(shape, savedPlan(shape)) : 0);
+    sumStages(shape, (part) => workBytes + scoreBytes(part)) +
+    underWayBytes +
+    (episodic ? savedBytes(shape, savedPlan(shape)) : 0);
   const promised = (rows: number): number => {
     const shape = shapeOf(rows);
-    return sumStages(shape, cacheBytes) + fixedBytes(shape) + options.storedCaches * stateBytes(shape);
+    return (
+      sumStages(shape, cacheBytes) + fixedBytes(shape) + options.storedCaches * stateBytes(shape)
+    );
   };
   const within = contextLength - S - B - P - options.recallRows;
   if (within < 1) {
     throw new BudgetError(
-      `blocks of ${B} with patched prompts of up to ${P} tokens leave no room in a context of ${contextLength}: lower blockSize, promptTokens or recall`,
+      `blocks of ${B} with patched prompts of up to ${P} tokens leave no room in a context of ` +
+        `${contextLength}: lower blockSize, promptTokens or recall`,
     );
   }
   // bytes may hold more rows than a context ever has: no use in reserving them
   const most = policy.evicts ? contextLength : Number.POSITIVE_INFINITY;
-  const rows = 'bytes' in options.budget ? Math.min(budgetRows(options.budget, promised), most) : budgetRows(options.budget, promised);
+  const rows =
+    'bytes' in options.budget
+      ? Math.min(budgetRows(options.budget, promised), most)
+      : budgetRows(options.budget, promised);
   const recallRows = recallOf(rows);
   const layerRows = share(rows - recallRows);
   const shape = shapeOf(rows);
@@ -139,7 +185,12 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     recallRows,
     layerRows,
     compactRows: layerRows.map((m) => Math.min(m, within)),
-    compactBase: Math.min(within + S, Math.max(...layerRows) * (shape.pooled ? kvHeads * layers : options.heads === 'adaptive' ? kvHeads : 1) + S),
+    compactBase: Math.min(
+      within + S,
+      Math.max(...layerRows) *
+        (shape.pooled ? kvHeads * layers : options.heads === 'adaptive' ? kvHeads : 1) +
+        S,
+    ),
     shape,
     layerCapacity: capacityOf(shape),
     promisedBytes: promised(rows),
@@ -153,19 +204,32 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
 export function partOf(plan: Plan, range: LayerRange): Plan {
   const cut = (rows: readonly number[]) => rows.slice(range.first, range.end);
   const shape = cutShape(plan.shape, range);
-  return { ...plan, first: range.first, shape, layerRows: cut(plan.layerRows), compactRows: cut(plan.compactRows), layerCapacity: capacityOf(shape) };
+  return {
+    ...plan,
+    first: range.first,
+    shape,
+    layerRows: cut(plan.layerRows),
+    compactRows: cut(plan.compactRows),
+    layerCapacity: capacityOf(shape),
+  };
 }
 
-const cutShape = (shape: CacheShape, { first, end }: LayerRange): CacheShape => ({ ...shape, keptRows: shape.keptRows.slice(first, end) });
+const cutShape = (shape: CacheShape, { first, end }: LayerRange): CacheShape => ({
+  ...shape,
+  keptRows: shape.keptRows.slice(first, end),
+});
 
 /** Rows of the fullest layer, or of all where they are selected from together. */
 const capacityOf = (shape: CacheShape): number =>
-  shape.pooled ? cacheRows(shape) : Math.max(...shape.keptRows.map((kept) => shape.kvHeads * (kept + shape.room)));
+  shape.pooled
+    ? cacheRows(shape)
+    : Math.max(...shape.keptRows.map((kept) => shape.kvHeads * (kept + shape.room)));
 
 /** The error of a conversation that outgrows a policy that keeps everything. */
 export function fullError(plan: Plan, tokens: number): BudgetError {
   return new BudgetError(
-    `policy 'full' keeps every token: ${tokens} do not fit into ${plan.rows + plan.sinks} (${formatBytes(plan.promisedBytes)} promised). ` +
+    `policy 'full' keeps every token: ${tokens} do not fit into ${plan.rows + plan.sinks} ` +
+      `(${formatBytes(plan.promisedBytes)} promised). ` +
       'Raise the budget to the length of the conversation, or choose a policy that evicts.',
   );
 }

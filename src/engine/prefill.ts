@@ -1,5 +1,6 @@
-// tokens -> model.forward -> cache.append -> policy.score -> select -> cache.compact, block by block (algorithms, section 1).
-// The steps themselves are Run's; here is their order, what may interrupt them, and who hears of them.
+// tokens -> model.forward -> cache.append -> policy.score -> select -> cache.compact, block by
+// block (algorithms, section 1). The steps themselves are Run's; here is their order, what may
+// interrupt them, and who hears of them.
 import type { Run } from './run.ts';
 
 export interface PrefillProgress {
@@ -23,17 +24,26 @@ export function* blocksOf(tokens: readonly number[], size: number): Generator<re
 }
 
 /**
- * Takes tokens in, several blocks at once where layers are in several workers. Rejects with the signal's reason when aborted: the blocks that were begun
- * stay in, the rest does not go in.
+ * Takes tokens in, several blocks at once where layers are in several workers. Rejects with the
+ * signal's reason when aborted: the blocks that were begun stay in, the rest does not go in.
  */
-export async function prefill(run: Run, tokens: readonly number[], options: PrefillOptions = {}): Promise<void> {
+export async function prefill(
+  run: Run,
+  tokens: readonly number[],
+  options: PrefillOptions = {},
+): Promise<void> {
   let doneTokens = 0;
   let before = performance.now();
   const underWay: Promise<void>[] = [];
   const finish = (block: readonly number[]) => {
     doneTokens += block.length;
     const now = performance.now();
-    options.onBlock?.({ doneTokens, totalTokens: tokens.length, blockMs: now - before, cacheBytes: run.layers.cacheBytes });
+    options.onBlock?.({
+      doneTokens,
+      totalTokens: tokens.length,
+      blockMs: now - before,
+      cacheBytes: run.layers.cacheBytes,
+    });
     before = now;
   };
   try {
@@ -53,7 +63,9 @@ export async function prefill(run: Run, tokens: readonly number[], options: Pref
   }
 }
 
-/** A promise that nobody awaits yet: what goes wrong is heard where it is awaited, and only there. */
+/**
+ * A promise that nobody awaits yet: what goes wrong is heard where it is awaited, and only there.
+ */
 export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -1,4 +1,5 @@
-// Layer sensitivity (algorithms, section 3.4): how much a layer's keys change when attention is cut to blocks. Measured once a model.
+// Layer sensitivity (algorithms, section 3.4): how much a layer's keys change when attention is cut
+// to blocks. Measured once a model.
 import { abortSignal, callback, filledText, knownNames, namesOf, optional } from '../arguments.ts';
 import { Cache } from '../cache/cache.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
@@ -7,7 +8,10 @@ import type { Model } from './model.ts';
 import { pause } from './prefill.ts';
 
 export interface Profile {
-  /** s_l of each layer: mean cosine of its keys under full and under block-local attention. Low = sensitive. */
+  /**
+   * s_l of each layer: mean cosine of its keys under full and under block-local attention. Low =
+   * sensitive.
+   */
   readonly similarity: readonly number[];
   readonly tokens: number;
   readonly blockSize: number;
@@ -30,27 +34,50 @@ const BLOCK = 4096;
 const LEAST_TOKENS = 64;
 
 /**
- * Profiles a model on a text: (a) full causal attention, (b) each token sees the first `sinks` tokens, its own block, and the last half
- * of the block before. Text past the context length is left out; where it is shorter than two blocks of 4096, blocks are a quarter of it.
- * Throws OptionError for wrong options and a text that is too short, UnsupportedError for a model that is split over workers, the signal's reason when aborted.
+ * Profiles a model on a text: (a) full causal attention, (b) each token sees the first `sinks`
+ * tokens, its own block, and the last half of the block before. Text past the context length is
+ * left out; where it is shorter than two blocks of 4096, blocks are a quarter of it. Throws
+ * OptionError for wrong options and a text that is too short, UnsupportedError for a model that is
+ * split over workers, the signal's reason when aborted.
  */
-export async function profileModel(model: Model, text: string, options?: ProfileOptions): Promise<Profile> {
+export async function profileModel(
+  model: Model,
+  text: string,
+  options?: ProfileOptions,
+): Promise<Profile> {
   const given = knownNames('profileModel', options, profileNames);
   const signal = optional(abortSignal, 'signal', given.signal);
-  const onProgress = optional(callback, 'onProgress', given.onProgress) as ProfileOptions['onProgress'];
+  const onProgress = optional(
+    callback,
+    'onProgress',
+    given.onProgress,
+  ) as ProfileOptions['onProgress'];
   filledText('text', text);
   const { executor, config, backend } = model;
   if (!(executor instanceof LocalExecutor))
-    throw new UnsupportedError(`the model is split over ${executor.stages.length} workers, a profile needs it whole: load it with pipeline: 1`);
+    throw new UnsupportedError(
+      `the model is split over ${executor.stages.length} workers, a profile needs it whole: ` +
+        `load it with pipeline: 1`,
+    );
   const { transformer } = executor;
   const { layers, kvHeads, headDim: d } = config;
   const tokens = model.tokenizer.encode(text).slice(0, config.contextLength);
-  if (tokens.length < LEAST_TOKENS) throw new OptionError(`the text has ${tokens.length} tokens, a profile needs at least ${LEAST_TOKENS}: give a longer text`);
+  if (tokens.length < LEAST_TOKENS)
+    throw new OptionError(
+      `the text has ${tokens.length} tokens, a profile needs at least ${LEAST_TOKENS}: give a ` +
+        `longer text`,
+    );
   const blockSize = tokens.length >= 2 * BLOCK ? BLOCK : Math.ceil(tokens.length / 4);
   const sinks = Math.min(SINKS, Math.floor(blockSize / 4));
   const local = sinks + Math.ceil(blockSize / 2);
   const cacheOf = (kept: number) =>
-    new Cache(backend, { kvHeads, headDim: d, rowType: 'f32', keptRows: new Array<number>(layers).fill(kept), room: blockSize });
+    new Cache(backend, {
+      kvHeads,
+      headDim: d,
+      rowType: 'f32',
+      keptRows: new Array<number>(layers).fill(kept),
+      room: blockSize,
+    });
   const undo: (() => void)[] = [];
   try {
     const full = cacheOf(tokens.length);
@@ -75,7 +102,10 @@ export async function profileModel(model: Model, text: string, options?: Profile
           for (let h = 0; h < kvHeads; h++) {
             const keys = [full, cut].map((cache) => {
               const head = cache.heads[l][h];
-              return backend.floats(head.keys + (head.length - block.length + from) * d * 4, count * d);
+              return backend.floats(
+                head.keys + (head.length - block.length + from) * d * 4,
+                count * d,
+              );
             });
             sums[l] += cosine(keys[0], keys[1]) / kvHeads;
           }
@@ -83,7 +113,9 @@ export async function profileModel(model: Model, text: string, options?: Profile
       }
       for (let l = 0; l < layers; l++) {
         const n = cut.heads[l][0].length;
-        const rows = [...Array(n).keys()].filter((i) => i < Math.min(sinks, n) || i >= n - Math.ceil(block.length / 2));
+        const rows = [...Array(n).keys()].filter(
+          (i) => i < Math.min(sinks, n) || i >= n - Math.ceil(block.length / 2),
+        );
         backend.ints(kept, rows.length).set(rows);
         cut.compact(l, new Array(kvHeads).fill({ rows: kept, count: rows.length }));
       }

@@ -1,6 +1,8 @@
-// One conversation in the engine: where it stands, what a block's step has to do, and when room must be made. It takes tokens in blocks and keeps within
-// its plan; it knows no text. The layers themselves do the steps (`stage.ts`), here or in workers (`executor.ts`); what they will hold is known before
-// (`ledger.ts`), so that a step can be asked for while the one before is still on its way. `prefill.ts` and `decode.ts` are what is done with it.
+// One conversation in the engine: where it stands, what a block's step has to do, and when room
+// must be made. It takes tokens in blocks and keeps within its plan; it knows no text. The layers
+// themselves do the steps (`stage.ts`), here or in workers (`executor.ts`); what they will hold is
+// known before (`ledger.ts`), so that a step can be asked for while the one before is still on its
+// way. `prefill.ts` and `decode.ts` are what is done with it.
 import { isQuantized } from '../backend/dtype.ts';
 import type { BytesOut, Stored, Tag } from '../cache/stored.ts';
 import { ContextError } from '../errors.ts';
@@ -26,7 +28,10 @@ export class Run {
   #tail: number[] = []; // the newest blockSize tokens
   #evictedAt = 0; // tokens there were at the last eviction: all rows of those behind it are there
 
-  /** Reserves everything the run will ever hold. Throws DeviceError where memory ends; nothing is left reserved then. */
+  /**
+   * Reserves everything the run will ever hold. Throws DeviceError where memory ends; nothing is
+   * left reserved then.
+   */
   constructor(executor: Executor, plan: Plan) {
     this.executor = executor;
     this.plan = plan;
@@ -50,8 +55,9 @@ export class Run {
   }
 
   /**
-   * Appends a block of at most blockSize tokens, lets the policy rate all rows, and evicts down to the budget, layer by layer. The next may be asked for
-   * before it is done. Rejects with BudgetError where policy 'full' runs out, ContextError where positions do.
+   * Appends a block of at most blockSize tokens, lets the policy rate all rows, and evicts down to
+   * the budget, layer by layer. The next may be asked for before it is done. Rejects with
+   * BudgetError where policy 'full' runs out, ContextError where positions do.
    */
   async step(block: readonly number[]): Promise<void> {
     if (block.length === 0) return;
@@ -59,11 +65,18 @@ export class Run {
     if (over && !this.plan.policy.evicts) throw fullError(this.plan, this.token + block.length);
     const patched = over && this.plan.policy.observe.queries === 'patched';
     const made = this.#fit(block.length, patched ? this.plan.promptTokens : 0);
-    const done = this.#block(block, this.#recompacts, this.#recompacts || this.#mustEvict(block.length));
+    const done = this.#block(
+      block,
+      this.#recompacts,
+      this.#recompacts || this.#mustEvict(block.length),
+    );
     await Promise.all([made, done]);
   }
 
-  /** Appends tokens (at most blockSize) without rating or evicting, and leaves log-odds of the next to be read. */
+  /**
+   * Appends tokens (at most blockSize) without rating or evicting, and leaves log-odds of the next
+   * to be read.
+   */
   async extend(tokens: readonly number[]): Promise<void> {
     const made = this.#fit(tokens.length, 0);
     const done = this.layers.extend(tokens, { position: this.position, token: this.token });
@@ -73,20 +86,30 @@ export class Run {
     await Promise.all([made, done]);
   }
 
-  /** Whether `count` tokens can be appended without evicting first, and a patched prompt behind them. */
+  /**
+   * Whether `count` tokens can be appended without evicting first, and a patched prompt behind
+   * them.
+   */
   hasRoom(count: number): boolean {
     // (rows reserved for recall are room like any other while nothing is recalled)
-    return this.position + count <= this.#positionLimit && this.ledger.room >= count + this.plan.promptTokens;
+    return (
+      this.position + count <= this.#positionLimit &&
+      this.ledger.room >= count + this.plan.promptTokens
+    );
   }
 
-  /** Makes sure that `count` tokens can be appended: where they do not fit, the newest go through a step once more. */
+  /**
+   * Makes sure that `count` tokens can be appended: where they do not fit, the newest go through a
+   * step once more.
+   */
   async makeRoom(count: number): Promise<void> {
     await this.#fit(count, 0);
   }
 
   /**
-   * Takes back all tokens from number `token` on, whatever happened since: rows that were evicted for their sake stay
-   * evicted. `newest` are the tokens before it, as many as a block at least. Afterwards all layers are done.
+   * Takes back all tokens from number `token` on, whatever happened since: rows that were evicted
+   * for their sake stay evicted. `newest` are the tokens before it, as many as a block at least.
+   * Afterwards all layers are done.
    */
   async takeBack(token: number, newest: readonly number[]): Promise<void> {
     if (token >= this.token) return;
@@ -97,7 +120,9 @@ export class Run {
     // rows that were made compact end at base, or before it
     this.#rebasedAt = Math.min(this.#rebasedAt, token);
     const since = this.#base === ORIGINAL ? 0 : this.#rebasedAt;
-    this.#tail = newest.slice(Math.max(0, newest.length - Math.min(this.plan.blockSize, token - since)));
+    this.#tail = newest.slice(
+      Math.max(0, newest.length - Math.min(this.plan.blockSize, token - since)),
+    );
     const rows = await done;
     if (!whole) {
       this.#evictedAt = token;
@@ -105,7 +130,10 @@ export class Run {
     }
   }
 
-  /** Log-odds [V] after token `last` of the last step or extension, as `read` makes something of them while they are there. */
+  /**
+   * Log-odds [V] after token `last` of the last step or extension, as `read` makes something of
+   * them while they are there.
+   */
   read<T>(last: number, read: (logits: Float32Array) => T): Promise<T> {
     return this.layers.logits(last, read);
   }
@@ -115,36 +143,54 @@ export class Run {
     return this.read(last, (logits) => logits.slice());
   }
 
-  /** Share of the rows of tokens [begin, end) that are held, over all layers and heads, for each span of tokens. */
+  /**
+   * Share of the rows of tokens [begin, end) that are held, over all layers and heads, for each
+   * span of tokens.
+   */
   async held(spans: readonly Span[]): Promise<number[]> {
     const { layers, kvHeads } = this.executor.config;
     const rows = await this.layers.held(spans);
-    return rows.map((count, i) => count / (Math.max(1, spans[i][1] - spans[i][0]) * layers * kvHeads));
+    return rows.map(
+      (count, i) => count / (Math.max(1, spans[i][1] - spans[i][0]) * layers * kvHeads),
+    );
   }
 
   /** Forgets everything said. */
   async clear(): Promise<void> {
     const done = this.layers.clear();
-    this.#stand({ token: 0, base: this.plan.positions === 'compact' ? 0 : ORIGINAL, rebasedAt: 0, rows: this.ledger.rows.map(() => 0) }, []);
+    this.#stand(
+      {
+        token: 0,
+        base: this.plan.positions === 'compact' ? 0 : ORIGINAL,
+        rebasedAt: 0,
+        rows: this.ledger.rows.map(() => 0),
+      },
+      [],
+    );
     await done;
   }
 
   /** Stores where it stands and all rows, under a tag. */
   async save(tag: Tag, out: BytesOut): Promise<void> {
-    await this.layers.save({ token: this.token, base: this.#base, rebasedAt: this.#rebasedAt }, tag, out);
+    await this.layers.save(
+      { token: this.token, base: this.#base, rebasedAt: this.#rebasedAt },
+      tag,
+      out,
+    );
   }
 
   /**
-   * Puts a stored state back; `newest` are the tokens before its end, as many as a block at least. Rejects with LostError for one that is damaged or
-   * another's: the run has to be cleared then, or another one put back.
+   * Puts a stored state back; `newest` are the tokens before its end, as many as a block at least.
+   * Rejects with LostError for one that is damaged or another's: the run has to be cleared then, or
+   * another one put back.
    */
   async restore(stored: Stored, newest: readonly number[]): Promise<void> {
     this.#stand(await this.layers.restore(stored), newest);
   }
 
   /**
-   * Puts the union of two stored states back, as many rows in each head as the first has. False, with nothing changed, where they cannot be put together
-   * (compact positions).
+   * Puts the union of two stored states back, as many rows in each head as the first has. False,
+   * with nothing changed, where they cannot be put together (compact positions).
    */
   async restoreUnion(first: Stored, second: Stored, newest: readonly number[]): Promise<boolean> {
     const joined = await this.layers.restoreUnion(first, second, this.plan.policy.protect.recent);
@@ -166,8 +212,9 @@ export class Run {
   }
 
   /**
-   * Whether every eviction makes positions contiguous again: since the context length was first reached, but not where turning a key rounds it again.
-   * Those rows wait until it is reached once more.
+   * Whether every eviction makes positions contiguous again: since the context length was first
+   * reached, but not where turning a key rounds it again. Those rows wait until it is reached once
+   * more.
    */
   get #recompacts(): boolean {
     return this.#base !== ORIGINAL && !isQuantized(this.plan.shape.rowType);
@@ -175,18 +222,31 @@ export class Run {
 
   #remember(tokens: readonly number[]): void {
     this.#tail.push(...tokens);
-    if (this.#tail.length > this.plan.blockSize) this.#tail = this.#tail.slice(-this.plan.blockSize);
+    if (this.#tail.length > this.plan.blockSize)
+      this.#tail = this.#tail.slice(-this.plan.blockSize);
   }
 
-  /** Positions may not pass it. What keeps everything may, as llama.cpp lets it: the rotation extrapolates, at the user's risk. */
+  /**
+   * Positions may not pass it. What keeps everything may, as llama.cpp lets it: the rotation
+   * extrapolates, at the user's risk.
+   */
   get #positionLimit(): number {
     const { policy, positions } = this.plan;
-    return policy.evicts || positions === 'original' ? this.executor.config.contextLength : Number.POSITIVE_INFINITY;
+    return policy.evicts || positions === 'original'
+      ? this.executor.config.contextLength
+      : Number.POSITIVE_INFINITY;
   }
 
-  /** Whether some layer (all together, where they are selected from together) will hold more than its share once T tokens have been appended. */
+  /**
+   * Whether some layer (all together, where they are selected from together) will hold more than
+   * its share once T tokens have been appended.
+   */
   #mustEvict(T: number): boolean {
-    return this.ledger.exceeds(T, this.plan[this.#share(false)], Math.min(this.plan.sinks, this.token + T));
+    return this.ledger.exceeds(
+      T,
+      this.plan[this.#share(false)],
+      Math.min(this.plan.sinks, this.token + T),
+    );
   }
 
   /** Which rows layers may keep: once positions are compact, what the context has room for. */
@@ -195,9 +255,10 @@ export class Run {
   }
 
   /**
-   * Makes sure that `count` tokens fit, and `ahead` positions behind them: if not, the newest tokens are taken back and go through a
-   * block's step once more, so that the policy decides what makes room. Where the context length is reached, that step also makes
-   * positions compact. (Its own patched prompt may then reach `ahead` positions past the context length, that once.)
+   * Makes sure that `count` tokens fit, and `ahead` positions behind them: if not, the newest
+   * tokens are taken back and go through a block's step once more, so that the policy decides what
+   * makes room. Where the context length is reached, that step also makes positions compact. (Its
+   * own patched prompt may then reach `ahead` positions past the context length, that once.)
    */
   #fit(count: number, ahead: number): Promise<unknown> | undefined {
     const { plan, executor } = this;
@@ -206,10 +267,16 @@ export class Run {
     if (!plan.policy.evicts && !beyond) throw fullError(plan, this.token + count);
     const { contextLength } = executor.config;
     if (beyond && plan.positions === 'original') {
-      throw new ContextError(`position ${this.position + count + ahead} is beyond the model's context of ${contextLength}: use positions 'auto' or 'compact'`);
+      throw new ContextError(
+        `position ${this.position + count + ahead} is beyond the model's context of ` +
+          `${contextLength}: use positions 'auto' or 'compact'`,
+      );
     }
     const again = this.#tail;
-    if (again.length === 0) throw new ContextError(`${count} tokens do not fit into an empty conversation: give fewer at a time`);
+    if (again.length === 0)
+      throw new ContextError(
+        `${count} tokens do not fit into an empty conversation: give fewer at a time`,
+      );
     this.token -= again.length;
     const taken = this.layers.truncateFrom(this.token);
     this.#tail = [];

@@ -1,5 +1,5 @@
-// From log-odds to a token: greedy, or temperature with top-k, top-p and min-p, in llama.cpp's order,
-// from a seeded generator.
+// From log-odds to a token: greedy, or temperature with top-k, top-p and min-p, in llama.cpp's
+// order, from a seeded generator.
 //
 // What is drawn is defined by sorting all tokens (drawFrom, below, over all of them): the most
 // probable first, weights added up in that order in f64. Sorting a vocabulary costs more than the
@@ -34,7 +34,13 @@ export interface SampleOptions {
 }
 
 /** The names of all options, for who takes them among others. */
-export const sampleNames = namesOf<SampleOptions>({ temperature: true, topK: true, topP: true, minP: true, seed: true });
+export const sampleNames = namesOf<SampleOptions>({
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  seed: true,
+});
 
 /** Draws a token from log-odds [V]. Throws ModelFormatError for log-odds that are not numbers. */
 export interface Sampler {
@@ -52,8 +58,8 @@ const SPAN = 45;
 /** Log-odds over which weights are put into buckets; what lies behind weighs e^-40 at most. */
 const BUCKET_SPAN = 40;
 /**
- * Temperatures from here up can share buckets laid for 1: exp of a place in one, 1 / 102 at most, is
- * off by 4e-10 then.
+ * Temperatures from here up can share buckets laid for 1: exp of a place in one, 1 / 102 at most,
+ * is off by 4e-10 then.
  */
 const COOL = 0.5;
 /** Of a sum: how far four terms of exp, and e^-40 times any vocabulary, are off at most. */
@@ -70,18 +76,24 @@ export function createSampler(options: SampleOptions = {}): Sampler {
   const { seed } = options;
   if (seed !== undefined) whole('seed', seed, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   const drawAt = createDraw(options);
-  if (options.temperature === undefined || options.temperature === 0) return named((logits) => drawAt(logits, 0), seed ?? 0);
+  if (options.temperature === undefined || options.temperature === 0)
+    return named((logits) => drawAt(logits, 0), seed ?? 0);
   const used = seed ?? anySeed();
   const random = createRandom(used);
   return named((logits) => drawAt(logits, random()), used);
 }
 
 /** The token of log-odds and a random number in [0, 1). Throws OptionError, at once. */
-export function createDraw(options: Omit<SampleOptions, 'seed'>): (logits: Float32Array, random: number) => number {
+export function createDraw(
+  options: Omit<SampleOptions, 'seed'>,
+): (logits: Float32Array, random: number) => number {
   const { temperature = 0, topK = 0, topP = 1, minP = 0 } = options;
   within('temperature', temperature, 0, Number.POSITIVE_INFINITY);
   whole('topK', topK, 0, Number.POSITIVE_INFINITY);
-  if (within('topP', topP, 0, 1) === 0) throw new OptionError('topP is 0, expected a number above 0, at most 1: topK: 1 takes the best token');
+  if (within('topP', topP, 0, 1) === 0)
+    throw new OptionError(
+      'topP is 0, expected a number above 0, at most 1: topK: 1 takes the best token',
+    );
   within('minP', minP, 0, 1);
   if (temperature === 0) return argmax;
   const filters = { temperature, topK, topP, minP };
@@ -96,7 +108,8 @@ export function createDraw(options: Omit<SampleOptions, 'seed'>): (logits: Float
   };
 }
 
-const named = (sample: (logits: Float32Array) => number, seed: number): Sampler => Object.assign(sample, { seed });
+const named = (sample: (logits: Float32Array) => number, seed: number): Sampler =>
+  Object.assign(sample, { seed });
 
 /** 32 bits by chance. */
 const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
@@ -109,8 +122,8 @@ interface Filters {
 }
 
 /**
- * The index of the largest number, the lower on ties. Throws ModelFormatError where one is NaN, none
- * is more than -Infinity, or one is Infinity: there is no most probable token then.
+ * The index of the largest number, the lower on ties. Throws ModelFormatError where one is NaN,
+ * none is more than -Infinity, or one is Infinity: there is no most probable token then.
  */
 export function argmax(logits: Float32Array): number {
   // four at a time, so that none waits for the one before; a NaN shows in the sum
@@ -142,12 +155,20 @@ export function notFinite(logits: Float32Array): ModelFormatError {
   const odd = logits.findIndex((l) => !(l < Number.POSITIVE_INFINITY));
   const token = Math.max(0, odd);
   return new ModelFormatError(
-    `the log-odds of token ${token} are ${logits[token] ?? 'missing'}, expected finite numbers: the model's weights are damaged or overflow, get another copy or type of it`,
+    `the log-odds of token ${token} are ${logits[token] ?? 'missing'}, expected finite numbers: ` +
+      `the model's weights are damaged or overflow, get another copy or type of it`,
   );
 }
 
 /** The token of a random number in [0, 1). */
-function draw(logits: Float32Array, best: number, filters: Filters, random: number, ranking: Ranking, buckets: Buckets): number {
+function draw(
+  logits: Float32Array,
+  best: number,
+  filters: Filters,
+  random: number,
+  ranking: Ranking,
+  buckets: Buckets,
+): number {
   const V = logits.length;
   const { temperature, topP, minP } = filters;
   const topK = filters.topK > 0 ? Math.min(filters.topK, V) : V;
@@ -163,7 +184,8 @@ function draw(logits: Float32Array, best: number, filters: Filters, random: numb
     // all that weigh anything, if they are few: what min-p leaves is computed from their weights
     const isCut = minP > 0 && Math.log(minP) - NEAR > -SPAN * temperature;
     const least = best + (isCut ? Math.log(minP) - NEAR : -SPAN * temperature);
-    if (collect(logits, least, V, ranking, FEW)) return drawFrom(logits, ranking, V, best, filters, random, isCut) ?? sortAll();
+    if (collect(logits, least, V, ranking, FEW))
+      return drawFrom(logits, ranking, V, best, filters, random, isCut) ?? sortAll();
   }
   // top-p looks at weights before the temperature, the draw at those after
   const isOneLayout = topP === 1 || temperature >= COOL;
@@ -189,7 +211,15 @@ function draw(logits: Float32Array, best: number, filters: Filters, random: numb
  * The definition: from the first `topK` tokens of a ranking, sorted here. `isWhole` says that no
  * other token weighs anything; undefined where another could be drawn and it is not.
  */
-function drawFrom(logits: Float32Array, ranking: Ranking, topK: number, best: number, filters: Filters, random: number, isWhole = true): number | undefined {
+function drawFrom(
+  logits: Float32Array,
+  ranking: Ranking,
+  topK: number,
+  best: number,
+  filters: Filters,
+  random: number,
+  isWhole = true,
+): number | undefined {
   const { temperature, topP, minP } = filters;
   ranking.sort(logits);
   const { tokens } = ranking;
@@ -223,7 +253,13 @@ function drawFrom(logits: Float32Array, ranking: Ranking, topK: number, best: nu
  * Puts the tokens from `least` up, and of those that equal it the ones up to `last`, into an empty
  * ranking; gives up and returns false where they are more than `most`.
  */
-function collect(logits: Float32Array, least: number, last: number, ranking: Ranking, most: number): boolean {
+function collect(
+  logits: Float32Array,
+  least: number,
+  last: number,
+  ranking: Ranking,
+  most: number,
+): boolean {
   ranking.clear();
   for (let i = 0; i < logits.length; i++) {
     const l = logits[i];
@@ -242,8 +278,9 @@ function bucketAt(z: number): number {
 }
 
 /**
- * Tokens by how far below the best they are: those of a bucket come before those of the next. A part
- * of the order, from the best token on, is the buckets before `#end` and `#within` of that one.
+ * Tokens by how far below the best they are: those of a bucket come before those of the next. A
+ * part of the order, from the best token on, is the buckets before `#end` and `#within` of that
+ * one.
  */
 class Buckets {
   #logits: Float32Array = nothing;
@@ -344,7 +381,10 @@ class Buckets {
     this.#cut(bucket, ranking.tokens.subarray(0, ranking.count).indexOf(token) + 1, ranking);
   }
 
-  /** Ends the part before the first token that weighs less before the temperature; false where it cannot be told which that is. */
+  /**
+   * Ends the part before the first token that weighs less before the temperature; false where it
+   * cannot be told which that is.
+   */
   cutAtWeight(least: number, ranking: Ranking): boolean {
     const limit = -Math.log(least);
     const bucket = bucketAt((limit + NEAR) * this.#by);
@@ -352,7 +392,11 @@ class Buckets {
     if (bucketAt((limit - NEAR) * this.#by) !== bucket || limit < NEAR) return false;
     this.#gather(bucket, ranking);
     let within = 0;
-    while (within < ranking.count && Math.exp(this.#logits[ranking.tokens[within]] - this.#best) >= least) within++;
+    while (
+      within < ranking.count &&
+      Math.exp(this.#logits[ranking.tokens[within]] - this.#best) >= least
+    )
+      within++;
     this.#cut(bucket, bucket === this.#end ? Math.min(within, this.#within) : within, ranking);
     return true;
   }
@@ -391,7 +435,10 @@ class Buckets {
     return undefined;
   }
 
-  /** Lays the buckets over BUCKET_SPAN times the temperature, or over what there is where that is much less. */
+  /**
+   * Lays the buckets over BUCKET_SPAN times the temperature, or over what there is where that is
+   * much less.
+   */
   #measure(logits: Float32Array, best: number, temperature: number): void {
     this.#logits = logits;
     this.#best = best;
@@ -399,7 +446,8 @@ class Buckets {
     let span = BUCKET_SPAN * temperature;
     if (temperature > WARM) {
       let low = best;
-      for (let i = 0; i < logits.length; i++) if (logits[i] < low && logits[i] > Number.NEGATIVE_INFINITY) low = logits[i];
+      for (let i = 0; i < logits.length; i++)
+        if (logits[i] < low && logits[i] > Number.NEGATIVE_INFINITY) low = logits[i];
       span = Math.min(span, best - low);
     }
     this.#by = span > 0 ? Math.min((BUCKETS - 1) / span, Number.MAX_VALUE) : 1;

@@ -1,5 +1,6 @@
-// A conversation's state on its way to where it is stored, and back: piece by piece, through a few buffers of a fixed
-// size, which the plan has counted. Where the layers are, here or in workers, `Caches` says.
+// A conversation's state on its way to where it is stored, and back: piece by piece, through a few
+// buffers of a fixed size, which the plan has counted. Where the layers are, here or in workers,
+// `Caches` says.
 import {
   type BytesOut,
   Checksums,
@@ -23,12 +24,19 @@ import type { Restored } from './stage.ts';
 export interface Caches {
   /** Begins to take rows out: how much there is in each stage. */
   save(): Promise<readonly Extent[]>;
-  /** Fills a buffer with the next bytes of a stage, as far as there are any. Gives the buffer back, which may have moved. */
+  /**
+   * Fills a buffer with the next bytes of a stage, as far as there are any. Gives the buffer back,
+   * which may have moved.
+   */
   read(stage: number, piece: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   /** Forgets all rows and makes room for others. Throws StoreError where they do not fit. */
   restore(extents: readonly Extent[]): Promise<void>;
   /** Puts the next `count` bytes of a stage back. Gives the buffer back. */
-  write(stage: number, piece: Uint8Array<ArrayBuffer>, count: number): Promise<Uint8Array<ArrayBuffer>>;
+  write(
+    stage: number,
+    piece: Uint8Array<ArrayBuffer>,
+    count: number,
+  ): Promise<Uint8Array<ArrayBuffer>>;
   /** Ends that: rows of each range. Throws StoreError where some are missing. */
   restored(): Promise<number[]>;
   clear(): Promise<void>;
@@ -45,16 +53,25 @@ export interface SavedPlan {
 
 const LEAST_PIECE = 8 << 10;
 const MOST_PIECE = 256 << 10;
-/** Pieces that a state is cut into: where it is small they are, so that they take a small part of the budget. */
+/**
+ * Pieces that a state is cut into: where it is small they are, so that they take a small part of
+ * the budget.
+ */
 const PIECES = 32;
 
-/** Bytes of a piece, for states of so many bytes: rows are never cut where two states are put together. */
+/**
+ * Bytes of a piece, for states of so many bytes: rows are never cut where two states are put
+ * together.
+ */
 export function pieceBytes(stateBytes: number, rowBytes: number): number {
   const part = Math.ceil(stateBytes / PIECES / 64) * 64;
   return Math.max(Math.min(MOST_PIECE, Math.max(LEAST_PIECE, part)), Math.ceil(rowBytes / 64) * 64);
 }
 
-/** Bytes that saving and restoring take beside the cache: a piece and two windows, heads and tails of two states, and what chooses rows. */
+/**
+ * Bytes that saving and restoring take beside the cache: a piece and two windows, heads and tails
+ * of two states, and what chooses rows.
+ */
 export function savedBytes(shape: CacheShape, plan: Omit<SavedPlan, 'sinks'>): number {
   return 3 * plan.pieceBytes + 2 * frameBytes(shape) + joinedBytes(plan.joinedRows);
 }
@@ -99,13 +116,22 @@ export class Desk {
     return this.#putBack(stored, await Saved.open(stored, this.#shapes));
   }
 
-  /** The union of two; undefined, with nothing changed, where they cannot be put together. The last `recent` tokens stay. */
+  /**
+   * The union of two; undefined, with nothing changed, where they cannot be put together. The last
+   * `recent` tokens stay.
+   */
   async restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
     const [a, b] = [await Saved.open(first, this.#shapes), await Saved.open(second, this.#shapes)];
     const windows = [this.#piece(1), this.#piece(2)] as const;
     const { sinks, joinedRows } = this.#plan;
     this.#numbers ??= new ArrayBuffer(joinedBytes(joinedRows));
-    const joined = Joined.of(a, b, this.#shapes, { sinks, recent, rows: joinedRows, windows, numbers: this.#numbers });
+    const joined = Joined.of(a, b, this.#shapes, {
+      sinks,
+      recent,
+      rows: joinedRows,
+      windows,
+      numbers: this.#numbers,
+    });
     return joined && this.#putBack(first, joined);
   }
 
@@ -125,7 +151,9 @@ export class Desk {
       return { ...body.standing, rows: await caches.restored() };
     } catch (error) {
       await caches.clear().catch(() => {});
-      throw error instanceof StoreError && !(error instanceof LostError) ? new LostError(name, error.message, error) : error;
+      throw error instanceof StoreError && !(error instanceof LostError)
+        ? new LostError(name, error.message, error)
+        : error;
     }
   }
 

@@ -1,5 +1,6 @@
-// A conversation's part in consecutive layers of a model: their cache, working memory, and the steps. It does what it is told, block by block, and
-// evicts as the policy rates; what is asked of it, and when, `run.ts` decides. The layers before and behind may be elsewhere.
+// A conversation's part in consecutive layers of a model: their cache, working memory, and the
+// steps. It does what it is told, block by block, and evicts as the policy rates; what is asked of
+// it, and when, `run.ts` decides. The layers before and behind may be elsewhere.
 import type { Angles } from '../backend/backend.ts';
 import { MOST_VALUE_COLUMNS, valueColumns } from '../backend/dtype.ts';
 import type { Address, Scores, Tensor } from '../backend/tensor.ts';
@@ -14,7 +15,10 @@ import { rateRows, total } from '../policy/score.ts';
 import { protectRows, select } from '../policy/select.ts';
 import { type Plan, ROW_BUFFERS, SHIFT_SLOTS } from './plan.ts';
 
-/** What a layer kept after a block, for those who draw it. Token numbers of each head's rows, ascending. */
+/**
+ * What a layer kept after a block, for those who draw it. Token numbers of each head's rows,
+ * ascending.
+ */
 export type OnKept = (layer: number, tokens: readonly Int32Array[]) => void;
 
 /** Tokens [begin, end). */
@@ -33,7 +37,10 @@ export interface Step extends Place {
   /** Whether the policy rates all rows, and whether each layer is then cut to its share. */
   readonly rates: boolean;
   readonly evicts: boolean;
-  /** Whether rows that stay are rotated to end at the plan's compactBase, and at which position they ended before (ORIGINAL: each where its token was). */
+  /**
+   * Whether rows that stay are rotated to end at the plan's compactBase, and at which position they
+   * ended before (ORIGINAL: each where its token was).
+   */
   readonly compact: boolean;
   readonly base: number;
   /** Rows that each layer keeps per kv head. */
@@ -71,7 +78,10 @@ export class Stage {
   #reader?: CacheReader;
   #writer?: CacheWriter;
 
-  /** Reserves everything it will ever hold. Throws DeviceError where memory ends; nothing is left reserved then. */
+  /**
+   * Reserves everything it will ever hold. Throws DeviceError where memory ends; nothing is left
+   * reserved then.
+   */
   constructor(transformer: Transformer, plan: Plan) {
     this.transformer = transformer;
     this.plan = plan;
@@ -83,7 +93,10 @@ export class Stage {
     try {
       this.cache = new Cache(backend, plan.shape);
       undo.push(() => this.cache.dispose());
-      this.workspace = transformer.createWorkspace(Math.max(plan.blockSize, plan.promptTokens), plan.blockSize);
+      this.workspace = transformer.createWorkspace(
+        Math.max(plan.blockSize, plan.promptTokens),
+        plan.blockSize,
+      );
       undo.push(() => this.workspace.dispose());
       this.#buffers = backend.arena.allocate(this.#extent * ROW_BUFFERS);
       undo.push(() => backend.arena.free(this.#buffers));
@@ -101,7 +114,10 @@ export class Stage {
     }
   }
 
-  /** Appends a block, lets the policy rate all rows, and evicts, layer by layer. A patched prompt goes through behind it, and its rows away again. */
+  /**
+   * Appends a block, lets the policy rate all rows, and evicts, layer by layer. A patched prompt
+   * goes through behind it, and its rows away again.
+   */
   step(block: Input, prompt: Input | undefined, step: Step): Passed | undefined {
     const { cache, transformer, workspace } = this;
     const { policy } = this.plan;
@@ -115,8 +131,22 @@ export class Stage {
         if (prompt || !step.rates) return;
         const { observe } = policy;
         const count = observe.queries === 'last' ? Math.min(observe.count, T) : T;
-        const looking = observe.queries === 'none' ? undefined : { address: queries.address + (T - count) * queries.columns * 4, columns: queries.columns };
-        this.#evict(layer, rateRows(policy, this.#view(layer, step, this.#buffer(0), looking, count), transformer.backend), step);
+        const looking =
+          observe.queries === 'none'
+            ? undefined
+            : {
+                address: queries.address + (T - count) * queries.columns * 4,
+                columns: queries.columns,
+              };
+        this.#evict(
+          layer,
+          rateRows(
+            policy,
+            this.#view(layer, step, this.#buffer(0), looking, count),
+            transformer.backend,
+          ),
+          step,
+        );
       },
     });
     const passed = this.isLast ? undefined : this.#hidden(T);
@@ -131,7 +161,10 @@ export class Stage {
     return this.isLast ? undefined : this.#hidden(this.transformer.countOf(tokens));
   }
 
-  /** Log-odds [V] after token t of the last step or extension, where the model's last layer is here: a view, valid until the next operation. */
+  /**
+   * Log-odds [V] after token t of the last step or extension, where the model's last layer is here:
+   * a view, valid until the next operation.
+   */
   logits(t: number): Float32Array {
     return this.transformer.logits(this.workspace, t);
   }
@@ -199,9 +232,12 @@ export class Stage {
     this.#buffers = 0;
   }
 
-  /** Rows are taken out and put back in many steps: a conversation may be disposed of between two. */
+  /**
+   * Rows are taken out and put back in many steps: a conversation may be disposed of between two.
+   */
   #mustLive(): void {
-    if (this.#buffers === 0) throw new OptionError('the conversation was disposed of: open another one');
+    if (this.#buffers === 0)
+      throw new OptionError('the conversation was disposed of: open another one');
   }
 
   #hidden(count: number): Float32Array<ArrayBuffer> {
@@ -212,7 +248,10 @@ export class Stage {
     return this.#buffers + i * this.#extent;
   }
 
-  /** Forwards the patched prompt, lets its queries rate each layer, and drops its rows again (algorithms, section 2). Returns its length. */
+  /**
+   * Forwards the patched prompt, lets its queries rate each layer, and drops its rows again
+   * (algorithms, section 2). Returns its length.
+   */
   #observePatched(prompt: Input, step: Step): number {
     const { plan, cache, transformer } = this;
     const { backend } = transformer;
@@ -226,7 +265,8 @@ export class Stage {
       queriesOnly: true,
       looks: true,
       onLayer: (layer, queries, count, done, looks) => {
-        // the prompt's own rows are no keys here (section 2): each head is seen as it was before them
+        // the prompt's own rows are no keys here (section 2): each head is seen as it was before
+        // them
         const heads = cache.heads[layer].map((h) => ({ ...h, length: h.length - done }));
         const view = { ...this.#view(layer, step, this.#buffer(0), queries, count), heads, looks };
         const scores = rateRows(plan.policy, view, backend);
@@ -249,7 +289,13 @@ export class Stage {
     return P;
   }
 
-  #view(layer: number, step: Step, out: Address, queries: Tensor | undefined, count: number): LayerView {
+  #view(
+    layer: number,
+    step: Step,
+    out: Address,
+    queries: Tensor | undefined,
+    count: number,
+  ): LayerView {
     const { plan, cache } = this;
     return {
       layer: plan.first + layer,
@@ -259,7 +305,10 @@ export class Stage {
       tokens: step.token + step.count,
       queries,
       count,
-      ahead: this.#ahead && { ...this.#ahead, address: this.#ahead.address + (plan.blockSize - count) * this.#ahead.rotated * 4 },
+      ahead: this.#ahead && {
+        ...this.#ahead,
+        address: this.#ahead.address + (plan.blockSize - count) * this.#ahead.rotated * 4,
+      },
       recent: Math.min(plan.policy.protect.recent, plan.layerRows[layer]),
       rows: plan.layerRows[layer],
       output: this.transformer.weights.layers[layer].attnOutput,
@@ -270,18 +319,41 @@ export class Stage {
     };
   }
 
-  /** Evicts from a layer by its scores; where all layers are selected from together, from all of them once the last has its scores. */
+  /**
+   * Evicts from a layer by its scores; where all layers are selected from together, from all of
+   * them once the last has its scores.
+   */
   #evict(layer: number, scores: Scores, step: Step): void {
     if (!step.evicts) return;
     const { plan, cache } = this;
     const { backend } = this.transformer;
     const { pooled } = plan.shape;
-    const before = pooled ? cache.heads.slice(0, layer).reduce((sum, heads) => sum + heads.reduce((n, h) => n + h.length, 0), 0) : 0;
-    const rated = protectRows(this.#view(layer, step, this.#buffer(0), undefined, 0), scores, plan.sinks, this.#buffer(2) + before * 4, backend);
+    const before = pooled
+      ? cache.heads
+          .slice(0, layer)
+          .reduce((sum, heads) => sum + heads.reduce((n, h) => n + h.length, 0), 0)
+      : 0;
+    const rated = protectRows(
+      this.#view(layer, step, this.#buffer(0), undefined, 0),
+      scores,
+      plan.sinks,
+      this.#buffer(2) + before * 4,
+      backend,
+    );
     this.#keepScores(layer, rated);
-    const share = { rows: plan[step.layerRows][layer], sinks: plan.sinks, safeguard: plan.safeguard };
+    const share = {
+      rows: plan[step.layerRows][layer],
+      sinks: plan.sinks,
+      safeguard: plan.safeguard,
+    };
     if (!pooled) {
-      const kept = select(cache.heads[layer], rated, { ...share, heads: plan.heads }, this.#buffer(3), backend);
+      const kept = select(
+        cache.heads[layer],
+        rated,
+        { ...share, heads: plan.heads },
+        this.#buffer(3),
+        backend,
+      );
       if (step.compact) this.#rotate(layer, kept, step);
       cache.compact(layer, kept);
     } else {
@@ -290,7 +362,10 @@ export class Stage {
       const all = { address: this.#buffer(2), counts: heads.map((h) => h.length) };
       const kept = select(heads, all, { ...share, heads: 'adaptive' }, this.#buffer(3), backend);
       const { kvHeads } = plan.shape;
-      if (step.compact) cache.heads.forEach((_, l) => this.#rotate(l, kept.slice(l * kvHeads, (l + 1) * kvHeads), step));
+      if (step.compact)
+        cache.heads.forEach((_, l) =>
+          this.#rotate(l, kept.slice(l * kvHeads, (l + 1) * kvHeads), step),
+        );
       cache.compactAll(kept);
     }
     for (const l of pooled ? cache.heads.keys() : [layer]) {
@@ -301,7 +376,10 @@ export class Stage {
     }
   }
 
-  /** Leaves a patched prompt's scores with the rows, as their state, so that two episodes' rows can be compared; not where a policy needs the state. */
+  /**
+   * Leaves a patched prompt's scores with the rows, as their state, so that two episodes' rows can
+   * be compared; not where a policy needs the state.
+   */
   #keepScores(layer: number, rated: Scores): void {
     const { observe, value, accumulates } = this.plan.policy;
     if (observe.queries !== 'patched' || value !== 'none' || accumulates) return;
@@ -313,7 +391,10 @@ export class Stage {
     }
   }
 
-  /** Rotates the rows that stay so that their positions become contiguous and end at plan.compactBase, before they move. */
+  /**
+   * Rotates the rows that stay so that their positions become contiguous and end at
+   * plan.compactBase, before they move.
+   */
   #rotate(layer: number, kept: readonly Kept[], { position, count: T, base }: Step): void {
     const { cache, plan } = this;
     const { backend, config } = this.transformer;
@@ -324,11 +405,21 @@ export class Stage {
       const tokens = backend.ints(head.positions, head.length).slice();
       const places = head.places && backend.ints(head.places, head.length).slice();
       const shifts = rows.map((row, i) => {
-        const before = places ? places[row] : base === ORIGINAL ? tokens[row] : end - head.length + row;
+        const before = places
+          ? places[row]
+          : base === ORIGINAL
+            ? tokens[row]
+            : end - head.length + row;
         return plan.compactBase - count + i - before;
       });
-      cache.turn(layer, h, rows, shifts, (shift) => ({ address: this.#anglesOf(shift), rotated: config.ropeDims, style: config.architecture.rope }));
-      if (head.places) for (let i = 0; i < count; i++) backend.ints(head.places + rows[i] * 4, 1)[0] = plan.compactBase - count + i;
+      cache.turn(layer, h, rows, shifts, (shift) => ({
+        address: this.#anglesOf(shift),
+        rotated: config.ropeDims,
+        style: config.architecture.rope,
+      }));
+      if (head.places)
+        for (let i = 0; i < count; i++)
+          backend.ints(head.places + rows[i] * 4, 1)[0] = plan.compactBase - count + i;
     });
   }
 
@@ -352,8 +443,10 @@ function checkValueTerm({ config, weights }: Transformer, { policy }: Plan): voi
     const columns = valueColumns(attnOutput.type, headDim, queryHeads);
     if (columns <= MOST_VALUE_COLUMNS) continue;
     throw new OptionError(
-      `policy '${policy.name}' weighs rows by their values, which takes ${columns} columns of the output projection a head (heads of ${headDim}, ` +
-        `${attnOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a policy without a value term, or value: 'none'`,
+      `policy '${policy.name}' weighs rows by their values, which takes ${columns} columns of ` +
+        `the output projection a head (heads of ${headDim}, ` +
+        `${attnOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a policy ` +
+        `without a value term, or value: 'none'`,
     );
   }
 }

@@ -2,13 +2,21 @@
 
 export interface Embedder {
   readonly name: string;
-  /** Learns from the conversation's segments what is common and what is telling. Called before embed, again when the conversation is clustered anew. */
+  /**
+   * Learns from the conversation's segments what is common and what is telling. Called before
+   * embed, again when the conversation is clustered anew.
+   */
   fit?(texts: readonly string[]): void;
   /** Learns of further segments. */
   extend?(texts: readonly string[]): void;
-  /** Vectors of one length, one a text, L2-normalised; a text of which nothing is known gets zeros. */
+  /**
+   * Vectors of one length, one a text, L2-normalised; a text of which nothing is known gets zeros.
+   */
   embed(texts: readonly string[]): Promise<Float32Array[]>;
-  /** How much each segment learned of has to say to a question, where the embedder knows better than the cosine of its vectors. */
+  /**
+   * How much each segment learned of has to say to a question, where the embedder knows better than
+   * the cosine of its vectors.
+   */
   likeness?(question: string): number[];
 }
 

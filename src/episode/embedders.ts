@@ -1,11 +1,14 @@
-// The embedders by name, and those of two kinds: the model's own input embeddings, and a user's function. lexical.ts is the third.
+// The embedders by name, and those of two kinds: the model's own input embeddings, and a user's
+// function. lexical.ts is the third.
 import { OptionError } from '../errors.ts';
 import type { Model } from '../engine/model.ts';
 import { type Embedder, normalise } from './embed.ts';
 import { lexicalEmbedder } from './lexical.ts';
 
 /** A user's embedder: any function, synchronous or not. */
-export type EmbedFunction = (texts: readonly string[]) => Promise<ArrayLike<number>[]> | ArrayLike<number>[];
+export type EmbedFunction = (
+  texts: readonly string[],
+) => Promise<ArrayLike<number>[]> | ArrayLike<number>[];
 
 /** How options name an embedder. */
 export type EmbedderOption = 'lexical' | 'model' | EmbedFunction;
@@ -14,7 +17,9 @@ export function createEmbedder(option: EmbedderOption, model: Model): Embedder {
   if (option === 'lexical') return lexicalEmbedder();
   if (option === 'model') return modelEmbedder(model);
   if (typeof option === 'function') return userEmbedder(option);
-  throw new OptionError(`no embedder '${String(option)}'; there are lexical, model, or a function from texts to vectors`);
+  throw new OptionError(
+    `no embedder '${String(option)}'; there are lexical, model, or a function from texts to vectors`,
+  );
 }
 
 /** The mean of the model's own input embeddings. */
@@ -35,7 +40,10 @@ export function modelEmbedder({ executor, config, tokenizer }: Model): Embedder 
   };
 }
 
-/** Checks what a user's function returns. Throws OptionError where it is not one finite vector of one length a text. */
+/**
+ * Checks what a user's function returns. Throws OptionError where it is not one finite vector of
+ * one length a text.
+ */
 export function userEmbedder(embed: EmbedFunction): Embedder {
   let dimensions = 0;
   return {
@@ -47,19 +55,30 @@ export function userEmbedder(embed: EmbedFunction): Embedder {
       const vectors = await embed(texts);
       if (!Array.isArray(vectors) || vectors.length !== texts.length) {
         throw new OptionError(
-          `the embedder returned ${Array.isArray(vectors) ? `${vectors.length} vectors` : typeof vectors} for ${texts.length} texts: return one vector a text`,
+          `the embedder returned ` +
+            `${Array.isArray(vectors) ? `${vectors.length} vectors` : typeof vectors} for ` +
+            `${texts.length} texts: return one vector a text`,
         );
       }
       let length = dimensions;
       const checked = Array.from(vectors, (vector: ArrayLike<number> | undefined, i) => {
         if (typeof vector !== 'object' || vector === null || !Number.isInteger(vector.length))
-          throw new OptionError(`the embedder's vector ${i} is ${vector === null ? 'null' : typeof vector}: return arrays of numbers`);
+          throw new OptionError(
+            `the embedder's vector ${i} is ${vector === null ? 'null' : typeof vector}: return ` +
+              `arrays of numbers`,
+          );
         const numbers = Float32Array.from(vector);
         length ||= numbers.length;
         if (numbers.length !== length || length === 0)
-          throw new OptionError(`the embedder's vector ${i} has ${numbers.length} numbers, the first had ${length}: all must have the same length`);
+          throw new OptionError(
+            `the embedder's vector ${i} has ${numbers.length} numbers, the first had ${length}: ` +
+              `all must have the same length`,
+          );
         const bad = numbers.findIndex((x) => !Number.isFinite(x));
-        if (bad >= 0) throw new OptionError(`the embedder's vector ${i} has ${numbers[bad]} at place ${bad}: return finite numbers`);
+        if (bad >= 0)
+          throw new OptionError(
+            `the embedder's vector ${i} has ${numbers[bad]} at place ${bad}: return finite numbers`,
+          );
         return normalise(numbers);
       });
       // vectors of a call that was refused count for nothing

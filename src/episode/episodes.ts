@@ -1,6 +1,7 @@
-// Episodes of a growing conversation: clustered when it is first asked, one cache an episode, one of them resident. What is said later joins the
-// nearest episode; a cache that is asked for is brought up to date with what was said since. Where too much fits no episode, or the conversation has
-// become much longer, it is clustered anew.
+// Episodes of a growing conversation: clustered when it is first asked, one cache an episode, one
+// of them resident. What is said later joins the nearest episode; a cache that is asked for is
+// brought up to date with what was said since. Where too much fits no episode, or the conversation
+// has become much longer, it is clustered anew.
 import { LostError, type Stored } from '../cache/stored.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
@@ -20,7 +21,10 @@ export interface EpisodeOptions {
   readonly medoids: number;
   readonly restarts: number;
   readonly seed: number;
-  /** How many episodes a question is answered from; 'auto': two where the second best is nearly as good. */
+  /**
+   * How many episodes a question is answered from; 'auto': two where the second best is nearly as
+   * good.
+   */
   readonly answerFrom: 1 | 2 | 'auto';
 }
 
@@ -28,11 +32,16 @@ export interface EpisodeOptions {
 export const MOST_AUTO_EPISODES = 8;
 /** The conversation is clustered anew when it is this much longer than when it was clustered. */
 const REGROW = 1.5;
-/** A segment fits its episode if its cosine to the centroid is at least this share of the least typical member's (which the centroid was made from). */
+/**
+ * A segment fits its episode if its cosine to the centroid is at least this share of the least
+ * typical member's (which the centroid was made from).
+ */
 const FITTING_SHARE = 0.5;
 /** Segments that fit none, as a share of all, that make a new clustering worth its price. */
 const MISFITS = 0.1;
-/** Times that an answer is tried to be put together anew where a stored episode was lost meanwhile. */
+/**
+ * Times that an answer is tried to be put together anew where a stored episode was lost meanwhile.
+ */
 const MOST_TRIES = 3;
 /** Second best episodes with this share of the best one's votes are answered from as well. */
 const NEARLY_AS_GOOD = 0.8;
@@ -43,12 +52,18 @@ export interface Episode {
   readonly promptTokens: number;
 }
 
-/** An episode's part in a conversation that grows: its patched prompt, what its cache has seen, who belongs to it. */
+/**
+ * An episode's part in a conversation that grows: its patched prompt, what its cache has seen, who
+ * belongs to it.
+ */
 interface Part {
   readonly members: number[];
   readonly medoids: number[];
   prompt: readonly number[];
-  /** Tokens of the history that its cache has seen, and those of them that are still the conversation's. */
+  /**
+   * Tokens of the history that its cache has seen, and those of them that are still the
+   * conversation's.
+   */
   covered: number;
   valid: number;
   /** Number of what is stored of it, new each time; 0 where nothing is. */
@@ -74,7 +89,10 @@ export class Episodes {
   #misfits = 0;
   /** What was begun was not finished: segments and episodes are not of one clustering. */
   #torn = false;
-  /** Numbers that no other conversation has, and how often something was stored: nothing else is taken for what was. */
+  /**
+   * Numbers that no other conversation has, and how often something was stored: nothing else is
+   * taken for what was.
+   */
   readonly #own = crypto.getRandomValues(new Int32Array(2));
   #puts = 0;
   /** Times the conversation was clustered, for those who measure. */
@@ -83,7 +101,13 @@ export class Episodes {
   remade = 0;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
-  constructor(run: Run, index: SegmentIndex, store: EpisodeStore, options: EpisodeOptions, promptOf: (text: string) => number[]) {
+  constructor(
+    run: Run,
+    index: SegmentIndex,
+    store: EpisodeStore,
+    options: EpisodeOptions,
+    promptOf: (text: string) => number[],
+  ) {
     this.#run = run;
     this.#index = index;
     this.#store = store;
@@ -96,7 +120,11 @@ export class Episodes {
   }
 
   get episodes(): readonly Episode[] {
-    return this.#parts.map(({ members, medoids, prompt }) => ({ segments: members, medoids, promptTokens: prompt.length }));
+    return this.#parts.map(({ members, medoids, prompt }) => ({
+      segments: members,
+      medoids,
+      promptTokens: prompt.length,
+    }));
   }
 
   /** Bytes of the vectors of segments and episodes. */
@@ -105,8 +133,9 @@ export class Episodes {
   }
 
   /**
-   * Makes the cache of the episode that a question is about resident (or the union of two, under the same budget), covering the whole history. Returns
-   * the episodes, best first. An abort leaves the episodes that were finished; the rest is made at the next question.
+   * Makes the cache of the episode that a question is about resident (or the union of two, under
+   * the same budget), covering the whole history. Returns the episodes, best first. An abort leaves
+   * the episodes that were finished; the rest is made at the next question.
    */
   async focus(question: string, history: History, options: PrefillOptions): Promise<number[]> {
     await this.#refresh(history);
@@ -118,36 +147,51 @@ export class Episodes {
     }
     // as often as one of them is found to be lost, which is made again, it is tried again
     for (let tries = MOST_TRIES; ; tries--) {
-      for (const e of [second, first]) if (!this.#whole(e, history)) await this.#reside(e, history, options);
+      for (const e of [second, first])
+        if (!this.#whole(e, history)) await this.#reside(e, history, options);
       this.#resident = -1;
       try {
         if (await this.#join(first, second, history)) return chosen;
         await this.#reside(first, history, options);
         return [first];
       } catch (error) {
-        const lost = error instanceof LostError ? chosen.find((e) => nameOf(e) === error.stored) : undefined;
+        const lost =
+          error instanceof LostError ? chosen.find((e) => nameOf(e) === error.stored) : undefined;
         if (lost === undefined || tries === 0 || this.#store.closed) throw error;
         this.#lose(lost);
       }
     }
   }
 
-  /** Makes the union of two episodes' caches resident; false, with nothing changed, where they cannot be put together. */
+  /**
+   * Makes the union of two episodes' caches resident; false, with nothing changed, where they
+   * cannot be put together.
+   */
   #join(first: number, second: number, history: History): Promise<boolean> {
     const newest = this.#newest(history, history.length);
-    return this.#lend(first, (a) => this.#lend(second, (b) => this.#run.restoreUnion(a, b, newest)));
+    return this.#lend(first, (a) =>
+      this.#lend(second, (b) => this.#run.restoreUnion(a, b, newest)),
+    );
   }
 
-  /** Lends what is stored of an episode. Rejects with LostError where it is not what it should be. */
+  /**
+   * Lends what is stored of an episode. Rejects with LostError where it is not what it should be.
+   */
   async #lend<T>(e: number, use: (stored: Stored) => Promise<T>): Promise<T> {
     let lent = false;
     try {
       return await this.#store.get(String(e), (from) => {
         lent = true;
-        return use({ from, tag: [this.#own[0], this.#own[1], e, this.#parts[e].stored], name: nameOf(e) });
+        return use({
+          from,
+          tag: [this.#own[0], this.#own[1], e, this.#parts[e].stored],
+          name: nameOf(e),
+        });
       });
     } catch (error) {
-      throw error instanceof StoreError && !lent ? new LostError(nameOf(e), error.message, error) : error;
+      throw error instanceof StoreError && !lent
+        ? new LostError(nameOf(e), error.message, error)
+        : error;
     }
   }
 
@@ -160,7 +204,8 @@ export class Episodes {
   /** Prepares every episode's cache, so that no question has to wait for it. */
   async prepare(history: History, options: PrefillOptions): Promise<void> {
     await this.#refresh(history);
-    for (const e of this.#parts.keys()) if (!this.#whole(e, history)) await this.#reside(e, history, options);
+    for (const e of this.#parts.keys())
+      if (!this.#whole(e, history)) await this.#reside(e, history, options);
   }
 
   /** The history has other tokens from number `token` on than it had. */
@@ -177,8 +222,14 @@ export class Episodes {
   async #match(question: string): Promise<number[]> {
     if (this.#parts.length === 1) return [0];
     const { answerFrom } = this.#options;
-    const ranked = matchEpisodes(await this.#index.ask(question), this.#clusters, this.#index.embedder);
-    const two = answerFrom === 2 || (answerFrom === 'auto' && ranked[1].likeness >= NEARLY_AS_GOOD * ranked[0].likeness);
+    const ranked = matchEpisodes(
+      await this.#index.ask(question),
+      this.#clusters,
+      this.#index.embedder,
+    );
+    const two =
+      answerFrom === 2 ||
+      (answerFrom === 'auto' && ranked[1].likeness >= NEARLY_AS_GOOD * ranked[0].likeness);
     return ranked.slice(0, two ? 2 : 1).map((r) => r.episode);
   }
 
@@ -186,18 +237,25 @@ export class Episodes {
     return { labels: this.#labels, centroids: this.#centroids };
   }
 
-  /** Lets new segments join; clusters where that was not done yet, or the conversation has outgrown it. */
+  /**
+   * Lets new segments join; clusters where that was not done yet, or the conversation has outgrown
+   * it.
+   */
   async #refresh(history: History): Promise<void> {
     if (!this.#torn && this.#parts.length > 0 && history.length <= REGROW * this.#clusteredTokens) {
       await this.#index.extend(history, true);
       const joined = this.#labels.length;
-      for (const [i, vector] of (await this.#index.vectors(joined)).entries()) this.#take(joined + i, vector);
+      for (const [i, vector] of (await this.#index.vectors(joined)).entries())
+        this.#take(joined + i, vector);
       if (this.#misfits <= MISFITS * this.segments.length) return;
     }
     await this.#cluster(history);
   }
 
-  /** A new segment joins the nearest episode: its centroid moves towards it, and its prompt speaks of it where there is room. */
+  /**
+   * A new segment joins the nearest episode: its centroid moves towards it, and its prompt speaks
+   * of it where there is room.
+   */
   #take(i: number, vector: Float32Array): void {
     const near = this.#centroids.map((c) => cosineOf(vector, c));
     const e = near.indexOf(Math.max(...near));
@@ -205,7 +263,9 @@ export class Episodes {
     // all that can go wrong comes before anything is changed
     const longer = this.#promptOf(medoidText([...medoids, i], this.segments));
     if (near[e] < fit) this.#misfits++;
-    this.#centroids[e] = this.#centroids[e].map((c, j) => (c * members.length + vector[j]) / (members.length + 1));
+    this.#centroids[e] = this.#centroids[e].map(
+      (c, j) => (c * members.length + vector[j]) / (members.length + 1),
+    );
     members.push(i);
     this.#labels.push(e);
     if (longer.length > this.#run.plan.promptTokens) return;
@@ -226,7 +286,11 @@ export class Episodes {
     const clusters =
       count === 'auto' && !fits
         ? clusterAuto(vectors, { most: MOST_AUTO_EPISODES, restarts, seed }, backend)
-        : cluster(vectors, { count: fits || count === 'auto' ? 1 : count, restarts, seed }, backend);
+        : cluster(
+            vectors,
+            { count: fits || count === 'auto' ? 1 : count, restarts, seed },
+            backend,
+          );
     const parts: Part[] = [];
     for (let e = 0; e < Math.max(1, clusters.centroids.length); e++) {
       const typical = clusters.centroids.length === 0 ? [] : typicalSegments(e, vectors, clusters);
@@ -239,10 +303,20 @@ export class Episodes {
         chosen.push(i);
         prompt = longer;
       }
-      if (chosen.length === 0 && typical.length > 0) prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
+      if (chosen.length === 0 && typical.length > 0)
+        prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
       const last = typical.at(-1);
-      const fit = last === undefined ? -1 : FITTING_SHARE * cosineOf(vectors[last], clusters.centroids[e]);
-      parts.push({ members: typical, medoids: chosen, prompt, covered: 0, valid: 0, stored: 0, fit });
+      const fit =
+        last === undefined ? -1 : FITTING_SHARE * cosineOf(vectors[last], clusters.centroids[e]);
+      parts.push({
+        members: typical,
+        medoids: chosen,
+        prompt,
+        covered: 0,
+        valid: 0,
+        stored: 0,
+        fit,
+      });
     }
     const before = this.#parts.length;
     this.#labels = [...clusters.labels];
@@ -276,12 +350,17 @@ export class Episodes {
       }
     }
     if (part.covered === 0) await run.clear();
-    else if (part.valid < part.covered) await run.takeBack(part.valid, this.#newest(history, part.valid));
+    else if (part.valid < part.covered)
+      await run.takeBack(part.valid, this.#newest(history, part.valid));
     if (!this.#whole(e, history)) {
       // what is in no segment yet no prompt speaks of: it looks for itself
       const indexed = this.#indexedTokens(history);
-      run.prompt = (block) => (run.token + block.length > indexed ? [...block, ...part.prompt] : part.prompt);
-      await prefill(run, history.tokens(part.valid), { ...options, onBlock: (p) => options.onBlock?.({ ...p, episode: e }) });
+      run.prompt = (block) =>
+        run.token + block.length > indexed ? [...block, ...part.prompt] : part.prompt;
+      await prefill(run, history.tokens(part.valid), {
+        ...options,
+        onBlock: (p) => options.onBlock?.({ ...p, episode: e }),
+      });
       await this.#keep(e, history.length);
     }
     this.#resident = e;
@@ -293,15 +372,22 @@ export class Episodes {
     const stored = ++this.#puts;
     // in memory the new one takes the old one's place, and where that fails there is none
     if (this.#store.kind === 'memory') Object.assign(part, { covered: 0, valid: 0, stored: 0 });
-    await this.#store.put(String(e), (out) => this.#run.save([this.#own[0], this.#own[1], e, stored], out));
+    await this.#store.put(String(e), (out) =>
+      this.#run.save([this.#own[0], this.#own[1], e, stored], out),
+    );
     Object.assign(part, { covered, valid: covered, stored });
   }
 
-  /** Tokens of the history up to the end of the last segment; all of them where nothing was said since. */
+  /**
+   * Tokens of the history up to the end of the last segment; all of them where nothing was said
+   * since.
+   */
   #indexedTokens(history: History): number {
     const last = this.segments.at(-1);
     if (!last) return 0;
-    return last.end === history.utterances.length ? history.length : history.utterances[last.end - 1].end;
+    return last.end === history.utterances.length
+      ? history.length
+      : history.utterances[last.end - 1].end;
   }
 }
 

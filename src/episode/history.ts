@@ -1,12 +1,19 @@
-// What was said, held where it may be needed again: to make the caches of episodes, and to recall what was evicted. It grows with the conversation.
+// What was said, held where it may be needed again: to make the caches of episodes, and to recall
+// what was evicted. It grows with the conversation.
 import type { IntList } from '../math/int-list.ts';
 import type { Utterance } from './segment.ts';
 
-/** An utterance and its tokens [begin, end) of the conversation, as far as they can be told apart from those beside them. */
+/**
+ * An utterance and its tokens [begin, end) of the conversation, as far as they can be told apart
+ * from those beside them.
+ */
 export interface Said extends Utterance {
   readonly begin: number;
   readonly end: number;
-  /** Whether it stands in the frame of plain text (the template's system message), or brings its own. */
+  /**
+   * Whether it stands in the frame of plain text (the template's system message), or brings its
+   * own.
+   */
   readonly plain: boolean;
 }
 
@@ -67,7 +74,10 @@ export class History {
     this.#chars += text.length;
   }
 
-  /** Finds the places of the utterances that end behind character `unchanged` of the whole text, which has changed from there on. */
+  /**
+   * Finds the places of the utterances that end behind character `unchanged` of the whole text,
+   * which has changed from there on.
+   */
   locate(text: string, places: Places, unchanged: number): void {
     const all = this.#utterances;
     let first = all.length;

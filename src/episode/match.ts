@@ -15,10 +15,15 @@ export interface Match {
 }
 
 /**
- * Episodes, best first, the lower on ties. Where the embedder tells how much each segment has to say, segments vote for their episode with the fourth
- * power of that, so that the few that answer decide; else by cos(question, centroid), as the paper does.
+ * Episodes, best first, the lower on ties. Where the embedder tells how much each segment has to
+ * say, segments vote for their episode with the fourth power of that, so that the few that answer
+ * decide; else by cos(question, centroid), as the paper does.
  */
-export function matchEpisodes(question: Asked, { labels, centroids }: Pick<Clusters, 'labels' | 'centroids'>, embedder: Embedder): Match[] {
+export function matchEpisodes(
+  question: Asked,
+  { labels, centroids }: Pick<Clusters, 'labels' | 'centroids'>,
+  embedder: Embedder,
+): Match[] {
   const likeness = embedder.likeness?.(question.text);
   let of: number[];
   if (likeness) {
@@ -30,9 +35,18 @@ export function matchEpisodes(question: Asked, { labels, centroids }: Pick<Clust
   return descending(of).map((episode) => ({ episode, likeness: of[episode] }));
 }
 
-/** Segments by likeness to a question, best first, the earlier on ties: by the embedder's own measure where it has one, else by cosine. */
-export function rankSegments(question: Asked, segments: readonly Float32Array[], embedder: Embedder): number[] {
-  return descending(embedder.likeness?.(question.text) ?? segments.map((s) => cosine(question.vector, s)));
+/**
+ * Segments by likeness to a question, best first, the earlier on ties: by the embedder's own
+ * measure where it has one, else by cosine.
+ */
+export function rankSegments(
+  question: Asked,
+  segments: readonly Float32Array[],
+  embedder: Embedder,
+): number[] {
+  return descending(
+    embedder.likeness?.(question.text) ?? segments.map((s) => cosine(question.vector, s)),
+  );
 }
 
 function descending(numbers: readonly number[]): number[] {

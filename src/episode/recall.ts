@@ -1,5 +1,7 @@
-// Recall: what was evicted is not lost. The text of the segments that a question is like, where most of their rows are gone, is forwarded again into
-// rows that are reserved for it, before the question; after the answer it is taken back. (No paper has it; retrieval is BM25's or the embedder's.)
+// Recall: what was evicted is not lost. The text of the segments that a question is like, where
+// most of their rows are gone, is forwarded again into rows that are reserved for it, before the
+// question; after the answer it is taken back. (No paper has it; retrieval is BM25's or the
+// embedder's.)
 import type { Span } from '../engine/stage.ts';
 import type { History } from './history.ts';
 import type { SegmentIndex } from './segment-index.ts';
@@ -19,8 +21,9 @@ export interface Recalled {
 export type Frame = readonly [opening: readonly number[], closing: readonly number[]];
 
 /**
- * Chooses segments for a question, the most alike first, until `rows` tokens are used up, frames included: plain text gets one around each run of it,
- * messages bring their own. `held` tells which share of the rows of each span of tokens is still there; where all is, nothing is recalled.
+ * Chooses segments for a question, the most alike first, until `rows` tokens are used up, frames
+ * included: plain text gets one around each run of it, messages bring their own. `held` tells which
+ * share of the rows of each span of tokens is still there; where all is, nothing is recalled.
  */
 export async function recall(
   question: string,
@@ -36,7 +39,9 @@ export async function recall(
   const texts = new Map<number, { tokens: number[]; plain: boolean }>();
   let chosen: Recalled = { segments: [], tokens: [] };
   const looked = ranked.slice(0, MOST_SEGMENTS).map((i) => ({ i, said: index.saidIn(i, history) }));
-  const shares = await held(looked.map(({ said }) => [said[0].begin, said[said.length - 1].end] as const));
+  const shares = await held(
+    looked.map(({ said }) => [said[0].begin, said[said.length - 1].end] as const),
+  );
   for (const [place, { i, said }] of looked.entries()) {
     if (shares[place] > HELD) continue;
     texts.set(i, { tokens: encode(index.segments[i].text), plain: said[0].plain });
@@ -52,7 +57,10 @@ export async function recall(
   return chosen;
 }
 
-function framed(texts: readonly { readonly tokens: readonly number[]; readonly plain: boolean }[], [opening, closing]: Frame): number[] {
+function framed(
+  texts: readonly { readonly tokens: readonly number[]; readonly plain: boolean }[],
+  [opening, closing]: Frame,
+): number[] {
   return texts.flatMap(({ tokens, plain }, i) => {
     const begins = plain && !texts[i - 1]?.plain;
     const ends = plain && !texts[i + 1]?.plain;

@@ -1,10 +1,14 @@
-// The segments of a growing conversation, embedded as they come: what episodes are made of, and what questions are compared with.
+// The segments of a growing conversation, embedded as they come: what episodes are made of, and
+// what questions are compared with.
 import type { Embedder } from './embed.ts';
 import type { History, Said } from './history.ts';
 import { type Asked, rankSegments } from './match.ts';
 import { type Segment, segmentsOf } from './segment.ts';
 
-/** The embedder learns anew of everything once there are this many times the segments it last learned of: what is common has changed. */
+/**
+ * The embedder learns anew of everything once there are this many times the segments it last
+ * learned of: what is common has changed.
+ */
 const RELEARN = 2;
 
 const NO_VECTOR = new Float32Array();
@@ -42,16 +46,24 @@ export class SegmentIndex {
     this.#learned = segments.length;
   }
 
-  /** Adds the segments that have become whole since; returns how many. Rebuilds where the embedder has to learn anew, unless `keep`. */
+  /**
+   * Adds the segments that have become whole since; returns how many. Rebuilds where the embedder
+   * has to learn anew, unless `keep`.
+   */
   async extend(history: History, keep = false): Promise<number> {
     const before = this.segments.length;
     if (this.#torn) {
       await this.rebuild(history);
       return this.segments.length - before;
     }
-    const whole = history.utterances.length - ((history.utterances.length - this.#utterances) % this.#segmentTurns);
+    const whole =
+      history.utterances.length -
+      ((history.utterances.length - this.#utterances) % this.#segmentTurns);
     if (whole <= this.#utterances) return 0;
-    const segments = segmentsOf(history.utterances.slice(this.#utterances, whole), this.#segmentTurns);
+    const segments = segmentsOf(
+      history.utterances.slice(this.#utterances, whole),
+      this.#segmentTurns,
+    );
     if (!keep && before + segments.length > RELEARN * this.#learned) {
       await this.rebuild(history);
       return this.segments.length - before;
@@ -61,7 +73,13 @@ export class SegmentIndex {
     const vectors = await this.#rankingVectors(texts);
     // (concat: a long line makes more segments than a call has arguments)
     this.#vectors = this.#vectors.concat(vectors);
-    this.segments = this.segments.concat(segments.map((s) => ({ ...s, first: s.first + this.#utterances, end: s.end + this.#utterances })));
+    this.segments = this.segments.concat(
+      segments.map((s) => ({
+        ...s,
+        first: s.first + this.#utterances,
+        end: s.end + this.#utterances,
+      })),
+    );
     this.#utterances = whole;
     return segments.length;
   }
@@ -72,7 +90,9 @@ export class SegmentIndex {
 
   /** Vectors of the segments from number `first` on. */
   async vectors(first = 0): Promise<readonly Float32Array[]> {
-    return this.embedder.likeness ? this.embedder.embed(this.segments.slice(first).map((s) => s.text)) : this.#vectors.slice(first);
+    return this.embedder.likeness
+      ? this.embedder.embed(this.segments.slice(first).map((s) => s.text))
+      : this.#vectors.slice(first);
   }
 
   async ask(text: string): Promise<Asked> {

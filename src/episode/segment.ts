@@ -1,4 +1,5 @@
-// A conversation cut into segments: runs of consecutive utterances, the units that are embedded and clustered (algorithms, section 3.1).
+// A conversation cut into segments: runs of consecutive utterances, the units that are embedded and
+// clustered (algorithms, section 3.1).
 
 /** One utterance: its text exactly as the model reads it. */
 export interface Utterance {
@@ -12,19 +13,32 @@ export interface Segment {
   readonly end: number;
 }
 
-/** An utterance longer than this is cut into sentences first, as the paper does with long assistant replies. */
+/**
+ * An utterance longer than this is cut into sentences first, as the paper does with long assistant
+ * replies.
+ */
 const LONG_UTTERANCE_CHARS = 500;
 
-/** Segments of `size` utterances each, in order; the last may be shorter. Utterances of white space alone belong to none. */
+/**
+ * Segments of `size` utterances each, in order; the last may be shorter. Utterances of white space
+ * alone belong to none.
+ */
 export function segmentsOf(utterances: readonly Utterance[], size: number): Segment[] {
   const units = utterances.flatMap(({ text }, index) =>
-    (text.length > LONG_UTTERANCE_CHARS ? sentencesOf(text) : [text]).map((part) => ({ text: part, index })),
+    (text.length > LONG_UTTERANCE_CHARS ? sentencesOf(text) : [text]).map((part) => ({
+      text: part,
+      index,
+    })),
   );
   const spoken = units.filter((u) => u.text.trim() !== '');
   const segments: Segment[] = [];
   for (let at = 0; at < spoken.length; at += size) {
     const part = spoken.slice(at, at + size);
-    segments.push({ text: part.map((u) => u.text).join(''), first: part[0].index, end: part[part.length - 1].index + 1 });
+    segments.push({
+      text: part.map((u) => u.text).join(''),
+      first: part[0].index,
+      end: part[part.length - 1].index + 1,
+    });
   }
   return segments;
 }

@@ -1,5 +1,6 @@
-// Where the states of episodes wait that are not resident: in memory, or as files. A state is written and read in parts,
-// so nothing here holds one twice. What is stored under a key is whole or not there.
+// Where the states of episodes wait that are not resident: in memory, or as files. A state is
+// written and read in parts, so nothing here holds one twice. What is stored under a key is whole
+// or not there.
 import { runtime } from '#runtime';
 import type { BytesIn, BytesOut } from '../cache/stored.ts';
 import { OptionError, StoreError, UnsupportedError } from '../errors.ts';
@@ -13,22 +14,26 @@ export interface EpisodeStore {
   /** Whether it was cleared. */
   readonly closed: boolean;
   /**
-   * Stores what `fill` writes under a key, in place of what was there. Rejects as `fill` does, or with StoreError where
-   * it cannot be stored; on disk, what was there before is there still then.
+   * Stores what `fill` writes under a key, in place of what was there. Rejects as `fill` does, or
+   * with StoreError where it cannot be stored; on disk, what was there before is there still then.
    */
   put(key: string, fill: (out: BytesOut) => Promise<void>): Promise<void>;
-  /** Lends what is stored under a key, which may not be put meanwhile. Rejects as `use` does, or with StoreError. */
+  /**
+   * Lends what is stored under a key, which may not be put meanwhile. Rejects as `use` does, or
+   * with StoreError.
+   */
   get<T>(key: string, use: (from: BytesIn) => Promise<T>): Promise<T>;
   /** Forgets what is stored under a key. */
   remove(key: string): Promise<void>;
   /**
-   * Forgets everything, for good: what is being stored or read ends with a StoreError, and is waited for; nothing is
-   * stored any more. May be called again.
+   * Forgets everything, for good: what is being stored or read ends with a StoreError, and is
+   * waited for; nothing is stored any more. May be called again.
    */
   clear(): Promise<void>;
 }
 
-const closedError = () => new StoreError('the conversation was disposed of, and its stored episodes with it');
+const closedError = () =>
+  new StoreError('the conversation was disposed of, and its stored episodes with it');
 
 /** What is under way in a store, and its end. */
 class Work {
@@ -117,7 +122,10 @@ export function memoryStore(): EpisodeStore {
   };
 }
 
-/** Files of processes that cannot be asked (other machines') are taken for left behind when they are so old. */
+/**
+ * Files of processes that cannot be asked (other machines') are taken for left behind when they are
+ * so old.
+ */
 const LEFT_BEHIND_MS = 7 * 24 * 3600_000;
 /** Files of this process are made to look new so often. */
 const TOUCH_MS = 3600_000;
@@ -125,22 +133,32 @@ const EXTENSION = 'rcs';
 /** place - process - start - session . key . rcs */
 const FILE_NAME = /^recollect-([0-9a-z]+)-(\d+)-(\d+)-[0-9a-z]+\.[\w-]+\.rcs(\.tmp)?$/;
 
-const random = () => crypto.getRandomValues(new Uint32Array(2)).reduce((text, n) => text + n.toString(36).padStart(7, '0'), '');
+const random = () =>
+  crypto
+    .getRandomValues(new Uint32Array(2))
+    .reduce((text, n) => text + n.toString(36).padStart(7, '0'), '');
 
 /**
- * Files in a folder, private to this process and session, so that many may share it. Those that processes which have
- * ended left there are removed when the first is stored.
- * Throws OptionError for what is no folder's name, UnsupportedError where there are no files.
+ * Files in a folder, private to this process and session, so that many may share it. Those that
+ * processes which have ended left there are removed when the first is stored. Throws OptionError
+ * for what is no folder's name, UnsupportedError where there are no files.
  */
 export function diskStore(folder: string): EpisodeStore {
   if (typeof folder !== 'string' || folder === '' || folder.includes('\0'))
-    throw new OptionError(`store is ${JSON.stringify(folder)}, expected the name of a folder, such as './episodes'`);
+    throw new OptionError(
+      `store is ${JSON.stringify(folder)}, expected the name of a folder, such as './episodes'`,
+    );
   const { folders } = runtime;
-  if (!folders) throw new UnsupportedError(`episodes cannot be stored in '${folder}': there are no files here, leave 'store' out to keep them in memory`);
+  if (!folders)
+    throw new UnsupportedError(
+      `episodes cannot be stored in '${folder}': there are no files here, leave 'store' out to ` +
+        `keep them in memory`,
+    );
   const within = folders.resolve(folder);
   const session = random();
   let prefix: Promise<string> | undefined;
-  const prefixOf = () => (prefix ??= namePrefix(folders).then((name) => `${within}/${name}-${session}`));
+  const prefixOf = () =>
+    (prefix ??= namePrefix(folders).then((name) => `${within}/${name}-${session}`));
   const pathOf = async (key: string) => {
     if (!/^[\w-]+$/.test(key)) throw new RangeError(`'${key}' is no key of an episode`);
     return `${await prefixOf()}.${key}.${EXTENSION}`;
@@ -151,12 +169,15 @@ export function diskStore(folder: string): EpisodeStore {
   let untouch: (() => void) | undefined;
   const unwritable = (path: string, cause: unknown) =>
     new StoreError(
-      `the episode cannot be stored as '${path}' (${(cause as Error).message}): choose a folder that can be written, ` +
+      `the episode cannot be stored as '${path}' (${(cause as Error).message}): choose a folder ` +
+        `that can be written, ` +
         `or leave 'store' out to keep episodes in memory`,
       { cause },
     );
   const unreadable = (path: string, cause: unknown) =>
-    new StoreError(`the episode stored as '${path}' cannot be read (${(cause as Error).message})`, { cause });
+    new StoreError(`the episode stored as '${path}' cannot be read (${(cause as Error).message})`, {
+      cause,
+    });
   return {
     kind: 'disk',
     memoryBytes: 0,
@@ -176,7 +197,8 @@ export function diskStore(folder: string): EpisodeStore {
           }
         };
         try {
-          await folders.remove(temporary).catch(() => {}); // which could not be removed when it should have been
+          // which could not be removed when it should have been
+          await folders.remove(temporary).catch(() => {});
           const file = await store(() => folders.create(temporary));
           try {
             if (!swept) {
@@ -201,14 +223,19 @@ export function diskStore(folder: string): EpisodeStore {
     get: (key, use) =>
       work.run(async () => {
         const path = await pathOf(key);
-        const file = await folders.open(path).catch((cause) => Promise.reject(unreadable(path, cause)));
+        const file = await folders
+          .open(path)
+          .catch((cause) => Promise.reject(unreadable(path, cause)));
         try {
           return await use({
             size: file.sizeBytes,
             async read(at, into) {
               work.check();
-              const count = await file.read(at, into).catch((cause) => Promise.reject(unreadable(path, cause)));
-              if (count < into.length) throw unreadable(path, new Error(`it ends at byte ${at + count}`));
+              const count = await file
+                .read(at, into)
+                .catch((cause) => Promise.reject(unreadable(path, cause)));
+              if (count < into.length)
+                throw unreadable(path, new Error(`it ends at byte ${at + count}`));
             },
           });
         } finally {
@@ -229,15 +256,22 @@ export function diskStore(folder: string): EpisodeStore {
   };
 }
 
-/** How names of files of this process begin. Those of a place that is not known are only told by their age. */
+/**
+ * How names of files of this process begin. Those of a place that is not known are only told by
+ * their age.
+ */
 async function namePrefix(folders: Folders): Promise<string> {
   const { place = random(), pid, start } = await folders.process();
   return `recollect-${placeName(place)}-${pid}-${start}`;
 }
 
-const placeName = (place: string) => [0, 1].map((i) => hashText(`${i}${place}`).toString(36)).join('');
+const placeName = (place: string) =>
+  [0, 1].map((i) => hashText(`${i}${place}`).toString(36)).join('');
 
-/** Removes what processes that have ended left in a folder. `newest` was made just now: it tells the folder's time. */
+/**
+ * Removes what processes that have ended left in a folder. `newest` was made just now: it tells the
+ * folder's time.
+ */
 async function sweep(folders: Folders, folder: string, newest: string): Promise<void> {
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -260,7 +294,8 @@ async function sweep(folders: Folders, folder: string, newest: string): Promise<
       const ended = here && !(await alive.get(who));
       // where the start is not known, another process may have the number by now
       const asked = here && start !== '0';
-      const old = !asked && now !== undefined && now - (await folders.changedMs(path)) > LEFT_BEHIND_MS;
+      const old =
+        !asked && now !== undefined && now - (await folders.changedMs(path)) > LEFT_BEHIND_MS;
       if (ended || old) await folders.remove(path);
     });
   }

@@ -15,16 +15,30 @@ function plainWords(text: string): string[] {
   return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((w) => !STOP_WORDS.has(w));
 }
 
-/** Words of a text reduced to their stems (Porter's), so that 'cooked', 'cooks' and 'cooking' meet; stop words are left out. */
+/**
+ * Words of a text reduced to their stems (Porter's), so that 'cooked', 'cooks' and 'cooking' meet;
+ * stop words are left out.
+ */
 export function wordsOf(text: string): string[] {
   return plainWords(text).map(stemmer);
 }
 
-/** Times that a word counts as seen everywhere else: keeps words that were said once or twice from telling most. */
+/**
+ * Times that a word counts as seen everywhere else: keeps words that were said once or twice from
+ * telling most.
+ */
 const SMOOTHING = 1;
 
-/** The `count` words of each of E clusters that are most its own: said often in it, and in a larger share than elsewhere. */
-export function tellingWords(texts: readonly string[], labels: readonly number[], E: number, count: number): string[][] {
+/**
+ * The `count` words of each of E clusters that are most its own: said often in it, and in a larger
+ * share than elsewhere.
+ */
+export function tellingWords(
+  texts: readonly string[],
+  labels: readonly number[],
+  E: number,
+  count: number,
+): string[][] {
   const inside = Array.from({ length: E }, () => new Map<string, number>());
   const forms = new Map<string, Map<string, number>>(); // how a stem was written, and how often
   const add = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1);
@@ -41,12 +55,16 @@ export function tellingWords(texts: readonly string[], labels: readonly number[]
   const all = totals.reduce((a, b) => a + b, 0);
   return inside.map((words, e) => {
     const telling = [...words].map(([stem, n]) => {
-      const elsewhere = inside.reduce((sum, other, o) => sum + (o === e ? 0 : (other.get(stem) ?? 0)), 0);
+      const elsewhere = inside.reduce(
+        (sum, other, o) => sum + (o === e ? 0 : (other.get(stem) ?? 0)),
+        0,
+      );
       const ratio = (n / totals[e]) * ((all - totals[e] + SMOOTHING) / (elsewhere + SMOOTHING));
       return { stem, weight: n * Math.log(ratio) };
     });
     telling.sort((a, b) => b.weight - a.weight || (a.stem < b.stem ? -1 : 1));
-    const written = (stem: string) => [...forms.get(stem)!].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))[0][0];
+    const written = (stem: string) =>
+      [...forms.get(stem)!].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))[0][0];
     return telling
       .slice(0, count)
       .filter((t) => t.weight > 0)

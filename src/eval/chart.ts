@@ -24,7 +24,9 @@ export interface LineChartOptions {
   readonly width?: number;
 }
 
-/** A plot is drawn for a desk and for a phone: letters keep their size, what is around them moves. */
+/**
+ * A plot is drawn for a desk and for a phone: letters keep their size, what is around them moves.
+ */
 const WIDE = 720;
 const NARROW = 350;
 const PLOT_HEIGHT = { wide: 272, narrow: 210 };
@@ -43,19 +45,27 @@ const APART = 8;
 const MOST_NAMES = 0.32;
 const SWATCH = 20;
 
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+export const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 const round = (x: number) => String(Math.round(x * 10) / 10);
 
 /** Lines over two axes. The ticks' ends are the axes' ends. Names at the lines' ends, or below. */
-export function lineChart(title: string, x: Axis, y: Axis, series: readonly Series[], { markers, width = WIDE }: LineChartOptions = {}): string {
+export function lineChart(
+  title: string,
+  x: Axis,
+  y: Axis,
+  series: readonly Series[],
+  { markers, width = WIDE }: LineChartOptions = {},
+): string {
   const drawn = series.filter((s) => s.points.length > 0);
   const wide = width >= WIDE;
   const heading = wrapText(y.label, width - 2 * EDGE, TICK_SIZE);
   const top = heading.length * LINE - EDGE + ABOVE;
   const bottom = top + (wide ? PLOT_HEIGHT.wide : PLOT_HEIGHT.narrow);
   const longest = Math.max(0, ...drawn.map((s) => textWidth(s.name, NAME_SIZE)));
-  const beside = longest <= width * MOST_NAMES && drawn.length * LINE <= bottom - top + LINE && wide;
+  const beside =
+    longest <= width * MOST_NAMES && drawn.length * LINE <= bottom - top + LINE && wide;
   const tickWidth = (text: string) => textWidth(text, TICK_SIZE);
   const left = EDGE + APART + Math.max(0, ...y.ticks.map(([, text]) => tickWidth(text)));
   const right = width - EDGE - (beside ? LEADER + longest : APART);
@@ -64,7 +74,9 @@ export function lineChart(title: string, x: Axis, y: Axis, series: readonly Seri
   const parts = heading.map((line, i) => text('axis', EDGE, (i + 1) * LINE - EDGE, line));
   for (const [value, name] of y.ticks) {
     const at = round(py(value));
-    parts.push(`<line class="grid" x1="${round(left)}" x2="${round(right)}" y1="${at}" y2="${at}"/>`);
+    parts.push(
+      `<line class="grid" x1="${round(left)}" x2="${round(right)}" y1="${at}" y2="${at}"/>`,
+    );
     parts.push(text('tick', left - APART, py(value) + 4, name, 'end'));
   }
   for (const { at, name } of apart(
@@ -90,7 +102,10 @@ export function lineChart(title: string, x: Axis, y: Axis, series: readonly Seri
 
 /** The plot for a desk, and for a phone: the page shows one of them. */
 export function figure(draw: (width: number) => string): string {
-  return `<figure><div class="wide">${draw(WIDE)}</div><div class="narrow">${draw(NARROW)}</div></figure>`;
+  return (
+    `<figure><div class="wide">${draw(WIDE)}</div><div ` +
+    `class="narrow">${draw(NARROW)}</div></figure>`
+  );
 }
 
 function place(axis: Axis, from: number, to: number): (value: number) => number {
@@ -101,7 +116,8 @@ function place(axis: Axis, from: number, to: number): (value: number) => number 
 }
 
 /** A centre so that a text of half this width stays within the plot. */
-const within = (at: number, half: number, width: number) => Math.max(EDGE + half, Math.min(width - EDGE - half, at));
+const within = (at: number, half: number, width: number) =>
+  Math.max(EDGE + half, Math.min(width - EDGE - half, at));
 
 /** Names that do not touch: the two ends first, then those between that find room. */
 function apart<T extends { at: number; name: string }>(ticks: readonly T[], width: number): T[] {
@@ -111,38 +127,62 @@ function apart<T extends { at: number; name: string }>(ticks: readonly T[], widt
   });
   const ends = placed.filter((_, i) => i === 0 || i === placed.length - 1);
   const shown: typeof placed = [];
-  for (const t of [...ends, ...placed.slice(1, -1)]) if (shown.every((s) => Math.abs(s.at - t.at) >= s.half + t.half + APART)) shown.push(t);
+  for (const t of [...ends, ...placed.slice(1, -1)])
+    if (shown.every((s) => Math.abs(s.at - t.at) >= s.half + t.half + APART)) shown.push(t);
   return shown;
 }
 
-function curve({ points, color, dash, name }: Series, x: Axis, y: Axis, px: (v: number) => number, py: (v: number) => number, markers: boolean): string[] {
+function curve(
+  { points, color, dash, name }: Series,
+  x: Axis,
+  y: Axis,
+  px: (v: number) => number,
+  py: (v: number) => number,
+  markers: boolean,
+): string[] {
   const d = points.map(([vx, vy], i) => `${i === 0 ? 'M' : 'L'}${round(px(vx))} ${round(py(vy))}`);
   const gaps = dash === undefined ? '' : ` stroke-dasharray="${dash}"`;
   const parts = [
-    `<path d="${d.join('')}" fill="none" stroke="${color}" stroke-width="2"${gaps} stroke-linejoin="round"><title>${escapeHtml(name)}</title></path>`,
+    `<path d="${d.join('')}" fill="none" stroke="${color}" stroke-width="2"${gaps} ` +
+      `stroke-linejoin="round"><title>${escapeHtml(name)}</title></path>`,
   ];
   if (markers)
     for (const [vx, vy] of points)
       parts.push(
-        `<circle cx="${round(px(vx))}" cy="${round(py(vy))}" r="3.5" fill="${color}"><title>${escapeHtml(`${name}, ${said(x, vx)}: ${said(y, vy)}`)}</title></circle>`,
+        `<circle cx="${round(px(vx))}" cy="${round(py(vy))}" r="3.5" ` +
+          `fill="${color}"><title>${escapeHtml(`${name}, ${said(x, vx)}: ${said(y, vy)}`)}</title></circle>`,
       );
   return parts;
 }
 
 /** Names at their line's end, pushed down where they would touch, and up again from the bottom. */
-function namesBeside(series: readonly Series[], right: number, bottom: number, px: (v: number) => number, py: (v: number) => number): string[] {
-  const ends = series.map((s) => ({ s, last: s.points[s.points.length - 1] })).sort((a, b) => py(a.last[1]) - py(b.last[1]));
+function namesBeside(
+  series: readonly Series[],
+  right: number,
+  bottom: number,
+  px: (v: number) => number,
+  py: (v: number) => number,
+): string[] {
+  const ends = series
+    .map((s) => ({ s, last: s.points[s.points.length - 1] }))
+    .sort((a, b) => py(a.last[1]) - py(b.last[1]));
   const at = ends.map(({ last }) => py(last[1]));
   for (let i = 1; i < at.length; i++) at[i] = Math.max(at[i], at[i - 1] + LINE);
-  for (let i = at.length - 1; i >= 0; i--) at[i] = Math.min(at[i], bottom - (at.length - 1 - i) * LINE);
+  for (let i = at.length - 1; i >= 0; i--)
+    at[i] = Math.min(at[i], bottom - (at.length - 1 - i) * LINE);
   return ends.flatMap(({ s, last }, i) => [
-    `<path d="M${round(px(last[0]) + 4)} ${round(py(last[1]))}L${round(right + LEADER - 8)} ${round(at[i])}h4" fill="none" stroke="${s.color}"/>`,
+    `<path d="M${round(px(last[0]) + 4)} ${round(py(last[1]))}L${round(right + LEADER - 8)} ` +
+      `${round(at[i])}h4" fill="none" stroke="${s.color}"/>`,
     text('name', right + LEADER, at[i] + 4, s.name),
   ]);
 }
 
 /** Names below, each behind a piece of its line, as many to a row as there is room for. */
-function namesBelow(series: readonly Series[], width: number, top: number): { parts: string[]; end: number } {
+function namesBelow(
+  series: readonly Series[],
+  width: number,
+  top: number,
+): { parts: string[]; end: number } {
   const parts: string[] = [];
   let at = EDGE;
   let row = top;
@@ -154,7 +194,10 @@ function namesBelow(series: readonly Series[], width: number, top: number): { pa
       row += LINE + 3;
     }
     const gaps = dash === undefined ? '' : ` stroke-dasharray="${dash}"`;
-    parts.push(`<path d="M${round(at)} ${round(row - 4)}h${SWATCH}" stroke="${color}" stroke-width="3"${gaps}/>`);
+    parts.push(
+      `<path d="M${round(at)} ${round(row - 4)}h${SWATCH}" stroke="${color}" ` +
+        `stroke-width="3"${gaps}/>`,
+    );
     lines.forEach((line, i) => parts.push(text('name', at + SWATCH + 6, row + i * LINE, line)));
     row += (lines.length - 1) * LINE;
     at = lines.length > 1 ? width : at + own + 2 * APART;
@@ -164,10 +207,14 @@ function namesBelow(series: readonly Series[], width: number, top: number): { pa
 
 function text(kind: string, x: number, y: number, content: string, anchor?: string): string {
   const where = anchor === undefined ? '' : ` text-anchor="${anchor}"`;
-  return `<text class="${kind}" x="${round(x)}" y="${round(y)}"${where}>${escapeHtml(content)}</text>`;
+  return (
+    `<text class="${kind}" x="${round(x)}" ` +
+    `y="${round(y)}"${where}>${escapeHtml(content)}</text>`
+  );
 }
 
-const said = (axis: Axis, value: number) => axis.format?.(value) ?? String(Math.round(value * 1000) / 1000);
+const said = (axis: Axis, value: number) =>
+  axis.format?.(value) ?? String(Math.round(value * 1000) / 1000);
 
 /** What the plot shows, for those who don't see it. */
 function describe(x: Axis, y: Axis, series: readonly Series[]): string {
@@ -181,7 +228,11 @@ function describe(x: Axis, y: Axis, series: readonly Series[]): string {
 
 function svg(title: string, about: string, width: number, height: number, parts: string[]): string {
   const id = `${title.replace(/\W+/g, '-')}-${width}`;
-  return `<svg viewBox="0 0 ${width} ${Math.ceil(height)}" role="img" aria-labelledby="${id} ${id}-about"><title id="${id}">${escapeHtml(title)}</title><desc id="${id}-about">${escapeHtml(about)}</desc>${parts.join('')}</svg>`;
+  return (
+    `<svg viewBox="0 0 ${width} ${Math.ceil(height)}" role="img" aria-labelledby="${id} ` +
+    `${id}-about"><title id="${id}">${escapeHtml(title)}</title><desc ` +
+    `id="${id}-about">${escapeHtml(about)}</desc>${parts.join('')}</svg>`
+  );
 }
 
 export interface Strip {
@@ -213,7 +264,9 @@ export function stripChart(strips: readonly Strip[], caption: string): string {
         i += run;
       }
     });
-    const drawn = paths.map((d, shade) => (shade > 0 && d !== '' ? `<path d="${d}" fill-opacity="${shade / SHADES}"/>` : ''));
+    const drawn = paths.map((d, shade) =>
+      shade > 0 && d !== '' ? `<path d="${d}" fill-opacity="${shade / SHADES}"/>` : '',
+    );
     const height = lines.length * LINE_HEIGHT;
     return `<div class="strip"><span>${escapeHtml(name)}</span>${plate(bins, height, `where ${name} kept rows`, `<g fill="${color}">${drawn.join('')}</g>`)}</div>`;
   });
@@ -222,10 +275,15 @@ export function stripChart(strips: readonly Strip[], caption: string): string {
 
 /** A drawing without text that is as wide as there is room, and so high. */
 export function plate(units: number, height: number, about: string, content: string): string {
-  return `<svg class="plate" viewBox="0 0 ${units} ${height}" preserveAspectRatio="none" style="height:${height}px" role="img" aria-label="${escapeHtml(about)}">${content}</svg>`;
+  return (
+    `<svg class="plate" viewBox="0 0 ${units} ${height}" preserveAspectRatio="none" ` +
+    `style="height:${height}px" role="img" aria-label="${escapeHtml(about)}">${content}</svg>`
+  );
 }
 
-/** Styles that a plot needs outside the report, on a plate of its own so that it reads on any page. */
+/**
+ * Styles that a plot needs outside the report, on a plate of its own so that it reads on any page.
+ */
 const FIGURE_STYLE =
   '<style>text{font-family:system-ui,sans-serif}.grid{stroke:#dfe3e8}.tick,.axis{fill:#5d6670;font-size:12px}.name{fill:#1d2126;font-size:12.5px;font-weight:600}</style><rect width="100%" height="100%" fill="#ffffff"/>';
 

@@ -1,4 +1,5 @@
-// How well a conversation's episodes and segments find the evidence of its questions, without a language model (data sets' usual measures).
+// How well a conversation's episodes and segments find the evidence of its questions, without a
+// language model (data sets' usual measures).
 import type { Backend } from '../backend/backend.ts';
 import { cluster, clusterAuto } from '../episode/cluster.ts';
 import { MOST_AUTO_EPISODES } from '../episode/episodes.ts';
@@ -14,12 +15,18 @@ export interface EpisodeReport {
   /** Segments of each episode, and the words that tell it from the others. */
   readonly sizes: readonly number[];
   readonly words: readonly (readonly string[])[];
-  /** Mean over questions of the share of evidence turns whose segment belongs to the best episode, and to the best two. */
+  /**
+   * Mean over questions of the share of evidence turns whose segment belongs to the best episode,
+   * and to the best two.
+   */
   readonly match: number;
   readonly match2: number;
   /** Share of evidence turns whose segment is among the k most similar to the question. */
   readonly recall: Readonly<Record<'1' | '4' | '16', number>>;
-  /** What match would be if episodes were chosen in proportion to their size: sum of (segments in it / segments)^2. */
+  /**
+   * What match would be if episodes were chosen in proportion to their size: sum of (segments in it
+   * / segments)^2.
+   */
   readonly chance: number;
   /** Questions with evidence, those that count. */
   readonly questions: number;
@@ -37,7 +44,12 @@ export interface EpisodeSettings {
 const RECALL_AT = [1, 4, 16] as const;
 const WORDS = 8;
 
-export async function measureEpisodes(dialogue: Dialogue, embedder: Embedder, settings: EpisodeSettings, backend: Backend): Promise<EpisodeReport> {
+export async function measureEpisodes(
+  dialogue: Dialogue,
+  embedder: Embedder,
+  settings: EpisodeSettings,
+  backend: Backend,
+): Promise<EpisodeReport> {
   const segments = segmentsOf(
     dialogue.turns.map((turn) => ({ text: saidIn(turn) })),
     settings.segmentTurns,
@@ -47,17 +59,21 @@ export async function measureEpisodes(dialogue: Dialogue, embedder: Embedder, se
   const vectors = await embedder.embed(texts);
   const { count } = settings;
   const clusters =
-    count === 'auto' ? clusterAuto(vectors, { ...settings, most: MOST_AUTO_EPISODES }, backend) : cluster(vectors, { ...settings, count }, backend);
+    count === 'auto'
+      ? clusterAuto(vectors, { ...settings, most: MOST_AUTO_EPISODES }, backend)
+      : cluster(vectors, { ...settings, count }, backend);
   const { labels } = clusters;
   const E = Math.max(1, clusters.centroids.length);
   const asked = dialogue.questions.filter((q) => q.evidence.length > 0);
   const questions = await embedder.embed(asked.map((q) => q.question));
   // a long turn may lie in several segments: it is found where one of them is
-  const segmentsOfTurn = (turn: number) => segments.flatMap((s, i) => (s.first <= turn && turn < s.end ? [i] : []));
+  const segmentsOfTurn = (turn: number) =>
+    segments.flatMap((s, i) => (s.first <= turn && turn < s.end ? [i] : []));
   const sums = { match: 0, match2: 0, recall: { '1': 0, '4': 0, '16': 0 } };
   asked.forEach(({ question, evidence }, q) => {
     const places = evidence.map(segmentsOfTurn);
-    const share = (found: (segment: number) => boolean) => places.filter((own) => own.some(found)).length / places.length;
+    const share = (found: (segment: number) => boolean) =>
+      places.filter((own) => own.some(found)).length / places.length;
     const about = { text: question, vector: questions[q] };
     const episodes = matchEpisodes(about, clusters, embedder).map((m) => m.episode);
     sums.match += share((i) => labels[i] === episodes[0]);

@@ -1,4 +1,5 @@
-// Policies measured on conversations: every question is asked independently of the others, greedily, and compared with its answer.
+// Policies measured on conversations: every question is asked independently of the others,
+// greedily, and compared with its answer.
 import type { OnKept } from '../engine/stage.ts';
 import type { Model } from '../engine/model.ts';
 import { findPolicy } from '../policy/registry.ts';
@@ -17,7 +18,10 @@ export interface EvalSetup {
   readonly policy: string;
   readonly budget: EvalBudget;
   readonly options: Omit<ConversationOptions, 'budget' | 'policy'>;
-  /** The conversation is added in this many parts, with a question that doesn't count after each, so that what is made early has to follow. Default 1. */
+  /**
+   * The conversation is added in this many parts, with a question that doesn't count after each, so
+   * that what is made early has to follow. Default 1.
+   */
   readonly parts?: number;
 }
 
@@ -74,7 +78,10 @@ export interface EvalResult extends Measured {
   readonly decodeTokensPerSecond: number;
   /** Median over questions. */
   readonly firstTokenMs: number;
-  /** Accuracy by topic, and by the distance of the evidence in quarters of the conversation (0: the newest). */
+  /**
+   * Accuracy by topic, and by the distance of the evidence in quarters of the conversation (0: the
+   * newest).
+   */
   readonly byTopic: Readonly<Record<string, Share>>;
   readonly byDistance: Readonly<Record<string, Share>>;
 }
@@ -107,30 +114,63 @@ function lineTokens(model: Model, dialogue: Dialogue): number[] {
   return dialogue.turns.map((turn) => model.tokenizer.encode(turn.line).length);
 }
 
-/** Measures one setup on conversations. Rejects with the signal's reason when aborted, and with what openConversation() throws. */
-export async function evaluate(model: Model, dialogues: readonly Dialogue[], setup: EvalSetup, hooks: EvalHooks = {}): Promise<EvalResult> {
+/**
+ * Measures one setup on conversations. Rejects with the signal's reason when aborted, and with what
+ * openConversation() throws.
+ */
+export async function evaluate(
+  model: Model,
+  dialogues: readonly Dialogue[],
+  setup: EvalSetup,
+  hooks: EvalHooks = {},
+): Promise<EvalResult> {
   const results: DialogueResult[] = [];
   const total = dialogues.reduce((sum, d) => sum + d.questions.length, 0);
   let before = 0;
   for (const [index, dialogue] of dialogues.entries()) {
-    results.push(await evaluateDialogue(model, dialogue, setup, { ...hooks, onProgress: (done) => hooks.onProgress?.(before + done, total) }, index));
+    results.push(
+      await evaluateDialogue(
+        model,
+        dialogue,
+        setup,
+        { ...hooks, onProgress: (done) => hooks.onProgress?.(before + done, total) },
+        index,
+      ),
+    );
     before += dialogue.questions.length;
   }
   return summarise(results);
 }
 
 /** Measures one setup on one conversation. */
-export async function evaluateDialogue(model: Model, dialogue: Dialogue, setup: EvalSetup, hooks: EvalHooks = {}, index = 0): Promise<DialogueResult> {
+export async function evaluateDialogue(
+  model: Model,
+  dialogue: Dialogue,
+  setup: EvalSetup,
+  hooks: EvalHooks = {},
+  index = 0,
+): Promise<DialogueResult> {
   const lengths = lineTokens(model, dialogue);
   const tokens = lengths.reduce((a, b) => a + b, 0);
-  const budget = setup.policy === 'full' ? tokens : 'tokens' in setup.budget ? setup.budget.tokens : Math.max(1, Math.floor(tokens * setup.budget.share));
-  const conversation = openConversation(model, { ...setup.options, policy: findPolicy(setup.policy), budget });
+  const budget =
+    setup.policy === 'full'
+      ? tokens
+      : 'tokens' in setup.budget
+        ? setup.budget.tokens
+        : Math.max(1, Math.floor(tokens * setup.budget.share));
+  const conversation = openConversation(model, {
+    ...setup.options,
+    policy: findPolicy(setup.policy),
+    budget,
+  });
   try {
     hooks.onConversation?.(index, conversation.memory);
     const lines = dialogue.turns.map((t) => t.line);
     const [opening] = new Framing(model.chatTemplate, model.tokenizer.bosText).around();
     const turns = turnSpans(lengths, model.tokenizer.encode(opening).length);
-    const trace = new EvidenceTrace(dialogue.questions.map(({ evidence }) => evidence.map((e) => turns[e])));
+    const trace = new EvidenceTrace(
+      dialogue.questions.map(({ evidence }) => evidence.map((e) => turns[e])),
+    );
     const listen = hooks.onKept?.(index);
     conversation.onKept = (layer, kept) => {
       trace.onKept(layer, kept);
@@ -144,7 +184,8 @@ export async function evaluateDialogue(model: Model, dialogue: Dialogue, setup: 
       },
     };
     const part = Math.ceil(lines.length / (setup.parts ?? 1));
-    const ask = (question: string) => conversation.ask(question, { ...watch, keep: false, maxTokens: REPLY_TOKENS }).text();
+    const ask = (question: string) =>
+      conversation.ask(question, { ...watch, keep: false, maxTokens: REPLY_TOKENS }).text();
     for (let at = 0; at < lines.length; at += part) {
       await conversation.add(lines.slice(at, at + part), watch);
       const early = dialogue.questions.find((q) => q.evidence.every((e) => e < at + part));
@@ -152,7 +193,10 @@ export async function evaluateDialogue(model: Model, dialogue: Dialogue, setup: 
     }
     await conversation.flush(watch);
     const answers: Answer[] = [];
-    for (const [q, { question, answer: expected, topic, evidence }] of dialogue.questions.entries()) {
+    for (const [
+      q,
+      { question, answer: expected, topic, evidence },
+    ] of dialogue.questions.entries()) {
       const answer = await ask(question);
       const { episode, firstTokenMs, recalledTokens } = conversation.statistics;
       const last = Math.max(...evidence.map((e) => turns[e][1]));
@@ -164,7 +208,9 @@ export async function evaluateDialogue(model: Model, dialogue: Dialogue, setup: 
         correct: exactMatch(answer, expected),
         f1: tokenF1(answer, expected),
         topic,
-        ...(evidence.length > 0 && { distance: Math.max(0, 1 - last / turns[turns.length - 1][1]) }),
+        ...(evidence.length > 0 && {
+          distance: Math.max(0, 1 - last / turns[turns.length - 1][1]),
+        }),
         firstTokenMs,
         episode,
         recalledTokens,
@@ -238,12 +284,19 @@ export function summarise(results: readonly DialogueResult[]): EvalResult {
     ),
     firstTokenMs: times[times.length >> 1],
     byTopic: shares(answers, (a) => a.topic),
-    byDistance: shares(answers, (a) => (a.distance === undefined ? undefined : String(Math.min(QUARTERS - 1, Math.floor(a.distance * QUARTERS))))),
+    byDistance: shares(answers, (a) =>
+      a.distance === undefined
+        ? undefined
+        : String(Math.min(QUARTERS - 1, Math.floor(a.distance * QUARTERS))),
+    ),
     answers,
   };
 }
 
-function shares(answers: readonly Answer[], of: (a: Answer) => string | undefined): Record<string, Share> {
+function shares(
+  answers: readonly Answer[],
+  of: (a: Answer) => string | undefined,
+): Record<string, Share> {
   const groups = new Map<string, Answer[]>();
   for (const answer of answers) {
     const key = of(answer);
@@ -252,5 +305,10 @@ function shares(answers: readonly Answer[], of: (a: Answer) => string | undefine
     groups.get(key)!.push(answer);
   }
   const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(sorted.map(([key, own]) => [key, { questions: own.length, accuracy: own.filter((a) => a.correct).length / own.length }]));
+  return Object.fromEntries(
+    sorted.map(([key, own]) => [
+      key,
+      { questions: own.length, accuracy: own.filter((a) => a.correct).length / own.length },
+    ]),
+  );
 }

@@ -1,4 +1,5 @@
-// Where a question's evidence was kept and where it was lost: for each layer and head, from what stays after every block.
+// Where a question's evidence was kept and where it was lost: for each layer and head, from what
+// stays after every block.
 
 /** Tokens [begin, end) of the conversation. */
 export type Span = readonly [begin: number, end: number];
@@ -8,7 +9,9 @@ export interface Explanation {
   readonly tokens: number;
   /** [layers][kv heads]: share of their rows that the cache held when the question came. */
   readonly kept: readonly (readonly number[])[];
-  /** [layers][kv heads]: tokens seen when the share first fell below half; -1 where it never did. */
+  /**
+   * [layers][kv heads]: tokens seen when the share first fell below half; -1 where it never did.
+   */
   readonly lost: readonly (readonly number[])[];
 }
 
@@ -20,7 +23,10 @@ interface Track {
   lost: number[][];
 }
 
-/** Follows the evidence of several questions through the blocks of a conversation, for every episode's cache on its own. */
+/**
+ * Follows the evidence of several questions through the blocks of a conversation, for every
+ * episode's cache on its own.
+ */
 export class EvidenceTrace {
   readonly #spans: readonly (readonly Span[])[];
   #layers: (readonly Int32Array[])[] = [];
@@ -42,13 +48,18 @@ export class EvidenceTrace {
     this.#layers = [];
     if (layers.length === 0) return;
     this.#spans.forEach((spans, q) => {
-      const said = spans.filter(([begin]) => begin < seen).map(([begin, end]): Span => [begin, Math.min(end, seen)]);
+      const said = spans
+        .filter(([begin]) => begin < seen)
+        .map(([begin, end]): Span => [begin, Math.min(end, seen)]);
       const total = said.reduce((sum, [begin, end]) => sum + end - begin, 0);
       if (total === 0) return;
       const key = `${episode} ${q}`;
       const known = this.#tracks.get(key);
       // a cache that is made again begins at the first token again
-      const track = known && known.seen < seen ? known : { seen, kept: [], lost: layers.map((heads) => heads.map(() => -1)) };
+      const track =
+        known && known.seen < seen
+          ? known
+          : { seen, kept: [], lost: layers.map((heads) => heads.map(() => -1)) };
       track.seen = seen;
       track.kept = layers.map((heads, layer) =>
         heads.map((tokens, h) => {
@@ -64,7 +75,13 @@ export class EvidenceTrace {
   /** Undefined where nothing was ever evicted, or the question names no evidence. */
   explain(q: number, episode: number): Explanation | undefined {
     const track = this.#tracks.get(`${episode} ${q}`);
-    return track && { tokens: this.#spans[q].reduce((sum, [begin, end]) => sum + end - begin, 0), kept: track.kept, lost: track.lost };
+    return (
+      track && {
+        tokens: this.#spans[q].reduce((sum, [begin, end]) => sum + end - begin, 0),
+        kept: track.kept,
+        lost: track.lost,
+      }
+    );
   }
 }
 

@@ -1,7 +1,9 @@
 // How wide a text will be, for those who lay it out before anybody has drawn it: an upper bound,
 // from a wide bold face, so that what is laid out fits whatever font a page finds.
 
-/** Widths in thousandths of the font's size; what is not listed takes DEFAULT, beyond Latin WIDE. */
+/**
+ * Widths in thousandths of the font's size; what is not listed takes DEFAULT, beyond Latin WIDE.
+ */
 const WIDTHS: Readonly<Record<string, number>> = widthsOf({
   350: " ijl|'/\\",
   385: '.,:;I!',
@@ -20,7 +22,9 @@ const WIDE = 1350;
 const LATIN_END = 0x250;
 
 function widthsOf(rows: Readonly<Record<number, string>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(rows).flatMap(([width, letters]) => [...letters].map((c) => [c, Number(width)])));
+  return Object.fromEntries(
+    Object.entries(rows).flatMap(([width, letters]) => [...letters].map((c) => [c, Number(width)])),
+  );
 }
 
 /** Pixels that a line takes at most, at a font size in pixels. */
@@ -30,7 +34,10 @@ export function textWidth(text: string, size: number): number {
   return (sum * size) / 1000;
 }
 
-/** Lines of at most `width` pixels, cut between words, within one only where it is longer than a line. */
+/**
+ * Lines of at most `width` pixels, cut between words, within one only where it is longer than a
+ * line.
+ */
 export function wrapText(text: string, width: number, size: number): string[] {
   const lines: string[] = [];
   let line = '';

@@ -7,7 +7,8 @@ export function exactMatch(answer: string, expected: string): boolean {
 
 /** F1 over words (SQuAD's: lower case, no punctuation, no articles). */
 export function tokenF1(answer: string, expected: string): number {
-  const words = (text: string) => (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((w) => !/^(a|an|the)$/.test(w));
+  const words = (text: string) =>
+    (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((w) => !/^(a|an|the)$/.test(w));
   const given = words(answer);
   const wanted = words(expected);
   if (given.length === 0 || wanted.length === 0) return given.length === wanted.length ? 1 : 0;

@@ -1,8 +1,22 @@
 // The page that reports share: one HTML file that needs nothing else.
 import { escapeHtml } from './chart.ts';
 
-/** Colours that keep apart for most kinds of sight (after Okabe and Ito), legible on light and dark. */
-export const PALETTE = ['#7a7f87', '#0072b2', '#d55e00', '#009e73', '#b8860b', '#56a3d9', '#c2559b', '#8c6d3f', '#5b5bd6', '#d14545', '#3f9f9f'];
+/**
+ * Colours that keep apart for most kinds of sight (after Okabe and Ito), legible on light and dark.
+ */
+export const PALETTE = [
+  '#7a7f87',
+  '#0072b2',
+  '#d55e00',
+  '#009e73',
+  '#b8860b',
+  '#56a3d9',
+  '#c2559b',
+  '#8c6d3f',
+  '#5b5bd6',
+  '#d14545',
+  '#3f9f9f',
+];
 
 export const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 
@@ -16,11 +30,21 @@ export function lineStyle(i: number): { color: string; dash?: string } {
 }
 
 /** A table of texts, the first column left, the others right. It scrolls where it is too wide. */
-export function htmlTable(name: string, heads: readonly string[], rows: readonly (readonly string[])[]): string {
+export function htmlTable(
+  name: string,
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const cell = (c: string) => `<td>${escapeHtml(c)}</td>`;
-  const body = rows.map(([first, ...cells]) => `<tr><th scope="row">${escapeHtml(first)}</th>${cells.map(cell).join('')}</tr>`);
+  const body = rows.map(
+    ([first, ...cells]) =>
+      `<tr><th scope="row">${escapeHtml(first)}</th>${cells.map(cell).join('')}</tr>`,
+  );
   const head = heads.map((h) => `<th scope="col">${escapeHtml(h)}</th>`).join('');
-  return `<div class="scroll" role="region" aria-label="${escapeHtml(name)}" tabindex="0"><table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
+  return (
+    `<div class="scroll" role="region" aria-label="${escapeHtml(name)}" ` +
+    `tabindex="0"><table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
+  );
 }
 
 /** Something to do, and the command that does it. */
@@ -33,7 +57,8 @@ export interface NextStep {
 export function nextSteps(steps: readonly NextStep[]): string {
   if (steps.length === 0) return '';
   const items = steps.map(({ what, command }) => {
-    const line = command === undefined ? '' : `<pre tabindex="0"><code>${escapeHtml(command)}</code></pre>`;
+    const line =
+      command === undefined ? '' : `<pre tabindex="0"><code>${escapeHtml(command)}</code></pre>`;
     return `<li>${escapeHtml(what)}${line}</li>`;
   });
   return `<h2>What to do next</h2>\n<ul class="next">${items.join('')}</ul>`;

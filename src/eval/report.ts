@@ -1,6 +1,15 @@
 // A report for people: one HTML file that needs nothing else.
 import { formatBytes } from '../math/format.ts';
-import { type Axis, escapeHtml, figure, lineChart, type Series, standalone, type Strip, stripChart } from './chart.ts';
+import {
+  type Axis,
+  escapeHtml,
+  figure,
+  lineChart,
+  type Series,
+  standalone,
+  type Strip,
+  stripChart,
+} from './chart.ts';
 import type { EvalResult } from './evaluate.ts';
 import { htmlTable, lineStyle, type NextStep, nextSteps, page, percent } from './page.ts';
 
@@ -23,7 +32,10 @@ export interface ReportData {
   readonly results: readonly EvalResult[];
   readonly budgetText: string;
   /** Accuracy of each policy at several budgets, as shares of the conversation. */
-  readonly sweep: readonly { readonly policy: string; readonly points: readonly (readonly [share: number, accuracy: number])[] }[];
+  readonly sweep: readonly {
+    readonly policy: string;
+    readonly points: readonly (readonly [share: number, accuracy: number])[];
+  }[];
   readonly sweepQuestions: number;
   readonly traces: readonly CacheTrace[];
   readonly traceTokens: number;
@@ -39,7 +51,9 @@ function stylesOf(data: ReportData): Style {
 }
 
 function accuracyPlot(data: ReportData, style: Style, width?: number): string {
-  const shares = [...new Set(data.sweep.flatMap((s) => s.points.map(([x]) => x)))].sort((a, b) => a - b);
+  const shares = [...new Set(data.sweep.flatMap((s) => s.points.map(([x]) => x)))].sort(
+    (a, b) => a - b,
+  );
   const share = (s: number) => (s >= 1 ? 'all' : `1/${Math.round(1 / s)}`);
   const x: Axis = {
     label: 'budget as a share of the conversation',
@@ -71,7 +85,9 @@ function bytesAxis(most: number): [bytes: number, text: string][] {
 
 function memoryPlot(data: ReportData, style: Style, width?: number): string {
   const quarters = [0, 0.25, 0.5, 0.75, 1];
-  const most = Math.max(...data.traces.flatMap((t) => [t.promisedCacheBytes, ...t.points.map(([, b]) => b)]));
+  const most = Math.max(
+    ...data.traces.flatMap((t) => [t.promisedCacheBytes, ...t.points.map(([, b]) => b)]),
+  );
   const bytes = (b: number) => formatBytes(Math.round(b));
   const x: Axis = {
     label: 'tokens taken in',
@@ -83,9 +99,15 @@ function memoryPlot(data: ReportData, style: Style, width?: number): string {
     ticks: bytesAxis(most),
     format: bytes,
   };
-  const traces = data.traces.map((t): Series => ({ name: t.policy, ...style(t.policy), points: [[0, 0], ...t.points] }));
+  const traces = data.traces.map((t): Series => ({
+    name: t.policy,
+    ...style(t.policy),
+    points: [[0, 0], ...t.points],
+  }));
   // policies without a patched prompt promise alike; the longest prompt promises most
-  const bounded = data.traces.filter((t) => t.policy !== 'full').sort((a, b) => a.promisedCacheBytes - b.promisedCacheBytes);
+  const bounded = data.traces
+    .filter((t) => t.policy !== 'full')
+    .sort((a, b) => a.promisedCacheBytes - b.promisedCacheBytes);
   const bounds = [...new Set([bounded[0], bounded[bounded.length - 1]])];
   const promises = bounds
     .filter((t) => t !== undefined)
@@ -113,16 +135,30 @@ function keptPlot(data: ReportData, style: Style): string {
         color: style(t.policy).color,
         lines: t.kept.map((tokens) => {
           const bins = new Array<number>(BINS).fill(0);
-          for (const token of tokens) bins[Math.min(BINS - 1, Math.floor(token / perBin))] += 1 / perBin;
+          for (const token of tokens)
+            bins[Math.min(BINS - 1, Math.floor(token / perBin))] += 1 / perBin;
           return bins.map((b) => Math.min(1, b));
         }),
       };
     });
-  return stripChart(strips, 'The conversation from left to right; a line a layer and kv head, darker where more rows were kept.');
+  return stripChart(
+    strips,
+    'The conversation from left to right; a line a layer and kv head, darker where more rows ' +
+      'were kept.',
+  );
 }
 
 function table(data: ReportData): string {
-  const heads = ['policy', 'accuracy', 'tokens kept', 'F1', 'cache at peak', 'promised', 'prefill', 'tokens/s'];
+  const heads = [
+    'policy',
+    'accuracy',
+    'tokens kept',
+    'F1',
+    'cache at peak',
+    'promised',
+    'prefill',
+    'tokens/s',
+  ];
   const rows = data.results.map((r) => [
     r.policy,
     percent(r.accuracy),
@@ -143,7 +179,11 @@ function summary(data: ReportData): string {
   const best = [...others].sort((a, b) => b.accuracy - a.accuracy)[0];
   if (!full || !best) return '';
   const times = (full.peakCacheBytes / best.peakCacheBytes).toFixed(1);
-  return `<p><strong>${escapeHtml(best.policy)} answered ${percent(best.accuracy)} of the questions from ${escapeHtml(data.budgetText)} of the cache rows; the full cache, ${times} times as large at its peak, ${percent(full.accuracy)}.</strong></p>`;
+  return (
+    `<p><strong>${escapeHtml(best.policy)} answered ${percent(best.accuracy)} of the ` +
+    `questions from ${escapeHtml(data.budgetText)} of the cache rows; the full cache, ${times} ` +
+    `times as large at its peak, ${percent(full.accuracy)}.</strong></p>`
+  );
 }
 
 /** The plots as SVG files of their own, by name. */

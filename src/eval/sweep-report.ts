@@ -1,4 +1,5 @@
-// A sweep as a page for people: which policy wins at which budget, how sure that is, what it costs, and where questions were lost.
+// A sweep as a page for people: which policy wins at which budget, how sure that is, what it costs,
+// and where questions were lost.
 import { formatBytes } from '../math/format.ts';
 import { escapeHtml, figure, lineChart, plate, type Series } from './chart.ts';
 import type { Answer, EvalResult } from './evaluate.ts';
@@ -24,7 +25,13 @@ function lineOf(r: EvalResult): string {
   return labelOf({ ...r, budget: 0 }).replace(' 0', '');
 }
 
-function accuracyChart(report: SweepReport, title: string, xLabel: string, x: (r: EvalResult) => number, tick: (value: number) => string): string {
+function accuracyChart(
+  report: SweepReport,
+  title: string,
+  xLabel: string,
+  x: (r: EvalResult) => number,
+  tick: (value: number) => string,
+): string {
   const others = report.results.filter((r) => r.policy !== 'full');
   if (others.length === 0) return '';
   const names = [...new Set(others.map(lineOf))];
@@ -34,10 +41,15 @@ function accuracyChart(report: SweepReport, title: string, xLabel: string, x: (r
   const apart = (v: number, w: number) => Math.abs(Math.log(v / w)) > range / MOST_TICKS;
   const last = values[values.length - 1];
   const shown: number[] = [];
-  for (const v of values) if (shown.every((k) => apart(v, k)) && (v === last || apart(v, last))) shown.push(v);
-  const ticks = (shown.length > 1 ? shown : [last / 2, last, last * 2]).map((v): [number, string] => [v, tick(v)]);
+  for (const v of values)
+    if (shown.every((k) => apart(v, k)) && (v === last || apart(v, last))) shown.push(v);
+  const ticks = (shown.length > 1 ? shown : [last / 2, last, last * 2]).map(
+    (v): [number, string] => [v, tick(v)],
+  );
   const series = names.map((name, i): Series => {
-    const points = others.filter((r) => lineOf(r) === name).map((r): [number, number] => [x(r), r.accuracy]);
+    const points = others
+      .filter((r) => lineOf(r) === name)
+      .map((r): [number, number] => [x(r), r.accuracy]);
     return { name, ...lineStyle(i + 1), points: points.sort((a, b) => a[0] - b[0]) };
   });
   const full = report.results.find((r) => r.policy === 'full');
@@ -46,9 +58,16 @@ function accuracyChart(report: SweepReport, title: string, xLabel: string, x: (r
       name: 'full',
       color: lineStyle(0).color,
       dash: '5 4',
-      points: [ticks[0], ticks[ticks.length - 1]].map(([v]): [number, number] => [v, full.accuracy]),
+      points: [ticks[0], ticks[ticks.length - 1]].map(([v]): [number, number] => [
+        v,
+        full.accuracy,
+      ]),
     });
-  const y = { label: 'questions answered right', ticks: [0, 0.25, 0.5, 0.75, 1].map((v): [number, string] => [v, `${100 * v}%`]), format: percent };
+  const y = {
+    label: 'questions answered right',
+    ticks: [0, 0.25, 0.5, 0.75, 1].map((v): [number, string] => [v, `${100 * v}%`]),
+    format: percent,
+  };
   const over = { label: xLabel, scale: 'log', ticks, format: tick } as const;
   return figure((width) => lineChart(title, over, y, series, { markers: true, width }));
 }
@@ -57,7 +76,19 @@ function results(report: SweepReport): string {
   const full = report.results.find((r) => r.policy === 'full');
   return htmlTable(
     'results',
-    ['policy', 'accuracy', '95% interval', 'tokens kept', 'of full', 'F1', 'cache at peak', 'promised', 'first token', 'prefill/s', 'decode/s'],
+    [
+      'policy',
+      'accuracy',
+      '95% interval',
+      'tokens kept',
+      'of full',
+      'F1',
+      'cache at peak',
+      'promised',
+      'first token',
+      'prefill/s',
+      'decode/s',
+    ],
     report.results.map((r) => [
       lineOf(r),
       percent(r.accuracy),
@@ -79,17 +110,29 @@ function comparisons(report: SweepReport): string {
   return htmlTable(
     'differences',
     ['', 'against', 'difference in points', '95% interval'],
-    report.comparisons.map(({ a, b, difference: d }) => [a, b, points(d.mean), `${points(d.low)} to ${points(d.high)}`]),
+    report.comparisons.map(({ a, b, difference: d }) => [
+      a,
+      b,
+      points(d.mean),
+      `${points(d.low)} to ${points(d.high)}`,
+    ]),
   );
 }
 
-function groups(report: SweepReport, of: (r: EvalResult) => EvalResult['byTopic'], name: (key: string) => string): string {
+function groups(
+  report: SweepReport,
+  of: (r: EvalResult) => EvalResult['byTopic'],
+  name: (key: string) => string,
+): string {
   const keys = [...new Set(report.results.flatMap((r) => Object.keys(of(r))))].sort();
   if (keys.length === 0) return '<p>The data does not tell.</p>';
   return htmlTable(
     'accuracy by group',
     ['policy', ...keys.map(name)],
-    report.results.map((r) => [labelOf(r), ...keys.map((key) => (of(r)[key] ? percent(of(r)[key].accuracy) : ''))]),
+    report.results.map((r) => [
+      labelOf(r),
+      ...keys.map((key) => (of(r)[key] ? percent(of(r)[key].accuracy) : '')),
+    ]),
   );
 }
 
@@ -97,7 +140,10 @@ function groups(report: SweepReport, of: (r: EvalResult) => EvalResult['byTopic'
 const LOST_UNITS = 1000;
 const ROW = 13;
 
-/** A line a layer and head, from where the evidence was said to where most of its rows were gone, or to the end where they were kept. */
+/**
+ * A line a layer and head, from where the evidence was said to where most of its rows were gone, or
+ * to the end where they were kept.
+ */
 function lostChart({ evidence, distance = 0 }: Answer, tokens: number): string {
   if (!evidence) return '';
   const scale = (token: number) => Math.round((token / tokens) * LOST_UNITS);
@@ -108,11 +154,19 @@ function lostChart({ evidence, distance = 0 }: Answer, tokens: number): string {
     heads.forEach((lost, h) => {
       const width = Math.max(3, scale(lost < 0 ? tokens : lost) - said);
       const shade = lost < 0 ? '#009e73' : '#d55e00';
-      bars.push(`<path d="M${said} ${names.length * ROW + 1}h${width}v${ROW - 2}h-${width}z" fill="${shade}"/>`);
+      bars.push(
+        `<path d="M${said} ${names.length * ROW + 1}h${width}v${ROW - 2}h-${width}z" ` +
+          `fill="${shade}"/>`,
+      );
       names.push(`${layer}.${h}: ${percent(evidence.kept[layer][h])}`);
     });
   });
-  const drawing = plate(LOST_UNITS, names.length * ROW, 'where the evidence was kept and lost', bars.join(''));
+  const drawing = plate(
+    LOST_UNITS,
+    names.length * ROW,
+    'where the evidence was kept and lost',
+    bars.join(''),
+  );
   return `<div class="lost"><div>${names.join('<br>')}</div>${drawing}</div>`;
 }
 
@@ -123,15 +177,24 @@ function explained(report: SweepReport): string {
     const tokens = Math.round(r.tokens / new Set(r.answers.map((o) => o.conversation)).size);
     const shown = all.slice(0, EXPLAINED).map((a) => {
       const own = r.answers.filter((o) => o.conversation === a.conversation);
-      const episode = a.episode === undefined ? '' : ` It was answered from episode ${a.episode + 1}.`;
+      const episode =
+        a.episode === undefined ? '' : ` It was answered from episode ${a.episode + 1}.`;
       const recalled = a.recalledTokens > 0 ? ` ${a.recalledTokens} tokens were recalled.` : '';
-      return `<h3>${escapeHtml(a.question)}</h3><p>Expected ${escapeHtml(a.expected)}, answered ${escapeHtml(a.answer || 'nothing')} (one of ${own.length} about ${escapeHtml(a.conversation)}).${episode}${recalled}</p>${lostChart(a, tokens)}`;
+      return (
+        `<h3>${escapeHtml(a.question)}</h3><p>Expected ${escapeHtml(a.expected)}, answered ` +
+        `${escapeHtml(a.answer || 'nothing')} (one of ${own.length} about ` +
+        `${escapeHtml(a.conversation)}).${episode}${recalled}</p>${lostChart(a, tokens)}`
+      );
     });
     const wrong = `${all.length} of ${r.answers.length} answered wrongly`;
     const more = shown.length < all.length ? `, the first ${shown.length} of them` : '';
-    return [`<details><summary>${escapeHtml(labelOf(r))}: ${wrong}${more}</summary>${shown.join('\n')}</details>`];
+    return [
+      `<details><summary>${escapeHtml(labelOf(r))}: ` +
+        `${wrong}${more}</summary>${shown.join('\n')}</details>`,
+    ];
   });
-  if (sections.length === 0) return '<p>No question was answered wrongly by a policy that evicts.</p>';
+  if (sections.length === 0)
+    return '<p>No question was answered wrongly by a policy that evicts.</p>';
   return sections.join('\n').replace('<details>', '<details open>');
 }
 

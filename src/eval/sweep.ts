@@ -1,5 +1,6 @@
-// Many setups on many conversations: units of work that finished ones are kept of, so that a sweep goes on where it was interrupted, and that
-// several processes can share. A unit's result depends on its seed alone, not on who did it or when (but for its times).
+// Many setups on many conversations: units of work that finished ones are kept of, so that a sweep
+// goes on where it was interrupted, and that several processes can share. A unit's result depends
+// on its seed alone, not on who did it or when (but for its times).
 import { hashText } from '../math/rng.ts';
 import { bootstrapDifference, type Interval } from './bootstrap.ts';
 import { type DialogueResult, type EvalResult, type EvalSetup, summarise } from './evaluate.ts';
@@ -43,8 +44,9 @@ export function sweepKey(parts: unknown): string {
 }
 
 /**
- * Runs all units and sums them up, a result a setup. Finished units are appended to `journal` as JSON lines, and those that it already
- * holds of this sweep are not done again; a line that was cut off is. Rejects with the first unit's error; what was finished stays in the journal.
+ * Runs all units and sums them up, a result a setup. Finished units are appended to `journal` as
+ * JSON lines, and those that it already holds of this sweep are not done again; a line that was cut
+ * off is. Rejects with the first unit's error; what was finished stays in the journal.
  */
 export async function runSweep(
   key: string,
@@ -56,9 +58,12 @@ export async function runSweep(
 ): Promise<EvalResult[]> {
   const done = new Map<string, DialogueResult>();
   const nameOf = ({ setup, dialogue }: Unit) => `${setup} ${dialogue}`;
-  for (const line of journal ? linesOf(await journal.read()) : []) if (line.sweep === key) done.set(nameOf(line), line.result);
+  for (const line of journal ? linesOf(await journal.read()) : [])
+    if (line.sweep === key) done.set(nameOf(line), line.result);
   const resumed = done.size;
-  const units = setups.flatMap((_, setup) => Array.from({ length: dialogues }, (__, dialogue): Unit => ({ setup, dialogue })));
+  const units = setups.flatMap((_, setup) =>
+    Array.from({ length: dialogues }, (__, dialogue): Unit => ({ setup, dialogue })),
+  );
   const waiting = units.filter((unit) => !done.has(nameOf(unit)));
   onProgress(done.size, units.length, resumed);
   const work = async () => {
@@ -72,7 +77,11 @@ export async function runSweep(
   const all = await Promise.allSettled(Array.from({ length: workers.count }, work));
   const failed = all.find((r) => r.status === 'rejected');
   if (failed) throw failed.reason;
-  return setups.map((_, setup) => summarise(Array.from({ length: dialogues }, (__, dialogue) => done.get(nameOf({ setup, dialogue }))!)));
+  return setups.map((_, setup) =>
+    summarise(
+      Array.from({ length: dialogues }, (__, dialogue) => done.get(nameOf({ setup, dialogue }))!),
+    ),
+  );
 }
 
 function linesOf(text: string): Line[] {
@@ -87,14 +96,31 @@ function linesOf(text: string): Line[] {
 
 /** What tells a result from the others of a sweep, for people. */
 export function labelOf(r: EvalResult): string {
-  const parts = [r.policy, r.policy === 'full' ? '' : String(r.budget), r.heads === 'uniform' ? '' : r.heads, r.layers === 'uniform' ? '' : r.layers];
-  return [...parts, r.cacheType === 'f16' ? '' : r.cacheType, r.recall > 0 ? `recall ${r.recall}` : ''].filter((p) => p !== '').join(' ');
+  const parts = [
+    r.policy,
+    r.policy === 'full' ? '' : String(r.budget),
+    r.heads === 'uniform' ? '' : r.heads,
+    r.layers === 'uniform' ? '' : r.layers,
+  ];
+  return [
+    ...parts,
+    r.cacheType === 'f16' ? '' : r.cacheType,
+    r.recall > 0 ? `recall ${r.recall}` : '',
+  ]
+    .filter((p) => p !== '')
+    .join(' ');
 }
 
-/** Every result against `full` of the same sweep, and against the best other result at its budget. */
+/**
+ * Every result against `full` of the same sweep, and against the best other result at its budget.
+ */
 export function compare(results: readonly EvalResult[]): Comparison[] {
   const right = (r: EvalResult) => r.answers.map((a) => (a.correct ? 1 : 0));
-  const pair = (a: EvalResult, b: EvalResult): Comparison => ({ a: labelOf(a), b: labelOf(b), difference: bootstrapDifference(right(a), right(b)) });
+  const pair = (a: EvalResult, b: EvalResult): Comparison => ({
+    a: labelOf(a),
+    b: labelOf(b),
+    difference: bootstrapDifference(right(a), right(b)),
+  });
   const full = results.find((r) => r.policy === 'full');
   const others = results.filter((r) => r !== full);
   return others.flatMap((r) => {

@@ -29,11 +29,20 @@ const dispensable = ['F1', 'prefill', 'tok/s', 'first', '95%', 'promised', 'cach
 const MOST_LETTERS = 99;
 const GAP = 2;
 
-/** One line a result, the first column left, the others right, and what the columns mean. No line is longer than `width`. */
+/**
+ * One line a result, the first column left, the others right, and what the columns mean. No line is
+ * longer than `width`.
+ */
 export function resultTable(results: readonly EvalResult[], width = MOST_LETTERS): string {
-  let shown = columns.filter(([title, cell]) => !varying.has(title) || new Set(results.map(cell)).size > 1);
-  const rowsOf = () => [shown.map(([title]) => title), ...results.map((r) => shown.map(([, cell]) => cell(r)))];
-  const widthsOf = (rows: string[][]) => shown.map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  let shown = columns.filter(
+    ([title, cell]) => !varying.has(title) || new Set(results.map(cell)).size > 1,
+  );
+  const rowsOf = () => [
+    shown.map(([title]) => title),
+    ...results.map((r) => shown.map(([, cell]) => cell(r))),
+  ];
+  const widthsOf = (rows: string[][]) =>
+    shown.map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   const total = () => widthsOf(rowsOf()).reduce((sum, w) => sum + w + GAP, -GAP);
   const left: string[] = [];
   for (const title of dispensable) {
@@ -43,7 +52,11 @@ export function resultTable(results: readonly EvalResult[], width = MOST_LETTERS
   }
   const rows = rowsOf();
   const widths = widthsOf(rows);
-  const lines = rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' '.repeat(GAP)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join(' '.repeat(GAP)),
+  );
   const questions = `${results[0]?.questions ?? 0} questions each.`;
   const meaning = [
     ['kept', 'tokens a head'],
@@ -53,7 +66,11 @@ export function resultTable(results: readonly EvalResult[], width = MOST_LETTERS
     ['first', 'median time to the first token'],
   ].filter(([title]) => shown.some(([name]) => name === title));
   const rest = left.length > 0 ? [`Left out for want of room: ${left.join(', ')}.`] : [];
-  const words = [questions, ...meaning.map(([title, what], i) => `${title}: ${what}${i < meaning.length - 1 ? ';' : '.'}`), ...rest];
+  const words = [
+    questions,
+    ...meaning.map(([title, what], i) => `${title}: ${what}${i < meaning.length - 1 ? ';' : '.'}`),
+    ...rest,
+  ];
   return [...lines, '', ...folded(words.join(' '), width)].join('\n');
 }
 

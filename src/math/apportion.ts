@@ -1,16 +1,23 @@
 // Whole numbers with an exact total.
 
 /**
- * Shares `total` by weight between `floor` and `cap` each, in whole numbers that sum to exactly `total`
- * (or to all caps together where the total exceeds them).
+ * Shares `total` by weight between `floor` and `cap` each, in whole numbers that sum to exactly
+ * `total` (or to all caps together where the total exceeds them).
  *
- * Water-filling: share what is left by weight; if some fall below the floor fix them all there, else if some exceed the cap fix
- * them all there; repeat with the rest; then largest remainder, ties to the lower index (algorithms, section 3.4).
+ * Water-filling: share what is left by weight; if some fall below the floor fix them all there,
+ * else if some exceed the cap fix them all there; repeat with the rest; then largest remainder,
+ * ties to the lower index (algorithms, section 3.4).
  */
-export function apportion(total: number, weights: readonly number[], floor: number, cap: number): number[] {
+export function apportion(
+  total: number,
+  weights: readonly number[],
+  floor: number,
+  cap: number,
+): number[] {
   const n = weights.length;
   if (cap * n <= total) return weights.map(() => cap);
-  if (floor * n > total) throw new RangeError(`${n} shares of at least ${floor} exceed the total of ${total}`);
+  if (floor * n > total)
+    throw new RangeError(`${n} shares of at least ${floor} exceed the total of ${total}`);
   const fixed = new Map<number, number>();
   let shares: number[] = [];
   // each turn fixes at least one share
@@ -19,7 +26,9 @@ export function apportion(total: number, weights: readonly number[], floor: numb
     let left = total;
     for (const value of fixed.values()) left -= value;
     const sum = free.reduce((s, i) => s + weights[i], 0);
-    shares = weights.map((w, i) => fixed.get(i) ?? (sum > 0 ? (left * w) / sum : left / free.length));
+    shares = weights.map(
+      (w, i) => fixed.get(i) ?? (sum > 0 ? (left * w) / sum : left / free.length),
+    );
     const low = free.filter((i) => shares[i] < floor);
     const high = low.length > 0 ? [] : free.filter((i) => shares[i] > cap);
     for (const i of low) fixed.set(i, floor);

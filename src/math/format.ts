@@ -1,6 +1,14 @@
 // Byte counts as people write them.
 
-const UNITS = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 } as const;
+const UNITS = {
+  B: 1,
+  KB: 2 ** 10,
+  MB: 2 ** 20,
+  GB: 2 ** 30,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+} as const;
 
 /** '64MB' -> 67108864 (units of 1024); undefined where the text is no byte count. */
 export function parseBytes(text: string): number | undefined {
@@ -12,6 +20,7 @@ export function parseBytes(text: string): number | undefined {
 /** 67108864 -> '64.0 MB', rounded up so that the text is never less than the number. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  const [unit, size] = bytes < 2 ** 20 ? ['KB', 2 ** 10] : bytes < 2 ** 30 ? ['MB', 2 ** 20] : ['GB', 2 ** 30];
+  const [unit, size] =
+    bytes < 2 ** 20 ? ['KB', 2 ** 10] : bytes < 2 ** 30 ? ['MB', 2 ** 20] : ['GB', 2 ** 30];
   return `${(Math.ceil((bytes / Number(size)) * 10) / 10).toFixed(1)} ${unit}`;
 }

@@ -23,7 +23,10 @@ import type { ModelSource } from './source.ts';
 /** Headers as fetch takes them. */
 export type LoadHeaders = Headers | Readonly<Record<string, string>> | [string, string][];
 /** What fetches: the platform's fetch, or what behaves like it. */
-export type LoadFetch = (url: string, init?: { headers?: LoadHeaders; signal?: AbortSignal | null; redirect?: 'follow' }) => Promise<Response>;
+export type LoadFetch = (
+  url: string,
+  init?: { headers?: LoadHeaders; signal?: AbortSignal | null; redirect?: 'follow' },
+) => Promise<Response>;
 
 /** A try that failed, and the next one. */
 export interface LoadRetry {
@@ -148,14 +151,16 @@ class Download implements ModelSource {
     this.#onRetry = options.onRetry;
     // taken off the options: fetch called as a method of anything else is refused by browsers
     const fetcher = options.fetch ?? globalThis.fetch;
-    if (typeof fetcher !== 'function') throw new UnsupportedError(`${this.name}: this runtime has no fetch: give one by option`);
+    if (typeof fetcher !== 'function')
+      throw new UnsupportedError(`${this.name}: this runtime has no fetch: give one by option`);
     this.#fetch = fetcher;
     this.#headers = readHeaders(options.headers);
     const target = new URL(url);
     target.hash = '';
     if (!this.#local) {
       // fetch refuses URLs with a user; what it means is this header
-      if ((url.username || url.password) && !this.#headers.has('authorization')) this.#headers.set('authorization', basic(url));
+      if ((url.username || url.password) && !this.#headers.has('authorization'))
+        this.#headers.set('authorization', basic(url));
       target.username = '';
       target.password = '';
       if (!this.#headers.has('accept-encoding')) this.#headers.set('accept-encoding', 'identity');
@@ -172,7 +177,10 @@ class Download implements ModelSource {
   /** Waits for the first bytes, and says what they are where they are a page. */
   async begin(): Promise<void> {
     while (this.#end === 0 && !this.#finished) await this.#receive();
-    if (this.#end === 0) throw new ModelFormatError(`${this.name}: the answer is empty (0 bytes), expected a GGUF file: check the URL`);
+    if (this.#end === 0)
+      throw new ModelFormatError(
+        `${this.name}: the answer is empty (0 bytes), expected a GGUF file: check the URL`,
+      );
     const text = new TextDecoder().decode(this.#chunks[0].subarray(0, 64)).trimStart();
     if (text.startsWith('GGUF')) return;
     if (text.startsWith('<') || /html/.test(this.#contentType))
@@ -182,7 +190,10 @@ class Download implements ModelSource {
           'file itself (on Hugging Face /resolve/, not /blob/), and `headers` if it needs a token',
       );
     if (/json/.test(this.#contentType))
-      throw new ModelFormatError(`${this.name}: is ${this.#contentType}, not a GGUF file: check that the URL is that of the file itself`);
+      throw new ModelFormatError(
+        `${this.name}: is ${this.#contentType}, not a GGUF file: check that the URL is that of ` +
+          `the file itself`,
+      );
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -204,7 +215,11 @@ class Download implements ModelSource {
   forget(offset: number): void {
     this.#floor = Math.max(this.#floor, offset);
     let dropped = 0;
-    while (dropped < this.#chunks.length && this.#begin + this.#chunks[dropped].length <= this.#floor) this.#begin += this.#chunks[dropped++].length;
+    while (
+      dropped < this.#chunks.length &&
+      this.#begin + this.#chunks[dropped].length <= this.#floor
+    )
+      this.#begin += this.#chunks[dropped++].length;
     if (dropped > 0) this.#chunks = this.#chunks.slice(dropped);
   }
 
@@ -251,8 +266,12 @@ class Download implements ModelSource {
     const control = new AbortController();
     this.#control = control;
     const fetcher = this.#fetch;
-    const request = (async () => fetcher(this.#target, { headers, signal: control.signal, redirect: 'follow' }))();
-    const response = await this.#wait(request, (late) => void late?.body?.cancel?.().catch(() => {}));
+    const request = (async () =>
+      fetcher(this.#target, { headers, signal: control.signal, redirect: 'follow' }))();
+    const response = await this.#wait(
+      request,
+      (late) => void late?.body?.cancel?.().catch(() => {}),
+    );
     // not instanceof: other fetches have classes of their own
     if (typeof response?.status !== 'number' || typeof response.headers?.get !== 'function')
       throw new Final(new OptionError(`${this.name}: \`fetch\` gave no Response`));
@@ -292,10 +311,12 @@ class Download implements ModelSource {
       // other origins may hide Content-Range: then the length must tell
       start = range?.start ?? offset;
       total = range?.total ?? (length === undefined ? undefined : start + length);
-      if (range && range.start === undefined) throw this.#odd(`answered 206 with Content-Range '${headers.get('content-range')}'`);
+      if (range && range.start === undefined)
+        throw this.#odd(`answered 206 with Content-Range '${headers.get('content-range')}'`);
       if (!range && (total === undefined || (!first && total !== this.#total)))
         throw this.#odd('answered 206 without a Content-Range that says which part it is');
-      if (start > this.#end) throw this.#odd(`sent bytes from ${start}, asked for those from ${offset}`);
+      if (start > this.#end)
+        throw this.#odd(`sent bytes from ${start}, asked for those from ${offset}`);
       this.#partEnd = range?.end;
     }
     if (!first && this.#total !== undefined && total !== undefined && total !== this.#total)
@@ -317,7 +338,8 @@ class Download implements ModelSource {
     this.#sentAgain += Math.max(0, twice);
     if (this.#sentAgain > MOST_SENT_AGAIN * Math.max(this.#end, SENT_AGAIN_BYTES))
       throw this.#odd('sends the file from its beginning each time (it takes no ranges)');
-    if (typeof response.body.getReader !== 'function') throw new Final(new OptionError(`${this.name}: \`fetch\` gives a body that is no stream`));
+    if (typeof response.body.getReader !== 'function')
+      throw new Final(new OptionError(`${this.name}: \`fetch\` gives a body that is no stream`));
     this.#at = start;
     this.#start = start;
     this.#partBegin = this.#end;
@@ -331,14 +353,16 @@ class Download implements ModelSource {
       this.#ranges = false;
       throw new Fault('answered 416', 'always', TRY_LATER);
     }
-    if (total !== this.#end) throw new Final(this.#changed(`it is ${total} bytes long, and ${this.#end} were read`));
+    if (total !== this.#end)
+      throw new Final(this.#changed(`it is ${total} bytes long, and ${this.#end} were read`));
     // the length it told before was wrong; this is the end
     this.#total = total;
     this.#finished = true;
   }
 
   #take(value: Uint8Array): void {
-    if (!(value instanceof Uint8Array)) throw new Final(new OptionError(`${this.name}: \`fetch\` gives a body that is not bytes`));
+    if (!(value instanceof Uint8Array))
+      throw new Final(new OptionError(`${this.name}: \`fetch\` gives a body that is not bytes`));
     const known = this.#end - this.#at;
     if (known > 0) this.#compare(value, this.#at);
     this.#at += value.length;
@@ -350,7 +374,8 @@ class Download implements ModelSource {
     this.#attempt = 0;
     this.#sameEnds = 0;
     this.#progressAt = performance.now();
-    if (this.#total !== undefined && this.#end > this.#total) throw this.#odd(`sends more than the ${this.#total} bytes it announced (compressed?)`);
+    if (this.#total !== undefined && this.#end > this.#total)
+      throw this.#odd(`sends more than the ${this.#total} bytes it announced (compressed?)`);
     this.forget(this.#floor);
   }
 
@@ -366,14 +391,17 @@ class Download implements ModelSource {
     const tailBegin = this.#end - this.#tailLength;
     const from = Math.max(at, tailBegin);
     const to = Math.min(at + value.length, this.#end);
-    for (let i = from; i < to; i++) if (value[i - at] !== this.#tail[i - tailBegin]) throw new Final(this.#changed(`byte ${i} is another now`));
+    for (let i = from; i < to; i++)
+      if (value[i - at] !== this.#tail[i - tailBegin])
+        throw new Final(this.#changed(`byte ${i} is another now`));
   }
 
   /** An answer ended in order: so does the file, or there is more to ask for. */
   #ended(): void {
     const total = this.#total;
     const end = this.#end;
-    if (this.#at < end) throw new Fault(`it ended at byte ${this.#at}, and ${end} were read before`, 'always', '');
+    if (this.#at < end)
+      throw new Fault(`it ended at byte ${this.#at}, and ${end} were read before`, 'always', '');
     if (total === undefined ? this.#partEnd === undefined : end >= total) {
       this.#finished = true;
       this.#drop();
@@ -421,11 +449,18 @@ class Download implements ModelSource {
 
   #givenUp({ reason, advice, waitMs = 0, cause }: Fault): Error {
     const options = { cause: cause === undefined ? undefined : maskCause(cause, this.#url) };
-    if (this.#local) return new OptionError(`${this.name}: ${reason}: it was revoked, is damaged, or belongs to another page or worker`, options);
+    if (this.#local)
+      return new OptionError(
+        `${this.name}: ${reason}: it was revoked, is damaged, or belongs to another page or worker`,
+        options,
+      );
     const place = this.#end === 0 ? '' : `, at byte ${this.#end}${this.#of()}`;
     const tries = this.#attempt === 0 ? '' : `, ${this.#attempt + 1} times`;
     const wait = waitMs > LONGEST_DELAY_MS ? ` and asks to wait ${Math.ceil(waitMs / 1000)} s` : '';
-    const what = this.#sameEnds < MOST_SAME_ENDS ? advice : 'it ends there every time, so the length it tells is wrong or its copy was cut off';
+    const what =
+      this.#sameEnds < MOST_SAME_ENDS
+        ? advice
+        : 'it ends there every time, so the length it tells is wrong or its copy was cut off';
     const told = `${this.name}: ${reason}${wait}${place}${tries}: ${what}`;
     return new NetworkError(told, options);
   }
@@ -433,7 +468,8 @@ class Download implements ModelSource {
   /** What a status means. */
   #refused(status: number, statusText: string, headers: Headers): Fault | Final {
     const said = `answered ${status}${statusText ? ` ${statusText}` : ''}`;
-    if (status === 429 || status === 408 || status === 425 || status >= 500) return new Fault(said, 'always', TRY_LATER, { waitMs: retryAfterMs(headers) });
+    if (status === 429 || status === 408 || status === 425 || status >= 500)
+      return new Fault(said, 'always', TRY_LATER, { waitMs: retryAfterMs(headers) });
     const place = this.#end === 0 ? '' : ` when it was to go on at byte ${this.#end}`;
     const answer = `${this.name}: ${said}${place}`;
     if (status === 401 || status === 403 || status === 407)
@@ -445,8 +481,14 @@ class Download implements ModelSource {
         ),
       );
     if (status === 404 || status === 410)
-      return new Final(new OptionError(`${answer}: there is no such file. Check the URL; private files are hidden like that too (option \`headers\`)`));
-    if (status === 0) return new Final(new OptionError(`${answer}: an opaque answer; \`fetch\` must use CORS`));
+      return new Final(
+        new OptionError(
+          `${answer}: there is no such file. Check the URL; private files are hidden like that ` +
+            `too (option \`headers\`)`,
+        ),
+      );
+    if (status === 0)
+      return new Final(new OptionError(`${answer}: an opaque answer; \`fetch\` must use CORS`));
     return new Final(new OptionError(`${answer}: expected 200 and a GGUF file, check the URL`));
   }
 
@@ -455,12 +497,18 @@ class Download implements ModelSource {
   }
 
   #changed(how: string): NetworkError {
-    return new NetworkError(`${this.name}: the file changed while it was read, at byte ${this.#end}${this.#of()}: ` + `${how}. Load it again`);
+    return new NetworkError(
+      `${this.name}: the file changed while it was read, at byte ${this.#end}${this.#of()}: ` +
+        `${how}. Load it again`,
+    );
   }
 
   #odd(what: string): Final {
     return new Final(
-      new NetworkError(`${this.name}: the server ${what}, at byte ${this.#end}${this.#of()}: load from another server, or download the file and load that`),
+      new NetworkError(
+        `${this.name}: the server ${what}, at byte ${this.#end}${this.#of()}: load from another ` +
+          `server, or download the file and load that`,
+      ),
     );
   }
 
@@ -477,7 +525,11 @@ class Download implements ModelSource {
    * Waits for work no longer than stallMs, or, without work, for `ms`; not a moment longer when
    * the signal aborts. What comes too late goes to `late`.
    */
-  #wait<T>(work: Promise<T> | undefined, late?: (value: T) => void, ms: number = this.#options.stallMs): Promise<T> {
+  #wait<T>(
+    work: Promise<T> | undefined,
+    late?: (value: T) => void,
+    ms: number = this.#options.stallMs,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       let over = false;
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -520,7 +572,8 @@ function readHeaders(given: LoadHeaders | undefined): Headers {
     // its message would show a token
     throw new OptionError('headers: a name or value of them cannot be sent in HTTP');
   }
-  for (const name of ['range', 'if-range']) if (headers.has(name)) throw new OptionError(`headers: '${name}' is set by the load itself`);
+  for (const name of ['range', 'if-range'])
+    if (headers.has(name)) throw new OptionError(`headers: '${name}' is set by the load itself`);
   return headers;
 }
 

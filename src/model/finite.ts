@@ -32,15 +32,22 @@ const looks = {
  * Throws ModelFormatError that names the tensor and the first row with a number that is none.
  * `bytes` are its rows from `row` on.
  */
-export function checkFinite(tensor: TensorInfo, row: number, bytes: Uint8Array, file: string): void {
+export function checkFinite(
+  tensor: TensorInfo,
+  row: number,
+  bytes: Uint8Array,
+  file: string,
+): void {
   // typed views need even places; a copy is as large as a piece of the file
   const at = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const found = firstOdd(tensor, at);
   if (found === undefined) return;
   const rowBytes = tensor.byteLength / tensor.rows;
   throw new ModelFormatError(
-    `${file}: tensor '${tensor.name}' holds a number that is ${tensor.name === ROPE_FACTORS ? 'zero or ' : ''}not finite in row ` +
-      `${row + Math.floor(found / rowBytes)}. The file is damaged, or its training or conversion went wrong: get another copy.`,
+    `${file}: tensor '${tensor.name}' holds a number that is ` +
+      `${tensor.name === ROPE_FACTORS ? 'zero or ' : ''}not finite in row ` +
+      `${row + Math.floor(found / rowBytes)}. The file is damaged, or its training or ` +
+      `conversion went wrong: get another copy.`,
   );
 }
 
@@ -51,25 +58,35 @@ function firstOdd({ name, type }: TensorInfo, bytes: Uint8Array): number | undef
   if (type.name === 'f32') {
     const words = new Int32Array(buffer, at, length >> 2);
     if (!looks.f32(words) && !divides) return undefined;
-    return byteOf(words, 4, (w) => (w & 0x7f800000) === 0x7f800000 || (divides && (w & 0x7fffffff) === 0));
+    return byteOf(
+      words,
+      4,
+      (w) => (w & 0x7f800000) === 0x7f800000 || (divides && (w & 0x7fffffff) === 0),
+    );
   }
   const fields = new Uint16Array(buffer, at, length >> 1);
   if (type.name === 'f16' || type.name === 'bf16') {
     const exponent = type.name === 'f16' ? 0x7c00 : 0x7f80;
     const last = fields[fields.length - 1] & exponent; // alone where their number is odd
-    if (!looks[type.name](new Int32Array(buffer, at, length >> 2)) && last !== exponent && !divides) return undefined;
+    if (!looks[type.name](new Int32Array(buffer, at, length >> 2)) && last !== exponent && !divides)
+      return undefined;
     return byteOf(fields, 2, (h) => (h & exponent) === exponent || (divides && (h & 0x7fff) === 0));
   }
   // f16 scales: `head` of them begin a block, `tail` end it
   const block = type.head + 2 * type.words + type.tail;
   for (let field = 0; field < block; field++) {
     if (field >= type.head && field < block - type.tail) continue;
-    for (let i = field; i < fields.length; i += block) if ((fields[i] & 0x7c00) === 0x7c00) return 2 * i;
+    for (let i = field; i < fields.length; i += block)
+      if ((fields[i] & 0x7c00) === 0x7c00) return 2 * i;
   }
   return undefined;
 }
 
-function byteOf(numbers: Int32Array | Uint16Array, size: number, is: (x: number) => boolean): number | undefined {
+function byteOf(
+  numbers: Int32Array | Uint16Array,
+  size: number,
+  is: (x: number) => boolean,
+): number | undefined {
   const index = numbers.findIndex(is);
   return index < 0 ? undefined : size * index;
 }

@@ -82,7 +82,8 @@ export async function readGguf(source: ModelSource, signal?: AbortSignal): Promi
   if (version !== 2 && version !== 3) {
     const which = version & 0xffff ? String(version) : `${version >>> 24} (big-endian)`;
     throw new UnsupportedError(
-      `${source.name}: GGUF version ${which}; versions 2 and 3, little-endian, are supported: convert the model again with a llama.cpp of today`,
+      `${source.name}: GGUF version ${which}; versions 2 and 3, little-endian, are supported: ` +
+        `convert the model again with a llama.cpp of today`,
     );
   }
   const header = await readHeader(source, signal);
@@ -91,7 +92,10 @@ export async function readGguf(source: ModelSource, signal?: AbortSignal): Promi
 }
 
 /** The tensors in the order they lie in the file, each held against what is possible. */
-function placeTensors({ metadata, tensors: entries, end }: Header, source: ModelSource): TensorInfo[] {
+function placeTensors(
+  { metadata, tensors: entries, end }: Header,
+  source: ModelSource,
+): TensorInfo[] {
   const fail = (what: string): never => {
     throw damaged(source, what);
   };
@@ -109,11 +113,16 @@ function placeTensors({ metadata, tensors: entries, end }: Header, source: Model
     }
     while (shape.length > 2 && shape.at(-1) === 1) shape.pop(); // the same numbers
     if (shape.length > 2) {
-      throw new UnsupportedError(`${source.name}: ${label} has ${shape.length} dimensions; 1 or 2 are supported`);
+      throw new UnsupportedError(
+        `${source.name}: ${label} has ${shape.length} dimensions; 1 or 2 are supported`,
+      );
     }
     const [columns, rows = 1] = shape;
     if (columns % type.elements !== 0) {
-      fail(`${label} has ${columns} columns, ${type.name.toUpperCase()} needs a multiple of ${type.elements}`);
+      fail(
+        `${label} has ${columns} columns, ${type.name.toUpperCase()} needs a multiple of ` +
+          `${type.elements}`,
+      );
     }
     const byteLength = rows * weightRowBytes(type, columns);
     if (entry.offset % BigInt(alignment) !== 0n) {
@@ -138,10 +147,14 @@ function placeTensors({ metadata, tensors: entries, end }: Header, source: Model
 
 function alignmentOf(metadata: Metadata, source: ModelSource): number {
   const value = metadata['general.alignment'] ?? DEFAULT_ALIGNMENT;
-  const alignment = typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
+  const alignment =
+    typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
   if (!(alignment >= 1 && alignment <= MAX_ALIGNMENT && Number.isInteger(Math.log2(alignment)))) {
     const found = Number.isNaN(alignment) ? `a ${typeof value}` : String(value);
-    throw damaged(source, `general.alignment is ${found}, expected a power of two up to ${MAX_ALIGNMENT}`);
+    throw damaged(
+      source,
+      `general.alignment is ${found}, expected a power of two up to ${MAX_ALIGNMENT}`,
+    );
   }
   return alignment;
 }
@@ -151,5 +164,8 @@ function typeOf({ name, type: number }: TensorEntry, source: ModelSource): Weigh
   if (type) return type;
   const found = unsupportedNames[number] ?? `number ${number}`;
   const known = weightTypes.map((t) => t.name.toUpperCase()).join(', ');
-  throw new UnsupportedError(`${source.name}: tensor '${clip(name)}' has type ${found}; supported are ${known}: convert the model to one of these`);
+  throw new UnsupportedError(
+    `${source.name}: tensor '${clip(name)}' has type ${found}; supported are ${known}: convert ` +
+      `the model to one of these`,
+  );
 }

@@ -80,7 +80,8 @@ export async function readHeader(source: ModelSource, signal?: AbortSignal): Pro
     const counts = `${tensorCount} tensors and ${keyCount} keys`;
     cursor.fail(`claims ${counts}, more than its ${source.sizeBytes} bytes can hold`);
   }
-  if (tensorCount > MAX_TENSORS) cursor.fail(`claims ${tensorCount} tensors, the limit is ${MAX_TENSORS}`);
+  if (tensorCount > MAX_TENSORS)
+    cursor.fail(`claims ${tensorCount} tensors, the limit is ${MAX_TENSORS}`);
   if (keyCount > MAX_KEYS) cursor.fail(`claims ${keyCount} keys, the limit is ${MAX_KEYS}`);
 
   // what the file tells outside of its keys, under names that no published key has
@@ -103,7 +104,9 @@ export async function readHeader(source: ModelSource, signal?: AbortSignal): Pro
     await cursor.need(4);
     const dimensions = cursor.u32();
     if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
-      cursor.fail(`tensor '${clip(name)}' has ${dimensions} dimensions, expected 1 to ${MAX_DIMENSIONS}`);
+      cursor.fail(
+        `tensor '${clip(name)}' has ${dimensions} dimensions, expected 1 to ${MAX_DIMENSIONS}`,
+      );
     }
     await cursor.need(8 * dimensions + 4 + 8);
     const shape = Array.from({ length: dimensions }, () => cursor.u64());
@@ -118,7 +121,9 @@ export const clip = (name: string): string => name.slice(0, 80);
 
 /** Every refusal of what cannot be true. */
 export function damaged(source: ModelSource, what: string): ModelFormatError {
-  return new ModelFormatError(`${source.name}: ${what}. The file is damaged or was cut off: get another copy.`);
+  return new ModelFormatError(
+    `${source.name}: ${what}. The file is damaged or was cut off: get another copy.`,
+  );
 }
 
 async function readText(cursor: Cursor, what: string, most = MAX_HEADER_BYTES): Promise<string> {
@@ -134,7 +139,10 @@ async function readValue(cursor: Cursor, key: string): Promise<unknown> {
   const type = cursor.u32();
   if (type === STRING) return readText(cursor, `metadata '${clip(key)}'`);
   if (type === ARRAY) return readArray(cursor, key);
-  if (!(type < sizes.length)) cursor.fail(`metadata '${clip(key)}' has type ${type}, the format has 0 to ${sizes.length - 1}`);
+  if (!(type < sizes.length))
+    cursor.fail(
+      `metadata '${clip(key)}' has type ${type}, the format has 0 to ${sizes.length - 1}`,
+    );
   await cursor.need(sizes[type]);
   return cursor.scalar(type);
 }
@@ -143,8 +151,12 @@ async function readArray(cursor: Cursor, key: string): Promise<unknown[]> {
   await cursor.need(4 + 8);
   const type = cursor.u32();
   const count = cursor.length();
-  if (type === ARRAY) cursor.fail(`metadata '${clip(key)}' is an array of arrays, which no model file has`);
-  if (!(type < sizes.length)) cursor.fail(`metadata '${clip(key)}' is an array of type ${type}, the format has 0 to ${sizes.length - 1}`);
+  if (type === ARRAY)
+    cursor.fail(`metadata '${clip(key)}' is an array of arrays, which no model file has`);
+  if (!(type < sizes.length))
+    cursor.fail(
+      `metadata '${clip(key)}' is an array of type ${type}, the format has 0 to ${sizes.length - 1}`,
+    );
   cursor.expect(count * (type === STRING ? 8 : sizes[type]));
   cursor.countItems(count, key);
   const items: unknown[] = [];
@@ -197,13 +209,16 @@ class Cursor {
     if (end > this.#source.sizeBytes) {
       this.fail(`its header goes on past its end: to byte ${end} of ${this.#source.sizeBytes}`);
     }
-    if (end > MAX_HEADER_BYTES) this.fail(`its header has ${end} bytes or more, the limit is ${MAX_HEADER_BYTES}`);
+    if (end > MAX_HEADER_BYTES)
+      this.fail(`its header has ${end} bytes or more, the limit is ${MAX_HEADER_BYTES}`);
   }
 
   countItems(count: number, key: string): void {
     this.#items += count;
     if (this.#items > MAX_ITEMS) {
-      this.fail(`its arrays up to '${clip(key)}' have ${this.#items} items, the limit is ${MAX_ITEMS}`);
+      this.fail(
+        `its arrays up to '${clip(key)}' have ${this.#items} items, the limit is ${MAX_ITEMS}`,
+      );
     }
   }
 
@@ -226,10 +241,12 @@ class Cursor {
     this.#source.forget(this.#begin);
     const bytes = await this.#source.read(this.#begin, Math.max(count, CHUNK_BYTES));
     // decoders take no shared memory
-    const shared = typeof SharedArrayBuffer !== 'undefined' && bytes.buffer instanceof SharedArrayBuffer;
+    const shared =
+      typeof SharedArrayBuffer !== 'undefined' && bytes.buffer instanceof SharedArrayBuffer;
     this.#bytes = shared ? bytes.slice() : bytes;
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
-    if (!this.has(count)) this.fail(`its header goes on past its end, byte ${this.#begin + bytes.length}`);
+    if (!this.has(count))
+      this.fail(`its header goes on past its end, byte ${this.#begin + bytes.length}`);
   }
 
   skip(count: number): void {
@@ -252,7 +269,9 @@ class Cursor {
    */
   length(): number {
     this.#at += 8;
-    return this.#view.getUint32(this.#at - 8, true) + this.#view.getUint32(this.#at - 4, true) * 2 ** 32;
+    return (
+      this.#view.getUint32(this.#at - 8, true) + this.#view.getUint32(this.#at - 4, true) * 2 ** 32
+    );
   }
 
   scalar(type: number): number | bigint | boolean {

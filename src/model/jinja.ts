@@ -1,5 +1,6 @@
-// Chat templates are programs from outside: this runs them through @huggingface/jinja, with a bound on what they may do, and with what that library
-// (0.5.11) does otherwise than the Jinja of transformers: line ends, arguments of strip, a date that stays.
+// Chat templates are programs from outside: this runs them through @huggingface/jinja, with a bound
+// on what they may do, and with what that library (0.5.11) does otherwise than the Jinja of
+// transformers: line ends, arguments of strip, a date that stays.
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 import { UnsupportedError } from '../errors.ts';
 
@@ -9,13 +10,22 @@ const MAX_CHARS = 1 << 18;
 const MAX_SPACE = 4096;
 /** Longest range, as in Jinja's sandbox. */
 const MAX_RANGE = 100_000;
-/** Deepest nesting while it runs, through macros too: what a stack of a browser's worker has room for. */
+/**
+ * Deepest nesting while it runs, through macros too: what a stack of a browser's worker has room
+ * for.
+ */
 const MAX_DEPTH = 500;
-/** Steps for nothing, for each message, and for each character it is given: published templates take some hundred a message. */
+/**
+ * Steps for nothing, for each message, and for each character it is given: published templates take
+ * some hundred a message.
+ */
 const STEPS = 400_000;
 const STEPS_PER_MESSAGE = 5_000;
 const STEPS_PER_CHAR = 4;
-/** The same for each pair of messages: templates that look at others for each name the whole list each time, every element a step. */
+/**
+ * The same for each pair of messages: templates that look at others for each name the whole list
+ * each time, every element a step.
+ */
 const STEPS_PER_PAIR = 16;
 /** Characters that count as a step where they are looked at together. */
 const CHARS_PER_STEP = 64;
@@ -23,7 +33,9 @@ const CHARS_PER_STEP = 64;
 const TEXT = 1 << 22;
 const TEXT_PER_CHAR = 16;
 
-/** A value and a node as the library has them (its declarations do not resolve in every setting). */
+/**
+ * A value and a node as the library has them (its declarations do not resolve in every setting).
+ */
 interface Value {
   readonly value: unknown;
 }
@@ -31,14 +43,22 @@ type Node = object | undefined;
 interface Scope {
   set(name: string, value: unknown): Value;
 }
-const Base = Interpreter as unknown as new (scope: Scope) => { evaluate(node: Node, scope: Scope): Value; run(program: object): Value };
+const Base = Interpreter as unknown as new (scope: Scope) => {
+  evaluate(node: Node, scope: Scope): Value;
+  run(program: object): Value;
+};
 const newScope = (): Scope => new Environment();
 
 /** What of a node is read here. */
 interface Call {
   readonly type: string;
   readonly args?: readonly Node[];
-  readonly callee?: { readonly type: string; readonly computed: boolean; readonly object: Node; readonly property: { readonly value?: string } };
+  readonly callee?: {
+    readonly type: string;
+    readonly computed: boolean;
+    readonly object: Node;
+    readonly property: { readonly value?: string };
+  };
 }
 
 class Overdone extends Error {}
@@ -61,10 +81,13 @@ class BoundedInterpreter extends Base {
 
   override evaluate(statement: Node, environment: Scope): Value {
     this.spend(1);
-    if (++this.#depth > MAX_DEPTH) throw new Overdone('its macros or expressions are nested too deep');
+    if (++this.#depth > MAX_DEPTH)
+      throw new Overdone('its macros or expressions are nested too deep');
     let value: Value;
     try {
-      value = this.#stripped(statement as Call | undefined, environment) ?? super.evaluate(statement, environment);
+      value =
+        this.#stripped(statement as Call | undefined, environment) ??
+        super.evaluate(statement, environment);
     } finally {
       this.#depth--; // break and continue are thrown, too
     }
@@ -78,30 +101,49 @@ class BoundedInterpreter extends Base {
 
   /** text.strip(characters), of which the library ignores the characters. */
   #stripped(node: Call | undefined, environment: Scope): Value | undefined {
-    const callee = node?.type === 'CallExpression' && node.args?.length === 1 && node.callee?.type === 'MemberExpression' && node.callee;
-    if (!callee || callee.computed || !['strip', 'lstrip', 'rstrip'].includes(callee.property.value ?? '')) return undefined;
+    const callee =
+      node?.type === 'CallExpression' &&
+      node.args?.length === 1 &&
+      node.callee?.type === 'MemberExpression' &&
+      node.callee;
+    if (
+      !callee ||
+      callee.computed ||
+      !['strip', 'lstrip', 'rstrip'].includes(callee.property.value ?? '')
+    )
+      return undefined;
     const text = this.evaluate(callee.object, environment).value;
     const set = this.evaluate(node.args![0], environment).value;
     if (typeof text !== 'string' || typeof set !== 'string') return undefined;
     const characters = new Set(set);
     const all = [...text];
     let [first, end] = [0, all.length];
-    if (callee.property.value !== 'rstrip') while (first < end && characters.has(all[first])) first++;
-    if (callee.property.value !== 'lstrip') while (end > first && characters.has(all[end - 1])) end--;
+    if (callee.property.value !== 'rstrip')
+      while (first < end && characters.has(all[first])) first++;
+    if (callee.property.value !== 'lstrip')
+      while (end > first && characters.has(all[end - 1])) end--;
     return newScope().set('text', all.slice(first, end).join(''));
   }
 }
 
-/** A template that can be run: text out of variables. Throws Error with what it says where it refuses, UnsupportedError past the limits. */
+/**
+ * A template that can be run: text out of variables. Throws Error with what it says where it
+ * refuses, UnsupportedError past the limits.
+ */
 export type Render = (variables: Readonly<Record<string, unknown>>, now: Date) => string;
 
 /** Reads a template. Throws UnsupportedError where it cannot be parsed. */
 export function readTemplate(source: string, name: string): Render {
   const refuse = (why: string, cause?: unknown): never => {
-    throw new UnsupportedError(`${name}: its chat template ${why}: ask with { template: false }, or choose another file of this model`, { cause });
+    throw new UnsupportedError(
+      `${name}: its chat template ${why}: ask with { template: false }, or choose another file ` +
+        `of this model`,
+      { cause },
+    );
   };
   const text = source.replace(/\r\n?/g, '\n');
-  if (text.length > MAX_CHARS) refuse(`has ${text.length} characters, at most ${MAX_CHARS} are read`);
+  if (text.length > MAX_CHARS)
+    refuse(`has ${text.length} characters, at most ${MAX_CHARS} are read`);
   if (new RegExp(`\\s{${MAX_SPACE}}`).test(text)) refuse(`has ${MAX_SPACE} blanks in a row`);
   let program: object;
   try {
@@ -119,12 +161,14 @@ export function readTemplate(source: string, name: string): Render {
       STEPS + STEPS_PER_MESSAGE * count + STEPS_PER_PAIR * count * count + STEPS_PER_CHAR * chars,
       TEXT + TEXT_PER_CHAR * chars,
     );
-    for (const [key, value] of Object.entries({ ...globals(interpreter, now), ...variables })) environment.set(key, value);
+    for (const [key, value] of Object.entries({ ...globals(interpreter, now), ...variables }))
+      environment.set(key, value);
     try {
       return String(interpreter.run(program).value);
     } catch (cause) {
       // a stack that ends, a text or list that cannot be that long
-      if (cause instanceof Overdone || cause instanceof RangeError) return refuse(`does too much (${cause.message})`, cause);
+      if (cause instanceof Overdone || cause instanceof RangeError)
+        return refuse(`does too much (${cause.message})`, cause);
       throw cause;
     }
   };
@@ -145,18 +189,24 @@ function globals(interpreter: BoundedInterpreter, now: Date): Record<string, unk
     range: (first: number, end?: number, step = 1) => {
       const [from, to] = end === undefined ? [0, first] : [first, end];
       const length = Math.max(0, Math.ceil((to - from) / step));
-      if (!(length <= MAX_RANGE)) throw new Overdone(`a range of ${length}, at most ${MAX_RANGE} are made`);
+      if (!(length <= MAX_RANGE))
+        throw new Overdone(`a range of ${length}, at most ${MAX_RANGE} are made`);
       interpreter.spend(length);
       return Array.from({ length }, (_, i) => from + i * step);
     },
   };
 }
 
-/** Python's strftime in the C locale, as far as templates use it; what is not known stays as it is. */
+/**
+ * Python's strftime in the C locale, as far as templates use it; what is not known stays as it is.
+ */
 function strftime(date: Date, format: string): string {
   const two = (n: number) => String(n).padStart(2, '0');
   const name = (options: Intl.DateTimeFormatOptions) => date.toLocaleString('en-US', options);
-  const [begin, today] = [new Date(date.getFullYear(), 0, 0), new Date(date.getFullYear(), date.getMonth(), date.getDate())];
+  const [begin, today] = [
+    new Date(date.getFullYear(), 0, 0),
+    new Date(date.getFullYear(), date.getMonth(), date.getDate()),
+  ];
   const parts: Record<string, () => string> = {
     Y: () => String(date.getFullYear()),
     y: () => two(date.getFullYear() % 100),

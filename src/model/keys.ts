@@ -21,15 +21,23 @@ interface Rule {
 }
 
 const numberOf = (value: unknown): number =>
-  typeof value === 'bigint' || typeof value === 'boolean' ? Number(value) : typeof value === 'number' ? value : Number.NaN;
+  typeof value === 'bigint' || typeof value === 'boolean'
+    ? Number(value)
+    : typeof value === 'number'
+      ? value
+      : Number.NaN;
 const oneOf =
   (...values: number[]): Neutral =>
   (value) =>
     values.includes(numberOf(value));
 /** 0, false, nothing, or a list of these. */
-const off: Neutral = (value) => (Array.isArray(value) ? value.every((v) => numberOf(v) === 0) : value === '' || numberOf(value) === 0);
+const off: Neutral = (value) =>
+  Array.isArray(value)
+    ? value.every((v) => numberOf(v) === 0)
+    : value === '' || numberOf(value) === 0;
 /** A number as an f32 has it. */
-const near = (value: unknown, expected: number): boolean => Math.abs(numberOf(value) - expected) <= 1e-5 * expected;
+const near = (value: unknown, expected: number): boolean =>
+  Math.abs(numberOf(value) - expected) <= 1e-5 * expected;
 
 /**
  * Keys that are read, or that change nothing by themselves: shapes told twice, how the file was
@@ -62,9 +70,13 @@ const harmless = new Set([
 ]);
 
 const rules: Readonly<Record<string, Rule>> = {
-  'attention.causal': { neutral: oneOf(1), meaning: 'tokens that see those behind them (an encoder)' },
+  'attention.causal': {
+    neutral: oneOf(1),
+    meaning: 'tokens that see those behind them (an encoder)',
+  },
   'attention.sliding_window': {
-    neutral: (value, { contextLength }) => off(value, { contextLength } as Shape) || numberOf(value) >= contextLength,
+    neutral: (value, { contextLength }) =>
+      off(value, { contextLength } as Shape) || numberOf(value) >= contextLength,
     meaning: 'layers that see a window of the text',
   },
   'attention.scale': {
@@ -78,20 +90,38 @@ const rules: Readonly<Record<string, Rule>> = {
   'rope.scaling.attn_factor': { neutral: oneOf(1), meaning: 'rotated rows that are scaled' },
   'rope.scaling.alpha': { neutral: oneOf(0, 1), meaning: 'a rope base that is scaled' },
   'rope.scaling.yarn_ext_factor': { neutral: oneOf(0, -1), meaning: 'rope scaling by YaRN' },
-  'rope.scaling.yarn_attn_factor': { neutral: oneOf(1, -1), meaning: 'rotated rows that are scaled' },
+  'rope.scaling.yarn_attn_factor': {
+    neutral: oneOf(1, -1),
+    meaning: 'rotated rows that are scaled',
+  },
   'rope.scaling.yarn_log_multiplier': { neutral: off, meaning: 'rope scaling by YaRN' },
-  'rope.dimension_sections': { neutral: off, meaning: 'positions in several dimensions (a model that sees)' },
+  'rope.dimension_sections': {
+    neutral: off,
+    meaning: 'positions in several dimensions (a model that sees)',
+  },
   logit_scale: { neutral: oneOf(0, 1), meaning: 'scaled log-odds' },
   residual_scale: { neutral: oneOf(0, 1), meaning: 'scaled residuals' },
   embedding_scale: { neutral: oneOf(0, 1), meaning: 'scaled embeddings' },
   attn_logit_softcapping: { neutral: off, meaning: 'capped attention' },
   final_logit_softcapping: { neutral: off, meaning: 'capped log-odds' },
   use_parallel_residual: { neutral: off, meaning: 'parallel residuals' },
-  embedding_length_out: { neutral: (value, shape) => off(value, shape) || numberOf(value) === shape.width, meaning: 'an output of another width' },
-  hidden_activation: { neutral: (value) => ['', 'silu', 'swish', 'swiglu'].includes(String(value)), meaning: 'another activation' },
-  hidden_act: { neutral: (value) => ['', 'silu', 'swish', 'swiglu'].includes(String(value)), meaning: 'another activation' },
+  embedding_length_out: {
+    neutral: (value, shape) => off(value, shape) || numberOf(value) === shape.width,
+    meaning: 'an output of another width',
+  },
+  hidden_activation: {
+    neutral: (value) => ['', 'silu', 'swish', 'swiglu'].includes(String(value)),
+    meaning: 'another activation',
+  },
+  hidden_act: {
+    neutral: (value) => ['', 'silu', 'swish', 'swiglu'].includes(String(value)),
+    meaning: 'another activation',
+  },
   // not told is -1, or that as an unsigned number
-  pooling_type: { neutral: oneOf(0, -1, 2 ** 32 - 1), meaning: 'a model for embeddings or ranking, not for text' },
+  pooling_type: {
+    neutral: oneOf(0, -1, 2 ** 32 - 1),
+    meaning: 'a model for embeddings or ranking, not for text',
+  },
 };
 
 /**
@@ -102,7 +132,12 @@ const suspicious =
   /^(attention|rope|expert|moe|ssm|wkv|shortconv|hyper_connection|classifier|decoder|deepstack|nextn|dense)|(scale|scaling|softcap\w*|clamp\w*|alpha|beta|multiplier|temperature\w*|norm|bias|window\w*|activation|experts?|interval|layers)$/;
 
 /** Throws UnsupportedError for a key of the architecture that would change the model's numbers. */
-export function refuseWhatChanges(metadata: Metadata, arch: string, shape: Shape, file: string): void {
+export function refuseWhatChanges(
+  metadata: Metadata,
+  arch: string,
+  shape: Shape,
+  file: string,
+): void {
   for (const [name, value] of Object.entries(metadata)) {
     if (!name.startsWith(`${arch}.`)) continue;
     const key = name.slice(arch.length + 1);
@@ -112,7 +147,8 @@ export function refuseWhatChanges(metadata: Metadata, arch: string, shape: Shape
     if (neutral) continue;
     const meaning = rule ? ` (${rule.meaning})` : '';
     throw new UnsupportedError(
-      `${file}: metadata '${name.slice(0, 80)}' is ${show(value)}${meaning}, which we do not follow; ` +
+      `${file}: metadata '${name.slice(0, 80)}' is ${show(value)}${meaning}, which we do not ` +
+        `follow; ` +
         `answers would differ from the model's: choose a plain ${arch} model`,
     );
   }

@@ -12,9 +12,11 @@ interface Format {
   is(head: Uint8Array, text: string): boolean;
 }
 
-const CONVERT = "convert it with llama.cpp's convert_hf_to_gguf.py, or choose a .gguf file of the same model";
+const CONVERT =
+  "convert it with llama.cpp's convert_hf_to_gguf.py, or choose a .gguf file of the same model";
 const UNPACK = 'unpack it and name the .gguf file in it';
-const DOWNLOAD = 'download the file itself, not the page about it (on Hugging Face: /resolve/, not /blob/)';
+const DOWNLOAD =
+  'download the file itself, not the page about it (on Hugging Face: /resolve/, not /blob/)';
 
 /** A format whose files begin with some bytes, written as latin-1. */
 const begins = (name: string, advice: string, ...starts: string[]): Format => ({
@@ -32,14 +34,26 @@ const formats: readonly Format[] = [
     // the length of a JSON header, and the header
     is: (head, text) => head.length > 9 && head[6] === 0 && head[7] === 0 && text[8] === '{',
   },
-  begins('a zip archive (a PyTorch checkpoint is one)', `${CONVERT}; or ${UNPACK}`, 'PK\x03\x04', 'PK\x05\x06'),
+  begins(
+    'a zip archive (a PyTorch checkpoint is one)',
+    `${CONVERT}; or ${UNPACK}`,
+    'PK\x03\x04',
+    'PK\x05\x06',
+  ),
   {
     name: 'a pickle (a PyTorch checkpoint of old)',
     advice: CONVERT,
     fine: true,
     is: (head) => head[0] === 0x80 && head[1] >= 2 && head[1] <= 5,
   },
-  begins('a GGML file from before GGUF', 'choose a .gguf file of the same model', 'lmgg', 'fmgg', 'tjgg', 'algg'),
+  begins(
+    'a GGML file from before GGUF',
+    'choose a .gguf file of the same model',
+    'lmgg',
+    'fmgg',
+    'tjgg',
+    'algg',
+  ),
   begins('an HDF5 file (of Keras)', CONVERT, '\x89HDF\r\n'),
   begins('an array of NumPy', CONVERT, '\x93NUMPY'),
   begins('a gzip archive', UNPACK, '\x1f\x8b'),
@@ -48,7 +62,12 @@ const formats: readonly Format[] = [
   begins('a bzip2 archive', UNPACK, 'BZh'),
   begins('a 7z archive', UNPACK, '7z\xbc\xaf'),
   begins('a rar archive', UNPACK, 'Rar!'),
-  { name: 'a tar archive', advice: UNPACK, fine: true, is: (_, text) => text.startsWith('ustar', 257) },
+  {
+    name: 'a tar archive',
+    advice: UNPACK,
+    fine: true,
+    is: (_, text) => text.startsWith('ustar', 257),
+  },
   {
     name: 'a TensorFlow Lite model',
     advice: CONVERT,
@@ -60,7 +79,11 @@ const formats: readonly Format[] = [
     advice: CONVERT,
     fine: true,
     // protobuf: ir_version, a small number, then the producer's or the graph's field
-    is: (head) => head[0] === 0x08 && head[1] >= 1 && head[1] < 32 && [0x12, 0x1a, 0x22, 0x2a, 0x3a].includes(head[2]),
+    is: (head) =>
+      head[0] === 0x08 &&
+      head[1] >= 1 &&
+      head[1] < 32 &&
+      [0x12, 0x1a, 0x22, 0x2a, 0x3a].includes(head[2]),
   },
   begins('a llamafile', 'name the .gguf file in it', 'MZqFpD', 'jartsr'),
   {
@@ -73,7 +96,8 @@ const formats: readonly Format[] = [
     name: 'a web page',
     advice: DOWNLOAD,
     fine: false,
-    is: (_, text) => /^(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml|!--|Error|svg)/i.test(text),
+    is: (_, text) =>
+      /^(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml|!--|Error|svg)/i.test(text),
   },
   {
     name: "JSON (a configuration, or a server's error)",
@@ -149,24 +173,45 @@ export function refuseOtherKinds({ metadata, tensors }: Header, file: string): v
   }
   const type = String(metadata['general.type'] ?? 'model');
   const architecture = String(metadata['general.architecture'] ?? '');
-  const adapter = Object.keys(metadata).some((key) => key.startsWith('adapter.')) || tensors.some((t) => /\.lora_[ab]$/.test(t.name));
+  const adapter =
+    Object.keys(metadata).some((key) => key.startsWith('adapter.')) ||
+    tensors.some((t) => /\.lora_[ab]$/.test(t.name));
   if (type === 'adapter' || adapter) {
-    refuse(`${types.adapter}, not a model (general.type is '${type}')`, 'name the model it was made for, with the adapter merged in');
+    refuse(
+      `${types.adapter}, not a model (general.type is '${type}')`,
+      'name the model it was made for, with the adapter merged in',
+    );
   }
-  const kind = Object.hasOwn(types, type) ? types[type] : Object.hasOwn(kindsByArchitecture, architecture) ? kindsByArchitecture[architecture] : undefined;
+  const kind = Object.hasOwn(types, type)
+    ? types[type]
+    : Object.hasOwn(kindsByArchitecture, architecture)
+      ? kindsByArchitecture[architecture]
+      : undefined;
   if (kind) {
-    refuse(`${kind}, not a language model (general.type '${type}', architecture '${clipText(architecture)}')`, "name the language model's own .gguf file");
+    refuse(
+      `${kind}, not a language model (general.type '${type}', architecture '${clipText(architecture)}')`,
+      "name the language model's own .gguf file",
+    );
   }
-  if (tensors.some((t) => t.name.endsWith('.in_sum2'))) refuse(`${types.imatrix}, not a model`, "name the model's own .gguf file");
+  if (tensors.some((t) => t.name.endsWith('.in_sum2')))
+    refuse(`${types.imatrix}, not a model`, "name the model's own .gguf file");
   if (!architectures.some((a) => a.name === architecture)) {
     const found =
-      metadata['general.architecture'] === undefined ? "no architecture ('general.architecture' is missing)" : `architecture '${clipText(architecture)}'`;
-    refuse(`${found}; supported are ${architectures.map((a) => a.name).join(', ')}`, 'choose a model of one of these');
+      metadata['general.architecture'] === undefined
+        ? "no architecture ('general.architecture' is missing)"
+        : `architecture '${clipText(architecture)}'`;
+    refuse(
+      `${found}; supported are ${architectures.map((a) => a.name).join(', ')}`,
+      'choose a model of one of these',
+    );
   }
   const experts = number(`${architecture}.expert_count`);
   if (experts > 0 || tensors.some((t) => t.name.includes('.ffn_gate_inp.'))) {
     const count = experts > 0 ? ` of ${experts} experts` : '';
-    refuse(`a mixture of experts${count}; only dense models are supported`, 'choose a dense model of this family');
+    refuse(
+      `a mixture of experts${count}; only dense models are supported`,
+      'choose a dense model of this family',
+    );
   }
   if (tensors.length === 0) refuse(types.vocab, "name the model's own .gguf file");
 }

@@ -1,4 +1,5 @@
-// A file's tensors on their way into memory, a few rows at a time: loading holds the weights once and a small piece of the file, never the file twice.
+// A file's tensors on their way into memory, a few rows at a time: loading holds the weights once
+// and a small piece of the file, never the file twice.
 import { ModelFormatError } from '../errors.ts';
 import { checkFinite } from './finite.ts';
 import type { TensorInfo } from './gguf.ts';
@@ -14,8 +15,9 @@ export interface LoadProgress {
 const YIELD_BYTES = 16 << 20;
 
 /**
- * Reads tensors from first to last and hands over rows `row` .. `row + rows` of one at a time; the bytes are the receiver's until it is done.
- * Throws ModelFormatError for a truncated file, the signal's reason when aborted, and what the receiver throws.
+ * Reads tensors from first to last and hands over rows `row` .. `row + rows` of one at a time; the
+ * bytes are the receiver's until it is done. Throws ModelFormatError for a truncated file, the
+ * signal's reason when aborted, and what the receiver throws.
  */
 export async function readTensors(
   source: ModelSource,
@@ -37,7 +39,8 @@ export async function readTensors(
       const chunk = await source.read(offset, rows * rowBytes);
       if (chunk.length < rows * rowBytes) {
         throw new ModelFormatError(
-          `${source.name}: ends inside tensor '${tensor.name}', at byte ${offset + chunk.length}: the file was cut off, get another copy`,
+          `${source.name}: ends inside tensor '${tensor.name}', at byte ` +
+            `${offset + chunk.length}: the file was cut off, get another copy`,
         );
       }
       checkFinite(tensor, row, chunk, source.name);

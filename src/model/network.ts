@@ -19,7 +19,12 @@ export class Fault {
   readonly waitMs?: number;
   readonly cause?: unknown;
 
-  constructor(reason: string, again: Again, advice: string, { waitMs, cause }: { waitMs?: number; cause?: unknown } = {}) {
+  constructor(
+    reason: string,
+    again: Again,
+    advice: string,
+    { waitMs, cause }: { waitMs?: number; cause?: unknown } = {},
+  ) {
     this.reason = reason;
     this.again = again;
     this.advice = advice;
@@ -33,7 +38,12 @@ export const TRY_LATER = 'try again later';
 /** What runtimes say (codes of Node's and Bun's, words of Deno's), first match counts. */
 const kinds: readonly [RegExp, Again, string, string][] = [
   [/redirect/i, 'never', 'its redirects never end, or lead nowhere', 'check the URL'],
-  [/bad port|ports? \d+ are blocked/i, 'never', 'its port is one that fetch never uses', 'serve it at another port'],
+  [
+    /bad port|ports? \d+ are blocked/i,
+    'never',
+    'its port is one that fetch never uses',
+    'serve it at another port',
+  ],
   [/scheme/i, 'never', 'it leads to something that is not HTTP', 'check the URL'],
   [
     /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_TLS|ERR_SSL|EPROTO|certificate/i,
@@ -41,13 +51,38 @@ const kinds: readonly [RegExp, Again, string, string][] = [
     'its TLS certificate or connection is not accepted',
     "check the URL's host, the clock, and which certificates this system trusts",
   ],
-  [/ENOTFOUND|dns error|failed to lookup|FailedToOpenSocket/i, 'later', 'its host is unknown (DNS)', 'check the host in the URL and the network'],
+  [
+    /ENOTFOUND|dns error|failed to lookup|FailedToOpenSocket/i,
+    'later',
+    'its host is unknown (DNS)',
+    'check the host in the URL and the network',
+  ],
   [/EAI_AGAIN/, 'always', 'DNS does not answer', 'check the network'],
-  [/ECONNREFUSED|ConnectionRefused|connection refused/i, 'later', 'the connection was refused', 'check host and port, and that the server runs'],
-  [/EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL/, 'later', 'its host cannot be reached', 'check the network'],
-  [/HPE_|HEADERS_OVERFLOW|does not match the HTTP/, 'later', 'what answers does not speak HTTP', 'check host and port'],
+  [
+    /ECONNREFUSED|ConnectionRefused|connection refused/i,
+    'later',
+    'the connection was refused',
+    'check host and port, and that the server runs',
+  ],
+  [
+    /EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL/,
+    'later',
+    'its host cannot be reached',
+    'check the network',
+  ],
+  [
+    /HPE_|HEADERS_OVERFLOW|does not match the HTTP/,
+    'later',
+    'what answers does not speak HTTP',
+    'check host and port',
+  ],
   [/TIMEOUT|ETIMEDOUT|timed? ?out/i, 'always', 'the connection timed out', TRY_LATER],
-  [/ECONNRESET|UND_ERR|EPIPE|ConnectionClosed|terminated|aborted|clos|connection|decod|end of file/i, 'always', 'the connection broke', TRY_LATER],
+  [
+    /ECONNRESET|UND_ERR|EPIPE|ConnectionClosed|terminated|aborted|clos|connection|decod|end of file/i,
+    'always',
+    'the connection broke',
+    TRY_LATER,
+  ],
 ];
 
 /** What went wrong in fetch, or while its body was read. */
@@ -65,9 +100,15 @@ export function faultOf(error: unknown, url: URL): Fault {
   const shown = maskText(detail, url);
   for (const [pattern, again, what, advice] of kinds) {
     // a message of one level alone: 'fetch failed' says nothing, a URL in it could say anything
-    if (said.some((text) => pattern.test(text.replaceAll(url.href, '')))) return new Fault(`${what} (${shown})`, again, advice, { cause: error });
+    if (said.some((text) => pattern.test(text.replaceAll(url.href, ''))))
+      return new Fault(`${what} (${shown})`, again, advice, { cause: error });
   }
-  return new Fault(`it could not be fetched (${shown})`, 'once', opaqueAdvice(url, runtime.baseUrl), { cause: error });
+  return new Fault(
+    `it could not be fetched (${shown})`,
+    'once',
+    opaqueAdvice(url, runtime.baseUrl),
+    { cause: error },
+  );
 }
 
 /** Pages are not told why a fetch failed: what it may be, by what can be seen. */
@@ -75,17 +116,20 @@ export function opaqueAdvice(url: URL, base: string | undefined): string {
   const page = base === undefined ? undefined : new URL(base);
   if (!page) return 'check the URL and the network';
   const local = /^(localhost|127\.|\[::1\])/.test(url.host);
-  if (page.protocol === 'https:' && url.protocol === 'http:' && !local) return 'a page loaded by https may not load by http (mixed content): use an https URL';
+  if (page.protocol === 'https:' && url.protocol === 'http:' && !local)
+    return 'a page loaded by https may not load by http (mixed content): use an https URL';
   const down = 'the server is down or unknown';
   const policy = "the page's Content-Security-Policy (connect-src) forbids it";
   if (page.origin === url.origin) return `${down}, or ${policy}: the console says which`;
   return (
-    `${down}, or it does not let pages of ${page.origin} read it (CORS: it must send ` + `Access-Control-Allow-Origin), or ${policy}: the console says which`
+    `${down}, or it does not let pages of ${page.origin} read it (CORS: it must send ` +
+    `Access-Control-Allow-Origin), or ${policy}: the console says which`
   );
 }
 
 /** Whether a page asks another origin: what it may send and see is limited then. */
-export const isForeign = (url: URL): boolean => runtime.baseUrl !== undefined && new URL(runtime.baseUrl).origin !== url.origin;
+export const isForeign = (url: URL): boolean =>
+  runtime.baseUrl !== undefined && new URL(runtime.baseUrl).origin !== url.origin;
 
 /** A URL as it may be shown: no user, no password, no values of a query, no fragment. */
 export function maskUrl(url: URL): string {
@@ -107,7 +151,9 @@ export function maskText(text: string, url: URL): string {
   ];
   const shown = maskUrl(url);
   let masked = text;
-  for (const secret of secrets) if (secret.length > 3 && secret !== shown) masked = masked.replaceAll(secret, secret === url.href ? shown : '***');
+  for (const secret of secrets)
+    if (secret.length > 3 && secret !== shown)
+      masked = masked.replaceAll(secret, secret === url.href ? shown : '***');
   return masked;
 }
 
@@ -145,7 +191,9 @@ export function announcedLength(headers: Headers): number | undefined {
 }
 
 /** Content-Range: where the part begins and ends (exclusive), and of how many bytes it is one. */
-export function contentRange(headers: Headers): { start?: number; end?: number; total?: number } | undefined {
+export function contentRange(
+  headers: Headers,
+): { start?: number; end?: number; total?: number } | undefined {
   const text = headers.get('content-range') ?? '';
   const found = /^bytes\s+(?:(\d+)-(\d+)|\*)\/(\d+|\*)$/i.exec(text.trim());
   if (!found) return undefined;
@@ -172,7 +220,8 @@ export function versionOf(headers: Headers): Version {
 }
 
 /** What If-Range may say: weak tags stand for files that are alike, not for equal bytes. */
-export const ifRange = ({ etag, modified, dated }: Version): string | undefined => (etag && !etag.startsWith('W/') ? etag : dated ? modified : undefined);
+export const ifRange = ({ etag, modified, dated }: Version): string | undefined =>
+  etag && !etag.startsWith('W/') ? etag : dated ? modified : undefined;
 
 /** How two versions differ, in words; undefined where nothing says that they do. */
 export function differs(before: Version, now: Version): string | undefined {
@@ -181,6 +230,7 @@ export function differs(before: Version, now: Version): string | undefined {
     if (plain(before.etag) === plain(now.etag)) return undefined;
     return `its ETag was ${before.etag} and is ${now.etag}`;
   }
-  if (before.modified && now.modified && before.modified !== now.modified) return `it is of '${now.modified}' and was of '${before.modified}'`;
+  if (before.modified && now.modified && before.modified !== now.modified)
+    return `it is of '${now.modified}' and was of '${before.modified}'`;
   return undefined;
 }

@@ -1,20 +1,34 @@
-// Angles of the rotary position embedding, in f64 so that far positions stay exact, written as f32 tables that kernels read.
+// Angles of the rotary position embedding, in f64 so that far positions stay exact, written as f32
+// tables that kernels read.
 import type { Backend } from '../backend/backend.ts';
 import type { Address } from '../backend/tensor.ts';
 import type { ModelConfig } from './config.ts';
 
 /** Writes [cos of rotated / 2 angles | sin] rows for positions. */
 export interface Rotary {
-  /** Row i of f32 [count, ropeDims] at `to` = the angles of position first + i. Negative positions rotate backwards. */
+  /**
+   * Row i of f32 [count, ropeDims] at `to` = the angles of position first + i. Negative positions
+   * rotate backwards.
+   */
   write(backend: Backend, to: Address, first: number, count: number): void;
-  /** Row i of f32 [count, ropeDims] at `to` = the mean of the rotations that take the i-th of `count` tokens to each of the `ahead` positions behind them. */
+  /**
+   * Row i of f32 [count, ropeDims] at `to` = the mean of the rotations that take the i-th of
+   * `count` tokens to each of the `ahead` positions behind them.
+   */
   writeAhead(backend: Backend, to: Address, count: number, ahead: number): void;
 }
 
-/** theta_j = base^(-2j / ropeDims) / factor_j, an angle = position * theta_j (divided by the linear scale). */
+/**
+ * theta_j = base^(-2j / ropeDims) / factor_j, an angle = position * theta_j (divided by the linear
+ * scale).
+ */
 export function createRotary(config: ModelConfig, factors?: readonly number[]): Rotary {
   const half = config.ropeDims / 2;
-  const frequencies = Float64Array.from({ length: half }, (_, j) => config.ropeBase ** ((-2 * j) / config.ropeDims) / (factors?.[j] ?? 1) / config.ropeScale);
+  const frequencies = Float64Array.from(
+    { length: half },
+    (_, j) =>
+      config.ropeBase ** ((-2 * j) / config.ropeDims) / (factors?.[j] ?? 1) / config.ropeScale,
+  );
   return {
     write(backend, to, first, count) {
       const table = backend.floats(to, count * 2 * half);
@@ -30,7 +44,8 @@ export function createRotary(config: ModelConfig, factors?: readonly number[]): 
     writeAhead(backend, to, count, ahead) {
       const table = backend.floats(to, count * 2 * half);
       for (let j = 0; j < half; j++) {
-        // token i is count - i .. count - i + ahead - 1 positions away: sums over a window that slides from the last token to the first
+        // token i is count - i .. count - i + ahead - 1 positions away: sums over a window that
+        // slides from the last token to the first
         let [cos, sin] = [0, 0];
         for (let distance = 1; distance <= ahead; distance++) {
           cos += Math.cos(distance * frequencies[j]);

@@ -1,5 +1,6 @@
-// Where a model's bytes come from: a path, a URL, a Blob, or memory, behind one way to read them. Reads go forward through the file,
-// so that a URL is one request, kept only as far as it has not been used.
+// Where a model's bytes come from: a path, a URL, a Blob, or memory, behind one way to read them.
+// Reads go forward through the file, so that a URL is one request, kept only as far as it has not
+// been used.
 import { runtime } from '#runtime';
 import { DeviceError, OptionError, RecollectError } from '../errors.ts';
 import { type DownloadOptions, openDownload } from './download.ts';
@@ -11,7 +12,10 @@ export interface ModelSource {
   readonly name: string;
   /** Infinity where a server does not say. */
   readonly sizeBytes: number;
-  /** Up to `length` bytes from `offset`, fewer only at the end. They are the caller's until the next read. */
+  /**
+   * Up to `length` bytes from `offset`, fewer only at the end. They are the caller's until the next
+   * read.
+   */
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Promises that nothing before `offset` will be read again. */
   forget(offset: number): void;
@@ -20,9 +24,13 @@ export interface ModelSource {
 
 /**
  * Opens a model for reading. Throws OptionError for what is no input or leads nowhere, NetworkError
- * where a server cannot be reached or does not deliver, the signal's reason when aborted (reads too).
+ * where a server cannot be reached or does not deliver, the signal's reason when aborted (reads
+ * too).
  */
-export async function openSource(input: ModelInput, options: DownloadOptions = {}): Promise<ModelSource> {
+export async function openSource(
+  input: ModelInput,
+  options: DownloadOptions = {},
+): Promise<ModelSource> {
   checkOptions(options);
   const bytes = bytesOf(input);
   if (bytes) return bytesSource(bytes);
@@ -38,8 +46,11 @@ export async function openSource(input: ModelInput, options: DownloadOptions = {
 const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
 
 function bytesOf(input: unknown): Uint8Array | undefined {
-  if (ArrayBuffer.isView(input)) return new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
-  return /^(Shared)?ArrayBuffer$/.test(tagOf(input)) ? new Uint8Array(input as ArrayBuffer) : undefined;
+  if (ArrayBuffer.isView(input))
+    return new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
+  return /^(Shared)?ArrayBuffer$/.test(tagOf(input))
+    ? new Uint8Array(input as ArrayBuffer)
+    : undefined;
 }
 
 function noInput(input: unknown, tag: string): string {
@@ -63,7 +74,9 @@ function locate(text: string): string | URL {
   if (scheme !== undefined && !known && text.includes('://'))
     throw new OptionError(
       `a URL begins with '${scheme}:', expected http:, https:, blob:, data: or file:` +
-        (/^hf$/i.test(scheme) ? ' (https://huggingface.co/OWNER/MODEL/resolve/main/FILE.gguf)' : ''),
+        (/^hf$/i.test(scheme)
+          ? ' (https://huggingface.co/OWNER/MODEL/resolve/main/FILE.gguf)'
+          : ''),
     );
   if (!known && runtime.baseUrl === undefined) return text;
   if (text === '') throw new OptionError("the model's URL is empty: name a .gguf file");
@@ -102,7 +115,8 @@ async function openFile(place: string | URL): Promise<ModelSource> {
     if (code === 'ENOENT') throw new OptionError(`no file at '${name}': check the path`, { cause });
     const shown = name.slice(0, 200);
     if (fileFaults[code]) throw new OptionError(`'${shown}' ${fileFaults[code]}`, { cause });
-    if (deviceFaults.test(code)) throw new DeviceError(`'${shown}' could not be ${doing} (${code}): try again`, { cause });
+    if (deviceFaults.test(code))
+      throw new DeviceError(`'${shown}' could not be ${doing} (${code}): try again`, { cause });
     throw new OptionError(`'${shown}' cannot be ${doing} (${code || message}): check the path`, {
       cause,
     });
@@ -132,7 +146,10 @@ function bytesSource(bytes: Uint8Array): ModelSource {
     name: 'bytes',
     sizeBytes: byteLength,
     async read(offset, length) {
-      if (bytes.byteLength < byteLength) throw new OptionError(`the model's ${byteLength} bytes were transferred or cut while it was loaded: keep them`);
+      if (bytes.byteLength < byteLength)
+        throw new OptionError(
+          `the model's ${byteLength} bytes were transferred or cut while it was loaded: keep them`,
+        );
       const piece = bytes.subarray(offset, offset + length);
       // decoders take no shared memory, and others may write to it
       return shared ? piece.slice() : piece;
@@ -197,5 +214,6 @@ function checkOptions(options: DownloadOptions): void {
   number('retryDelayMs', 0, 60_000);
   number('stallMs', 1, Number.POSITIVE_INFINITY);
   for (const name of ['fetch', 'onRetry'] as const)
-    if (options[name] !== undefined && typeof options[name] !== 'function') throw new OptionError(`${name} is ${typeof options[name]}, expected a function`);
+    if (options[name] !== undefined && typeof options[name] !== 'function')
+      throw new OptionError(`${name} is ${typeof options[name]}, expected a function`);
 }

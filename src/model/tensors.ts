@@ -1,4 +1,5 @@
-// Which tensors a model of a configuration has, in which shapes, and which of them some of its layers need.
+// Which tensors a model of a configuration has, in which shapes, and which of them some of its
+// layers need.
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
@@ -22,7 +23,8 @@ export const ROPE_FACTORS = 'rope_freqs.weight';
 export const layerPrefix = (layer: number): string => `blk.${layer}.`;
 
 /** Whether a tensor is a vector, kept as f32; the others are matrices, kept as they are stored. */
-export const isVector = (tensor: string): boolean => /(norm\.weight|\.bias)$/.test(tensor) || tensor === ROPE_FACTORS;
+export const isVector = (tensor: string): boolean =>
+  /(norm\.weight|\.bias)$/.test(tensor) || tensor === ROPE_FACTORS;
 
 /**
  * Holds a file's tensors against its metadata and gives those to be read: the file's, less the
@@ -30,11 +32,24 @@ export const isVector = (tensor: string): boolean => /(norm\.weight|\.bias)$/.te
  * say what they mean). Throws ModelFormatError for one that is missing or misshapen,
  * UnsupportedError for one we would have to ignore.
  */
-export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig, name: string): TensorInfo[] {
-  const { width: D, feedForward: F, queryHeads, kvHeads, headDim: d, vocabulary: V, architecture } = config;
+export function checkTensors(
+  tensors: readonly TensorInfo[],
+  config: ModelConfig,
+  name: string,
+): TensorInfo[] {
+  const {
+    width: D,
+    feedForward: F,
+    queryHeads,
+    kvHeads,
+    headDim: d,
+    vocabulary: V,
+    architecture,
+  } = config;
   const wanted = new Map<string, readonly [rows: number, columns: number]>();
   const optional = new Set<string>();
-  const want = (tensor: string, rows: number, columns: number) => wanted.set(tensor, [rows, columns]);
+  const want = (tensor: string, rows: number, columns: number) =>
+    wanted.set(tensor, [rows, columns]);
   const wantIfThere = (tensor: string, columns: number) => {
     want(tensor, 1, columns);
     optional.add(tensor);
@@ -70,20 +85,30 @@ export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig
     const byToken = info.name === EMBEDDING || info.name === OUTPUT;
     if (byToken && info.columns === columns && info.rows < rows) {
       throw new ModelFormatError(
-        `${name}: the vocabulary has ${rows} tokens, tensor '${info.name}' rows for ${info.rows}: get a copy whose vocabulary belongs to its weights`,
+        `${name}: the vocabulary has ${rows} tokens, tensor '${info.name}' rows for ` +
+          `${info.rows}: get a copy whose vocabulary belongs to its weights`,
       );
     }
     if (info.columns !== columns || (info.rows !== rows && !byToken)) {
-      throw new ModelFormatError(`${name}: tensor '${info.name}' is [${info.rows}, ${info.columns}], the metadata imply [${rows}, ${columns}]`);
+      throw new ModelFormatError(
+        `${name}: tensor '${info.name}' is [${info.rows}, ${info.columns}], the metadata imply ` +
+          `[${rows}, ${columns}]`,
+      );
     }
     if (isVector(info.name) && !['f32', 'f16', 'bf16'].includes(info.type.name)) {
-      throw new UnsupportedError(`${name}: vector '${info.name}' is ${info.type.name.toUpperCase()}; vectors must be F32, F16 or BF16`);
+      throw new UnsupportedError(
+        `${name}: vector '${info.name}' is ${info.type.name.toUpperCase()}; vectors must be ` +
+          `F32, F16 or BF16`,
+      );
     }
-    return info.rows === rows ? info : { ...info, rows, byteLength: (info.byteLength / info.rows) * rows };
+    return info.rows === rows
+      ? info
+      : { ...info, rows, byteLength: (info.byteLength / info.rows) * rows };
   });
   const there = new Set(tensors.map((t) => t.name));
   for (const tensor of wanted.keys()) {
-    if (!there.has(tensor) && !optional.has(tensor)) throw new ModelFormatError(`${name}: tensor '${tensor}' is missing`);
+    if (!there.has(tensor) && !optional.has(tensor))
+      throw new ModelFormatError(`${name}: tensor '${tensor}' is missing`);
   }
   return checked;
 }
@@ -92,16 +117,32 @@ export function checkTensors(tensors: readonly TensorInfo[], config: ModelConfig
 function strange(tensor: string, { architecture, layers }: ModelConfig): string {
   const label = `tensor '${clip(tensor)}'`;
   const layer = Number(/^blk\.(\d+)\./.exec(tensor)?.[1] ?? -1);
-  if (layer >= layers) return `${label} belongs to layer ${layer}, '${architecture.name}.block_count' is ${layers}: get a copy that agrees with itself`;
-  const what = /\.(input_)?scale$/.test(tensor) ? ' (a scale of NVFP4 or the like)' : tensor.endsWith('.bias') ? ' (a bias)' : '';
+  if (layer >= layers)
+    return (
+      `${label} belongs to layer ${layer}, '${architecture.name}.block_count' is ` +
+      `${layers}: get a copy that agrees with itself`
+    );
+  const what = /\.(input_)?scale$/.test(tensor)
+    ? ' (a scale of NVFP4 or the like)'
+    : tensor.endsWith('.bias')
+      ? ' (a bias)'
+      : '';
   return (
     `${label}${what} is not part of a ${architecture.name} model as we run it; ` +
     `leaving it out would change the answers: choose a plain ${architecture.name} model`
   );
 }
 
-/** Whether layers [first, end) need a tensor: their own, what comes before the first layer of all, what comes behind the last. */
-function needs({ first, end }: LayerRange, tensor: string, config: ModelConfig, tied: boolean): boolean {
+/**
+ * Whether layers [first, end) need a tensor: their own, what comes before the first layer of all,
+ * what comes behind the last.
+ */
+function needs(
+  { first, end }: LayerRange,
+  tensor: string,
+  config: ModelConfig,
+  tied: boolean,
+): boolean {
   if (tensor === ROPE_FACTORS) return true;
   if (tensor === EMBEDDING) return first === 0 || (tied && end === config.layers);
   if (tensor === OUTPUT_NORM || tensor === OUTPUT) return end === config.layers;
@@ -110,7 +151,11 @@ function needs({ first, end }: LayerRange, tensor: string, config: ModelConfig, 
 }
 
 /** The tensors that layers [first, end) need, in the order they lie in the file. */
-export function tensorsOf(tensors: readonly TensorInfo[], config: ModelConfig, range: LayerRange): TensorInfo[] {
+export function tensorsOf(
+  tensors: readonly TensorInfo[],
+  config: ModelConfig,
+  range: LayerRange,
+): TensorInfo[] {
   const tied = !tensors.some((t) => t.name === OUTPUT);
   return tensors.filter((t) => needs(range, t.name, config, tied));
 }

@@ -57,27 +57,40 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const key = (name: string) => metadata[`tokenizer.ggml.${name}`];
   const list = (name: string): unknown[] => {
     const value = key(name);
-    if (!Array.isArray(value) || value.length === 0) throw new ModelFormatError(`${file}: metadata 'tokenizer.ggml.${name}' is missing or empty`);
+    if (!Array.isArray(value) || value.length === 0)
+      throw new ModelFormatError(`${file}: metadata 'tokenizer.ggml.${name}' is missing or empty`);
     return value;
   };
   const model = String(key('model'));
   const sentencePiece = model === 'llama';
   if (!sentencePiece && model !== 'gpt2') {
-    throw new UnsupportedError(`${file}: tokenizer '${model}'; supported are gpt2 (byte-level BPE) and llama (SentencePiece)`);
+    throw new UnsupportedError(
+      `${file}: tokenizer '${model}'; supported are gpt2 (byte-level BPE) and llama (SentencePiece)`,
+    );
   }
   const texts = readTexts(list('tokens'), file);
   const table = new TextTable(texts);
-  const vocabulary = readVocabulary(metadata, file, texts, (text) => table.find(text), sentencePiece);
+  const vocabulary = readVocabulary(
+    metadata,
+    file,
+    texts,
+    (text) => table.find(text),
+    sentencePiece,
+  );
   const prefix = sentencePiece && key('add_space_prefix') !== false;
   let addBos = sentencePiece;
   let makeEncoder: () => Encoder;
   if (sentencePiece) {
     const scores = readScores(list('scores'), texts.length, file);
-    makeEncoder = () => createSpm(texts, table, { scores, prefix, unknown: vocabulary.unknownToken });
+    makeEncoder = () =>
+      createSpm(texts, table, { scores, prefix, unknown: vocabulary.unknownToken });
   } else {
     const name = String(key('pre') ?? 'default');
     const kind = preTokenizers.get(name);
-    if (!kind) throw new UnsupportedError(`${file}: pre-tokenizer '${name}'; supported are ${[...preTokenizers.keys()].join(', ')}`);
+    if (!kind)
+      throw new UnsupportedError(
+        `${file}: pre-tokenizer '${name}'; supported are ${[...preTokenizers.keys()].join(', ')}`,
+      );
     addBos = kind.addBos ?? false;
     const merges = checkMerges(list('merges'), file);
     makeEncoder = () => createBpe(texts, table, merges, kind);
@@ -105,7 +118,9 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const checkPlace = (text: string, name: string, at: number) => {
     checkText(text);
     if (!(Number.isInteger(at) && at >= 0 && at <= text.length)) {
-      throw new OptionError(`'${name}' is ${at}, expected a place in a text of ${text.length} units`);
+      throw new OptionError(
+        `'${name}' is ${at}, expected a place in a text of ${text.length} units`,
+      );
     }
   };
 
@@ -119,7 +134,8 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
       encoder ??= makeEncoder();
       for (let place = at; place > 0; place--) {
         if (specials.mayCross(text, place, at)) continue;
-        if (specials.strips && isWhite(text.charCodeAt(place - 1))) continue; // a special token may yet take it away
+        // a special token may yet take it away
+        if (specials.strips && isWhite(text.charCodeAt(place - 1))) continue;
         // behind a special token a text begins anew
         if (encoder.cutsAt(text, place, at) || specials.endingAt(text, place)) return place;
       }
@@ -145,7 +161,10 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
 const isWhite = (unit: number) => unit === 0x20 || (unit >= 9 && unit <= 13);
 
 function checkText(text: unknown): string {
-  if (typeof text !== 'string') throw new OptionError(`text to encode is ${text === null ? 'null' : `of type ${typeof text}`}, expected a string`);
+  if (typeof text !== 'string')
+    throw new OptionError(
+      `text to encode is ${text === null ? 'null' : `of type ${typeof text}`}, expected a string`,
+    );
   return text;
 }
 
@@ -154,7 +173,10 @@ function checkText(text: unknown): string {
  */
 function readTexts(tokens: readonly unknown[], file: string): readonly string[] {
   const odd = tokens.findIndex((token) => typeof token !== 'string');
-  if (odd >= 0) throw new ModelFormatError(`${file}: token ${odd} of the vocabulary is ${typeof tokens[odd]}, expected text`);
+  if (odd >= 0)
+    throw new ModelFormatError(
+      `${file}: token ${odd} of the vocabulary is ${typeof tokens[odd]}, expected text`,
+    );
   if (!tokens.includes('')) return tokens as readonly string[];
   return (tokens as readonly string[]).map((text, id) => (text === '' ? `[EMPTY_${id}]` : text));
 }

@@ -1,8 +1,11 @@
-// The forward pass: tokens in, keys and values into the cache layer by layer, log-odds of the next token out. It reads like the figure.
-// It decides nothing about what the cache keeps: after each layer it calls back, and whoever listens may compact that layer.
-// A model may be split by layers: then each part takes the hidden states that the one before left, and layers are numbered within the part.
+// The forward pass: tokens in, keys and values into the cache layer by layer, log-odds of the next
+// token out. It reads like the figure. It decides nothing about what the cache keeps: after each
+// layer it calls back, and whoever listens may compact that layer. A model may be split by layers:
+// then each part takes the hidden states that the one before left, and layers are numbered within
+// the part.
 //
-// T tokens at hand, D width, Hq and Hkv heads of d, F feed-forward width, V vocabulary. All activations f32.
+// T tokens at hand, D width, Hq and Hkv heads of d, F feed-forward width, V vocabulary. All
+// activations f32.
 import type { Backend, Looks, Product } from '../backend/backend.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import type { Cache } from '../cache/cache.ts';
@@ -11,7 +14,10 @@ import { createRotary, type Rotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
 import { createWorkspace, scratchShape, type Workspace } from './workspace.ts';
 
-/** Tokens, for the model's first layers; for others the hidden states f32 [T, D] that the layers before left. */
+/**
+ * Tokens, for the model's first layers; for others the hidden states f32 [T, D] that the layers
+ * before left.
+ */
 export type Input = readonly number[] | Float32Array;
 
 export interface Pass {
@@ -22,11 +28,20 @@ export interface Pass {
   /** Number of the first token, counted from the conversation's first; kept with each row. */
   readonly token: number;
   /**
-   * Called in every layer after the attention of each piece, with its queries [T, Hq * d]. With the last piece of a layer (`done` = all
-   * tokens) the listener may change that layer's rows.
+   * Called in every layer after the attention of each piece, with its queries [T, Hq * d]. With the
+   * last piece of a layer (`done` = all tokens) the listener may change that layer's rows.
    */
-  readonly onLayer?: (layer: number, queries: Tensor, T: number, done: number, looks?: Looks) => void;
-  /** Whether the listener is given what the queries' attention to rows before this pass summed up to (where it was computed). */
+  readonly onLayer?: (
+    layer: number,
+    queries: Tensor,
+    T: number,
+    done: number,
+    looks?: Looks,
+  ) => void;
+  /**
+   * Whether the listener is given what the queries' attention to rows before this pass summed up to
+   * (where it was computed).
+   */
   readonly looks?: boolean;
   /** Stop after the model's last layer's attention: nobody needs what would come out. */
   readonly queriesOnly?: boolean;
@@ -37,13 +52,22 @@ export interface Transformer {
   readonly backend: Backend;
   readonly weights: ModelWeights;
   readonly rotary: Rotary;
-  /** Reserves activations for passes of up to `tokens` tokens, worked on `piece` (default: all) at a time. */
+  /**
+   * Reserves activations for passes of up to `tokens` tokens, worked on `piece` (default: all) at a
+   * time.
+   */
   createWorkspace(tokens: number, piece?: number): Workspace;
   /** T of an input. */
   countOf(input: Input): number;
-  /** Runs T tokens through all layers, appending T rows to every head. Leaves the last hidden states in workspace.x. */
+  /**
+   * Runs T tokens through all layers, appending T rows to every head. Leaves the last hidden states
+   * in workspace.x.
+   */
   forward(input: Input, pass: Pass): void;
-  /** Input embeddings f32 [n, D] of tokens, where the model's first layers are here. Throws DeviceError where memory ends. */
+  /**
+   * Input embeddings f32 [n, D] of tokens, where the model's first layers are here. Throws
+   * DeviceError where memory ends.
+   */
   embed(tokens: readonly number[]): Float32Array;
   /** Hidden states [T, D] after the last pass: a view, valid until the next operation. */
   hidden(workspace: Workspace, T: number): Float32Array;
@@ -54,23 +78,37 @@ export interface Transformer {
 /** Tokens embedded at once. */
 const EMBED_TOKENS = 64;
 
-export function createTransformer(config: ModelConfig, weights: ModelWeights, backend: Backend): Transformer {
+export function createTransformer(
+  config: ModelConfig,
+  weights: ModelWeights,
+  backend: Backend,
+): Transformer {
   const { width: D, queryHeads, kvHeads, headDim: d, vocabulary: V, normEps } = config;
   const layers = weights.layers.length;
   const ends = weights.end === config.layers;
   const rotary = createRotary(config, weights.ropeFactors);
-  const linear = (products: readonly Product[], x: Tensor, T: number) => (T === 1 ? backend.linearOne(products, x) : backend.linear(products, x, T));
-  const rowsOf = (x: Tensor, first: number): Tensor => ({ address: x.address + first * x.columns * 4, columns: x.columns });
-  const countOf = (input: Input) => (input instanceof Float32Array ? input.length / D : input.length);
+  const linear = (products: readonly Product[], x: Tensor, T: number) =>
+    T === 1 ? backend.linearOne(products, x) : backend.linear(products, x, T);
+  const rowsOf = (x: Tensor, first: number): Tensor => ({
+    address: x.address + first * x.columns * 4,
+    columns: x.columns,
+  });
+  const countOf = (input: Input) =>
+    input instanceof Float32Array ? input.length / D : input.length;
 
   function forward(input: Input, pass: Pass): void {
     const { cache, workspace: s } = pass;
     const hidden = input instanceof Float32Array;
     const all = countOf(input);
-    if (hidden !== weights.first > 0) throw new RangeError(`layers from ${weights.first} on were given ${hidden ? 'hidden states' : 'tokens'}`);
-    if (all > s.tokens) throw new RangeError(`${all} tokens in one pass, the workspace holds ${s.tokens}`);
+    if (hidden !== weights.first > 0)
+      throw new RangeError(
+        `layers from ${weights.first} on were given ${hidden ? 'hidden states' : 'tokens'}`,
+      );
+    if (all > s.tokens)
+      throw new RangeError(`${all} tokens in one pass, the workspace holds ${s.tokens}`);
     const angles = { address: s.angles, rotated: config.ropeDims, style: config.architecture.rope };
-    const writeAngles = (from: number, T: number) => rotary.write(backend, s.angles, pass.position + from, T);
+    const writeAngles = (from: number, T: number) =>
+      rotary.write(backend, s.angles, pass.position + from, T);
     const onePiece = all <= s.piece;
 
     if (hidden) backend.floats(s.x.address, input.length).set(input);
@@ -103,8 +141,10 @@ export function createTransformer(config: ModelConfig, weights: ModelWeights, ba
         backend.rope(s.k, angles, T, kvHeads, d);
         cache.append(l, s.k, s.v, T, pass.token + from, pass.position + from);
         const last = pass.queriesOnly && ends && l === layers - 1;
-        const looks = pass.looks && !last ? { address: s.looks.address, unseen: from + T } : undefined;
-        if (!last) backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType, looks);
+        const looks =
+          pass.looks && !last ? { address: s.looks.address, unseen: from + T } : undefined;
+        if (!last)
+          backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType, looks);
         pass.onLayer?.(l, s.q, T, from + T, looks);
         if (last) continue;
         linear([[s.normed, w.attnOutput]], s.mixed, T);

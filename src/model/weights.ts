@@ -3,7 +3,16 @@ import type { Backend } from '../backend/backend.ts';
 import { dequantize } from '../backend/dequantize.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import type { TensorInfo } from './gguf.ts';
-import { EMBEDDING, isVector, pieceRows, layerPrefix, type LayerRange, OUTPUT, OUTPUT_NORM, ROPE_FACTORS } from './tensors.ts';
+import {
+  EMBEDDING,
+  isVector,
+  pieceRows,
+  layerPrefix,
+  type LayerRange,
+  OUTPUT,
+  OUTPUT_NORM,
+  ROPE_FACTORS,
+} from './tensors.ts';
 
 /** One layer's weights; biases and norms on q and k only where the file has them. */
 export interface LayerWeights {
@@ -41,7 +50,10 @@ export interface ModelWeights extends LayerRange {
 
 /** Weights that are being filled. */
 export interface WeightStore {
-  /** Stores rows `row` .. `row + rows` of a tensor as the file has them; `row` is a multiple of GROUP_ROWS, and so is `rows` but for the last ones. */
+  /**
+   * Stores rows `row` .. `row + rows` of a tensor as the file has them; `row` is a multiple of
+   * GROUP_ROWS, and so is `rows` but for the last ones.
+   */
   put(tensor: TensorInfo, row: number, rows: number, bytes: Uint8Array): void;
   /** All of them, once they are filled. */
   finish(): ModelWeights;
@@ -50,7 +62,11 @@ export interface WeightStore {
 
 /** Bytes that tensors take in memory. */
 export function weightBytes(backend: Backend, tensors: readonly TensorInfo[]): number {
-  return tensors.reduce((sum, { name, rows, columns, type }) => sum + (isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns)), 0);
+  return tensors.reduce(
+    (sum, { name, rows, columns, type }) =>
+      sum + (isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns)),
+    0,
+  );
 }
 
 /** Memory that is made ready ahead of what arrives, so that it does not grow with every piece. */
@@ -61,7 +77,11 @@ const AHEAD_BYTES = 16 << 20;
  * their rows arrive, in order, so that a header that lies about them costs nothing. Throws
  * DeviceError where addresses end; nothing is left reserved then.
  */
-export function createWeights(backend: Backend, tensors: readonly TensorInfo[], range: LayerRange): WeightStore {
+export function createWeights(
+  backend: Backend,
+  tensors: readonly TensorInfo[],
+  range: LayerRange,
+): WeightStore {
   const { arena } = backend;
   const addresses: Address[] = [];
   const free = () => {
@@ -79,7 +99,9 @@ export function createWeights(backend: Backend, tensors: readonly TensorInfo[], 
   // memory would grow as far
   let below: Address | undefined;
   try {
-    below = arena.plan(tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0));
+    below = arena.plan(
+      tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0),
+    );
     for (const { name, type, rows, columns } of tensors) {
       const bytes = isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns);
       const address = plan(bytes);
@@ -93,7 +115,8 @@ export function createWeights(backend: Backend, tensors: readonly TensorInfo[], 
   } finally {
     if (below !== undefined) arena.free(below);
   }
-  const touch = (to: Address) => arena.touch(Math.min(end, Math.ceil(to / AHEAD_BYTES) * AHEAD_BYTES));
+  const touch = (to: Address) =>
+    arena.touch(Math.min(end, Math.ceil(to / AHEAD_BYTES) * AHEAD_BYTES));
   return {
     put({ name, type, rows: all, columns }, row, rows, bytes) {
       const weight = matrices.get(name);
@@ -115,7 +138,9 @@ export function createWeights(backend: Backend, tensors: readonly TensorInfo[], 
         outputNorm: vectors.get(OUTPUT_NORM),
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
         ropeFactors: factors && [...backend.floats(factors.address, factors.columns)],
-        layers: Array.from({ length: range.end - range.first }, (_, i) => layerOf(layerPrefix(range.first + i), matrices, vectors)),
+        layers: Array.from({ length: range.end - range.first }, (_, i) =>
+          layerOf(layerPrefix(range.first + i), matrices, vectors),
+        ),
         bytes: weightBytes(backend, tensors),
         free,
       };
@@ -124,7 +149,11 @@ export function createWeights(backend: Backend, tensors: readonly TensorInfo[], 
   };
 }
 
-function layerOf(at: string, matrices: ReadonlyMap<string, Weight>, vectors: ReadonlyMap<string, Tensor>): LayerWeights {
+function layerOf(
+  at: string,
+  matrices: ReadonlyMap<string, Weight>,
+  vectors: ReadonlyMap<string, Tensor>,
+): LayerWeights {
   const matrix = (name: string) => matrices.get(at + name)!;
   const vector = (name: string) => vectors.get(at + name)!;
   const optional = (name: string) => vectors.get(at + name);

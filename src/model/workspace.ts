@@ -3,7 +3,10 @@ import type { Backend, ScratchShape } from '../backend/backend.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
 import type { ModelConfig } from './config.ts';
 
-/** Where a session's activations lie: `tokens` hidden states, and everything else for a `piece` of them at a time. */
+/**
+ * Where a session's activations lie: `tokens` hidden states, and everything else for a `piece` of
+ * them at a time.
+ */
 export interface Workspace {
   readonly tokens: number;
   readonly piece: number;
@@ -25,7 +28,14 @@ export interface Workspace {
 }
 
 /** Columns of what is held for a piece at a time, f32 (ids: i32). */
-function pieceColumnsOf({ width: D, queryHeads, kvHeads, headDim: d, feedForward: F, ropeDims }: ModelConfig) {
+function pieceColumnsOf({
+  width: D,
+  queryHeads,
+  kvHeads,
+  headDim: d,
+  feedForward: F,
+  ropeDims,
+}: ModelConfig) {
   return {
     normed: D,
     q: queryHeads * d,
@@ -41,24 +51,49 @@ function pieceColumnsOf({ width: D, queryHeads, kvHeads, headDim: d, feedForward
 }
 
 /** The scratch of passes of up to `tokens` tokens at a time. */
-export function scratchShape({ width, feedForward, queryHeads, kvHeads, headDim }: ModelConfig, tokens: number): ScratchShape {
-  return { tokens, queryHeads, kvHeads, headDim, width: Math.max(width, feedForward, queryHeads * headDim) };
+export function scratchShape(
+  { width, feedForward, queryHeads, kvHeads, headDim }: ModelConfig,
+  tokens: number,
+): ScratchShape {
+  return {
+    tokens,
+    queryHeads,
+    kvHeads,
+    headDim,
+    width: Math.max(width, feedForward, queryHeads * headDim),
+  };
 }
 
 const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
 
 function activationBytes(config: ModelConfig, tokens: number, piece: number): number {
-  const pieces = Object.values(pieceColumnsOf(config)).reduce((sum, columns) => sum + align(piece * columns * 4), 0);
+  const pieces = Object.values(pieceColumnsOf(config)).reduce(
+    (sum, columns) => sum + align(piece * columns * 4),
+    0,
+  );
   return align(tokens * config.width * 4) + pieces + align(config.vocabulary * 4);
 }
 
 /** Bytes that createWorkspace reserves, the backend's scratch included. */
-export function workspaceBytes(config: ModelConfig, backend: Backend, tokens: number, piece = tokens): number {
+export function workspaceBytes(
+  config: ModelConfig,
+  backend: Backend,
+  tokens: number,
+  piece = tokens,
+): number {
   return activationBytes(config, tokens, piece) + backend.scratchBytes(scratchShape(config, piece));
 }
 
-/** Reserves activations for passes of up to `tokens` tokens, worked on `piece` at a time. Throws DeviceError where memory ends. */
-export function createWorkspace(config: ModelConfig, backend: Backend, tokens: number, piece = tokens): Workspace {
+/**
+ * Reserves activations for passes of up to `tokens` tokens, worked on `piece` at a time. Throws
+ * DeviceError where memory ends.
+ */
+export function createWorkspace(
+  config: ModelConfig,
+  backend: Backend,
+  tokens: number,
+  piece = tokens,
+): Workspace {
   const bytes = activationBytes(config, tokens, piece);
   const region = backend.arena.allocate(bytes);
   let releaseScratch: () => void;
@@ -74,10 +109,9 @@ export function createWorkspace(config: ModelConfig, backend: Backend, tokens: n
     at += align(rows * columns * 4);
     return tensor;
   };
-  const pieces = Object.fromEntries(Object.entries(pieceColumnsOf(config)).map(([name, columns]) => [name, take(piece, columns)])) as Record<
-    keyof ReturnType<typeof pieceColumnsOf>,
-    Tensor
-  >;
+  const pieces = Object.fromEntries(
+    Object.entries(pieceColumnsOf(config)).map(([name, columns]) => [name, take(piece, columns)]),
+  ) as Record<keyof ReturnType<typeof pieceColumnsOf>, Tensor>;
   let live = true;
   return {
     tokens,

@@ -1,18 +1,35 @@
-// The score of policies that have observers: looks aggregated, smoothed, weighted by values, in one stage or two (algorithms, sections 2, 4, 5).
+// The score of policies that have observers: looks aggregated, smoothed, weighted by values, in one
+// stage or two (algorithms, sections 2, 4, 5).
 import type { Backend } from '../backend/backend.ts';
 import type { Scores } from '../backend/tensor.ts';
 import type { LayerView, Policy, Score } from './policy.ts';
 import { total } from './score.ts';
 
-/** Attention mass that the first stage wants to keep, less what lies on the rows before the window (section 5.2). */
+/**
+ * Attention mass that the first stage wants to keep, less what lies on the rows before the window
+ * (section 5.2).
+ */
 const FIRST_STAGE_MASS = 0.9;
 
 /** Composes the score from the axes of a policy. */
-export function attentionScore({ observe, aggregate, pool, value, stages }: Pick<Policy, 'observe' | 'aggregate' | 'pool' | 'value' | 'stages'>): Score {
+export function attentionScore({
+  observe,
+  aggregate,
+  pool,
+  value,
+  stages,
+}: Pick<Policy, 'observe' | 'aggregate' | 'pool' | 'value' | 'stages'>): Score {
   return (view, ops) => {
-    if (!view.queries) throw new TypeError('a policy with observers was scored without their queries');
+    if (!view.queries)
+      throw new TypeError('a policy with observers was scored without their queries');
     const { heads, headDim, rowType, queries, count, recent, looks: seen } = view;
-    const observation = { queries, count, looks: seen, causal: observe.queries !== 'patched', unscored: Math.min(recent, ...heads.map((h) => h.length)) };
+    const observation = {
+      queries,
+      count,
+      looks: seen,
+      causal: observe.queries !== 'patched',
+      unscored: Math.min(recent, ...heads.map((h) => h.length)),
+    };
     let scores: Scores;
     if (aggregate === 'defensive') {
       scores = ops.observeDefensive(view.spare, heads, headDim, rowType, observation, pool);
@@ -25,14 +42,19 @@ export function attentionScore({ observe, aggregate, pool, value, stages }: Pick
     if (stages === 2) {
       // the plain mean, before smoothing: it is still in view.out where that is what was aggregated
       const onlyMean = aggregate === 'mean' && pool > 1;
-      const mean = onlyMean ? { ...scores, address: view.out } : ops.observe(view.out, heads, headDim, rowType, { ...observation, aggregate: 'mean' });
+      const mean = onlyMean
+        ? { ...scores, address: view.out }
+        : ops.observe(view.out, heads, headDim, rowType, { ...observation, aggregate: 'mean' });
       keepMost(scores, mean, view, ops);
     }
     return scores;
   };
 }
 
-/** s[i] = max(m[i], mean_j m[j]), head by head: rows never looked at get the average risk (section 5.1, step 2). */
+/**
+ * s[i] = max(m[i], mean_j m[j]), head by head: rows never looked at get the average risk (section
+ * 5.1, step 2).
+ */
 function raiseToMean(scores: Scores, ops: Backend): void {
   let at = scores.address;
   for (const n of scores.counts) {
@@ -46,12 +68,13 @@ function raiseToMean(scores: Scores, ops: Backend): void {
 }
 
 /**
- * s[i] = s[i] v[i] / sum_j v[j], v[i] the projected length of row i's value (section 5.2). A value does not change, so v stays with the row, as its
- * state: only new rows (state 0) are projected.
+ * s[i] = s[i] v[i] / sum_j v[j], v[i] the projected length of row i's value (section 5.2). A value
+ * does not change, so v stays with the row, as its state: only new rows (state 0) are projected.
  */
 function weighByValue(scores: Scores, view: LayerView, ops: Backend): void {
   const { heads, headDim, rowType, output } = view;
-  if (!output) throw new TypeError('a policy with a value term was scored without the output projection');
+  if (!output)
+    throw new TypeError('a policy with a value term was scored without the output projection');
   const from = heads.map((head) => {
     const state = ops.floats(head.state, head.length);
     let known = head.length;
@@ -75,8 +98,9 @@ function weighByValue(scores: Scores, view: LayerView, ops: Backend): void {
 }
 
 /**
- * The first stage: in each head the rows with the most mean attention, in order, until their share of it reaches 0.9 - b or (budget - window) rows
- * are kept, get the layer's best score. b: mean over heads of the mean attention on the `recent` rows before the window (section 5.2).
+ * The first stage: in each head the rows with the most mean attention, in order, until their share
+ * of it reaches 0.9 - b or (budget - window) rows are kept, get the layer's best score. b: mean
+ * over heads of the mean attention on the `recent` rows before the window (section 5.2).
  */
 function keepMost(scores: Scores, mean: Scores, view: LayerView, ops: Backend): void {
   const all = ops.floats(scores.address, total(scores));

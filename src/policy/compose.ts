@@ -1,10 +1,30 @@
-// Any policy's axes, changed one by one: who looks, what looks are worth, what weighs them. Heads and layers are options of the run.
+// Any policy's axes, changed one by one: who looks, what looks are worth, what weighs them. Heads
+// and layers are options of the run.
 import { knownNames, namesOf, oneOf, whole } from '../arguments.ts';
 import { OptionError } from '../errors.ts';
-import { aggregates, definePolicy, MOST_WINDOW, type Observer, type Policy, readPolicy, readPool, stageCounts, values } from './policy.ts';
+import {
+  aggregates,
+  definePolicy,
+  MOST_WINDOW,
+  type Observer,
+  type Policy,
+  readPolicy,
+  readPool,
+  stageCounts,
+  values,
+} from './policy.ts';
 
-/** 'last': the block's last queries; 'block': all of its queries; the others: a patched prompt's (section 2: KVzip's, InfiniPot's, EpiCache's). */
-export const observerNames = ['last', 'block', 'repeat', 'summary', 'episode'] as const satisfies readonly Axes['observe'][];
+/**
+ * 'last': the block's last queries; 'block': all of its queries; the others: a patched prompt's
+ * (section 2: KVzip's, InfiniPot's, EpiCache's).
+ */
+export const observerNames = [
+  'last',
+  'block',
+  'repeat',
+  'summary',
+  'episode',
+] as const satisfies readonly Axes['observe'][];
 
 export interface Axes {
   readonly observe?: 'last' | 'block' | 'repeat' | 'summary' | 'episode';
@@ -30,8 +50,9 @@ export const axisNames = namesOf<Axes>({
 const DEFAULT_WINDOW = 64;
 
 /**
- * A policy with some of its axes changed, named so that a table tells which: 'snapkv(aggregate max, pool 7)'. Throws OptionError for values out of
- * range, and for a policy that scores by a formula of its own (keydiff, h2o, ...): axes would do nothing there.
+ * A policy with some of its axes changed, named so that a table tells which: 'snapkv(aggregate max,
+ * pool 7)'. Throws OptionError for values out of range, and for a policy that scores by a formula
+ * of its own (keydiff, h2o, ...): axes would do nothing there.
  */
 export function composePolicy(policy: Policy, changes: Axes): Policy {
   const base = readPolicy(policy);
@@ -47,11 +68,21 @@ export function composePolicy(policy: Policy, changes: Axes): Policy {
   if (window !== undefined) whole('window', window, 0, MOST_WINDOW);
   if (!base.composed)
     throw new OptionError(
-      `policy '${base.name}' scores by a formula of its own, ${given.map(([name]) => name).join(', ')} would change nothing: begin with snapkv, say`,
+      `policy '${base.name}' scores by a formula of its own, ` +
+        `${given.map(([name]) => name).join(', ')} would change nothing: begin with snapkv, say`,
     );
   const observer = observe === undefined ? base.observe : observerOf(observe, base.observe);
-  const looking = observer.queries === 'last' ? { ...observer, count: Math.max(1, window ?? observer.count) } : observer;
-  const recent = window ?? (observer.queries === base.observe.queries ? base.protect.recent : observer.queries === 'last' ? observer.count : 0);
+  const looking =
+    observer.queries === 'last'
+      ? { ...observer, count: Math.max(1, window ?? observer.count) }
+      : observer;
+  const recent =
+    window ??
+    (observer.queries === base.observe.queries
+      ? base.protect.recent
+      : observer.queries === 'last'
+        ? observer.count
+        : 0);
   return definePolicy({
     ...base,
     name: `${base.name}(${given.map(([name, v]) => `${name} ${v}`).join(', ')})`,
@@ -66,6 +97,7 @@ export function composePolicy(policy: Policy, changes: Axes): Policy {
 
 function observerOf(name: (typeof observerNames)[number], base: Observer): Observer {
   if (name === 'block') return { queries: 'block' };
-  if (name === 'last') return { queries: 'last', count: base.queries === 'last' ? base.count : DEFAULT_WINDOW };
+  if (name === 'last')
+    return { queries: 'last', count: base.queries === 'last' ? base.count : DEFAULT_WINDOW };
   return { queries: 'patched', prompt: name };
 }

@@ -1,4 +1,5 @@
-// CriticalKV (arXiv 2502.03805), on SnapKV's scores: most of the attention first, then attention times what the value becomes in the output.
+// CriticalKV (arXiv 2502.03805), on SnapKV's scores: most of the attention first, then attention
+// times what the value becomes in the output.
 import { definePolicy } from './policy.ts';
 
 export const criticalkv = definePolicy({

@@ -1,4 +1,5 @@
-// DefensiveKV (arXiv 2510.13334): a row that mattered to one query only survives; rows never looked at count as the average risk.
+// DefensiveKV (arXiv 2510.13334): a row that mattered to one query only survives; rows never looked
+// at count as the average risk.
 import { definePolicy } from './policy.ts';
 
 export const defensivekv = definePolicy({

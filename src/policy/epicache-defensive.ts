@@ -1,4 +1,5 @@
-// EpiCache (arXiv 2509.17396) with the defensive aggregation of DefensiveKV (arXiv 2510.13334) in place of the plain maximum.
+// EpiCache (arXiv 2509.17396) with the defensive aggregation of DefensiveKV (arXiv 2510.13334) in
+// place of the plain maximum.
 import { definePolicy } from './policy.ts';
 
 export const epicacheDefensive = definePolicy({

@@ -1,4 +1,5 @@
-// EpiCache (arXiv 2509.17396): one cache an episode, each keeping the rows that the episode's medoid text attends to.
+// EpiCache (arXiv 2509.17396): one cache an episode, each keeping the rows that the episode's
+// medoid text attends to.
 import { definePolicy } from './policy.ts';
 
 export const epicache = definePolicy({

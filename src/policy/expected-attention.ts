@@ -1,16 +1,23 @@
-// Expected Attention (NVIDIA/kvpress): the attention that the next 512 queries will pay a row if they are drawn like those at hand, times the
-// length of its value. kvpress takes mean and covariance over the whole context; here they are those of the newest block's queries, so that
-// nothing grows. Queries are turned from their positions to the mean over the coming ones, which is a matrix product away from kvpress's way
-// (mean and covariance before RoPE, then the mean rotation applied to both) and gives the same numbers.
+// Expected Attention (NVIDIA/kvpress): the attention that the next 512 queries will pay a row if
+// they are drawn like those at hand, times the length of its value. kvpress takes mean and
+// covariance over the whole context; here they are those of the newest block's queries, so that
+// nothing grows. Queries are turned from their positions to the mean over the coming ones, which is
+// a matrix product away from kvpress's way (mean and covariance before RoPE, then the mean rotation
+// applied to both) and gives the same numbers.
 import { definePolicy } from './policy.ts';
 import { total } from './score.ts';
 
 export const expectedAttention = definePolicy({
   name: 'expected-attention',
-  summary: 'rows that queries like the newest are expected to attend to, times the length of their value (kvpress)',
+  summary:
+    'rows that queries like the newest are expected to attend to, times the length of their ' +
+    'value (kvpress)',
   observe: { queries: 'block', ahead: 512 },
   score({ out, spare, extra, heads, headDim, rowType, queries, count, ahead }, ops) {
-    if (!queries || !ahead) throw new TypeError('expected-attention was scored without queries and the angles ahead of them');
+    if (!queries || !ahead)
+      throw new TypeError(
+        'expected-attention was scored without queries and the angles ahead of them',
+      );
     ops.rope(queries, ahead, count, queries.columns / headDim, headDim);
     const scores = ops.expectedAttention(out, spare, heads, headDim, rowType, queries, count);
     const lengths = ops.rowNorms(extra, heads, 'values', headDim, rowType);

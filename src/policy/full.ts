@@ -1,4 +1,5 @@
-// Everything is kept: the reference that policies are measured against. Memory grows with the conversation.
+// Everything is kept: the reference that policies are measured against. Memory grows with the
+// conversation.
 import { definePolicy } from './policy.ts';
 
 export const full = definePolicy({

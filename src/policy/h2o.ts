@@ -1,6 +1,7 @@
-// H2O (arXiv 2306.14048): attention received, summed over all queries so far and over the group's heads, divided by the number of
-// queries that could see the row. The sum stays with the row (its state) from block to block.
-// Differs: attention that a block paid to rows already evicted in that layer is not redistributed.
+// H2O (arXiv 2306.14048): attention received, summed over all queries so far and over the group's
+// heads, divided by the number of queries that could see the row. The sum stays with the row (its
+// state) from block to block. Differs: attention that a block paid to rows already evicted in that
+// layer is not redistributed.
 import { definePolicy } from './policy.ts';
 
 export const h2o = definePolicy({
@@ -9,7 +10,12 @@ export const h2o = definePolicy({
   observe: { queries: 'block' },
   accumulates: true,
   score: ({ out, heads, headDim, rowType, queries, count, tokens }, ops) => {
-    const scores = ops.observe(out, heads, headDim, rowType, { queries: queries!, count, causal: true, aggregate: 'mean' });
+    const scores = ops.observe(out, heads, headDim, rowType, {
+      queries: queries!,
+      count,
+      causal: true,
+      aggregate: 'mean',
+    });
     let at = scores.address;
     for (const head of heads) {
       const received = ops.floats(at, head.length);

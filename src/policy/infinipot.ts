@@ -1,5 +1,6 @@
-// InfiniPot (EMNLP 2024, arXiv 2410.01518), its attention to a prompt that asks for a summary: rows that this prompt looks at.
-// Differs: where a model follows no instructions the prompt is only what the chat template puts before a reply.
+// InfiniPot (EMNLP 2024, arXiv 2410.01518), its attention to a prompt that asks for a summary: rows
+// that this prompt looks at. Differs: where a model follows no instructions the prompt is only what
+// the chat template puts before a reply.
 import { definePolicy } from './policy.ts';
 
 export const infinipot = definePolicy({

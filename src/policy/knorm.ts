@@ -5,5 +5,6 @@ import { negate } from './score.ts';
 export const knorm = definePolicy({
   name: 'knorm',
   summary: 'rows with the shortest keys (arXiv 2406.11430)',
-  score: ({ out, heads, headDim, rowType }, ops) => negate(ops.rowNorms(out, heads, 'keys', headDim, rowType), ops),
+  score: ({ out, heads, headDim, rowType }, ops) =>
+    negate(ops.rowNorms(out, heads, 'keys', headDim, rowType), ops),
 });

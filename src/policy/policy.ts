@@ -1,6 +1,18 @@
-// What an eviction policy is: a record that says who looks at the cache, what a look is worth, and what is kept whatever the score.
-// It knows rows, queries and numbers; no model, no conversation, no budget.
-import { callback, describeValue, filledText, flag, knownNames, namesOf, oneOf, text, whole, within } from '../arguments.ts';
+// What an eviction policy is: a record that says who looks at the cache, what a look is worth, and
+// what is kept whatever the score. It knows rows, queries and numbers; no model, no conversation,
+// no budget.
+import {
+  callback,
+  describeValue,
+  filledText,
+  flag,
+  knownNames,
+  namesOf,
+  oneOf,
+  text,
+  whole,
+  within,
+} from '../arguments.ts';
 import type { Angles, Backend, Looks } from '../backend/backend.ts';
 import type { RowType } from '../backend/dtype.ts';
 import type { Address, HeadRows, Scores, Tensor, Weight } from '../backend/tensor.ts';
@@ -8,8 +20,9 @@ import { OptionError } from '../errors.ts';
 import { attentionScore } from './attention.ts';
 
 /**
- * Whose queries rate the rows: nobody's, the block's last `count`, all of the block's (with `ahead`: and how to turn them to the mean of that many
- * coming positions), or a patched prompt's (algorithms, section 2).
+ * Whose queries rate the rows: nobody's, the block's last `count`, all of the block's (with
+ * `ahead`: and how to turn them to the mean of that many coming positions), or a patched prompt's
+ * (algorithms, section 2).
  */
 export type Observer =
   | { readonly queries: 'none' }
@@ -25,12 +38,21 @@ export interface LayerView {
   readonly rowType: RowType;
   /** Tokens of the conversation so far; a row's token number is below it. */
   readonly tokens: number;
-  /** The observers' queries [count, Hq * d], those of the newest `count` tokens unless patched. Nobody needs them afterwards: they may be changed. */
+  /**
+   * The observers' queries [count, Hq * d], those of the newest `count` tokens unless patched.
+   * Nobody needs them afterwards: they may be changed.
+   */
   readonly queries?: Tensor;
   readonly count: number;
-  /** What these queries' attention to these rows summed up to, where a patched prompt has just been forwarded and it is known. */
+  /**
+   * What these queries' attention to these rows summed up to, where a patched prompt has just been
+   * forwarded and it is known.
+   */
   readonly looks?: Looks;
-  /** Rotations of the `count` queries to the mean over coming positions, where the observer asks for them. */
+  /**
+   * Rotations of the `count` queries to the mean over coming positions, where the observer asks for
+   * them.
+   */
   readonly ahead?: Angles;
   /** Rows at the end of each head that are kept whatever the score. */
   readonly recent: number;
@@ -45,7 +67,10 @@ export interface LayerView {
   readonly seed: number;
 }
 
-/** Rates the rows of a layer, higher = keep. A head may get fewer scores than it has rows: the rows at its end are then kept. */
+/**
+ * Rates the rows of a layer, higher = keep. A head may get fewer scores than it has rows: the rows
+ * at its end are then kept.
+ */
 export type Score = (view: LayerView, ops: Backend) => Scores;
 
 export interface Policy {
@@ -53,13 +78,22 @@ export interface Policy {
   /** One line for people, with the paper. */
   readonly summary: string;
   readonly observe: Observer;
-  /** What many looks at a row are worth: their mean, the largest, or the worst case of smoothed looks with a floor (DefensiveKV, section 5.1). */
+  /**
+   * What many looks at a row are worth: their mean, the largest, or the worst case of smoothed
+   * looks with a floor (DefensiveKV, section 5.1).
+   */
   readonly aggregate: Aggregate;
   /** Looks are averaged over this many neighbouring rows (odd); 1 = not at all. */
   readonly pool: number;
-  /** 'projected': scores are weighted by what a row's value becomes in the output (CriticalKV). It takes the rows' state. */
+  /**
+   * 'projected': scores are weighted by what a row's value becomes in the output (CriticalKV). It
+   * takes the rows' state.
+   */
   readonly value: 'none' | 'projected';
-  /** 2: the rows that hold most of the mean attention are kept first, scores decide about the rest (CriticalKV). */
+  /**
+   * 2: the rows that hold most of the mean attention are kept first, scores decide about the rest
+   * (CriticalKV).
+   */
   readonly stages: 1 | 2;
   /** How heads and layers share the budget where the caller does not say. */
   readonly heads: 'uniform' | 'adaptive';
@@ -74,21 +108,25 @@ export interface Policy {
   };
   /** False only where nothing is ever evicted. */
   readonly evicts: boolean;
-  /** True where scoring changes the rows' state, so that it must run on every block, full or not. */
+  /**
+   * True where scoring changes the rows' state, so that it must run on every block, full or not.
+   */
   readonly accumulates: boolean;
   readonly score: Score;
   /** Whether `score` follows from the axes above; false where it is a formula of its own. */
   readonly composed: boolean;
 }
 
-export type PolicyDefinition = Pick<Policy, 'name' | 'summary'> & Partial<Omit<Policy, 'protect'>> & { readonly protect?: Partial<Policy['protect']> };
+export type PolicyDefinition = Pick<Policy, 'name' | 'summary'> &
+  Partial<Omit<Policy, 'protect'>> & { readonly protect?: Partial<Policy['protect']> };
 
 export const aggregates = ['mean', 'max', 'defensive'] as const;
 export type Aggregate = (typeof aggregates)[number];
 
 /**
- * 'uniform': equal layers; 'sensitivity': by the model's profile; 'pyramid': falling linearly with depth; 'global': the best rows of all layers and
- * heads together, whatever their place (Layer-DefensiveKV).
+ * 'uniform': equal layers; 'sensitivity': by the model's profile; 'pyramid': falling linearly with
+ * depth; 'global': the best rows of all layers and heads together, whatever their place
+ * (Layer-DefensiveKV).
  */
 export const layerSharings = ['uniform', 'sensitivity', 'pyramid', 'global'] as const;
 export type LayerSharing = (typeof layerSharings)[number];
@@ -138,17 +176,36 @@ const derived = new WeakSet<Score>();
  * none, for what the kernels cannot do (a pool that is even or wider than 31), and for axes that a
  * score of one's own would not heed. What it returns is frozen.
  */
-export function definePolicy<const N extends string>(definition: PolicyDefinition & { readonly name: N }): Policy & { readonly name: N } {
-  const given = knownNames<Partial<Policy>>('definePolicy', definition as Partial<Policy>, policyNames);
+export function definePolicy<const N extends string>(
+  definition: PolicyDefinition & { readonly name: N },
+): Policy & { readonly name: N } {
+  const given = knownNames<Partial<Policy>>(
+    'definePolicy',
+    definition as Partial<Policy>,
+    policyNames,
+  );
   const name = filledText('definePolicy: name', given.name);
   const what = (part: string) => `policy '${name}': ${part}`;
-  const own = given.score !== undefined && !derived.has(given.score) ? callback(what('score'), given.score) : undefined;
-  const { summary, observe = { queries: 'none' }, aggregate = 'mean', heads = 'uniform', layers = 'uniform' } = given;
+  const own =
+    given.score !== undefined && !derived.has(given.score)
+      ? callback(what('score'), given.score)
+      : undefined;
+  const {
+    summary,
+    observe = { queries: 'none' },
+    aggregate = 'mean',
+    heads = 'uniform',
+    layers = 'uniform',
+  } = given;
   const { safeguard = 0.2, evicts = true, accumulates = false, composed = false } = given;
   // axes that came along with a composed policy say nothing about a score that takes its place
   const isReplaced = flag(what('composed'), composed) && own !== undefined;
   const { pool = 1, value = 'none', stages = 1 } = isReplaced ? {} : given;
-  const { recent = 0, sinks = 0 } = knownNames<Partial<Policy['protect']>>(what('protect'), given.protect, ['recent', 'sinks']);
+  const { recent = 0, sinks = 0 } = knownNames<Partial<Policy['protect']>>(
+    what('protect'),
+    given.protect,
+    ['recent', 'sinks'],
+  );
   const policy = {
     name,
     summary: text(what('summary'), summary),
@@ -168,9 +225,15 @@ export function definePolicy<const N extends string>(definition: PolicyDefinitio
     accumulates: flag(what('accumulates'), accumulates),
   };
   if (own === undefined && policy.observe.queries === 'none')
-    throw new OptionError(`policy '${name}' has neither observers nor a score: give observe such as { queries: 'last', count: 64 }, or a score function`);
+    throw new OptionError(
+      `policy '${name}' has neither observers nor a score: give observe such as { queries: ` +
+        `'last', count: 64 }, or a score function`,
+    );
   if (own !== undefined && (policy.pool !== 1 || policy.value !== 'none' || policy.stages !== 1))
-    throw new OptionError(`policy '${name}' has a score of its own, which pool, value and stages would not change: leave them out, or the score`);
+    throw new OptionError(
+      `policy '${name}' has a score of its own, which pool, value and stages would not change: ` +
+        `leave them out, or the score`,
+    );
   const score = own ?? attentionScore(policy);
   if (own === undefined) derived.add(score);
   const complete = Object.freeze({ ...policy, score, composed: own === undefined });
@@ -185,14 +248,19 @@ export function definePolicy<const N extends string>(definition: PolicyDefinitio
 export function readPolicy(policy: Policy): Policy {
   const found: unknown = policy;
   if (found === null || typeof found !== 'object')
-    throw new OptionError(`policy is ${describeValue(found)}, expected a name such as 'keydiff', or what definePolicy() made`);
+    throw new OptionError(
+      `policy is ${describeValue(found)}, expected a name such as 'keydiff', or what ` +
+        `definePolicy() made`,
+    );
   return defined.has(policy) ? policy : definePolicy(policy);
 }
 
 /** Neighbouring rows that looks are averaged over. Throws OptionError. */
 export function readPool(name: string, value: unknown): number {
   if (typeof value !== 'number' || value % 2 !== 1 || value < 1 || value > MOST_POOL)
-    throw new OptionError(`${name} is ${describeValue(value)}, expected an odd number from 1 to ${MOST_POOL}`);
+    throw new OptionError(
+      `${name} is ${describeValue(value)}, expected an odd number from 1 to ${MOST_POOL}`,
+    );
   return value;
 }
 
@@ -205,16 +273,33 @@ const observerNames = {
 
 function readObserver(what: (part: string) => string, observer: Observer): Observer {
   // each kind has fields of its own: which it is comes first
-  const { queries: found } = knownNames<AllOfObserver>(what('observe'), observer, ['queries', 'count', 'ahead', 'prompt']);
-  const queries = oneOf(what('observe.queries'), found, Object.keys(observerNames) as Observer['queries'][]);
-  const { count, ahead, prompt } = knownNames<AllOfObserver>(what(`observe (queries '${queries}')`), observer, observerNames[queries]);
+  const { queries: found } = knownNames<AllOfObserver>(what('observe'), observer, [
+    'queries',
+    'count',
+    'ahead',
+    'prompt',
+  ]);
+  const queries = oneOf(
+    what('observe.queries'),
+    found,
+    Object.keys(observerNames) as Observer['queries'][],
+  );
+  const { count, ahead, prompt } = knownNames<AllOfObserver>(
+    what(`observe (queries '${queries}')`),
+    observer,
+    observerNames[queries],
+  );
   switch (queries) {
     case 'none':
       return Object.freeze({ queries });
     case 'last':
       return Object.freeze({ queries, count: whole(what('observe.count'), count, 1, MOST_WINDOW) });
     case 'block':
-      return Object.freeze(ahead === undefined ? { queries } : { queries, ahead: whole(what('observe.ahead'), ahead, 1, MOST_AHEAD) });
+      return Object.freeze(
+        ahead === undefined
+          ? { queries }
+          : { queries, ahead: whole(what('observe.ahead'), ahead, 1, MOST_AHEAD) },
+      );
     case 'patched':
       return Object.freeze({ queries, prompt: oneOf(what('observe.prompt'), prompt, promptNames) });
     default:

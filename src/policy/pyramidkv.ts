@@ -1,4 +1,5 @@
-// PyramidKV (arXiv 2406.02069): SnapKV with budgets that fall linearly with depth, the same in total.
+// PyramidKV (arXiv 2406.02069): SnapKV with budgets that fall linearly with depth, the same in
+// total.
 import { definePolicy } from './policy.ts';
 import { snapkv } from './snapkv.ts';
 

@@ -1,4 +1,5 @@
-// Control: rows kept by lot. A row draws its number once, so that what is kept is a uniform sample of the whole conversation.
+// Control: rows kept by lot. A row draws its number once, so that what is kept is a uniform sample
+// of the whole conversation.
 import { hashText } from '../math/rng.ts';
 import { definePolicy } from './policy.ts';
 import { scoreRows } from './score.ts';
@@ -6,5 +7,6 @@ import { scoreRows } from './score.ts';
 export const random = definePolicy({
   name: 'random',
   summary: 'rows drawn by lot, seeded (control)',
-  score: (view, ops) => scoreRows(view, ops, (token, head) => hashText(`${view.layer} ${head} ${token}`, view.seed)),
+  score: (view, ops) =>
+    scoreRows(view, ops, (token, head) => hashText(`${view.layer} ${head} ${token}`, view.seed)),
 });

@@ -1,4 +1,5 @@
-// From scores to the rows that stay: exact counts, order preserved, ties to the lower row and then the lower head.
+// From scores to the rows that stay: exact counts, order preserved, ties to the lower row and then
+// the lower head.
 import type { Backend } from '../backend/backend.ts';
 import type { Address, HeadRows, Scores } from '../backend/tensor.ts';
 import type { Kept } from '../cache/cache.ts';
@@ -10,20 +11,33 @@ export interface Share {
   readonly rows: number;
   /** First tokens of the conversation that are kept on top. */
   readonly sinks: number;
-  /** 'uniform': every head keeps as many; 'adaptive': the best rows, whatever their head (AdaKV, arXiv 2407.11550). */
+  /**
+   * 'uniform': every head keeps as many; 'adaptive': the best rows, whatever their head (AdaKV,
+   * arXiv 2407.11550).
+   */
   readonly heads: 'uniform' | 'adaptive';
   /** Share of its uniform budget that an adaptive head keeps for certain. */
   readonly safeguard: number;
 }
 
 /**
- * Rows to keep of heads that share a budget (a layer's, or all), by scores for every row that protectRows() left. `scores` is overwritten, `kept`
- * has room for one i32 a row.
+ * Rows to keep of heads that share a budget (a layer's, or all), by scores for every row that
+ * protectRows() left. `scores` is overwritten, `kept` has room for one i32 a row.
  */
-export function select(heads: readonly HeadRows[], scores: Scores, share: Share, kept: Address, ops: Backend): Kept[] {
+export function select(
+  heads: readonly HeadRows[],
+  scores: Scores,
+  share: Share,
+  kept: Address,
+  ops: Backend,
+): Kept[] {
   const { counts, address } = scores;
   // token numbers ascend, so the sinks that a head holds are its first rows
-  const sinksHeld = heads.map((head) => ops.ints(head.positions, Math.min(share.sinks, head.length)).filter((t) => t < share.sinks).length);
+  const sinksHeld = heads.map(
+    (head) =>
+      ops.ints(head.positions, Math.min(share.sinks, head.length)).filter((t) => t < share.sinks)
+        .length,
+  );
   if (share.heads === 'uniform') {
     let at = 0;
     return counts.map((n, h) => {
@@ -55,8 +69,17 @@ export function select(heads: readonly HeadRows[], scores: Scores, share: Share,
   });
 }
 
-/** One score for every row at `full`: infinity for sinks, for the newest `recent` rows, and for rows at the end that got none. */
-export function protectRows(view: LayerView, scores: Scores, sinks: number, full: Address, ops: Backend): Scores {
+/**
+ * One score for every row at `full`: infinity for sinks, for the newest `recent` rows, and for rows
+ * at the end that got none.
+ */
+export function protectRows(
+  view: LayerView,
+  scores: Scores,
+  sinks: number,
+  full: Address,
+  ops: Backend,
+): Scores {
   const counts = view.heads.map((h) => h.length);
   const all = { address: full, counts };
   const to = ops.floats(full, total(all));
@@ -66,7 +89,8 @@ export function protectRows(view: LayerView, scores: Scores, sinks: number, full
   for (let h = 0; h < counts.length; h++) {
     const tokens = ops.ints(view.heads[h].positions, counts[h]);
     const rated = Math.min(scores.counts[h], counts[h] - Math.min(view.recent, counts[h]));
-    for (let i = 0; i < counts[h]; i++) to[at + i] = i < rated && tokens[i] >= sinks ? from[read + i] : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < counts[h]; i++)
+      to[at + i] = i < rated && tokens[i] >= sinks ? from[read + i] : Number.POSITIVE_INFINITY;
     at += counts[h];
     read += scores.counts[h];
   }

@@ -1,4 +1,5 @@
-// SnapKV (arXiv 2404.14469): rows that the last 64 queries attend to, smoothed over neighbours; the window itself is kept.
+// SnapKV (arXiv 2404.14469): rows that the last 64 queries attend to, smoothed over neighbours; the
+// window itself is kept.
 import { definePolicy } from './policy.ts';
 
 export const snapkv = definePolicy({

@@ -1,5 +1,6 @@
-// TOVA (arXiv 2401.06104): attention of the last query, averaged over the layer's heads, so that all heads keep the same rows.
-// Differs: where heads have come to different lengths (adaptive budgets), each head is rated by its own attention.
+// TOVA (arXiv 2401.06104): attention of the last query, averaged over the layer's heads, so that
+// all heads keep the same rows. Differs: where heads have come to different lengths (adaptive
+// budgets), each head is rated by its own attention.
 import { definePolicy } from './policy.ts';
 import { meanOverHeads } from './score.ts';
 
@@ -8,5 +9,13 @@ export const tova = definePolicy({
   summary: "rows that the block's last query attends to, the same in all heads (arXiv 2401.06104)",
   observe: { queries: 'last', count: 1 },
   score: ({ out, heads, headDim, rowType, queries, count }, ops) =>
-    meanOverHeads(ops.observe(out, heads, headDim, rowType, { queries: queries!, count, causal: true, aggregate: 'mean' }), ops),
+    meanOverHeads(
+      ops.observe(out, heads, headDim, rowType, {
+        queries: queries!,
+        count,
+        causal: true,
+        aggregate: 'mean',
+      }),
+      ops,
+    ),
 });

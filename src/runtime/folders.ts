@@ -1,5 +1,5 @@
-// Folders where files of many processes lie together: Node, and what is compatible with it. Which processes still run is
-// told by /proc where there is one, else by their number.
+// Folders where files of many processes lie together: Node, and what is compatible with it. Which
+// processes still run is told by /proc where there is one, else by their number.
 import { hostname, networkInterfaces } from 'node:os';
 import { open, readdir, readFile, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -19,7 +19,8 @@ export function createFolders(makeFolder: (path: string) => Promise<void>): Fold
       const handle = await open(path, 'wx', PRIVATE);
       return {
         async write(bytes) {
-          for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
+          for (let at = 0; at < bytes.length;)
+            at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
         },
         close: () => handle.close(),
       };
@@ -37,7 +38,12 @@ export function createFolders(makeFolder: (path: string) => Promise<void>): Fold
         async read(at, into) {
           let filled = 0;
           while (filled < into.length) {
-            const { bytesRead } = await handle.read(into, filled, into.length - filled, at + filled);
+            const { bytesRead } = await handle.read(
+              into,
+              filled,
+              into.length - filled,
+              at + filled,
+            );
             if (bytesRead === 0) break;
             filled += bytesRead;
           }
@@ -69,20 +75,30 @@ async function statOf(pid: number | 'self'): Promise<{ state: string; start: str
   return { state: fields[0], start: fields[19] };
 }
 
-/** This process: among those of the same place no other one, running or ended, has the same number and start. */
+/**
+ * This process: among those of the same place no other one, running or ended, has the same number
+ * and start.
+ */
 async function nameOf(): Promise<ProcessName> {
   const { pid } = process;
   try {
-    if ((await readlink('/proc/self')) !== String(pid)) throw new Error('these are not the processes of this place');
-    const [boot, space] = await Promise.all([readFile('/proc/sys/kernel/random/boot_id', 'utf8'), readlink('/proc/self/ns/pid')]);
+    if ((await readlink('/proc/self')) !== String(pid))
+      throw new Error('these are not the processes of this place');
+    const [boot, space] = await Promise.all([
+      readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+      readlink('/proc/self/ns/pid'),
+    ]);
     return { place: `${boot} ${space}`, pid, start: (await statOf('self')).start };
   } catch {
     // no such files: the machine's name, and its network's, which no other one has
   }
   try {
     const cards = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-    const addresses = [...new Set(cards.filter((card) => !card.internal).map((card) => card.mac))].sort();
-    if (addresses.length > 0) return { place: `${hostname()} ${addresses.join()}`, pid, start: '0' };
+    const addresses = [
+      ...new Set(cards.filter((card) => !card.internal).map((card) => card.mac)),
+    ].sort();
+    if (addresses.length > 0)
+      return { place: `${hostname()} ${addresses.join()}`, pid, start: '0' };
   } catch {
     // not allowed
   }

@@ -1,5 +1,5 @@
-// Names of the platform that public types mention, for consumers whose `lib` has neither DOM nor esnext.disposable. Where they are
-// declared already these merge with them and add nothing.
+// Names of the platform that public types mention, for consumers whose `lib` has neither DOM nor
+// esnext.disposable. Where they are declared already these merge with them and add nothing.
 
 declare global {
   interface SymbolConstructor {

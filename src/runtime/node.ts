@@ -1,6 +1,6 @@
-// Node, Deno and Bun: files through node:fs, workers through web-worker in Node. Where the platform has a Worker of its own (Deno,
-// Bun) web-worker hands that out, which cannot be told not to keep the process alive: there, and for text, they come from
-// node:worker_threads.
+// Node, Deno and Bun: files through node:fs, workers through web-worker in Node. Where the platform
+// has a Worker of its own (Deno, Bun) web-worker hands that out, which cannot be told not to keep
+// the process alive: there, and for text, they come from node:worker_threads.
 import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -26,18 +26,25 @@ Object.assign(globalThis, {
 export const runtime: Runtime = {
   name: 'node',
   cores: availableParallelism(),
-  compileAdvice: 'this process may not compile WebAssembly (was node started with --jitless?): allow it',
+  compileAdvice:
+    'this process may not compile WebAssembly (was node started with --jitless?): allow it',
   startWorker(kind, events) {
-    const url = kind === 'thread' ? new URL('../backend/wasm/thread.js', import.meta.url) : new URL('../engine/pipeline/worker.js', import.meta.url);
-    if (isMainThread && typeof globalThis.Worker !== 'function' && existsSync(url)) return startWebWorker(url, events);
+    const url =
+      kind === 'thread'
+        ? new URL('../backend/wasm/thread.js', import.meta.url)
+        : new URL('../engine/pipeline/worker.js', import.meta.url);
+    if (isMainThread && typeof globalThis.Worker !== 'function' && existsSync(url))
+      return startWebWorker(url, events);
     return startThread(`${SCOPE}import(${JSON.stringify(url.href)})`, events);
   },
   startText: (text, events) => startThread(SCOPE + text, events),
   async openFile(path) {
     const found = await stat(path);
-    if (found.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
+    if (found.isDirectory())
+      throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
     // opening a pipe would wait for a writer, and it cannot be read at an offset
-    if (!found.isFile()) throw Object.assign(new Error(`${path} is no regular file`), { code: 'ESPIPE' });
+    if (!found.isFile())
+      throw Object.assign(new Error(`${path} is no regular file`), { code: 'ESPIPE' });
     const handle = await open(path, 'r');
     let buffer = new Uint8Array(0);
     try {
@@ -48,7 +55,12 @@ export const runtime: Runtime = {
           if (buffer.length < length) buffer = new Uint8Array(length);
           let filled = 0;
           while (filled < length) {
-            const { bytesRead } = await handle.read(buffer, filled, length - filled, offset + filled);
+            const { bytesRead } = await handle.read(
+              buffer,
+              filled,
+              length - filled,
+              offset + filled,
+            );
             if (bytesRead === 0) break;
             filled += bytesRead;
           }
@@ -76,7 +88,10 @@ export const runtime: Runtime = {
   folders: createFolders(makeFolder),
 };
 
-/** Makes a folder and those above it. mkdir's own `recursive` never returns where a parent cannot be made (below /proc, for one). */
+/**
+ * Makes a folder and those above it. mkdir's own `recursive` never returns where a parent cannot be
+ * made (below /proc, for one).
+ */
 async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path);
@@ -95,8 +110,9 @@ async function makeFolder(path: string): Promise<void> {
 const nodeThread = Symbol.for('worker');
 
 /**
- * web-worker (1.5.0) starts the file that it lies in itself, and fails while it is imported in a thread that was given no data. So it is not imported, where a
- * bundler would put it into the user's own program, but required when a worker is started from a file that is there.
+ * web-worker (1.5.0) starts the file that it lies in itself, and fails while it is imported in a
+ * thread that was given no data. So it is not imported, where a bundler would put it into the
+ * user's own program, but required when a worker is started from a file that is there.
  */
 function startWebWorker(url: URL, events: WorkerEvents): RuntimeWorker {
   const Started = createRequire(import.meta.url)('web-worker') as typeof WebWorker;

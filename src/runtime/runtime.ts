@@ -4,12 +4,18 @@
 /** A file opened for reading at any offset. */
 export interface RandomAccessFile {
   readonly sizeBytes: number;
-  /** Up to `length` bytes from `offset`; fewer only at the end of the file. The bytes are the caller's until the next read. */
+  /**
+   * Up to `length` bytes from `offset`; fewer only at the end of the file. The bytes are the
+   * caller's until the next read.
+   */
   read(offset: number, length: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
-/** What runs in a worker: a thread of a team (wasm/thread.ts), or layers of a model (pipeline/worker.ts). */
+/**
+ * What runs in a worker: a thread of a team (wasm/thread.ts), or layers of a model
+ * (pipeline/worker.ts).
+ */
 export type WorkerKind = 'thread' | 'layers';
 
 /** A worker, the same to its user everywhere. */
@@ -26,7 +32,10 @@ export interface WorkerEvents {
   stopped(why: string): void;
 }
 
-/** A process: the machine (and what of it the process sees) that its number and start are unique in; none is known where it is left out. */
+/**
+ * A process: the machine (and what of it the process sees) that its number and start are unique in;
+ * none is known where it is left out.
+ */
 export interface ProcessName {
   readonly place?: string;
   readonly pid: number;
@@ -37,10 +46,20 @@ export interface ProcessName {
 export interface Folders {
   /** A path that stays the same when the working folder changes. */
   resolve(path: string): string;
-  /** Makes a file that is not there yet, to be written from the beginning on, and missing folders. */
-  create(path: string): Promise<{ write(bytes: Uint8Array): Promise<void>; close(): Promise<void> }>;
-  /** Opens a file to be read at any offset into the caller's memory; fewer bytes only at its end. */
-  open(path: string): Promise<{ sizeBytes: number; read(at: number, into: Uint8Array): Promise<number>; close(): Promise<void> }>;
+  /**
+   * Makes a file that is not there yet, to be written from the beginning on, and missing folders.
+   */
+  create(
+    path: string,
+  ): Promise<{ write(bytes: Uint8Array): Promise<void>; close(): Promise<void> }>;
+  /**
+   * Opens a file to be read at any offset into the caller's memory; fewer bytes only at its end.
+   */
+  open(path: string): Promise<{
+    sizeBytes: number;
+    read(at: number, into: Uint8Array): Promise<number>;
+    close(): Promise<void>;
+  }>;
   rename(from: string, to: string): Promise<void>;
   /** No error where it is not there. */
   remove(path: string): Promise<void>;
@@ -72,11 +91,19 @@ export interface Runtime {
   readonly compileAdvice: string;
   /** Starts a worker from its file. Throws where that is refused at once. */
   startWorker(kind: WorkerKind, events: WorkerEvents): RuntimeWorker;
-  /** Starts a worker from its text, a script without imports. Throws where that is refused at once. */
+  /**
+   * Starts a worker from its text, a script without imports. Throws where that is refused at once.
+   */
   startText(text: string, events: WorkerEvents): RuntimeWorker;
-  /** Opens a file, by path or file: URL. Throws the platform's error where it cannot, UnsupportedError where there are no files. */
+  /**
+   * Opens a file, by path or file: URL. Throws the platform's error where it cannot,
+   * UnsupportedError where there are no files.
+   */
   openFile(path: string | URL): Promise<RandomAccessFile>;
-  /** Writes a file so that it is whole or not there: to a temporary name first, then renamed. Makes missing folders. */
+  /**
+   * Writes a file so that it is whole or not there: to a temporary name first, then renamed. Makes
+   * missing folders.
+   */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   removeFile(path: string): Promise<void>;
   /** Undefined where there are no files. */

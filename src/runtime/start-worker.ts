@@ -1,5 +1,6 @@
-// Starting a worker whatever became of its file: a bundler may have moved this code and left the worker's behind,
-// or a page may load it from another origin. Its text, which the package also holds, is then started instead.
+// Starting a worker whatever became of its file: a bundler may have moved this code and left the
+// worker's behind, or a page may load it from another origin. Its text, which the package also
+// holds, is then started instead.
 import { runtime } from '#runtime';
 import { HELLO } from './hello.ts';
 import type { RuntimeWorker, WorkerEvents, WorkerKind } from './runtime.ts';
@@ -10,11 +11,16 @@ interface Message {
 }
 
 /**
- * Starts a worker from its file, else from its text. `stopped` is called once, when both failed or when it stopped later.
- * Messages without transfer go out at once (and again to the second attempt); one with transfer, and those behind it, wait until
- * the worker has said hello: what was transferred to one that never starts would be lost.
+ * Starts a worker from its file, else from its text. `stopped` is called once, when both failed or
+ * when it stopped later. Messages without transfer go out at once (and again to the second
+ * attempt); one with transfer, and those behind it, wait until the worker has said hello: what was
+ * transferred to one that never starts would be lost.
  */
-export function startWorker(kind: WorkerKind, textOf: () => string | Promise<string>, events: WorkerEvents): RuntimeWorker {
+export function startWorker(
+  kind: WorkerKind,
+  textOf: () => string | Promise<string>,
+  events: WorkerEvents,
+): RuntimeWorker {
   let worker: RuntimeWorker | undefined;
   let [greeted, ended, held] = [false, false, false];
   const sent: Message[] = [];
@@ -41,7 +47,10 @@ export function startWorker(kind: WorkerKind, textOf: () => string | Promise<str
     started.hold(held);
     for (const { data } of sent) started.post(data);
   };
-  const attempt = (start: (on: WorkerEvents) => RuntimeWorker, otherwise: (why: string) => void) => {
+  const attempt = (
+    start: (on: WorkerEvents) => RuntimeWorker,
+    otherwise: (why: string) => void,
+  ) => {
     let current = true;
     const failed = (why: string) => {
       if (!current || ended) return;

@@ -3,7 +3,9 @@ import { UnsupportedError } from '../errors.ts';
 import type { Runtime, RuntimeWorker, WorkerEvents } from './runtime.ts';
 
 const refuse = async (path: string | URL): Promise<never> => {
-  throw new UnsupportedError(`'${path}' is a file path, and this runtime has no file system: pass a URL, a Blob or bytes`);
+  throw new UnsupportedError(
+    `'${path}' is a file path, and this runtime has no file system: pass a URL, a Blob or bytes`,
+  );
 };
 
 export const runtime: Runtime = {
@@ -13,8 +15,10 @@ export const runtime: Runtime = {
   baseUrl: globalThis.document?.baseURI ?? globalThis.location?.href,
   noWorkers: typeof Worker === 'function' ? undefined : 'this scope cannot start workers',
   compileAdvice:
-    "a Content Security Policy forbids WebAssembly here: add 'wasm-unsafe-eval' to its script-src, " + "for example script-src 'self' 'wasm-unsafe-eval'",
-  // bundlers look for these very words: `new Worker(new URL('...', import.meta.url), { type: 'module' })`
+    "a Content Security Policy forbids WebAssembly here: add 'wasm-unsafe-eval' to its script-src, " +
+    "for example script-src 'self' 'wasm-unsafe-eval'",
+  // bundlers look for these very words: `new Worker(new URL('...', import.meta.url), { type:
+  // 'module' })`
   startWorker: (kind, events) =>
     wrap(
       kind === 'thread'

@@ -1,6 +1,16 @@
-// What a user holds: a conversation of any length with a model, inside a budget that is reserved when it opens.
+// What a user holds: a conversation of any length with a model, inside a budget that is reserved
+// when it opens.
 import { decode } from '../engine/decode.ts';
-import { describeValue, flag, abortSignal, callback, knownNames, namesOf, optional, whole } from '../arguments.ts';
+import {
+  describeValue,
+  flag,
+  abortSignal,
+  callback,
+  knownNames,
+  namesOf,
+  optional,
+  whole,
+} from '../arguments.ts';
 import { closedError } from '../engine/executor.ts';
 import type { Model } from '../engine/model.ts';
 import { type Plan, fullError, planRun } from '../engine/plan.ts';
@@ -24,9 +34,15 @@ import { type Pieces, type Reply, StreamedReply } from './reply.ts';
 import { sharedLength, Transcript } from './transcript.ts';
 
 export interface AddOptions {
-  /** Whether the call waits in line where another one has the conversation; false refuses it then. Default true. */
+  /**
+   * Whether the call waits in line where another one has the conversation; false refuses it then.
+   * Default true.
+   */
   readonly queue?: boolean;
-  /** Stops between two blocks: what was not forwarded yet waits for the next call, nothing that was added is lost. */
+  /**
+   * Stops between two blocks: what was not forwarded yet waits for the next call, nothing that was
+   * added is lost.
+   */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: AddProgress) => void;
 }
@@ -46,14 +62,20 @@ export interface AddProgress {
 export interface AskOptions extends SampleOptions, AddOptions {
   /** Longest reply in tokens. Default 256. */
   readonly maxTokens?: number;
-  /** Whether question and reply become part of the conversation. Default true; false asks independently of other questions. */
+  /**
+   * Whether question and reply become part of the conversation. Default true; false asks
+   * independently of other questions.
+   */
   readonly keep?: boolean;
   /** Whether the model's chat template is put around the question. Default true. */
   readonly template?: boolean;
 }
 
 export interface MemoryReport {
-  /** Bytes reserved for good when the conversation opened: cache at its fullest, scratch, logits, stored episodes in memory. */
+  /**
+   * Bytes reserved for good when the conversation opened: cache at its fullest, scratch, logits,
+   * stored episodes in memory.
+   */
   readonly promisedBytes: number;
   /** Most of them that were ever in use at once; never more than promised. */
   readonly peakBytes: number;
@@ -63,7 +85,10 @@ export interface MemoryReport {
   readonly cacheBytes: number;
   /** Bytes of stored episodes in memory now (part of the promise). */
   readonly storedBytes: number;
-  /** Bytes of what was said: text (2 bytes a character at most), 4 bytes a token; with episodes or recall vectors and the text again. Grows. */
+  /**
+   * Bytes of what was said: text (2 bytes a character at most), 4 bytes a token; with episodes or
+   * recall vectors and the text again. Grows.
+   */
   readonly historyBytes: number;
 }
 
@@ -86,7 +111,10 @@ export interface Statistics {
   /** Tokens forwarded one by one after a reply's first, and the time that took. */
   readonly decodeTokens: number;
   readonly decodeMs: number;
-  /** From the question's first token (its episode being resident) to the reply's, of the last question. */
+  /**
+   * From the question's first token (its episode being resident) to the reply's, of the last
+   * question.
+   */
   readonly firstTokenMs: number;
   readonly blocks: number;
   /** Episode that answered last, and how many there are; undefined without episodes. */
@@ -112,7 +140,11 @@ export interface EpisodeReport {
 export type { Reply };
 
 const addNames = namesOf<AddOptions>({ queue: true, signal: true, onProgress: true });
-const ownAskNames = namesOf<Omit<AskOptions, keyof AddOptions | keyof SampleOptions>>({ maxTokens: true, keep: true, template: true });
+const ownAskNames = namesOf<Omit<AskOptions, keyof AddOptions | keyof SampleOptions>>({
+  maxTokens: true,
+  keep: true,
+  template: true,
+});
 const askNames = [...addNames, ...ownAskNames, ...sampleNames];
 
 const MOST_REPLY_TOKENS = 2 ** 31 - 1;
@@ -123,10 +155,12 @@ const DEFAULT_REPLY_TOKENS = 256;
  *
  *     using conversation = openConversation(model, { budget: '8MB', policy: 'epicache' });
  *     await conversation.add(['Mia: My dog is called Rex.\n', 'Ravi: Lovely.\n']);
- *     for await (const piece of conversation.ask("What is Mia's dog called?")) process.stdout.write(piece);
+ *     for await (const piece of conversation.ask("What is Mia's dog called?"))
+ *       process.stdout.write(piece);
  *
- * Throws OptionError for wrong options, BudgetError for a budget that is too small (saying the smallest), DeviceError where memory ends (where the
- * layers are in workers, the first call that uses them rejects with it).
+ * Throws OptionError for wrong options, BudgetError for a budget that is too small (saying the
+ * smallest), DeviceError where memory ends (where the layers are in workers, the first call that
+ * uses them rejects with it).
  */
 export function openConversation(model: Model, options: ConversationOptions): Conversation {
   return new Conversation(model, options);
@@ -142,15 +176,29 @@ export class Conversation {
   readonly #framing: Framing;
   readonly #line = new Line();
   #said: Said = nothingSaid;
-  /** The whole text, and its tokens. Those from run.token on wait for their block to fill (with episodes all is in the history alone). */
+  /**
+   * The whole text, and its tokens. Those from run.token on wait for their block to fill (with
+   * episodes all is in the history alone).
+   */
   readonly #transcript: Transcript;
-  /** A question and its reply while they are made: what stands behind the first `from` tokens of the transcript. */
+  /**
+   * A question and its reply while they are made: what stands behind the first `from` tokens of the
+   * transcript.
+   */
   #asking: { readonly from: number; readonly tokens: number[] } | undefined;
   readonly #history: History | undefined; // where there are episodes, or recall
-  readonly #turns: SegmentIndex | undefined; // what recall chooses from: single turns, so that much fits into few rows
+  // what recall chooses from: single turns, so that much fits into few rows
+  readonly #turns: SegmentIndex | undefined;
   #disposed = false;
   #peakStored = 0;
-  #counts = { prefillTokens: 0, prefillMs: 0, decodeTokens: 0, decodeMs: 0, firstTokenMs: 0, blocks: 0 };
+  #counts = {
+    prefillTokens: 0,
+    prefillMs: 0,
+    decodeTokens: 0,
+    decodeMs: 0,
+    firstTokenMs: 0,
+    blocks: 0,
+  };
   #answering: number[] = []; // episodes, the best first
   #recalledTokens = 0;
 
@@ -164,16 +212,22 @@ export class Conversation {
     this.#transcript = new Transcript(model.tokenizer);
     const { ids } = this.#transcript;
     const { observe } = this.plan.policy;
-    const indexOf = (turns: number) => new SegmentIndex(createEmbedder(settings.episodes.embedder, model), turns);
+    const indexOf = (turns: number) =>
+      new SegmentIndex(createEmbedder(settings.episodes.embedder, model), turns);
     const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
     if (episodic || this.plan.recallRows > 0) this.#history = new History(ids);
     if (this.plan.recallRows > 0) this.#turns = indexOf(1);
     const segments = episodic ? indexOf(settings.episodes.segmentTurns) : undefined;
-    const prompt = observe.queries === 'patched' && !episodic ? this.#promptOf(observe.prompt) : undefined;
-    this.#store = settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
+    const prompt =
+      observe.queries === 'patched' && !episodic ? this.#promptOf(observe.prompt) : undefined;
+    this.#store =
+      settings.episodes.store === undefined ? memoryStore() : diskStore(settings.episodes.store);
     // nothing that may be refused comes behind what is reserved
     this.#run = new Run(model.executor, this.plan);
-    if (segments) this.#episodes = new Episodes(this.#run, segments, this.#store, settings.episodes, (text) => this.#patch('episode', text));
+    if (segments)
+      this.#episodes = new Episodes(this.#run, segments, this.#store, settings.episodes, (text) =>
+        this.#patch('episode', text),
+      );
     else if (prompt) this.#run.prompt = prompt;
   }
 
@@ -183,12 +237,15 @@ export class Conversation {
   }
 
   /**
-   * Ids of all tokens in order, as they stand in the conversation: those of its whole text, encoded at once. Those of a question are among them until its
-   * reply ends, with the reply's, whether it is kept or not.
+   * Ids of all tokens in order, as they stand in the conversation: those of its whole text, encoded
+   * at once. Those of a question are among them until its reply ends, with the reply's, whether it
+   * is kept or not.
    */
   get tokens(): number[] {
     const { ids } = this.#transcript;
-    return this.#asking ? [...ids.slice(0, this.#asking.from), ...this.#asking.tokens] : ids.slice();
+    return this.#asking
+      ? [...ids.slice(0, this.#asking.from), ...this.#asking.tokens]
+      : ids.slice();
   }
 
   get memory(): MemoryReport {
@@ -204,13 +261,20 @@ export class Conversation {
       cacheBytes: run.layers.cacheBytes,
       storedBytes: this.#store.memoryBytes,
       // the text, and what was said that it was made of
-      historyBytes: ids.bytes + 2 * BYTES_PER_CHAR * chars + (this.#history?.bytes ?? 0) + (this.#turns?.bytes ?? 0) + (this.#episodes?.indexBytes ?? 0),
+      historyBytes:
+        ids.bytes +
+        2 * BYTES_PER_CHAR * chars +
+        (this.#history?.bytes ?? 0) +
+        (this.#turns?.bytes ?? 0) +
+        (this.#episodes?.indexBytes ?? 0),
     };
   }
 
   get statistics(): Statistics {
     return {
-      tokens: this.#asking ? this.#asking.from + this.#asking.tokens.length : this.#transcript.ids.length,
+      tokens: this.#asking
+        ? this.#asking.from + this.#asking.tokens.length
+        : this.#transcript.ids.length,
       budgetRows: this.plan.rows,
       budgetLayers: this.plan.layerRows,
       policy: this.plan.policy.name,
@@ -228,19 +292,26 @@ export class Conversation {
     };
   }
 
-  /** The episodes as they are now: their segments and medoids; empty without episodes or before the first question. */
+  /**
+   * The episodes as they are now: their segments and medoids; empty without episodes or before the
+   * first question.
+   */
   get episodes(): EpisodeReport {
     return this.#episodes ?? { segments: [], episodes: [], clusterings: 0 };
   }
 
   /**
-   * Adds to the conversation: text (one utterance a line), utterances (each with its own line break), or messages. Text goes into one
-   * system message of the model's template (docs/templates.md says where there is none), messages become messages. Full blocks are forwarded at once,
-   * the rest with the next question. All of it is taken in or, where a part is refused, nothing.
-   * Throws OptionError for nothing to add and for messages that the template refuses, BudgetError for more than policy 'full' can keep, the signal's
-   * reason when aborted.
+   * Adds to the conversation: text (one utterance a line), utterances (each with its own line
+   * break), or messages. Text goes into one system message of the model's template
+   * (docs/templates.md says where there is none), messages become messages. Full blocks are
+   * forwarded at once, the rest with the next question. All of it is taken in or, where a part is
+   * refused, nothing. Throws OptionError for nothing to add and for messages that the template
+   * refuses, BudgetError for more than policy 'full' can keep, the signal's reason when aborted.
    */
-  async add(input: string | readonly string[] | Message | readonly Message[], given: AddOptions = {}): Promise<void> {
+  async add(
+    input: string | readonly string[] | Message | readonly Message[],
+    given: AddOptions = {},
+  ): Promise<void> {
     const options = readAdd('add', given);
     await this.#alone(options, async () => {
       const items = this.#read(input);
@@ -256,29 +327,40 @@ export class Conversation {
     });
   }
 
-  /** Forwards what still waits for its block to fill (and makes the caches of all episodes), so that the next question does not have to. */
+  /**
+   * Forwards what still waits for its block to fill (and makes the caches of all episodes), so that
+   * the next question does not have to.
+   */
   async flush(given: AddOptions = {}): Promise<void> {
     const options = readAdd('flush', given);
     await this.#alone(options, async () => {
-      if (this.#episodes) await this.#timed(() => this.#episodes!.prepare(this.#history!, this.#watch(options)));
+      if (this.#episodes)
+        await this.#timed(() => this.#episodes!.prepare(this.#history!, this.#watch(options)));
       else await this.#forward(1, options);
     });
   }
 
   /**
-   * Asks. The reply streams while it is made; ending the iteration early ends the reply. An abort rejects with the signal's reason. A reply that was
-   * broken off leaves the conversation as it was before the question, but for rows that had to be evicted for it. A question that meets another call
-   * waits until that one has ended.
-   * Throws ContextError for a question longer than a block, OptionError for wrong options and for messages that the template refuses.
+   * Asks. The reply streams while it is made; ending the iteration early ends the reply. An abort
+   * rejects with the signal's reason. A reply that was broken off leaves the conversation as it was
+   * before the question, but for rows that had to be evicted for it. A question that meets another
+   * call waits until that one has ended. Throws ContextError for a question longer than a block,
+   * OptionError for wrong options and for messages that the template refuses.
    */
   ask(question: string | Message, given: AskOptions = {}): Reply {
     const options = knownNames('ask', given, askNames);
     const sample = createSampler(options);
-    const reply: StreamedReply = new StreamedReply(() => this.#generate(question, options, sample, () => void reply.hurry()), sample.seed);
+    const reply: StreamedReply = new StreamedReply(
+      () => this.#generate(question, options, sample, () => void reply.hurry()),
+      sample.seed,
+    );
     return reply;
   }
 
-  /** Frees everything. Stored episodes are deleted. Whatever is under way rejects, and disturbs nobody else. */
+  /**
+   * Frees everything. Stored episodes are deleted. Whatever is under way rejects, and disturbs
+   * nobody else.
+   */
   dispose(): void {
     void this.#close();
   }
@@ -301,23 +383,47 @@ export class Conversation {
     return this.#store.clear();
   }
 
-  async *#generate(question: string | Message, options: AskOptions, sample: (logits: Float32Array) => number, hurry: () => void): Pieces {
+  async *#generate(
+    question: string | Message,
+    options: AskOptions,
+    sample: (logits: Float32Array) => number,
+    hurry: () => void,
+  ): Pieces {
     checkCall(options);
     const keep = flag('keep', options.keep ?? true);
     const template = flag('template', options.template ?? true);
-    const maxTokens = whole('maxTokens', options.maxTokens ?? DEFAULT_REPLY_TOKENS, 1, MOST_REPLY_TOKENS);
-    const message: Message = typeof question === 'string' ? { role: 'user', content: question } : checkMessage(question);
+    const maxTokens = whole(
+      'maxTokens',
+      options.maxTokens ?? DEFAULT_REPLY_TOKENS,
+      1,
+      MOST_REPLY_TOKENS,
+    );
+    const message: Message =
+      typeof question === 'string' ? { role: 'user', content: question } : checkMessage(question);
     const spoken = textOf(message);
     if (spoken.trim() === '') throw new OptionError('the question is empty: pass some text');
     const leave = await this.#enter(options, hurry);
     try {
-      if (!keep && this.#transcript.ids.length === 0) throw new OptionError('the conversation is empty: add to it first, or ask with keep: true to begin one');
-      const said = template ? this.#framing.asked(this.#said, message) : this.#framing.addRaw(this.#said, spoken);
+      if (!keep && this.#transcript.ids.length === 0)
+        throw new OptionError(
+          'the conversation is empty: add to it first, or ask with keep: true to begin one',
+        );
+      const said = template
+        ? this.#framing.asked(this.#said, message)
+        : this.#framing.addRaw(this.#said, spoken);
       const whole = template ? this.#framing.questionOf(said) : this.#framing.textOf(said);
-      const another = () => (template ? this.#framing.questionOf(this.#framing.asked(this.#said, { ...message, content: OTHER })) : '');
+      const another = () =>
+        template
+          ? this.#framing.questionOf(
+              this.#framing.asked(this.#said, { ...message, content: OTHER }),
+            )
+          : '';
       const { from, lead, asked } = this.#split(whole, another);
       const run = this.#run;
-      if (this.#episodes) this.#answering = await this.#timed(() => this.#episodes!.focus(spoken, this.#history!, this.#watch(options)));
+      if (this.#episodes)
+        this.#answering = await this.#timed(() =>
+          this.#episodes!.focus(spoken, this.#history!, this.#watch(options)),
+        );
       else await this.#forward(1, options, from);
       await this.#takeBack(from);
       const { tokenizer } = this.#model;
@@ -336,7 +442,11 @@ export class Conversation {
         const begin = performance.now();
         await this.#recall(spoken);
         const how = { sample, endTokens: tokenizer.endTokens, signal: options.signal };
-        let tokens = decode(run, asked, { ...how, maxTokens, evict: keep && this.#recalledTokens === 0 });
+        let tokens = decode(run, asked, {
+          ...how,
+          maxTokens,
+          evict: keep && this.#recalledTokens === 0,
+        });
         let step = await tokens.next();
         firstToken = performance.now();
         this.#counts.firstTokenMs = firstToken - begin;
@@ -350,20 +460,36 @@ export class Conversation {
             if (piece !== '') yield piece;
             step = await tokens.next();
           }
-          if (step.value === 'end' || replied.length === maxTokens || !keep || this.#recalledTokens === 0) break;
-          // the reply outgrew its room: what was recalled makes way, and the reply goes on behind the question and what it said so far
+          if (
+            step.value === 'end' ||
+            replied.length === maxTokens ||
+            !keep ||
+            this.#recalledTokens === 0
+          )
+            break;
+          // the reply outgrew its room: what was recalled makes way, and the reply goes on behind
+          // the question and what it said so far
           await run.takeBack(start, this.#newest(start, heard));
           this.#recalledTokens = 0;
           const again = [...asked, ...replied];
-          const last = again.splice(Math.floor((again.length - 1) / this.plan.blockSize) * this.plan.blockSize);
+          const last = again.splice(
+            Math.floor((again.length - 1) / this.plan.blockSize) * this.plan.blockSize,
+          );
           await prefill(run, again, { signal: options.signal });
-          tokens = decode(run, last, { ...how, maxTokens: maxTokens - replied.length, evict: true });
+          tokens = decode(run, last, {
+            ...how,
+            maxTokens: maxTokens - replied.length,
+            evict: true,
+          });
           step = await tokens.next();
         }
         const rest = stream.end();
         text += rest;
         if (rest !== '') yield rest;
-        if (keep) kept = template ? this.#framing.answered(said, whole, text) : this.#framing.addRaw(said, text);
+        if (keep)
+          kept = template
+            ? this.#framing.answered(said, whole, text)
+            : this.#framing.addRaw(said, text);
         forwarded = step.value === 'end' ? replied.length : replied.length - 1;
         if (kept) await this.#keep(kept, spoken, text, heard, start);
         return step.value;
@@ -380,19 +506,32 @@ export class Conversation {
   }
 
   /**
-   * How a question's whole text goes in: behind the first `from` tokens of what was said, tokens that take part in evictions (what the template writes anew
-   * of earlier turns, where that is more than a block), and the question itself. `another` gives the same with another question.
+   * How a question's whole text goes in: behind the first `from` tokens of what was said, tokens
+   * that take part in evictions (what the template writes anew of earlier turns, where that is more
+   * than a block), and the question itself. `another` gives the same with another question.
    */
-  #split(whole: string, another: () => string): { from: number; lead: readonly number[]; asked: readonly number[] } {
+  #split(
+    whole: string,
+    another: () => string,
+  ): { from: number; lead: readonly number[]; asked: readonly number[] } {
     const { blockSize } = this.plan;
     const { same, tokens } = this.#transcript.compare(whole);
     if (tokens.length <= blockSize) return { from: same, lead: [], asked: tokens };
     const { tokenizer } = this.#model;
-    const own = tokenizer.encodeFrom(whole, tokenizer.boundary(whole, sharedLength(whole, another()))).length;
+    const own = tokenizer.encodeFrom(
+      whole,
+      tokenizer.boundary(whole, sharedLength(whole, another())),
+    ).length;
     const count = Math.min(own, tokens.length);
-    if (count <= blockSize) return { from: same, lead: tokens.slice(0, tokens.length - count), asked: tokens.slice(tokens.length - count) };
+    if (count <= blockSize)
+      return {
+        from: same,
+        lead: tokens.slice(0, tokens.length - count),
+        asked: tokens.slice(tokens.length - count),
+      };
     throw new ContextError(
-      `the question has ${count} tokens, a block holds ${blockSize}: shorten it, add its text to the conversation first, or raise blockSize`,
+      `the question has ${count} tokens, a block holds ${blockSize}: shorten it, add its text ` +
+        `to the conversation first, or raise blockSize`,
     );
   }
 
@@ -405,14 +544,35 @@ export class Conversation {
     const encode = (text: string) => tokenizer.encode(text);
     const [opening, closing] = this.#framing.around().map(encode);
     // the conversation has begun already
-    const frame = [opening[0] === tokenizer.bosToken ? opening.slice(1) : opening, closing] as const;
-    const { tokens } = await recall(question, recallRows, this.#turns!, this.#history!, (spans) => this.#run.held(spans), encode, frame);
-    for (let at = 0; at < tokens.length; at += blockSize) await this.#run.extend(tokens.slice(at, at + blockSize));
+    const frame = [
+      opening[0] === tokenizer.bosToken ? opening.slice(1) : opening,
+      closing,
+    ] as const;
+    const { tokens } = await recall(
+      question,
+      recallRows,
+      this.#turns!,
+      this.#history!,
+      (spans) => this.#run.held(spans),
+      encode,
+      frame,
+    );
+    for (let at = 0; at < tokens.length; at += blockSize)
+      await this.#run.extend(tokens.slice(at, at + blockSize));
     this.#recalledTokens = tokens.length;
   }
 
-  /** Makes question and reply part of the conversation: the reply's last token and what the template puts behind it are still to go in. */
-  async #keep(said: Said, question: string, reply: string, heard: { from: number; tokens: number[] }, start: number): Promise<void> {
+  /**
+   * Makes question and reply part of the conversation: the reply's last token and what the template
+   * puts behind it are still to go in.
+   */
+  async #keep(
+    said: Said,
+    question: string,
+    reply: string,
+    heard: { from: number; tokens: number[] },
+    start: number,
+  ): Promise<void> {
     const { ids } = this.#transcript;
     const forwarded = this.#run.token;
     this.#asking = undefined;
@@ -421,7 +581,12 @@ export class Conversation {
     // what the cache has seen of it does not wait: but nothing behind what was recalled
     const most = this.#recalledTokens > 0 ? start : forwarded;
     let agreed = Math.min(same, heard.from);
-    while (agreed >= heard.from && agreed < most && ids.at(agreed) === heard.tokens[agreed - heard.from]) agreed++;
+    while (
+      agreed >= heard.from &&
+      agreed < most &&
+      ids.at(agreed) === heard.tokens[agreed - heard.from]
+    )
+      agreed++;
     await this.#takeBack(agreed);
   }
 
@@ -429,7 +594,10 @@ export class Conversation {
   #read(input: string | readonly string[] | Message | readonly Message[]): (string | Message)[] {
     const list = Array.isArray(input);
     const items = list ? (input as readonly (string | Message)[]) : [input as string | Message];
-    if (items.length === 0 || items.every((item) => (typeof item === 'string' ? item : item?.content) === ''))
+    if (
+      items.length === 0 ||
+      items.every((item) => (typeof item === 'string' ? item : item?.content) === '')
+    )
       throw new OptionError('there is nothing to add: pass text, utterances or messages');
     return items.flatMap((item): (string | Message)[] => {
       if (typeof item === 'string') return list ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);
@@ -447,7 +615,8 @@ export class Conversation {
         said = this.#framing.addText(said, item);
         steps.push({ said, heard: item, plain: true });
       } else if (this.#history || typeof items[i + 1] === 'string' || i + 1 === items.length) {
-        // messages that stand together are rendered together, but where the history wants to know each one's part
+        // messages that stand together are rendered together, but where the history wants to know
+        // each one's part
         let first = i;
         while (!this.#history && first > 0 && typeof items[first - 1] !== 'string') first--;
         said = this.#framing.addMessages(said, items.slice(first, i + 1) as Message[]);
@@ -469,8 +638,8 @@ export class Conversation {
   }
 
   /**
-   * Makes this what was said, `heard` being what is new of it. Returns the number of the first token that has changed: the cache may not hold it, nor
-   * those behind.
+   * Makes this what was said, `heard` being what is new of it. Returns the number of the first
+   * token that has changed: the cache may not hold it, nor those behind.
    */
   #become(said: Said, heard: readonly string[] = [], plain = false): number {
     const text = this.#framing.textOf(said);
@@ -494,7 +663,10 @@ export class Conversation {
     const { ids } = this.#transcript;
     const begin = Math.max(0, token - this.plan.blockSize);
     if (!heard) return ids.slice(begin, token);
-    return [...ids.slice(begin, Math.min(token, heard.from)), ...heard.tokens.slice(Math.max(0, begin - heard.from), Math.max(0, token - heard.from))];
+    return [
+      ...ids.slice(begin, Math.min(token, heard.from)),
+      ...heard.tokens.slice(Math.max(0, begin - heard.from), Math.max(0, token - heard.from)),
+    ];
   }
 
   /** What rates a block: the summary's instruction, or one to repeat, and the block. */
@@ -503,22 +675,40 @@ export class Conversation {
     return kind === 'summary' ? () => lead : (block) => [...lead, ...block];
   }
 
-  /** The tokens of a patched prompt: instruction and assistant turn where there is an instruction, then the text. */
+  /**
+   * The tokens of a patched prompt: instruction and assistant turn where there is an instruction,
+   * then the text.
+   */
   #patch(kind: keyof Instructions, text: string): number[] {
     const { tokenizer } = this.#model;
     const instruction = this.#instructions[kind];
-    const lead = instruction === '' && kind !== 'summary' ? '' : instruction + this.#framing.opening();
+    const lead =
+      instruction === '' && kind !== 'summary' ? '' : instruction + this.#framing.opening();
     const tokens = tokenizer.encode(lead + text);
-    // a prompt of nothing could not look: without instruction and template a line break stands for the summary's beginning
-    return tokens.length > 0 ? tokens : text === '' && kind !== 'summary' ? [] : tokenizer.encode('\n');
+    // a prompt of nothing could not look: without instruction and template a line break stands for
+    // the summary's beginning
+    return tokens.length > 0
+      ? tokens
+      : text === '' && kind !== 'summary'
+        ? []
+        : tokenizer.encode('\n');
   }
 
-  /** Forwards what waits, up to token number `end`, in whole multiples of `unit`; where that is broken off, the rest goes on waiting. */
-  async #forward(unit: number, options: AddOptions, end = this.#transcript.ids.length): Promise<void> {
+  /**
+   * Forwards what waits, up to token number `end`, in whole multiples of `unit`; where that is
+   * broken off, the rest goes on waiting.
+   */
+  async #forward(
+    unit: number,
+    options: AddOptions,
+    end = this.#transcript.ids.length,
+  ): Promise<void> {
     const { token } = this.#run;
     const count = Math.floor((end - token) / unit) * unit;
     if (this.#episodes || count <= 0) return;
-    await this.#timed(() => prefill(this.#run, this.#transcript.ids.slice(token, token + count), this.#watch(options)));
+    await this.#timed(() =>
+      prefill(this.#run, this.#transcript.ids.slice(token, token + count), this.#watch(options)),
+    );
   }
 
   #watch(options: AddOptions): PrefillOptions {
@@ -528,9 +718,15 @@ export class Conversation {
       onBlock: (progress) => {
         this.#counts.blocks++;
         // a prefill that begins counts from nothing again
-        this.#counts.prefillTokens += progress.doneTokens - (progress.doneTokens > before ? before : 0);
+        this.#counts.prefillTokens +=
+          progress.doneTokens - (progress.doneTokens > before ? before : 0);
         before = progress.doneTokens;
-        options.onProgress?.({ ...progress, seenTokens: this.#run.token, episode: progress.episode ?? 0, episodes: this.#episodes?.episodes.length ?? 1 });
+        options.onProgress?.({
+          ...progress,
+          seenTokens: this.#run.token,
+          episode: progress.episode ?? 0,
+          episodes: this.#episodes?.episodes.length ?? 1,
+        });
       },
     };
   }
@@ -589,10 +785,18 @@ function checkMessage(message: Message): Message {
   const parts = Array.isArray(content) && content.every((part) => typeof part?.type === 'string');
   if (typeof role === 'string' && (typeof content === 'string' || parts)) return message;
   const found =
-    message !== null && typeof message === 'object' ? `an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}` : describeValue(message);
-  throw new OptionError(`a message is { role, content }, the content a text or a list of parts { type, text }; found ${found}`);
+    message !== null && typeof message === 'object'
+      ? `an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}`
+      : describeValue(message);
+  throw new OptionError(
+    `a message is { role, content }, the content a text or a list of parts { type, text }; ` +
+      `found ${found}`,
+  );
 }
 
 const BYTES_PER_CHAR = 2;
-/** Another question than any that is asked: it tells where the question begins in what the template writes. */
+/**
+ * Another question than any that is asked: it tells where the question begins in what the template
+ * writes.
+ */
 const OTHER = '\u{10fffd}';

@@ -1,12 +1,18 @@
-// What was said, and the whole text that the model's chat template makes of it. It knows no tokens and forwards nothing.
+// What was said, and the whole text that the model's chat template makes of it. It knows no tokens
+// and forwards nothing.
 //
-// Text without a role goes into one system message, which stays open until something else is said. Templates that have no place for one there (no system
-// role at all, or none behind the first turn) get it in front of the next user message, a blank line between. Without a template all is plain text.
+// Text without a role goes into one system message, which stays open until something else is said.
+// Templates that have no place for one there (no system role at all, or none behind the first turn)
+// get it in front of the next user message, a blank line between. Without a template all is plain
+// text.
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { type ChatTemplate, type Message, textOf as contentOf } from '../model/chat-template.ts';
 import { sharedLength } from './transcript.ts';
 
-/** Text that stands outside of any message, behind `chars` characters of what the template makes of the messages. */
+/**
+ * Text that stands outside of any message, behind `chars` characters of what the template makes of
+ * the messages.
+ */
 interface Raw {
   readonly chars: number;
   readonly text: string;
@@ -39,30 +45,45 @@ export class Framing {
   readonly #template: ChatTemplate;
   readonly #bosText: string;
   readonly #variables: Readonly<Record<string, unknown>>;
-  /** What follows from the template alone, or from the messages that were rendered last; each is made once. */
+  /**
+   * What follows from the template alone, or from the messages that were rendered last; each is
+   * made once.
+   */
   #runs?: boolean;
   #opening?: string;
   #around?: readonly [string, string];
   #rendered?: { readonly messages: readonly Message[]; readonly text: string };
 
-  /** `variables` are names that the template may read beside messages: tools, enable_thinking, ... */
-  constructor(template: ChatTemplate, bosText: string, variables: Readonly<Record<string, unknown>> = {}) {
+  /**
+   * `variables` are names that the template may read beside messages: tools, enable_thinking, ...
+   */
+  constructor(
+    template: ChatTemplate,
+    bosText: string,
+    variables: Readonly<Record<string, unknown>> = {},
+  ) {
     this.#template = template;
     this.#bosText = bosText;
     this.#variables = { now: new Date(), ...variables };
   }
 
-  /** Takes text without a role in. Throws OptionError where the template has no place for any text. */
+  /**
+   * Takes text without a role in. Throws OptionError where the template has no place for any text.
+   */
   addText(said: Said, text: string): Said {
     const open = said.open ?? this.#opened(said, text);
     return open ? { ...said, open: { ...open, text: open.text + text } } : this.addRaw(said, text);
   }
 
-  /** Takes messages in. Throws OptionError where the template refuses them, or would leave a system message out. */
+  /**
+   * Takes messages in. Throws OptionError where the template refuses them, or would leave a system
+   * message out.
+   */
   addMessages(said: Said, messages: readonly Message[]): Said {
     let next = said;
     for (const message of messages) next = this.asked(next, message);
-    for (const message of messages) if (message.role === 'system' || message.role === 'developer') this.#checkKept(next, message);
+    for (const message of messages)
+      if (message.role === 'system' || message.role === 'developer') this.#checkKept(next, message);
     this.textOf(next);
     return next;
   }
@@ -86,10 +107,16 @@ export class Framing {
     const last = raws[raws.length - 1];
     // (what stands together is one, so that text of many lines stays cheap)
     const before = last?.chars === chars ? last.text : '';
-    return { ...closed, raws: [...(before === '' ? raws : raws.slice(0, -1)), { chars, text: before + text }] };
+    return {
+      ...closed,
+      raws: [...(before === '' ? raws : raws.slice(0, -1)), { chars, text: before + text }],
+    };
   }
 
-  /** The whole text so far: open text without its end, messages as the template writes them where nobody answers yet. */
+  /**
+   * The whole text so far: open text without its end, messages as the template writes them where
+   * nobody answers yet.
+   */
   textOf(said: Said): string {
     const { open, messages } = said;
     if (open) return open.before + open.text;
@@ -103,7 +130,10 @@ export class Framing {
 
   /** What is said once `reply` stands behind a question's whole text. */
   answered(said: Said, question: string, reply: string): Said {
-    const withReply = (content: string): Said => ({ ...said, messages: [...said.messages, { role: 'assistant', content }] });
+    const withReply = (content: string): Said => ({
+      ...said,
+      messages: [...said.messages, { role: 'assistant', content }],
+    });
     // a template may write white space before the answer that the model has just written itself
     for (const content of [reply, reply.trimStart()]) {
       const next = withReply(content);
@@ -120,11 +150,16 @@ export class Framing {
 
   #findOpening(): string {
     const user: Message = { role: 'user', content: MARKS[0] };
-    const [told, asked] = [false, true].map((reply) => this.#attempt(() => this.#render([user], reply)));
+    const [told, asked] = [false, true].map((reply) =>
+      this.#attempt(() => this.#render([user], reply)),
+    );
     return told !== undefined && asked?.startsWith(told) ? asked.slice(told.length) : '';
   }
 
-  /** The text before and behind a system message's content where the template has such messages; what recalled text is put between. */
+  /**
+   * The text before and behind a system message's content where the template has such messages;
+   * what recalled text is put between.
+   */
   around(): readonly [string, string] {
     return (this.#around ??= this.#findAround());
   }
@@ -142,10 +177,15 @@ export class Framing {
   /** Ends the message of text without a role. */
   #closed(said: Said): Said {
     const { open, messages, raws } = said;
-    return open ? { raws, messages: [...messages, { role: open.place, content: open.text }] } : said;
+    return open
+      ? { raws, messages: [...messages, { role: open.place, content: open.text }] }
+      : said;
   }
 
-  /** Where text without a role goes, and the whole text before it; undefined where there is no template that could be used. */
+  /**
+   * Where text without a role goes, and the whole text before it; undefined where there is no
+   * template that could be used.
+   */
   #opened(said: Said, text: string): Open | undefined {
     if (!(this.#runs ??= this.#usable())) return undefined;
     const [mark] = MARKS;
@@ -157,18 +197,29 @@ export class Framing {
     };
     const { messages } = said;
     const system: Message = { role: 'system', content };
-    const continued = this.#continuations(MARKS[1]).map((next) => before([...messages, system, next], next.role === 'user'));
+    const continued = this.#continuations(MARKS[1]).map((next) =>
+      before([...messages, system, next], next.role === 'user'),
+    );
     const found = continued.find((way) => way !== undefined);
     const alone = before([...messages, system], false);
     const lead = leadingSpace(text).length;
-    const own = (whole: string) => (whole.endsWith(text.slice(0, lead)) ? whole.slice(0, whole.length - lead) : whole);
-    if (found !== undefined) return { place: 'system', before: own(alone !== undefined && found.startsWith(alone) ? alone : found), text: '' };
+    const own = (whole: string) =>
+      whole.endsWith(text.slice(0, lead)) ? whole.slice(0, whole.length - lead) : whole;
+    if (found !== undefined)
+      return {
+        place: 'system',
+        before: own(alone !== undefined && found.startsWith(alone) ? alone : found),
+        text: '',
+      };
     const user: Message = { role: 'user', content };
     const asked = before([...messages, user], true);
     if (asked !== undefined) return { place: 'user', before: own(asked), text: '' };
     // with what it says of a question, which is what any text comes down to
     this.#render([...messages, user], true);
-    throw new OptionError(`the model's chat template has no place for text without a role behind ${messages.length} messages: add messages`);
+    throw new OptionError(
+      `the model's chat template has no place for text without a role behind ${messages.length} ` +
+        `messages: add messages`,
+    );
   }
 
   /** Messages that may come next. */
@@ -180,12 +231,14 @@ export class Framing {
   }
 
   /**
-   * What the template makes of messages that nobody answers yet: its own rendering of them, or where it writes (or refuses) them only with what
-   * comes next, the part that does not depend on that.
+   * What the template makes of messages that nobody answers yet: its own rendering of them, or
+   * where it writes (or refuses) them only with what comes next, the part that does not depend on
+   * that.
    */
   #settled(messages: readonly Message[]): string {
     // what is checked first is asked for again when it is taken in
-    if (this.#rendered?.messages !== messages) this.#rendered = { messages, text: this.#settle(messages) };
+    if (this.#rendered?.messages !== messages)
+      this.#rendered = { messages, text: this.#settle(messages) };
     return this.#rendered.text;
   }
 
@@ -201,7 +254,9 @@ export class Framing {
     const spoken = last.role === 'user' || last.role === 'assistant';
     if (alone !== undefined && (spoken || alone.includes(contentOf(last).trim()))) return alone;
     for (const { role } of this.#continuations('')) {
-      const [one, other] = MARKS.map((content) => this.#attempt(() => this.#render([...messages, { role, content }], role === 'user')));
+      const [one, other] = MARKS.map((content) =>
+        this.#attempt(() => this.#render([...messages, { role, content }], role === 'user')),
+      );
       if (one === undefined || other === undefined) continue;
       const shared = one.slice(0, sharedLength(one, other));
       return alone !== undefined && alone !== '' && alone.startsWith(shared) ? alone : shared;
@@ -214,11 +269,18 @@ export class Framing {
   #checkKept({ messages }: Said, message: Message): void {
     const [mark, next] = MARKS;
     const marked = messages.map((m) => (m === message ? { ...m, content: mark } : m));
-    const ways = [() => this.#render(marked, false), ...this.#continuations(next).map((m) => () => this.#render([...marked, m], m.role === 'user'))];
+    const ways = [
+      () => this.#render(marked, false),
+      ...this.#continuations(next).map(
+        (m) => () => this.#render([...marked, m], m.role === 'user'),
+      ),
+    ];
     const texts = ways.map((way) => this.#attempt(way));
-    if (texts.some((text) => text?.includes(mark)) || texts.every((text) => text === undefined)) return;
+    if (texts.some((text) => text?.includes(mark)) || texts.every((text) => text === undefined))
+      return;
     throw new OptionError(
-      `the model's chat template leaves out a ${message.role} message in place ${messages.indexOf(message) + 1} of ${messages.length}: ` +
+      `the model's chat template leaves out a ${message.role} message in place ` +
+        `${messages.indexOf(message) + 1} of ${messages.length}: ` +
         'give it first, or put its text into a user message',
     );
   }

@@ -1,10 +1,14 @@
-// Who has the conversation: one call at a time, the others wait in line, first come, first served. A reply that somebody waits behind is made to its
-// end, whether its reader goes on taking pieces or waits for that very call.
+// Who has the conversation: one call at a time, the others wait in line, first come, first served.
+// A reply that somebody waits behind is made to its end, whether its reader goes on taking pieces
+// or waits for that very call.
 import { OptionError } from '../errors.ts';
 
 export interface LineOptions {
   readonly signal?: AbortSignal;
-  /** Whether the call waits where another one has the conversation; false refuses it then. Default true. */
+  /**
+   * Whether the call waits where another one has the conversation; false refuses it then. Default
+   * true.
+   */
   readonly queue?: boolean;
 }
 
@@ -20,13 +24,17 @@ export class Line {
   #waiting: Place[] = [];
 
   /**
-   * Waits for the calls before, then has the conversation until what it resolves to is called. Rejects with OptionError where it may not wait, and with
-   * the signal's reason.
+   * Waits for the calls before, then has the conversation until what it resolves to is called.
+   * Rejects with OptionError where it may not wait, and with the signal's reason.
    */
   async enter({ signal, queue = true }: LineOptions, hurry?: () => void): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.#holder) {
-      if (!queue) throw new OptionError('the conversation is busy with another call: await or end that one first, or wait in line with queue: true');
+      if (!queue)
+        throw new OptionError(
+          'the conversation is busy with another call: await or end that one first, or wait in ' +
+            'line with queue: true',
+        );
       this.#holder.hurry?.();
       await new Promise<void>((resolve, reject) => {
         const place: Place = { hurry, enter: resolve, refuse: reject };

@@ -5,7 +5,10 @@ import { type Profile, profileModel, type ProfileOptions } from '../engine/profi
 import type { Model } from '../engine/model.ts';
 
 export interface StoredProfile extends Profile {
-  /** Name and bytes of the model it was computed for: another model under the same path is not believed. */
+  /**
+   * Name and bytes of the model it was computed for: another model under the same path is not
+   * believed.
+   */
   readonly model: { readonly name: string; readonly bytes: number };
 }
 
@@ -21,13 +24,18 @@ const identity = (model: Model) => ({ name: model.config.name, bytes: model.byte
 /** A profile is a few numbers a layer. */
 const MAX_PROFILE_BYTES = 1 << 20;
 
-/** The stored profile of a model that came from a path; undefined where there is none, or one that does not fit. */
+/**
+ * The stored profile of a model that came from a path; undefined where there is none, or one that
+ * does not fit.
+ */
 export async function readProfile(model: Model): Promise<StoredProfile | undefined> {
   try {
     const file = await runtime.openFile(pathOf(model));
     try {
       if (file.sizeBytes > MAX_PROFILE_BYTES) return undefined;
-      const profile = JSON.parse(new TextDecoder().decode(await file.read(0, file.sizeBytes))) as StoredProfile;
+      const profile = JSON.parse(
+        new TextDecoder().decode(await file.read(0, file.sizeBytes)),
+      ) as StoredProfile;
       const { name, bytes } = identity(model);
       const fits =
         profile.model?.name === name &&
@@ -44,16 +52,26 @@ export async function readProfile(model: Model): Promise<StoredProfile | undefin
 }
 
 /**
- * The stored profile, or one computed on `text` and stored where the model's folder can be written (`stored` says whether it is).
- * Throws as profileModel does.
+ * The stored profile, or one computed on `text` and stored where the model's folder can be written
+ * (`stored` says whether it is). Throws as profileModel does.
  */
-export async function profileOf(model: Model, text: string, options?: StoredProfileOptions): Promise<{ profile: StoredProfile; stored: string | undefined }> {
+export async function profileOf(
+  model: Model,
+  text: string,
+  options?: StoredProfileOptions,
+): Promise<{ profile: StoredProfile; stored: string | undefined }> {
   const { fresh = false, ...rest } = knownNames('profileOf', options, optionNames);
   const before = flag('fresh', fresh) ? undefined : await readProfile(model);
   if (before) return { profile: before, stored: pathOf(model) };
-  const profile: StoredProfile = { ...(await profileModel(model, text, rest)), model: identity(model) };
+  const profile: StoredProfile = {
+    ...(await profileModel(model, text, rest)),
+    model: identity(model),
+  };
   try {
-    await runtime.writeFile(pathOf(model), new TextEncoder().encode(`${JSON.stringify(profile)}\n`));
+    await runtime.writeFile(
+      pathOf(model),
+      new TextEncoder().encode(`${JSON.stringify(profile)}\n`),
+    );
     return { profile, stored: pathOf(model) };
   } catch {
     return { profile, stored: undefined };

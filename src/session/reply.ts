@@ -1,13 +1,20 @@
-// A reply as its readers see it: pieces that are made as they are asked for, kept so that every reader gets all of them.
+// A reply as its readers see it: pieces that are made as they are asked for, kept so that every
+// reader gets all of them.
 import type { FinishReason } from '../engine/decode.ts';
 
 /** A reply: iterate over its pieces of text as they come, or await text(). */
 export interface Reply extends AsyncIterable<string> {
-  /** The whole reply, from its beginning, however often and beside whatever iteration; of one that was broken off, what there was. */
+  /**
+   * The whole reply, from its beginning, however often and beside whatever iteration; of one that
+   * was broken off, what there was.
+   */
   text(): Promise<string>;
   /** Why it ended; undefined before, and where it was broken off. */
   readonly finishReason: FinishReason | undefined;
-  /** The seed that tokens are drawn by: the one given, or one made for this reply. Where the most probable token is taken, nothing is drawn: 0. */
+  /**
+   * The seed that tokens are drawn by: the one given, or one made for this reply. Where the most
+   * probable token is taken, nothing is drawn: 0.
+   */
   readonly seed: number;
 }
 

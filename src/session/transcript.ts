@@ -1,7 +1,9 @@
-// The whole text of a conversation and its tokens: those of the text encoded at once, whatever it was made of in how many calls. What changed of the
-// text is encoded anew, from the last place before it that no change behind can reach (Tokenizer.boundary). It knows no template.
+// The whole text of a conversation and its tokens: those of the text encoded at once, whatever it
+// was made of in how many calls. What changed of the text is encoded anew, from the last place
+// before it that no change behind can reach (Tokenizer.boundary). It knows no template.
 //
-//   chunks of text:  [ chunk 0 ][ chunk 1 ] ... [ tail ]      each begins at such a place, and knows how many tokens stand before it
+//   chunks of text:  [ chunk 0 ][ chunk 1 ] ... [ tail ]
+//     each begins at such a place, and knows how many tokens stand before it
 import { IntList } from '../math/int-list.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 
@@ -14,7 +16,10 @@ interface Chunk {
   readonly reach: number;
 }
 
-/** What another text would change: its first `shared` characters and the tokens before `same` stay, `tokens` follow them. */
+/**
+ * What another text would change: its first `shared` characters and the tokens before `same` stay,
+ * `tokens` follow them.
+ */
 export interface Change {
   readonly shared: number;
   readonly same: number;
@@ -78,7 +83,9 @@ export class Transcript {
     }
     const { text, from, index } = this.#chunks[low];
     if (char >= this.chars) return this.ids.length;
-    return char <= from ? index : index + this.#tokensOf(text.slice(0, char - from), this.#before(low)).length;
+    return char <= from
+      ? index
+      : index + this.#tokensOf(text.slice(0, char - from), this.#before(low)).length;
   }
 
   /** What another text would change, and the chunk from which on it is encoded. */
@@ -89,14 +96,20 @@ export class Transcript {
     while (place > 0 && this.#chunks[place].reach > shared) place--;
     const { from, index } = this.#chunks[place];
     const context = text.slice(Math.max(0, from - CONTEXT_CHARS), from);
-    return { place, change: this.#difference(shared, index, this.#tokensOf(text.slice(from), context)) };
+    return {
+      place,
+      change: this.#difference(shared, index, this.#tokensOf(text.slice(from), context)),
+    };
   }
 
   /** Characters that another text shares with this one at its beginning. */
   #shared(text: string): number {
     for (const chunk of this.#chunks) {
       if (text.startsWith(chunk.text, chunk.from)) continue;
-      return chunk.from + sharedLength(chunk.text, text.slice(chunk.from, chunk.from + chunk.text.length));
+      return (
+        chunk.from +
+        sharedLength(chunk.text, text.slice(chunk.from, chunk.from + chunk.text.length))
+      );
     }
     return this.chars;
   }
@@ -108,19 +121,27 @@ export class Transcript {
     if (text === '') return [];
     const tokens = this.#tokenizer.encode(text);
     // exactly one BOS where the model wants one: the template's own, or this
-    return addBos && bosToken !== undefined && !(bosText !== '' && text.startsWith(bosText)) ? [bosToken].concat(tokens) : tokens;
+    return addBos && bosToken !== undefined && !(bosText !== '' && text.startsWith(bosText))
+      ? [bosToken].concat(tokens)
+      : tokens;
   }
 
   /** What stands before a chunk. */
   #before(place: number): string {
     let context = '';
-    for (let i = place - 1; i >= 0 && context.length < CONTEXT_CHARS; i--) context = this.#chunks[i].text.slice(-CONTEXT_CHARS) + context;
+    for (let i = place - 1; i >= 0 && context.length < CONTEXT_CHARS; i--)
+      context = this.#chunks[i].text.slice(-CONTEXT_CHARS) + context;
     return context.slice(-CONTEXT_CHARS);
   }
 
   #difference(shared: number, index: number, tokens: readonly number[]): Change {
     let same = 0;
-    while (same < tokens.length && index + same < this.ids.length && this.ids.at(index + same) === tokens[same]) same++;
+    while (
+      same < tokens.length &&
+      index + same < this.ids.length &&
+      this.ids.at(index + same) === tokens[same]
+    )
+      same++;
     return { shared, same: index + same, tokens: tokens.slice(same) };
   }
 
@@ -136,11 +157,14 @@ export class Transcript {
     const place = this.#chunks.length - 1;
     const tail = this.#chunks[place];
     const context = this.#before(place);
-    const cut = this.#tokenizer.boundary(context + tail.text, context.length + tail.text.length) - context.length;
+    const cut =
+      this.#tokenizer.boundary(context + tail.text, context.length + tail.text.length) -
+      context.length;
     if (cut <= 0) return;
     const rest = tail.text.slice(cut);
     const head = tail.text.slice(0, cut);
-    const index = this.ids.length - this.#tokensOf(rest, (context + head).slice(-CONTEXT_CHARS)).length;
+    const index =
+      this.ids.length - this.#tokensOf(rest, (context + head).slice(-CONTEXT_CHARS)).length;
     const next = { text: rest, from: tail.from + cut, index, reach: this.chars };
     const before = this.#chunks[place - 1];
     // small pieces lie together; their own beginnings are not needed

@@ -1,7 +1,12 @@
-// Threads on one memory: they change no bit of a result, start late, end early, and are missed by nobody when they die.
+// Threads on one memory: they change no bit of a result, start late, end early, and are missed by
+// nobody when they die.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { chooseThreads, createWasmBackend, type WasmBackend } from '../../src/backend/wasm/backend.ts';
+import {
+  chooseThreads,
+  createWasmBackend,
+  type WasmBackend,
+} from '../../src/backend/wasm/backend.ts';
 import { Board, BOARD_BYTES, namesOf } from '../../src/backend/wasm/board.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
@@ -14,9 +19,18 @@ import { planOptions } from '../plan-options.ts';
 const test = suite('threads');
 /** Shares whatever can be cut. */
 const shared = () => createWasmBackend({ build: 'simd', threads: 3, worthSharing: 0 });
-const reserve = (b: WasmBackend) => b.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048, clusters: 16 });
+const reserve = (b: WasmBackend) =>
+  b.reserveScratch({
+    tokens: 8,
+    queryHeads: 8,
+    kvHeads: 1,
+    headDim: 128,
+    width: 2048,
+    clusters: 16,
+  });
 
-const ops = /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4)|observe.* f16|rmsNorm|swiglu|rope|add|kmeans)/;
+const ops =
+  /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4)|observe.* f16|rmsNorm|swiglu|rope|add|kmeans)/;
 test('every bit of a result is the same, and nothing is written beside it', () => {
   const three = shared();
   reserve(three);
@@ -41,8 +55,14 @@ test('every bit of a result is the same, and nothing is written beside it', () =
 test('a model gives the same log-odds with 1, 2 and 3 threads', async () => {
   const found = await Promise.all(
     [1, 2, 3].map(async (threads) => {
-      using model = await loadModel(bundled('recollect-tiny.gguf'), { build: 'simd', backend: createWasmBackend({ build: 'simd', threads, worthSharing: 0 }) });
-      const run = new Run(model.executor, planRun(model.executor, planOptions('snapkv', { budget: { tokens: 60 }, blockSize: 64 })));
+      using model = await loadModel(bundled('recollect-tiny.gguf'), {
+        build: 'simd',
+        backend: createWasmBackend({ build: 'simd', threads, worthSharing: 0 }),
+      });
+      const run = new Run(
+        model.executor,
+        planRun(model.executor, planOptions('snapkv', { budget: { tokens: 60 }, blockSize: 64 })),
+      );
       const tokens = Array.from({ length: 200 }, (_, i) => (i * 7919) % model.config.vocabulary);
       for (let i = 0; i < tokens.length; i += 64) await run.step(tokens.slice(i, i + 64));
       await run.extend([1]);

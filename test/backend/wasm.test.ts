@@ -13,8 +13,14 @@ const hasRelaxed = detectBuild() === 'relaxed';
 
 backendSuite({ name: 'wasm', build: 'simd' }, () => createWasmBackend('simd'));
 backendSuite({ name: 'wasm', build: 'debug' }, () => createWasmBackend(kernelBytes('debug')));
-if (hasRelaxed) backendSuite({ name: 'wasm', build: 'relaxed' }, () => createWasmBackend('relaxed'));
-else skip('backend/wasm.test.js', 'everything in the relaxed-SIMD build', `Node ${process.version} has no relaxed SIMD, Node 22 has`);
+if (hasRelaxed)
+  backendSuite({ name: 'wasm', build: 'relaxed' }, () => createWasmBackend('relaxed'));
+else
+  skip(
+    'backend/wasm.test.js',
+    'everything in the relaxed-SIMD build',
+    `Node ${process.version} has no relaxed SIMD, Node 22 has`,
+  );
 
 const builds = suite('kernel builds');
 builds('each build is what its name says', () => {

@@ -21,18 +21,23 @@ test('tokens and bytes are told apart', () => {
 });
 test('bytes hold as many rows as fit, not one more', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 0, max: 100_000 }), fc.integer({ min: 1, max: 10_000_000 }), (perRow, fixed, bytes) => {
-      const promised = (rows: number) => fixed + perRow * rows;
-      if (promised(1) > bytes)
-        assert.throws(
-          () => budgetRows({ bytes }, promised),
-          (e: Error) => e.name === 'BudgetError' && /Raise the budget to/.test(e.message),
-        );
-      else {
-        const rows = budgetRows({ bytes }, promised);
-        assert.ok(promised(rows) <= bytes && promised(rows + 1) > bytes);
-      }
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 5000 }),
+      fc.integer({ min: 0, max: 100_000 }),
+      fc.integer({ min: 1, max: 10_000_000 }),
+      (perRow, fixed, bytes) => {
+        const promised = (rows: number) => fixed + perRow * rows;
+        if (promised(1) > bytes)
+          assert.throws(
+            () => budgetRows({ bytes }, promised),
+            (e: Error) => e.name === 'BudgetError' && /Raise the budget to/.test(e.message),
+          );
+        else {
+          const rows = budgetRows({ bytes }, promised);
+          assert.ok(promised(rows) <= bytes && promised(rows + 1) > bytes);
+        }
+      },
+    ),
   );
 });
 test('shares are whole, exact, and between floor and cap', () => {

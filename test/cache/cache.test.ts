@@ -1,4 +1,5 @@
-// The cache's promises as properties: order kept, exact contents, never more than was reserved, for random heads, rows and selections.
+// The cache's promises as properties: order kept, exact contents, never more than was reserved, for
+// random heads, rows and selections.
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,15 +14,34 @@ import { deskOf, putBack, stored, takeBytes } from '../stored-bytes.ts';
 const test = suite('cache');
 const d = 6;
 
-/** What a head should hold: token numbers. The key of token t at head h of layer l is filled with t + h / 8 + l / 64. */
+/**
+ * What a head should hold: token numbers. The key of token t at head h of layer l is filled with t
+ * + h / 8 + l / 64.
+ */
 type Model = number[][][];
 const mark = (layer: number, h: number, token: number) => token + h / 8 + layer / 64;
 
-function setup(layers: number, kvHeads: number, kept: number[], room: number, rowType: 'f32' | 'f16', pooled = false) {
+function setup(
+  layers: number,
+  kvHeads: number,
+  kept: number[],
+  room: number,
+  rowType: 'f32' | 'f16',
+  pooled = false,
+) {
   const backend = createWasmBackend('simd');
   backend.reserveScratch({ tokens: 8, queryHeads: kvHeads, kvHeads, headDim: d, width: 64 });
-  const cache = new Cache(backend, { kvHeads, headDim: d, rowType, keptRows: kept.slice(0, layers), room, pooled });
-  const model: Model = Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => []));
+  const cache = new Cache(backend, {
+    kvHeads,
+    headDim: d,
+    rowType,
+    keptRows: kept.slice(0, layers),
+    room,
+    pooled,
+  });
+  const model: Model = Array.from({ length: layers }, () =>
+    Array.from({ length: kvHeads }, () => []),
+  );
   return { backend, cache, model };
 }
 
@@ -30,7 +50,9 @@ function append(cache: Cache, model: Model, layer: number, T: number, token: num
   const { kvHeads } = cache.shape;
   const tensor = { address: backend.arena.allocate(T * kvHeads * d * 4), columns: kvHeads * d };
   const numbers = backend.floats(tensor.address, T * kvHeads * d);
-  for (let t = 0; t < T; t++) for (let h = 0; h < kvHeads; h++) numbers.fill(mark(layer, h, token + t), (t * kvHeads + h) * d, (t * kvHeads + h + 1) * d);
+  for (let t = 0; t < T; t++)
+    for (let h = 0; h < kvHeads; h++)
+      numbers.fill(mark(layer, h, token + t), (t * kvHeads + h) * d, (t * kvHeads + h + 1) * d);
   cache.append(layer, tensor, tensor, T, token);
   backend.arena.free(tensor.address);
   for (const head of model[layer]) for (let t = 0; t < T; t++) head.push(token + t);
@@ -43,7 +65,9 @@ function check(cache: Cache, model: Model): void {
     cache.heads[layer].forEach((head, h) => {
       assert.equal([...backend.ints(head.positions, head.length)], model[layer][h]);
       for (const rows of [head.keys, head.values]) {
-        const found = Array.from({ length: head.length }, (_, i) => (rowType === 'f32' ? backend.floats(rows + (i * d + d - 1) * 4, 1)[0] : undefined));
+        const found = Array.from({ length: head.length }, (_, i) =>
+          rowType === 'f32' ? backend.floats(rows + (i * d + d - 1) * 4, 1)[0] : undefined,
+        );
         if (rowType === 'f32')
           assert.equal(
             found,
@@ -51,9 +75,17 @@ function check(cache: Cache, model: Model): void {
           );
       }
       if (rowType === 'f16' && head.length > 0) {
-        const norms = backend.rowNorms(backend.arena.allocate(head.length * 4), [head], 'keys', d, 'f16');
+        const norms = backend.rowNorms(
+          backend.arena.allocate(head.length * 4),
+          [head],
+          'keys',
+          d,
+          'f16',
+        );
         [...backend.floats(norms.address, head.length)].forEach((n, i) =>
-          assert.ok(Math.abs(n / Math.sqrt(d) - mark(layer, h, model[layer][h][i])) < 0.02 * (1 + n)),
+          assert.ok(
+            Math.abs(n / Math.sqrt(d) - mark(layer, h, model[layer][h][i])) < 0.02 * (1 + n),
+          ),
         );
         backend.arena.free(norms.address);
       }
@@ -83,7 +115,12 @@ test('appending and compacting at random keeps order, contents and the promise',
         const indices = backend.arena.allocate(4 * cacheRows(cache.shape));
         let token = 0;
         // shares fall to heads at random, adaptive budgets at their wildest
-        const choose = (heads: number[][], rows: readonly { positions: number; length: number }[], share: number, at: number): Kept[] => {
+        const choose = (
+          heads: number[][],
+          rows: readonly { positions: number; length: number }[],
+          share: number,
+          at: number,
+        ): Kept[] => {
           let left = share;
           return heads.map((head, h) => {
             const count = Math.min(head.length, draw(left + 1));
@@ -100,12 +137,17 @@ test('appending and compacting at random keeps order, contents and the promise',
           const T = 1 + draw(room);
           for (let layer = 0; layer < layers; layer++) {
             append(cache, model, layer, T, token);
-            if (!pooled) cache.compact(layer, choose(model[layer], cache.heads[layer], kvHeads * kept[layer], indices));
+            if (!pooled)
+              cache.compact(
+                layer,
+                choose(model[layer], cache.heads[layer], kvHeads * kept[layer], indices),
+              );
           }
           const total = kvHeads * kept.slice(0, layers).reduce((a, b) => a + b, 0);
           if (pooled) cache.compactAll(choose(model.flat(), cache.heads.flat(), total, indices));
           for (let layer = 0; layer < layers; layer++)
-            for (let h = 0; h < kvHeads; h++) assert.ok(cache.roomOf(layer, h) >= room, 'every head has its room again');
+            for (let h = 0; h < kvHeads; h++)
+              assert.ok(cache.roomOf(layer, h) >= room, 'every head has its room again');
           token += T;
           check(cache, model);
         }
@@ -150,7 +192,11 @@ test('a stored state restores rows and standing; a damaged or foreign one is ref
   check(cache, model);
   const refuse = async (damaged: Uint8Array, pattern: RegExp) => {
     await rejects(putBack(cache, damaged, 'episode 1'), 'StoreError', pattern);
-    await rejects(putBack(cache, damaged, 'episode 1'), 'StoreError', /^episode 1: .*: delete the store/);
+    await rejects(
+      putBack(cache, damaged, 'episode 1'),
+      'StoreError',
+      /^episode 1: .*: delete the store/,
+    );
   };
   await refuse(bytes.slice(0, -4), /do not hold/);
   await refuse(Uint8Array.from([...bytes, 0, 0, 0, 0]), /do not hold/);
@@ -165,7 +211,11 @@ test('a stored state restores rows and standing; a damaged or foreign one is ref
   assert.is(cache.rows, 0);
   const other = setup(2, 1, [4, 5], 6, 'f16').cache;
   await rejects(putBack(other, bytes), 'StoreError', /no snapshot of this model/);
-  await rejects(deskOf(cache).restore({ ...stored(bytes), tag: [1, -2, 3, 5] }), 'StoreError', /of something else/);
+  await rejects(
+    deskOf(cache).restore({ ...stored(bytes), tag: [1, -2, 3, 5] }),
+    'StoreError',
+    /of something else/,
+  );
   assert.equal(await putBack(cache, bytes), standing);
 });
 test('states of many shapes are read back to the bit, whatever the size of the pieces', async () => {
@@ -211,13 +261,23 @@ test('two stored states join to as many rows as the first has: the best scores, 
   }
   const rows = cache.rows;
   const later = await fill([0, 1, 2, 3, 4], [0, 0, 0, 0, 0], 1, 21);
-  assert.is(await deskOf(cache, 64, 5, 1).restoreUnion(stored(first), stored(later), 1), undefined, 'other lengths');
-  assert.is(await deskOf(cache, 64, 4, 1).restoreUnion(stored(first), stored(second), 1), undefined, 'more rows than there is room for');
+  assert.is(
+    await deskOf(cache, 64, 5, 1).restoreUnion(stored(first), stored(later), 1),
+    undefined,
+    'other lengths',
+  );
+  assert.is(
+    await deskOf(cache, 64, 4, 1).restoreUnion(stored(first), stored(second), 1),
+    undefined,
+    'more rows than there is room for',
+  );
   assert.is(cache.rows, rows, 'nothing changed');
   // whichever byte of either is changed, it is noticed, and said of which
   for (let at = 0; at < first.length; at += 3)
     for (const changed of [0, 1]) {
-      const pair = [first, second].map((bytes, i) => stored(i === changed ? bytes.map((b, j) => (j === at ? b ^ 4 : b)) : bytes, `episode ${i}`));
+      const pair = [first, second].map((bytes, i) =>
+        stored(i === changed ? bytes.map((b, j) => (j === at ? b ^ 4 : b)) : bytes, `episode ${i}`),
+      );
       const error = await deskOf(cache, 64, 5, 1)
         .restoreUnion(pair[0], pair[1], 1)
         .then(
@@ -239,18 +299,25 @@ test('a union is the same as one made of whole states at once, for any shape and
     const kept = Array.from({ length: layers }, () => 40);
     const { cache } = setup(layers, kvHeads, kept, 40, rowType);
     const { backend } = cache;
-    const fill = async (): Promise<{ bytes: Uint8Array; rows: Map<number, { state: number; bytes: Uint8Array[] }>[] }> => {
+    const fill = async (): Promise<{
+      bytes: Uint8Array;
+      rows: Map<number, { state: number; bytes: Uint8Array[] }>[];
+    }> => {
       cache.resize(Array.from({ length: layers * kvHeads }, () => 20 + Math.floor(random() * 20)));
       const rows = cache.heads.flat().map((head) => {
         const all = Array.from({ length: 60 }, (_, t) => t).sort(() => random() - 0.5);
         const tokens = all.slice(0, head.length).sort((a, b) => a - b);
         for (const { name, bytes } of cache.columns)
-          for (let i = 0; i < head.length * bytes; i++) backend.bytes(head[name]! + i, 1)[0] = Math.floor(random() * 256);
+          for (let i = 0; i < head.length * bytes; i++)
+            backend.bytes(head[name]! + i, 1)[0] = Math.floor(random() * 256);
         backend.ints(head.positions, head.length).set(tokens);
-        backend.floats(head.state, head.length).set(tokens.map(() => Math.floor(random() * 8) / 8)); // with ties
+        // with ties
+        backend.floats(head.state, head.length).set(tokens.map(() => Math.floor(random() * 8) / 8));
         const row = (i: number) => ({
           state: backend.floats(head.state, head.length)[i],
-          bytes: cache.columns.map(({ name, bytes }) => backend.bytes(head[name]! + i * bytes, bytes).slice()),
+          bytes: cache.columns.map(({ name, bytes }) =>
+            backend.bytes(head[name]! + i * bytes, bytes).slice(),
+          ),
         });
         return new Map(tokens.map((token, i) => [token, row(i)]));
       });
@@ -258,15 +325,29 @@ test('a union is the same as one made of whole states at once, for any shape and
     };
     const [a, b] = [await fill(), await fill()];
     const [sinks, recent] = [2, 3];
-    await deskOf(cache, pieceBytes, 40, sinks).restoreUnion(stored(a.bytes), stored(b.bytes), recent);
+    await deskOf(cache, pieceBytes, 40, sinks).restoreUnion(
+      stored(a.bytes),
+      stored(b.bytes),
+      recent,
+    );
     cache.heads.flat().forEach((head, h) => {
       const [p, q] = [a.rows[h], b.rows[h]];
-      const score = (t: number) => (t < sinks || t >= 60 - recent ? Number.POSITIVE_INFINITY : Math.max(p.get(t)?.state ?? -1, q.get(t)?.state ?? -1));
-      const best = [...new Set([...p.keys(), ...q.keys()])].sort((t, u) => (score(t) === score(u) ? t - u : score(u) - score(t)));
+      const score = (t: number) =>
+        t < sinks || t >= 60 - recent
+          ? Number.POSITIVE_INFINITY
+          : Math.max(p.get(t)?.state ?? -1, q.get(t)?.state ?? -1);
+      const best = [...new Set([...p.keys(), ...q.keys()])].sort((t, u) =>
+        score(t) === score(u) ? t - u : score(u) - score(t),
+      );
       const wanted = best.slice(0, p.size).sort((t, u) => t - u);
       assert.equal([...backend.ints(head.positions, head.length)], wanted);
       wanted.forEach((t, i) =>
-        cache.columns.forEach(({ name, bytes }, c) => assert.equal(backend.bytes(head[name]! + i * bytes, bytes).slice(), (p.get(t) ?? q.get(t))!.bytes[c])),
+        cache.columns.forEach(({ name, bytes }, c) =>
+          assert.equal(
+            backend.bytes(head[name]! + i * bytes, bytes).slice(),
+            (p.get(t) ?? q.get(t))!.bytes[c],
+          ),
+        ),
       );
     });
   }

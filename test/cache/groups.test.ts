@@ -1,5 +1,5 @@
-// Rows whose keys share grids: whatever is appended, evicted, turned, saved and read back, each row is what it was up to rounding, within what was
-// reserved.
+// Rows whose keys share grids: whatever is appended, evicted, turned, saved and read back, each row
+// is what it was up to rounding, within what was reserved.
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -18,7 +18,10 @@ const d = 16;
 /** Rows with fewer rows behind them are not rounded yet. */
 const RESIDUAL = 32;
 
-/** A cache beside what its rows should be, in f64: key and value of each row by layer, head and token. */
+/**
+ * A cache beside what its rows should be, in f64: key and value of each row by layer, head and
+ * token.
+ */
 class Twin {
   readonly cache: Cache;
   readonly #random: () => number;
@@ -27,7 +30,13 @@ class Twin {
 
   constructor(shape: CacheShape, seed: number) {
     const backend = createWasmBackend('simd');
-    backend.reserveScratch({ tokens: 8, queryHeads: shape.kvHeads, kvHeads: shape.kvHeads, headDim: d, width: 64 });
+    backend.reserveScratch({
+      tokens: 8,
+      queryHeads: shape.kvHeads,
+      kvHeads: shape.kvHeads,
+      headDim: d,
+      width: 64,
+    });
     this.cache = new Cache(backend, shape);
     this.#random = createRandom(seed);
   }
@@ -36,7 +45,10 @@ class Twin {
   append(T: number): void {
     const { backend, shape } = this.cache;
     const columns = shape.kvHeads * d;
-    const [k, v] = [0, 1].map(() => ({ address: backend.arena.allocate(T * columns * 4), columns }));
+    const [k, v] = [0, 1].map(() => ({
+      address: backend.arena.allocate(T * columns * 4),
+      columns,
+    }));
     for (let layer = 0; layer < this.cache.layers; layer++) {
       const [keys, values] = [k, v].map(({ address }) => backend.floats(address, T * columns));
       for (let i = 0; i < T * columns; i++) {
@@ -45,8 +57,13 @@ class Twin {
       }
       for (let t = 0; t < T; t++) {
         for (let h = 0; h < shape.kvHeads; h++) {
-          const part = (x: Float32Array) => [...x.subarray((t * shape.kvHeads + h) * d, (t * shape.kvHeads + h + 1) * d)];
-          this.#rows.set(`${layer} ${h} ${this.token + t}`, { key: part(keys), value: part(values) });
+          const part = (x: Float32Array) => [
+            ...x.subarray((t * shape.kvHeads + h) * d, (t * shape.kvHeads + h + 1) * d),
+          ];
+          this.#rows.set(`${layer} ${h} ${this.token + t}`, {
+            key: part(keys),
+            value: part(values),
+          });
         }
       }
       this.cache.append(layer, k, v, T, this.token);
@@ -63,9 +80,15 @@ class Twin {
     const keep = (rows: typeof heads, share: number) => {
       let left = share;
       return rows.flat().map(({ length }, h, all) => {
-        const count = Math.min(length, h === all.length - 1 ? left : Math.floor(this.#random() * (left + 1)));
+        const count = Math.min(
+          length,
+          h === all.length - 1 ? left : Math.floor(this.#random() * (left + 1)),
+        );
         left -= count;
-        const order = Array.from({ length }, (_, i) => [i >= length - 8 ? 2 : this.#random(), i]).sort((a, b) => b[0] - a[0]);
+        const order = Array.from({ length }, (_, i) => [
+          i >= length - 8 ? 2 : this.#random(),
+          i,
+        ]).sort((a, b) => b[0] - a[0]);
         const kept = { rows: at, count };
         backend.ints(at, count).set(
           order
@@ -85,11 +108,16 @@ class Twin {
           kept.reduce((a, b) => a + b, 0),
         ),
       );
-    else for (const [layer, rows] of kept.entries()) this.cache.compact(layer, keep([heads[layer]], rows));
+    else
+      for (const [layer, rows] of kept.entries())
+        this.cache.compact(layer, keep([heads[layer]], rows));
     backend.arena.free(list);
   }
 
-  /** Largest difference of keys and of values from what they were; those that are not rounded yet are only as far off as f16 is. */
+  /**
+   * Largest difference of keys and of values from what they were; those that are not rounded yet
+   * are only as far off as f16 is.
+   */
   check(): { keys: number; values: number } {
     const { backend, shape, heads } = this.cache;
     const off = { keys: 0, values: 0 };
@@ -108,9 +136,12 @@ class Twin {
           tokens.forEach((token, i) => {
             const row = this.#rows.get(`${layer} ${h} ${token}`)!;
             const wanted = side === 'keys' ? row.key : row.value;
-            const worst = Math.max(...backend.floats(out + i * d * 4, d).map((x, j) => Math.abs(x - wanted[j])));
+            const worst = Math.max(
+              ...backend.floats(out + i * d * 4, d).map((x, j) => Math.abs(x - wanted[j])),
+            );
             off[side] = Math.max(off[side], worst);
-            if (token >= this.token - RESIDUAL) assert.ok(worst < 0.02, `token ${token} is among the newest, and ${worst} off`);
+            if (token >= this.token - RESIDUAL)
+              assert.ok(worst < 0.02, `token ${token} is among the newest, and ${worst} off`);
           });
         }
       }
@@ -146,10 +177,17 @@ test('appended and evicted at random, rows stay what they were up to rounding, t
         for (const T of blocks) {
           twin.append(T);
           twin.evict();
-          // ranges are 2 for ordinary channels of keys and values; a row may be rounded again where groups are put together
+          // ranges are 2 for ordinary channels of keys and values; a row may be rounded again where
+          // groups are put together
           const steps = (bits: number) => 2 / (2 ** bits - 1);
           const { keys, values } = twin.check();
-          const bits = { 'kivi-int8': [8, 8], 'kivi-int4': [4, 4], 'kivi-int3': [3, 3], 'kivi-mixed4': [2, 4], 'kivi-mixed2.5': [2, 3] }[type];
+          const bits = {
+            'kivi-int8': [8, 8],
+            'kivi-int4': [4, 4],
+            'kivi-int3': [3, 3],
+            'kivi-mixed4': [2, 4],
+            'kivi-mixed2.5': [2, 3],
+          }[type];
           assert.ok(keys <= 1.6 * steps(bits[0]) + 0.05, `keys are ${keys} off`);
           assert.ok(values <= 0.51 * steps(bits[1]) + 0.01, `values are ${values} off`);
         }
@@ -210,7 +248,13 @@ test('a saved cache reads back to the bit, in another cache, and within what it 
     };
     putting({})();
     assert.equal([...(await takeBytes(other.cache, standing))], [...bytes]);
-    for (const wrong of [putting({ grids: 0 }), putting({ slots: 1 }), putting({}, 0x7fff), putting({}, -1), putting({ grids: extent.grids + 1 })])
+    for (const wrong of [
+      putting({ grids: 0 }),
+      putting({ slots: 1 }),
+      putting({}, 0x7fff),
+      putting({}, -1),
+      putting({ grids: extent.grids + 1 }),
+    ])
       assert.throws(wrong, (e: Error) => e instanceof StoreError);
     const short = new CacheWriter(other.cache, extent);
     short.write(whole.subarray(0, -4));
@@ -242,7 +286,11 @@ test('keys turned to other positions are what turning the numbers gives, up to r
     (shift) => {
       backend
         .floats(angles.address, d)
-        .set(Array.from({ length: d }, (_, j) => (j < d / 2 ? Math.cos(shift / 8 ** (j / d)) : Math.sin(shift / 8 ** ((j - d / 2) / d)))));
+        .set(
+          Array.from({ length: d }, (_, j) =>
+            j < d / 2 ? Math.cos(shift / 8 ** (j / d)) : Math.sin(shift / 8 ** ((j - d / 2) / d)),
+          ),
+        );
       return angles;
     },
   );
@@ -251,7 +299,10 @@ test('keys turned to other positions are what turning the numbers gives, up to r
     const half = d / 2;
     const [a, b] = [before[j * d + (c % half)], before[j * d + (c % half) + half]];
     const angle = (j % 5) / 8 ** ((c % half) / d);
-    const wanted = c < half ? a * Math.cos(angle) - b * Math.sin(angle) : a * Math.sin(angle) + b * Math.cos(angle);
+    const wanted =
+      c < half
+        ? a * Math.cos(angle) - b * Math.sin(angle)
+        : a * Math.sin(angle) + b * Math.cos(angle);
     assert.ok(Math.abs(x - wanted) < 0.3, `row ${j} channel ${c}: ${x}, wanted ${wanted}`);
   });
 });

@@ -1,5 +1,6 @@
-// One case an operation: sizes that hurt (0, 1, around the tiles of 4 and 8 rows and of 64 cached rows, primes), how far a result may be
-// from the f64 reference, and how to run it. Used for every backend and build, and by the benches.
+// One case an operation: sizes that hurt (0, 1, around the tiles of 4 and 8 rows and of 64 cached
+// rows, primes), how far a result may be from the f64 reference, and how to run it. Used for every
+// backend and build, and by the benches.
 import type { Backend } from '../../src/backend/backend.ts';
 import {
   gridBytes,
@@ -39,7 +40,8 @@ export class Bench {
   numbers(count: number): Float32Array {
     return Float32Array.from({ length: count }, () => {
       const r = this.#random();
-      const n = Math.sqrt(-2 * Math.log(1 - this.#random())) * Math.cos(2 * Math.PI * this.#random());
+      const n =
+        Math.sqrt(-2 * Math.log(1 - this.#random())) * Math.cos(2 * Math.PI * this.#random());
       return r < 0.02 ? 0 : r < 0.03 ? 20 * n : n;
     });
   }
@@ -67,22 +69,37 @@ export class Bench {
   }
 
   weight(type: WeightType, rows: number, columns: number): Weight {
-    const weight = { address: this.room(this.backend.weightBytes(type, rows, columns)), type, rows, columns };
+    const weight = {
+      address: this.room(this.backend.weightBytes(type, rows, columns)),
+      type,
+      rows,
+      columns,
+    };
     const rowBytes = weightRowBytes(type, columns);
     const file = new Uint8Array(rows * rowBytes);
     for (let i = 0; i < file.length; i++) file[i] = this.whole(256);
-    // random quants are fine, random scales are not: halves get moderate values, floats are written as such
+    // random quants are fine, random scales are not: halves get moderate values, floats are written
+    // as such
     const view = new DataView(file.buffer);
     const blockBytes = weightRowBytes(type, type.elements);
     for (let at = 0; at < file.length; at += blockBytes) {
       if (type.name === 'f32') view.setFloat32(at, this.numbers(1)[0], true);
-      else if (type.name === 'bf16') view.setUint16(at, 0x3c00 | (this.whole(2) << 15) | this.whole(0x3ff), true);
+      else if (type.name === 'bf16')
+        view.setUint16(at, 0x3c00 | (this.whole(2) << 15) | this.whole(0x3ff), true);
       else {
-        for (let h = 0; h < type.head; h++) view.setUint16(at + 2 * h, floatToHalf(this.numbers(1)[0] / 16), true);
-        for (let h = 0; h < type.tail; h++) view.setUint16(at + blockBytes - 2 * (h + 1), floatToHalf(this.numbers(1)[0] / 64), true);
+        for (let h = 0; h < type.head; h++)
+          view.setUint16(at + 2 * h, floatToHalf(this.numbers(1)[0] / 16), true);
+        for (let h = 0; h < type.tail; h++)
+          view.setUint16(at + blockBytes - 2 * (h + 1), floatToHalf(this.numbers(1)[0] / 64), true);
       }
     }
-    for (let r = 0; r < rows; r += 4) this.backend.packRows(weight, r, Math.min(4, rows - r), file.slice(r * rowBytes, Math.min(rows, r + 4) * rowBytes));
+    for (let r = 0; r < rows; r += 4)
+      this.backend.packRows(
+        weight,
+        r,
+        Math.min(4, rows - r),
+        file.slice(r * rowBytes, Math.min(rows, r + 4) * rowBytes),
+      );
     return weight;
   }
 
@@ -92,18 +109,30 @@ export class Bench {
         const bytes = rowBytes(type, d, side);
         const at = this.room(length * bytes);
         if (isGrouped(type)) {
-          this.groupedRows(length, d, type, side).forEach((row, i) => this.backend.write(at + i * bytes, row));
+          this.groupedRows(length, d, type, side).forEach((row, i) =>
+            this.backend.write(at + i * bytes, row),
+          );
           return at;
         }
         // by the definition: a tie that one backend rounds up and another down is storeRows' affair
-        for (let i = 0; i < length; i++) this.backend.write(at + i * bytes, encodeRow(this.numbers(d), type));
+        for (let i = 0; i < length; i++)
+          this.backend.write(at + i * bytes, encodeRow(this.numbers(d), type));
         return at;
       });
-      return { keys, values, positions: this.room(length * 4), state: this.room(length * 4), length };
+      return {
+        keys,
+        values,
+        positions: this.room(length * 4),
+        state: this.room(length * 4),
+        length,
+      };
     });
   }
 
-  /** Rows of a type whose keys share grids: two groups, of rows turn about, and a last row that is not rounded. */
+  /**
+   * Rows of a type whose keys share grids: two groups, of rows turn about, and a last row that is
+   * not rounded.
+   */
   groupedRows(length: number, d: number, type: RowType, side: RowSide): Uint8Array[] {
     const numbers = Array.from({ length }, () => this.numbers(d));
     const rows: Uint8Array[] = new Array(length);
@@ -119,7 +148,10 @@ export class Bench {
       );
       if (side === 'keys') this.backend.write(at, group.grid);
       members.forEach((i, m) => {
-        rows[i] = side === 'keys' ? group.rows[m] : quantize([...numbers[i]], Math.ceil(rowTypes[type].bits) as 3 | 4 | 8);
+        rows[i] =
+          side === 'keys'
+            ? group.rows[m]
+            : quantize([...numbers[i]], Math.ceil(rowTypes[type].bits) as 3 | 4 | 8);
       });
     }
     numbers.forEach((row, i) => {
@@ -136,7 +168,8 @@ export class Bench {
   checkGuards(): void {
     for (const [at, bytes] of this.#guards) {
       for (const from of [at, at + GUARD + bytes]) {
-        if (this.backend.bytes(from, GUARD).some((b) => b !== GUARD_BYTE)) throw new Error(`bytes around a region of ${bytes} were written`);
+        if (this.backend.bytes(from, GUARD).some((b) => b !== GUARD_BYTE))
+          throw new Error(`bytes around a region of ${bytes} were written`);
       }
     }
   }
@@ -159,7 +192,10 @@ export class Bench {
 export interface OpCase {
   readonly op: string;
   readonly sizes: readonly (readonly number[])[];
-  /** Largest difference from the reference, relative to the largest number of the result (or 1). 0 = the same. */
+  /**
+   * Largest difference from the reference, relative to the largest number of the result (or 1). 0 =
+   * the same.
+   */
   readonly tolerance: number;
   run(b: Bench, size: readonly number[]): number[];
 }
@@ -185,10 +221,12 @@ function weightCases(): OpCase[] {
     ]);
     return [
       {
-        // quantised weights meet x rounded to 16 bits in blocks, and a sum may cancel to far less than its parts
+        // quantised weights meet x rounded to 16 bits in blocks, and a sum may cancel to far less
+        // than its parts
         op: `linear ${type.name}`,
         sizes: [[0, 3, k], ...sizes],
-        tolerance: type.elements === 1 || type.name === 'q6_k' ? 1e-5 : type.elements === 32 ? 1e-3 : 4e-3,
+        tolerance:
+          type.elements === 1 || type.name === 'q6_k' ? 1e-5 : type.elements === 32 ? 1e-3 : 4e-3,
         run(b, [n, m, c]) {
           const [w, x, y] = [b.weight(type, m, c), b.tensor(n, c), b.empty(n, m)];
           b.backend.linear([[y, w]], x, n);
@@ -241,7 +279,8 @@ function weightCases(): OpCase[] {
 }
 
 /** A head dimension that a type can have. */
-const fitting = (type: RowType) => (d: number) => (isQuantized(type) ? Math.ceil(d / QUANTIZED_MULTIPLE) * QUANTIZED_MULTIPLE : d);
+const fitting = (type: RowType) => (d: number) =>
+  isQuantized(type) ? Math.ceil(d / QUANTIZED_MULTIPLE) * QUANTIZED_MULTIPLE : d;
 
 /** What is only done to rows that stand alone. */
 function aloneCases(type: RowType): OpCase[] {
@@ -280,10 +319,16 @@ function aloneCases(type: RowType): OpCase[] {
         const angles = { address: b.room(rotated * 4), rotated, style };
         b.backend
           .floats(angles.address, rotated)
-          .set(Array.from({ length: rotated }, (_, j) => (j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)))));
+          .set(
+            Array.from({ length: rotated }, (_, j) =>
+              j < rotated / 2 ? Math.cos(0.3 * j) : Math.sin(0.3 * (j - rotated / 2)),
+            ),
+          );
         b.backend.ropeShift(head.keys, angles, n, d, type);
         const back = b.empty(1, Math.max(1, n));
-        return b.scores(b.backend.rowNorms(back.address, [head], 'keys', d, type)).concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
+        return b
+          .scores(b.backend.rowNorms(back.address, [head], 'keys', d, type))
+          .concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
       },
     })),
   ];
@@ -312,7 +357,10 @@ function groupCases(type: RowType): OpCase[] {
       b.backend.ints(all, n).set(Array.from({ length: n }, (_, i) => i));
       const out = b.empty(n, d);
       b.backend.gatherRows(out.address, at, all, n, d, type, side);
-      return [...b.read(out, n), ...(side === 'keys' ? b.backend.bytes(grid, gridBytes(type, d)) : [])];
+      return [
+        ...b.read(out, n),
+        ...(side === 'keys' ? b.backend.bytes(grid, gridBytes(type, d)) : []),
+      ];
     },
   }));
 }
@@ -322,7 +370,11 @@ function rowCases(type: RowType): OpCase[] {
   const lengths = [[1], [3, 5], [64, 65], [130, 7]]; // rows of each kv head
   // rows on shared grids are widened first and then like any others: fewer sizes do
   const dims = isGrouped(type) ? [24] : isQuantized(type) ? [8, 24, 64, 96] : [4, 7, 64];
-  const observed = lengths.flatMap((l) => dims.flatMap((d) => (isGrouped(type) ? [3] : [1, 3]).map((group) => [d, group, Math.min(3, ...l), ...l])));
+  const observed = lengths.flatMap((l) =>
+    dims.flatMap((d) =>
+      (isGrouped(type) ? [3] : [1, 3]).map((group) => [d, group, Math.min(3, ...l), ...l]),
+    ),
+  );
   const watch = (causal: boolean, aggregate: 'mean' | 'max', unscored: number): OpCase => ({
     op: `observe ${causal ? 'causal' : 'all'} ${aggregate}${unscored ? ' unscored' : ''} ${type}`,
     sizes: observed,
@@ -345,7 +397,12 @@ function rowCases(type: RowType): OpCase[] {
     {
       op: `attention ${type}`,
       // one token alone goes a way of its own: heads of every number, rows around a tile
-      sizes: [...observed, ...dims.flatMap((d) => (isGrouped(type) ? [5] : [1, 2, 4, 5, 8]).map((group) => [d, group, 1, 1, 65, 130]))],
+      sizes: [
+        ...observed,
+        ...dims.flatMap((d) =>
+          (isGrouped(type) ? [5] : [1, 2, 4, 5, 8]).map((group) => [d, group, 1, 1, 65, 130]),
+        ),
+      ],
       tolerance: 3e-6,
       run(b, [dim, group, T, ...l]) {
         const d = fit(dim);
@@ -363,7 +420,10 @@ function rowCases(type: RowType): OpCase[] {
       run(b, [dim, group, T, ...l]) {
         const d = fit(dim);
         const heads = b.heads(l, d, type);
-        const [queries, out] = [b.tensor(T, l.length * group * d), b.empty(T, l.length * group * d)];
+        const [queries, out] = [
+          b.tensor(T, l.length * group * d),
+          b.empty(T, l.length * group * d),
+        ];
         b.backend.floats(queries.address, T * queries.columns).forEach((x, i, q) => {
           q[i] = steep * x;
         });
@@ -371,10 +431,29 @@ function rowCases(type: RowType): OpCase[] {
         b.backend.attention(out, queries, heads, T, d, type, looks);
         const before = heads.map((head) => ({ ...head, length: head.length - looks.unseen }));
         const scores = (['mean', 'max'] as const).flatMap((aggregate) =>
-          b.scores(b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), before, d, type, { queries, count: T, causal: false, aggregate, looks })),
+          b.scores(
+            b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), before, d, type, {
+              queries,
+              count: T,
+              causal: false,
+              aggregate,
+              looks,
+            }),
+          ),
         );
         const worst = b.room(4 * l.reduce((x, y) => x + y, 0));
-        scores.push(...b.scores(b.backend.observeDefensive(worst, before, d, type, { queries, count: T, causal: false, looks }, 5)));
+        scores.push(
+          ...b.scores(
+            b.backend.observeDefensive(
+              worst,
+              before,
+              d,
+              type,
+              { queries, count: T, causal: false, looks },
+              5,
+            ),
+          ),
+        );
         return [...b.read(out, T), ...scores];
       },
     })),
@@ -387,7 +466,16 @@ function rowCases(type: RowType): OpCase[] {
         const heads = b.heads(l, d, type);
         const queries = b.tensor(count, l.length * group * d);
         const out = b.room(4 * l.reduce((x, y) => x + y, 0));
-        return b.scores(b.backend.observeDefensive(out, heads, d, type, { queries, count, causal: true, unscored: size === 9 ? 0 : count }, size));
+        return b.scores(
+          b.backend.observeDefensive(
+            out,
+            heads,
+            d,
+            type,
+            { queries, count, causal: true, unscored: size === 9 ? 0 : count },
+            size,
+          ),
+        );
       },
     })),
     watch(true, 'mean', 0),
@@ -409,7 +497,17 @@ function rowCases(type: RowType): OpCase[] {
         const d = fit(dim);
         const q = b.tensor(P, lengths.length * group * d);
         const n = lengths.reduce((x, y) => x + y, 0);
-        return b.scores(b.backend.expectedAttention(b.room(n * 4), b.room(n * 4), b.heads(lengths, d, type), d, type, q, P));
+        return b.scores(
+          b.backend.expectedAttention(
+            b.room(n * 4),
+            b.room(n * 4),
+            b.heads(lengths, d, type),
+            d,
+            type,
+            q,
+            P,
+          ),
+        );
       },
     },
     ...(['keys', 'values', 'keyCosines'] as const).map((of): OpCase => ({
@@ -425,7 +523,11 @@ function rowCases(type: RowType): OpCase[] {
         const d = fit(dim);
         const heads = b.heads(l, d, type);
         const out = b.room(4 * l.reduce((x, y) => x + y, 0));
-        return b.scores(of === 'keyCosines' ? b.backend.keyCosines(out, heads, d, type) : b.backend.rowNorms(out, heads, of, d, type));
+        return b.scores(
+          of === 'keyCosines'
+            ? b.backend.keyCosines(out, heads, d, type)
+            : b.backend.rowNorms(out, heads, of, d, type),
+        );
       },
     })),
   ];
@@ -502,7 +604,9 @@ export const opCases: readonly OpCase[] = [
     run(b, [size, ...counts]) {
       const n = counts.reduce((x, y) => x + y, 0);
       const from = b.tensor(1, n);
-      return b.scores(b.backend.averagePool(b.room(n * 4), { address: from.address, counts }, size));
+      return b.scores(
+        b.backend.averagePool(b.room(n * 4), { address: from.address, counts }, size),
+      );
     },
   },
   {
@@ -523,7 +627,15 @@ export const opCases: readonly OpCase[] = [
       // ties, infinities and what is no number
       for (let i = 0; i < n; i++)
         numbers[i] =
-          i % 7 === 0 ? 0.5 : i % 31 === 0 ? Number.POSITIVE_INFINITY : i % 97 === 0 ? Number.NaN : i % 53 === 0 ? Number.NEGATIVE_INFINITY : numbers[i];
+          i % 7 === 0
+            ? 0.5
+            : i % 31 === 0
+              ? Number.POSITIVE_INFINITY
+              : i % 97 === 0
+                ? Number.NaN
+                : i % 53 === 0
+                  ? Number.NEGATIVE_INFINITY
+                  : numbers[i];
       const kept = b.room(Math.min(n, k) * 4);
       return [...b.backend.ints(kept, b.backend.topK(kept, scores.address, n, k))];
     },
@@ -566,7 +678,12 @@ export const opCases: readonly OpCase[] = [
       const [labels, distances, counts] = [b.room(n * 4), b.room(n * 4), b.room(E * 4)];
       b.backend.kmeansAssign(labels, distances, x, c, n, E);
       b.backend.kmeansSum(sums, counts, x, labels, n, E);
-      return [...b.backend.ints(labels, n), ...b.backend.floats(distances, n), ...b.read(sums, E), ...b.backend.ints(counts, E)];
+      return [
+        ...b.backend.ints(labels, n),
+        ...b.backend.floats(distances, n),
+        ...b.read(sums, E),
+        ...b.backend.ints(counts, E),
+      ];
     },
   },
   {
@@ -579,17 +696,31 @@ export const opCases: readonly OpCase[] = [
     tolerance: 1e-5,
     run(b, [n, E, d]) {
       const [x, c] = [b.tensor(n, d), b.tensor(E, d)];
-      const [labels, distances, bounds, moved] = [b.room(n * 4), b.room(n * 4), b.room(n * 4), b.room(E * 4)];
+      const [labels, distances, bounds, moved] = [
+        b.room(n * 4),
+        b.room(n * 4),
+        b.room(n * 4),
+        b.room(E * 4),
+      ];
       const found: number[] = [];
       for (let step = 0; step < 4; step++) {
-        b.backend.kmeansAssign(labels, distances, x, c, n, E, step === 0 ? { bounds } : { bounds, moved });
+        b.backend.kmeansAssign(
+          labels,
+          distances,
+          x,
+          c,
+          n,
+          E,
+          step === 0 ? { bounds } : { bounds, moved },
+        );
         found.push(...b.backend.ints(labels, n), ...b.backend.floats(distances, n));
         for (let e = 0; e < E; e++) {
           const by = b.numbers(d).map((v) => v / (4 << step));
           const center = b.backend.floats(c.address + e * d * 4, d);
           const before = center.slice();
           center.forEach((v, j) => (center[j] = v + by[j]));
-          b.backend.floats(moved, E)[e] = Math.hypot(...center.map((v, j) => v - before[j])) * 1.00001;
+          b.backend.floats(moved, E)[e] =
+            Math.hypot(...center.map((v, j) => v - before[j])) * 1.00001;
         }
       }
       return found;

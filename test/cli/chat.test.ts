@@ -1,4 +1,5 @@
-// The chat as people use it: typed in a terminal, fed by a pipe, interrupted at any time. What is waited for is what it prints.
+// The chat as people use it: typed in a terminal, fed by a pipe, interrupted at any time. What is
+// waited for is what it prints.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,17 @@ test.after((context) => rmSync(context.folder, { recursive: true }));
 
 const tiny = bundled('recollect-tiny.gguf');
 /** A model of random weights, which never ends its reply by itself. */
-const endless = [main, 'chat', fixture('qwen3-f32.gguf'), '--budget', '200', '--block', '64', '--max-tokens', '100000000'];
+const endless = [
+  main,
+  'chat',
+  fixture('qwen3-f32.gguf'),
+  '--budget',
+  '200',
+  '--block',
+  '64',
+  '--max-tokens',
+  '100000000',
+];
 const tokensOf = (text: string) => Number(/tokens +(\d+) in the conversation/.exec(text)?.[1]);
 
 test('an interrupt ends the reply, what was said of it is kept, and the next line is answered', async () => {
@@ -39,7 +50,10 @@ test('an interrupt ends the reply, what was said of it is kept, and the next lin
   chat.child.stdin!.end();
   const { code, out } = await chat.ended;
   assert.is(code, 0);
-  assert.not.ok(/stopped/.test(out) || out.includes('\u001b'), 'remarks go to standard error, and a pipe gets no escape codes');
+  assert.not.ok(
+    /stopped/.test(out) || out.includes('\u001b'),
+    'remarks go to standard error, and a pipe gets no escape codes',
+  );
   assert.match(out, /\npolicy {4}keydiff/, 'the reply that was ended has a line of its own');
 });
 
@@ -73,7 +87,9 @@ test('what goes wrong with a turn is told on a line of its own, and the chat goe
   const long = 'word '.repeat(400);
   const sampling = ['--temperature', '50', '--seed', '1', '--max-tokens', '5000'];
   const args = ['chat', tiny, '--policy', 'full', '--budget', '120', '--block', '64', ...sampling];
-  const { code, out, err } = await run(args, { input: `What is it?\n${long}\nAgain?\n/stats\n/nonsense\n/memry\n` });
+  const { code, out, err } = await run(args, {
+    input: `What is it?\n${long}\nAgain?\n/stats\n/nonsense\n/memry\n`,
+  });
   assert.is(code, 0, err);
   assert.match(err, /^(policy 'full' keeps every token|\(cut off: there is no room)/m);
   assert.match(err, /^the question has \d+ tokens/m);
@@ -89,21 +105,51 @@ test('lines of a pipe are turns; several lines are one between quotes; // says a
   const { code, out, err } = await run(['chat', tiny, '--budget', '8MB'], { input });
   assert.is(code, 0, err);
   assert.is(out.trimEnd().split('\n').length, 3, out);
-  const unfinished = await run(['chat', tiny, '--budget', '8MB'], { input: `"""${question}\nTell me.` });
+  const unfinished = await run(['chat', tiny, '--budget', '8MB'], {
+    input: `"""${question}\nTell me.`,
+  });
   assert.equal([unfinished.code, unfinished.out.trimEnd().split('\n').length], [0, 1]);
 });
 
 test('commands: help, memory, system, clear', async ({ folder }) => {
   const context = join(folder, 'context.txt');
-  writeFileSync(context, "\ufeffRavi: The name of Ana's dog is Rex.\nRavi: As I said, Ana's dog is called Rex.\n");
-  const said = ['/help', '/memory', "What is Ana's dog called?", '/memory', '/clear', "What is Ana's dog called?", '/memory'];
-  const args = ['chat', tiny, '--budget', '4MB', '--policy', 'snapkv', '--context', context, '--temperature', '0.01', '--seed', '7'];
+  writeFileSync(
+    context,
+    "\ufeffRavi: The name of Ana's dog is Rex.\nRavi: As I said, Ana's dog is called Rex.\n",
+  );
+  const said = [
+    '/help',
+    '/memory',
+    "What is Ana's dog called?",
+    '/memory',
+    '/clear',
+    "What is Ana's dog called?",
+    '/memory',
+  ];
+  const args = [
+    'chat',
+    tiny,
+    '--budget',
+    '4MB',
+    '--policy',
+    'snapkv',
+    '--context',
+    context,
+    '--temperature',
+    '0.01',
+    '--seed',
+    '7',
+  ];
   const { code, out, err } = await run(args, { input: said.join('\n') });
   assert.is(code, 0, err);
-  for (const name of ['/help', '/memory', '/system', '/clear', '/exit', 'Ctrl-C']) assert.ok(out.includes(name), name);
+  for (const name of ['/help', '/memory', '/system', '/clear', '/exit', 'Ctrl-C'])
+    assert.ok(out.includes(name), name);
   const memories = out.split('policy    ').slice(1);
   assert.is(memories.length, 3);
-  assert.match(memories[0], /^snapkv, uniform heads, blocks of 256 tokens\nbudget {4}4MB: \d+ tokens kept a head\npromised {2}4.0 MB/);
+  assert.match(
+    memories[0],
+    /^snapkv, uniform heads, blocks of 256 tokens\nbudget {4}4MB: \d+ tokens kept a head\npromised {2}4.0 MB/,
+  );
   assert.match(memories[1], /rows {6}[1-9]\d* cached a head now, of type f16\n/);
   assert.match(memories[1], /seed {6}7\n/);
   assert.is(tokensOf(memories[1]), tokensOf(memories[2]), 'it began again with the context');
@@ -139,7 +185,10 @@ test('what cannot be is said before a model is loaded', async () => {
 if (noTerminal !== undefined) skip('cli/chat.test.js', 'the chat in a terminal', noTerminal);
 else {
   /** A chat in a terminal, at its prompt. */
-  const talk = async (args: readonly string[], env: Record<string, string> = {}): Promise<Program> => {
+  const talk = async (
+    args: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<Program> => {
     const chat = start(args, { columns: 80, env });
     await chat.until(/ends a reply, Ctrl-D the chat[\s\S]*> /);
     return chat;
@@ -176,7 +225,8 @@ else {
     chat.write(`hello${ENTER}`);
     await chat.until(/hello\s+[\s\S]{300}/);
     chat.write(CTRL_C + CTRL_C);
-    // the first may have done its work before the second is heard: then that is a hint, and a third leaves
+    // the first may have done its work before the second is heard: then that is a hint, and a third
+    // leaves
     const outcome = await Promise.race([
       chat.ended.then((e) => e.code),
       chat.until(/\(Ctrl-C again/).then(
@@ -195,7 +245,10 @@ else {
     chat.write(CTRL_D);
     const { code, out } = await chat.ended;
     assert.is(code, 0, out);
-    assert.ok(out.endsWith('\u001b[?2004l\r\n') || out.includes('\u001b[?2004l'), JSON.stringify(out.slice(-80)));
+    assert.ok(
+      out.endsWith('\u001b[?2004l\r\n') || out.includes('\u001b[?2004l'),
+      JSON.stringify(out.slice(-80)),
+    );
   });
 
   test('pasted lines are one turn, and what is typed ahead waits', async () => {
@@ -217,7 +270,9 @@ else {
     await chat.until(/stopped[\s\S]*> /);
     chat.write(CTRL_D);
     assert.is((await chat.ended).code, 0);
-    const controls = [...reply.slice(reply.indexOf('hello')).replaceAll('\r', '')].filter((c) => c < ' ' && c !== '\n' && c !== '\t');
+    const controls = [...reply.slice(reply.indexOf('hello')).replaceAll('\r', '')].filter(
+      (c) => c < ' ' && c !== '\n' && c !== '\t',
+    );
     assert.equal(controls, []);
     assert.match(reply, /\ufffd/, 'this reply has some');
   });

@@ -1,4 +1,5 @@
-// The command line as another process, in a pipe or a terminal, watched by what it prints: nothing here waits for a time.
+// The command line as another process, in a pipe or a terminal, watched by what it prints: nothing
+// here waits for a time.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -16,7 +17,10 @@ export interface Ended {
 export interface Program {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** What it printed since the last call that found something, up to and with the pattern. Rejects where it ends before. */
+  /**
+   * What it printed since the last call that found something, up to and with the pattern. Rejects
+   * where it ends before.
+   */
   until(pattern: RegExp): Promise<string>;
   write(text: string): void;
   /** Sends a signal to the program itself. */
@@ -30,7 +34,10 @@ export interface Start {
   readonly columns?: number;
 }
 
-/** A terminal for a program: what is written here is typed there, and what it shows comes back. The program's id goes to standard error. */
+/**
+ * A terminal for a program: what is written here is typed there, and what it shows comes back. The
+ * program's id goes to standard error.
+ */
 const TERMINAL = `
 import fcntl, os, pty, select, struct, sys, termios
 pid, fd = pty.fork()
@@ -69,10 +76,17 @@ export const noTerminal = ((): string | undefined => {
 /** Starts node with arguments, those of the command line by default. */
 export function start(args: readonly string[], { env, cwd, columns }: Start = {}): Program {
   const command = [process.execPath, ...args];
-  const [file, ...rest] = columns === undefined ? command : ['python3', '-c', TERMINAL, String(columns), ...command];
+  const [file, ...rest] =
+    columns === undefined ? command : ['python3', '-c', TERMINAL, String(columns), ...command];
   // what npm says of itself is not this program's
-  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
-  const child = spawn(file, rest, { cwd, env: { ...inherited, TERM: 'xterm', ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')),
+  );
+  const child = spawn(file, rest, {
+    cwd,
+    env: { ...inherited, TERM: 'xterm', ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let [out, err, seen] = ['', '', 0];
   let pid = columns === undefined ? child.pid : undefined;
   let isOver = false;
@@ -112,7 +126,8 @@ export function start(args: readonly string[], { env, cwd, columns }: Start = {}
           const found = pattern.exec(all.slice(seen));
           if (!found && !isOver) return;
           listeners.delete(look);
-          if (!found) return reject(new Error(`it ended before ${pattern}, after: ${all.slice(seen)}`));
+          if (!found)
+            return reject(new Error(`it ended before ${pattern}, after: ${all.slice(seen)}`));
           const end = seen + found.index + found[0].length;
           resolve(all.slice(seen, end));
           seen = end;
@@ -126,7 +141,10 @@ export function start(args: readonly string[], { env, cwd, columns }: Start = {}
 }
 
 /** Runs a command to its end. */
-export function run(args: readonly string[], { input = '', ...options }: Start & { input?: string } = {}): Promise<Ended> {
+export function run(
+  args: readonly string[],
+  { input = '', ...options }: Start & { input?: string } = {},
+): Promise<Ended> {
   const program = start([main, ...args], options);
   program.child.stdin!.end(input);
   return program.ended;

@@ -1,4 +1,5 @@
-// Layers in workers: the same tokens, rows and errors as on one thread, more layers than one memory holds, and nothing that hangs or is left behind.
+// Layers in workers: the same tokens, rows and errors as on one thread, more layers than one memory
+// holds, and nothing that hangs or is left behind.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,8 +35,10 @@ const test = suite('pipeline');
 const TINY = bundled('recollect-tiny.gguf');
 const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
 const [dialogue] = dialogues;
-const tokensOf = (model: Model, count: number) => dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line))).slice(0, count);
-const optionsOf = (policy: string, change: Partial<PlanOptions> = {}): PlanOptions => planOptions(policy, { budget: { tokens: 96 }, blockSize: 64, ...change });
+const tokensOf = (model: Model, count: number) =>
+  dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line))).slice(0, count);
+const optionsOf = (policy: string, change: Partial<PlanOptions> = {}): PlanOptions =>
+  planOptions(policy, { budget: { tokens: 96 }, blockSize: 64, ...change });
 
 let split: Promise<Model> | undefined;
 /** The bundled model over three workers: 2, 1 and 1 layers. */
@@ -53,7 +56,11 @@ interface Outcome {
 function assertSame(found: Outcome, expected: Outcome, label: string): void {
   const step = expected.kept.findIndex((rows, i) => rows !== found.kept[i]);
   assert.is(step, -1, `${label}: rows kept differ, ${found.kept[step]?.slice(0, 100)}`);
-  assert.equal([found.kept.length, found.reply, found.bytes], [expected.kept.length, expected.reply, expected.bytes], label);
+  assert.equal(
+    [found.kept.length, found.reply, found.bytes],
+    [expected.kept.length, expected.reply, expected.bytes],
+    label,
+  );
   assert.ok(Buffer.compare(found.logits, expected.logits) === 0, `${label}: log-odds differ`);
 }
 
@@ -61,17 +68,28 @@ function assertSame(found: Outcome, expected: Outcome, label: string): void {
 async function outcomeOf(model: Model, options: PlanOptions, count: number): Promise<Outcome> {
   const run = new Run(model.executor, planRun(model.executor, options));
   const kept: string[] = [];
-  run.onKept = (layer, heads) => kept.push(`${layer}: ${heads.map((h) => h.join(' ')).join(' | ')}`);
+  run.onKept = (layer, heads) =>
+    kept.push(`${layer}: ${heads.map((h) => h.join(' ')).join(' | ')}`);
   try {
     await prefill(run, tokensOf(model, count));
     const reply: number[] = [];
     const prompt = model.tokenizer.encode("<|user|> What is Will's favourite sport?<|assistant|>");
-    for await (const token of decode(run, prompt, { sample: argmax, maxTokens: 8, endTokens: new Set(), evict: true })) reply.push(token);
+    for await (const token of decode(run, prompt, {
+      sample: argmax,
+      maxTokens: 8,
+      endTokens: new Set(),
+      evict: true,
+    }))
+      reply.push(token);
     await run.step([...reply]);
     const logits = new Uint8Array((await run.logits(reply.length - 1)).slice().buffer);
-    assert.ok(run.peakBytes <= run.plan.promisedBytes && run.layers.peakCacheBytes <= run.plan.promisedCacheBytes);
+    assert.ok(
+      run.peakBytes <= run.plan.promisedBytes &&
+        run.layers.peakCacheBytes <= run.plan.promisedCacheBytes,
+    );
     // workers speak of their own layers, in an order of their own
-    const bytes = isGrouped(options.rowType) ? 0 : run.layers.cacheBytes; // (grouped rows have scratch in each stage)
+    // (grouped rows have scratch in each stage)
+    const bytes = isGrouped(options.rowType) ? 0 : run.layers.cacheBytes;
     return { kept: kept.sort(), reply, logits, bytes };
   } finally {
     run.dispose();
@@ -82,7 +100,10 @@ test('every policy keeps the same rows and leaves the same log-odds, bit for bit
   const [one, three] = [await tinyModel(), await splitModel()];
   assert.is((three.executor as PipelineExecutor).workers.length, 3);
   for (const { name } of policies.filter((p) => p.layers !== 'global')) {
-    const options = optionsOf(name, name === 'full' ? { budget: { tokens: 800 } } : { heads: 'adaptive' });
+    const options = optionsOf(
+      name,
+      name === 'full' ? { budget: { tokens: 800 } } : { heads: 'adaptive' },
+    );
     assertSame(await outcomeOf(three, options, 500), await outcomeOf(one, options, 500), name);
   }
 });
@@ -99,7 +120,11 @@ test('so do other row types, shared layers, and positions past the context', asy
     [3000, { budget: { tokens: 200 }, blockSize: 256, positions: 'compact' }],
   ] as const) {
     const options = optionsOf('snapkv', change);
-    assertSame(await outcomeOf(three, options, count), await outcomeOf(one, options, count), JSON.stringify(change));
+    assertSame(
+      await outcomeOf(three, options, count),
+      await outcomeOf(one, options, count),
+      JSON.stringify(change),
+    );
   }
 });
 
@@ -111,11 +136,17 @@ test('blocks of any size, asked for without waiting: the same as one after the o
     fc.asyncProperty(
       fc.constantFrom(...names),
       fc.integer({ min: 1, max: 150 }),
-      fc.array(fc.tuple(fc.integer({ min: 1, max: 64 }), fc.boolean()), { minLength: 4, maxLength: 12 }),
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 64 }), fc.boolean()), {
+        minLength: 4,
+        maxLength: 12,
+      }),
       async (policy, tokens, blocks) => {
         const found = await Promise.all(
           [one, three].map(async (model) => {
-            const run = new Run(model.executor, planRun(model.executor, optionsOf(policy, { budget: { tokens } })));
+            const run = new Run(
+              model.executor,
+              planRun(model.executor, optionsOf(policy, { budget: { tokens } })),
+            );
             let at = 0;
             const asked: Promise<void>[] = [];
             for (const [size, plain] of blocks) {
@@ -123,7 +154,13 @@ test('blocks of any size, asked for without waiting: the same as one after the o
               asked.push(plain ? run.extend(block) : run.step(block));
             }
             await Promise.all(asked);
-            const state = [run.token, run.position, ...run.ledger.rows, run.ledger.room, ...(await run.logits(blocks.at(-1)![0] - 1))];
+            const state = [
+              run.token,
+              run.position,
+              ...run.ledger.rows,
+              run.ledger.room,
+              ...(await run.logits(blocks.at(-1)![0] - 1)),
+            ];
             run.dispose();
             return state;
           }),
@@ -136,7 +173,14 @@ test('blocks of any size, asked for without waiting: the same as one after the o
 });
 
 test('models of every architecture, tied or not, with factors and biases, split in two', async () => {
-  for (const name of ['llama-q8_0', 'llama-untied-f32', 'llama3-ropefreqs-f32', 'qwen2-f32', 'qwen3-f32', 'llama-q6_k']) {
+  for (const name of [
+    'llama-q8_0',
+    'llama-untied-f32',
+    'llama3-ropefreqs-f32',
+    'qwen2-f32',
+    'qwen3-f32',
+    'llama-q6_k',
+  ]) {
     using one = await loadModel(fixture(`${name}.gguf`), { threads: 1 });
     using two = await loadModel(fixture(`${name}.gguf`), { pipeline: 2 });
     const text = 'Mia: My dog is called Rex.';
@@ -151,11 +195,21 @@ test('conversations answer alike: episodes, their union, recall, the model as em
     await using conversation = openConversation(model, options);
     await conversation.add(lines);
     const answers: string[] = [];
-    for (const { question } of dialogue.questions.slice(0, 3)) answers.push(await conversation.ask(question, { keep: false, maxTokens: 8 }).text());
-    answers.push(await conversation.ask('Hello?', { maxTokens: 8 }).text(), await conversation.ask('And then?', { maxTokens: 8 }).text());
+    for (const { question } of dialogue.questions.slice(0, 3))
+      answers.push(await conversation.ask(question, { keep: false, maxTokens: 8 }).text());
+    answers.push(
+      await conversation.ask('Hello?', { maxTokens: 8 }).text(),
+      await conversation.ask('And then?', { maxTokens: 8 }).text(),
+    );
     const { memory, statistics } = conversation;
     assert.ok(memory.peakBytes <= memory.promisedBytes, JSON.stringify(memory));
-    return { answers, tokens: statistics.tokens, from: statistics.answeredFrom, recalled: statistics.recalledTokens, cache: memory.cacheBytes };
+    return {
+      answers,
+      tokens: statistics.tokens,
+      from: statistics.answeredFrom,
+      recalled: statistics.recalledTokens,
+      cache: memory.cacheBytes,
+    };
   };
   const [one, three] = [await tinyModel(), await splitModel()];
   for (const options of [
@@ -173,7 +227,10 @@ test('an abort lets what is under way arrive; nothing is lost, and the conversat
   const run = new Run(model.executor, planRun(model.executor, optionsOf('snapkv')));
   const abort = new AbortController();
   const reason = new Error('stop');
-  await prefill(run, tokens, { signal: abort.signal, onBlock: ({ doneTokens }) => doneTokens === 128 && abort.abort(reason) }).then(
+  await prefill(run, tokens, {
+    signal: abort.signal,
+    onBlock: ({ doneTokens }) => doneTokens === 128 && abort.abort(reason),
+  }).then(
     () => assert.unreachable(),
     (error) => assert.is(error, reason),
   );
@@ -226,14 +283,20 @@ test('a model that is disposed of says so to those who wait', async () => {
 function largeModel(): GgufSpec {
   const [D, F, layers] = [256, 1024, 8];
   const random = createRandom(7);
-  const floats = (n: number, scale: number, mean = 0) => new Uint8Array(Float32Array.from({ length: n }, () => mean + (random() - 0.5) * scale).buffer);
+  const floats = (n: number, scale: number, mean = 0) =>
+    new Uint8Array(Float32Array.from({ length: n }, () => mean + (random() - 0.5) * scale).buffer);
   const matrix = (name: string, rows: number, columns: number): TensorSpec => ({
     name,
     shape: [columns, rows],
     type: 0,
     data: floats(rows * columns, 3 / Math.sqrt(columns)),
   });
-  const vector = (name: string): TensorSpec => ({ name, shape: [D], type: 0, data: floats(D, 0.2, 1) });
+  const vector = (name: string): TensorSpec => ({
+    name,
+    shape: [D],
+    type: 0,
+    data: floats(D, 0.2, 1),
+  });
   const metadata = {
     'llama.context_length': 512,
     'llama.embedding_length': D,
@@ -246,7 +309,11 @@ function largeModel(): GgufSpec {
   return smallLlama({
     metadata,
     tensors: (before) => [
-      matrix('token_embd.weight', Number(before.find((t) => t.name === 'token_embd.weight')!.shape[1]), D),
+      matrix(
+        'token_embd.weight',
+        Number(before.find((t) => t.name === 'token_embd.weight')!.shape[1]),
+        D,
+      ),
       vector('output_norm.weight'),
       ...Array.from({ length: layers }, (_, i) => `blk.${i}.`).flatMap((at) => [
         vector(`${at}attn_norm.weight`),
@@ -266,8 +333,16 @@ function largeModel(): GgufSpec {
 test('a model larger than one memory is split until its parts fit, and answers as it does in a larger one', async () => {
   const file = writeGguf(largeModel());
   assert.ok(file.length > 28 * 2 ** 20);
-  await rejects(loadModel(file, { memoryLimit: '16MB', pipeline: 1 }), 'DeviceError', /no room for.*one wasm memory holds 16.0 MB/);
-  await rejects(loadModel(file, { memoryLimit: '4MB' }), 'DeviceError', /one wasm memory has for weights.*smaller model/);
+  await rejects(
+    loadModel(file, { memoryLimit: '16MB', pipeline: 1 }),
+    'DeviceError',
+    /no room for.*one wasm memory holds 16.0 MB/,
+  );
+  await rejects(
+    loadModel(file, { memoryLimit: '4MB' }),
+    'DeviceError',
+    /one wasm memory has for weights.*smaller model/,
+  );
   using whole = await loadModel(file, { threads: 1 });
   using parts = await loadModel(file, { memoryLimit: '16MB' });
   const { stages } = parts.executor;
@@ -276,7 +351,8 @@ test('a model larger than one memory is split until its parts fit, and answers a
   const run = (model: Model) => outcomeOf(model, options, 300);
   assertSame(await run(parts), await run(whole), 'parts');
 
-  // a conversation that takes more than a worker has left is refused by the first operation, and the next one is not harmed
+  // a conversation that takes more than a worker has left is refused by the first operation, and
+  // the next one is not harmed
   const large = openConversation(parts, { budget: 8000, policy: 'full', blockSize: 64 });
   await rejects(large.add('Hello there'.repeat(20)), 'DeviceError', /no room for/);
   await rejects(large.ask('Hello?', { template: false }).text(), 'DeviceError', /no room for/);
@@ -287,11 +363,18 @@ test('a model larger than one memory is split until its parts fit, and answers a
 test('a block that is refused is the last: none behind it takes its place', async () => {
   const model = await splitModel();
   const { contextLength } = model.config;
-  const run = new Run(model.executor, planRun(model.executor, optionsOf('keydiff', { positions: 'original', blockSize: 60 })));
+  const run = new Run(
+    model.executor,
+    planRun(model.executor, optionsOf('keydiff', { positions: 'original', blockSize: 60 })),
+  );
   const tokens = tokensOf(model, contextLength + 70);
   const whole = Math.floor(contextLength / 60) * 60;
   for (const from of [0, whole]) {
-    await rejects(prefill(run, [...tokens, ...tokens].slice(from, whole + 60 + 6)), 'ContextError', /beyond the model's context/);
+    await rejects(
+      prefill(run, [...tokens, ...tokens].slice(from, whole + 60 + 6)),
+      'ContextError',
+      /beyond the model's context/,
+    );
     assert.is(run.token, whole);
   }
   run.dispose();
@@ -304,7 +387,12 @@ test('a stored state that was damaged is refused, and the run can begin again', 
   await prefill(run, tokens);
   const bytes = await bytesFrom((out) => run.save(tag, out));
   const before = [...(await run.logits(run.token - 256 - 1))];
-  for (const damage of [bytes.slice(0, bytes.length - 9), bytes.slice(0, 5), new Uint8Array(0), bytes.map((b, i) => (i === bytes.length >> 1 ? b ^ 1 : b))])
+  for (const damage of [
+    bytes.slice(0, bytes.length - 9),
+    bytes.slice(0, 5),
+    new Uint8Array(0),
+    bytes.map((b, i) => (i === bytes.length >> 1 ? b ^ 1 : b)),
+  ])
     await rejects(run.restore(stored(damage), tokens), 'StoreError', /saved: .*delete the store/);
   await run.restore(stored(bytes), tokens);
   assert.is(run.token, 300);
@@ -316,23 +404,46 @@ test('a stored state that was damaged is refused, and the run can begin again', 
 
 test('what workers cannot do is refused, and what to do is said', async () => {
   const model = await splitModel();
-  assert.throws(() => openConversation(model, { budget: 200, policy: 'layer-defensivekv' }), /'global'.*3 workers.*pipeline: 1/);
-  const own = definePolicy({ name: 'mine', summary: 'a formula', score: ({ out, heads }) => ({ address: out, counts: heads.map((h) => h.length) }) });
-  assert.throws(() => openConversation(model, { budget: 200, policy: own }), /'mine'.*workers cannot be sent.*pipeline: 1/);
+  assert.throws(
+    () => openConversation(model, { budget: 200, policy: 'layer-defensivekv' }),
+    /'global'.*3 workers.*pipeline: 1/,
+  );
+  const own = definePolicy({
+    name: 'mine',
+    summary: 'a formula',
+    score: ({ out, heads }) => ({ address: out, counts: heads.map((h) => h.length) }),
+  });
+  assert.throws(
+    () => openConversation(model, { budget: 200, policy: own }),
+    /'mine'.*workers cannot be sent.*pipeline: 1/,
+  );
   const composed = definePolicy({ ...findPolicy('snapkv'), name: 'mine', pool: 7 });
   openConversation(model, { budget: 200, policy: composed }).dispose();
-  await rejects(profileModel(model, 'word '.repeat(200)), 'UnsupportedError', /3 workers.*pipeline: 1/);
-  for (const pipeline of [0, 5, 1.5, Number.NaN]) await rejects(loadModel(TINY, { pipeline }), 'OptionError', /from 1 to the model's 4 layers/);
+  await rejects(
+    profileModel(model, 'word '.repeat(200)),
+    'UnsupportedError',
+    /3 workers.*pipeline: 1/,
+  );
+  for (const pipeline of [0, 5, 1.5, Number.NaN])
+    await rejects(loadModel(TINY, { pipeline }), 'OptionError', /from 1 to the model's 4 layers/);
   await rejects(loadModel(TINY, { pipeline: 2, threads: 2 }), 'OptionError', /choose one/);
   await rejects(loadModel(TINY, { memoryLimit: 'much' }), 'OptionError', /'much'.*'2GB'/);
 });
 
 test('a file that is cut off, and a load that is aborted, leave no worker', async () => {
   const whole = readFileSync(TINY);
-  await rejects(loadModel(whole.subarray(0, whole.length - 1000), { pipeline: 2 }), 'ModelFormatError', /cut off|ends/);
+  await rejects(
+    loadModel(whole.subarray(0, whole.length - 1000), { pipeline: 2 }),
+    'ModelFormatError',
+    /cut off|ends/,
+  );
   const abort = new AbortController();
   const reason = new Error('enough');
-  await loadModel(TINY, { pipeline: 2, signal: abort.signal, onProgress: () => abort.abort(reason) }).then(
+  await loadModel(TINY, {
+    pipeline: 2,
+    signal: abort.signal,
+    onProgress: () => abort.abort(reason),
+  }).then(
     () => assert.unreachable(),
     (error) => assert.is(error, reason),
   );
@@ -349,7 +460,13 @@ test('layers are cut evenly, and split where nobody says only when it is needed'
     { first: 5, end: 7 },
   ]);
   const config = { layers: 4 } as Model['config'];
-  const tensors = Array.from({ length: 4 }, (_, i) => ({ name: `blk.${i}.ffn_up.weight`, byteLength: 100 }) as Parameters<typeof splitLayers>[0][number]);
+  const tensors = Array.from(
+    { length: 4 },
+    (_, i) =>
+      ({ name: `blk.${i}.ffn_up.weight`, byteLength: 100 }) as Parameters<
+        typeof splitLayers
+      >[0][number],
+  );
   assert.is(splitLayers(tensors, config, { limitBytes: 1000 }).length, 1);
   assert.is(splitLayers(tensors, config, { limitBytes: 300 }).length, 2);
   assert.is(splitLayers(tensors, config, { limitBytes: 115 }).length, 4);
@@ -369,7 +486,9 @@ test('a process with a split model that nobody disposed of ends by itself', asyn
   let output = '';
   child.stdout.on('data', (data) => (output += String(data)));
   const timer = setTimeout(() => child.kill(), 600_000);
-  const ended = await new Promise((done) => child.on('exit', (status, signal) => done(signal ?? status)));
+  const ended = await new Promise((done) =>
+    child.on('exit', (status, signal) => done(signal ?? status)),
+  );
   clearTimeout(timer);
   rmSync(folder, { recursive: true });
   assert.is(ended, 0);
@@ -381,12 +500,15 @@ test('what workers run names files by relative paths only, so that a page withou
   const visit = (path: string) => {
     if (seen.has(path)) return;
     seen.add(path);
-    for (const [, name] of readFileSync(path, 'utf8').matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gm)) {
+    for (const [, name] of readFileSync(path, 'utf8').matchAll(
+      /^(?:import|export)\b[^;]*?from '([^']+)'/gm,
+    )) {
       assert.match(name, /^\.\.?\//, `${path} imports ${name}`);
       visit(resolve(dirname(path), name));
     }
   };
-  for (const script of ['engine/pipeline/worker.js', 'backend/wasm/thread.js']) visit(fileURLToPath(new URL(`../../src/${script}`, import.meta.url)));
+  for (const script of ['engine/pipeline/worker.js', 'backend/wasm/thread.js'])
+    visit(fileURLToPath(new URL(`../../src/${script}`, import.meta.url)));
   assert.ok(seen.size > 30);
 });
 test.run();

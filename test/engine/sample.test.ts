@@ -1,7 +1,13 @@
-// The sampler against its definition: all tokens sorted, weights added up in order in f64. Equal tokens for equal random numbers.
+// The sampler against its definition: all tokens sorted, weights added up in order in f64. Equal
+// tokens for equal random numbers.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createDraw, createSampler, type SampleOptions, sampleNames } from '../../src/engine/sample.ts';
+import {
+  createDraw,
+  createSampler,
+  type SampleOptions,
+  sampleNames,
+} from '../../src/engine/sample.ts';
 import { createRandom } from '../../src/math/rng.ts';
 
 /** The definition, for one random number. */
@@ -101,11 +107,31 @@ for (const [name, shape] of Object.entries(shapes)) {
 test('random numbers at the ends, and exactly between two tokens, draw as defined', () => {
   // equal tokens: sums are exact, and so is where one ends and the next begins
   const logits = new Float32Array(4096);
-  for (const options of [{ temperature: 1 }, { temperature: 2, topP: 0.5 }, { temperature: 1, topK: 3000 }, { temperature: 3, minP: 0.5 }]) {
+  for (const options of [
+    { temperature: 1 },
+    { temperature: 2, topP: 0.5 },
+    { temperature: 1, topK: 3000 },
+    { temperature: 3, minP: 0.5 },
+  ]) {
     const drawAt = createDraw(options);
     const count = options.topP ? 2048 : (options.topK ?? 4096);
-    for (const u of [0, 2 ** -32, 1 / 4096, 1 / 2048, 0.25, 0.5, 0.5 - 2 ** -32, 3 / 8, 0.999, 1 - 2 ** -32]) {
-      assert.is(drawAt(logits, u), defined(logits, options, u), `${JSON.stringify(options)}, random ${u}`);
+    for (const u of [
+      0,
+      2 ** -32,
+      1 / 4096,
+      1 / 2048,
+      0.25,
+      0.5,
+      0.5 - 2 ** -32,
+      3 / 8,
+      0.999,
+      1 - 2 ** -32,
+    ]) {
+      assert.is(
+        drawAt(logits, u),
+        defined(logits, options, u),
+        `${JSON.stringify(options)}, random ${u}`,
+      );
       assert.ok(drawAt(logits, u) < count);
     }
   }
@@ -113,7 +139,12 @@ test('random numbers at the ends, and exactly between two tokens, draw as define
     const odds = Float32Array.from({ length: 3000 }, (_, i) => shape(i, 3000));
     for (const options of optionsOf.slice(1)) {
       const drawAt = createDraw(options);
-      for (const u of [0, 2 ** -32, 0.5, 1 - 2 ** -32]) assert.is(drawAt(odds, u), defined(odds, options, u), `${name}, ${JSON.stringify(options)}, ${u}`);
+      for (const u of [0, 2 ** -32, 0.5, 1 - 2 ** -32])
+        assert.is(
+          drawAt(odds, u),
+          defined(odds, options, u),
+          `${name}, ${JSON.stringify(options)}, ${u}`,
+        );
     }
   }
 });
@@ -146,7 +177,8 @@ test('a seed is kept, or made up and told', () => {
   assert.ok(a.seed !== b.seed && String(a.tokens) !== String(b.tokens));
   assert.ok(Number.isInteger(a.seed) && a.seed >= 0 && a.seed < 2 ** 32);
   assert.equal(drawn({ seed: a.seed }), a);
-  for (const seed of [0, -1, 7, 2 ** 32, 2 ** 53 - 1, -(2 ** 31)]) assert.equal(drawn({ seed }), drawn({ seed }));
+  for (const seed of [0, -1, 7, 2 ** 32, 2 ** 53 - 1, -(2 ** 31)])
+    assert.equal(drawn({ seed }), drawn({ seed }));
   // the tokens that a seed has always given
   const known = Float32Array.from({ length: 64 }, (_, i) => (i * 37) % 11);
   const sample = createSampler({ temperature: 1.5, seed: 3 });
@@ -158,7 +190,18 @@ test('a seed is kept, or made up and told', () => {
 });
 
 test('options out of range and of a wrong kind are refused by name', () => {
-  const wrong = [null, '1', Number.NaN, Number.POSITIVE_INFINITY, 1n, true, [], {}, Symbol('s'), () => 1];
+  const wrong = [
+    null,
+    '1',
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    1n,
+    true,
+    [],
+    {},
+    Symbol('s'),
+    () => 1,
+  ];
   for (const name of sampleNames)
     for (const value of wrong)
       assert.throws(

@@ -1,6 +1,17 @@
-// Conversations whose episodes are lost, damaged, swapped or cannot be stored, and calls that fail or are aborted anywhere: afterwards every answer is
-// that of a conversation which nothing happened to. And what lies in JavaScript's memory meanwhile is what was promised.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+// Conversations whose episodes are lost, damaged, swapped or cannot be stored, and calls that fail
+// or are aborted anywhere: afterwards every answer is that of a conversation which nothing happened
+// to. And what lies in JavaScript's memory meanwhile is what was promised.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -26,12 +37,16 @@ test.before.each((context) => {
 });
 test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
-const line = (i: number) => `${['Ana', 'Mia'][i % 2]}: the ${['dog', 'cat', 'red house', 'blue boat'][(i >> 2) % 4]} number ${i}\n`;
+const line = (i: number) =>
+  `${['Ana', 'Mia'][i % 2]}: the ${['dog', 'cat', 'red house', 'blue boat'][(i >> 2) % 4]} number ${i}\n`;
 const lines = Array.from({ length: 48 }, (_, i) => line(i));
 const questions = ['dog?', 'red house?', 'blue boat number?', 'What did Mia say of the cat?'];
 const brief = { template: false, maxTokens: 4, keep: false };
 
-const optionsOf = (episodes: EpisodeSettings, change: Partial<ConversationOptions> = {}): ConversationOptions => ({
+const optionsOf = (
+  episodes: EpisodeSettings,
+  change: Partial<ConversationOptions> = {},
+): ConversationOptions => ({
   budget: 48,
   blockSize: 32,
   policy: 'epicache',
@@ -49,7 +64,11 @@ async function addAndAnswer(c: Conversation): Promise<string[]> {
   await c.add(lines);
   return answers(c);
 }
-async function within<T>(model: Model, options: ConversationOptions, work: (c: Conversation) => Promise<T>): Promise<T> {
+async function within<T>(
+  model: Model,
+  options: ConversationOptions,
+  work: (c: Conversation) => Promise<T>,
+): Promise<T> {
   await using c = openConversation(model, options);
   return await work(c);
 }
@@ -59,7 +78,9 @@ const files = (folder: string) =>
     .sort()
     .map((name) => join(folder, name));
 
-test('episodes that were lost, damaged or swapped are made again: the same answers, and they are counted', async ({ folder }) => {
+test('episodes that were lost, damaged or swapped are made again: the same answers, and they are counted', async ({
+  folder,
+}) => {
   const model = await tinyModel();
   const undisturbed = await within(model, optionsOf({}), async (c) => {
     await c.add(lines);
@@ -77,7 +98,10 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
     'of no length': (own) => own.forEach((path) => truncateSync(path, 0)),
     'cut by a byte': (own) => own.forEach((path) => truncateSync(path, sizeOf(path) - 1)),
     'cut in the middle': (own) => own.forEach((path) => truncateSync(path, sizeOf(path) >> 1)),
-    longer: (own) => own.forEach((path) => writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(4)]))),
+    longer: (own) =>
+      own.forEach((path) =>
+        writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(4)])),
+      ),
     'all zeros': (own) => own.forEach((path) => writeFileSync(path, Buffer.alloc(sizeOf(path)))),
     'a folder': (own) =>
       own.forEach((path) => {
@@ -88,8 +112,10 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
       const all = own.map((path) => readFileSync(path));
       own.forEach((path, i) => writeFileSync(path, all[(i + 1) % all.length]));
     },
-    "another conversation's of the same text": (own, others) => own.forEach((path, i) => writeFileSync(path, readFileSync(others[i % others.length]))),
-    'a byte anywhere': (own) => own.forEach((path) => flip(path, Math.floor(random() * sizeOf(path)))),
+    "another conversation's of the same text": (own, others) =>
+      own.forEach((path, i) => writeFileSync(path, readFileSync(others[i % others.length]))),
+    'a byte anywhere': (own) =>
+      own.forEach((path) => flip(path, Math.floor(random() * sizeOf(path)))),
     'the first byte': (own) => own.forEach((path) => flip(path, 0)),
     'the last byte': (own) => own.forEach((path) => flip(path, sizeOf(path) - 1)),
     'one of them only': ([path]) => flip(path, sizeOf(path) >> 1),
@@ -100,7 +126,10 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
     for (const [name, damage] of Object.entries(faults)) {
       for (const answerFrom of [1, 2] as const) {
         const store = join(folder, 'own');
-        const wanted = answerFrom === 2 ? undisturbed : await within(model, optionsOf({ answerFrom }), addAndAnswer);
+        const wanted =
+          answerFrom === 2
+            ? undisturbed
+            : await within(model, optionsOf({ answerFrom }), addAndAnswer);
         await within(model, optionsOf({ store, answerFrom }), async (c) => {
           await c.add(lines);
           await c.flush();
@@ -132,7 +161,9 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
   });
 });
 
-test("an older state of the episode itself is not taken for the newest; other settings' neither", async ({ folder }) => {
+test("an older state of the episode itself is not taken for the newest; other settings' neither", async ({
+  folder,
+}) => {
   const model = await tinyModel();
   const growing = async (c: Conversation, between: () => void) => {
     await c.add(lines);
@@ -155,14 +186,17 @@ test("an older state of the episode itself is not taken for the newest; other se
   });
 });
 
-test('a store that cannot be written says so, and the conversation goes on once it can be', async ({ folder }) => {
+test('a store that cannot be written says so, and the conversation goes on once it can be', async ({
+  folder,
+}) => {
   const model = await tinyModel();
   const wanted = await within(model, optionsOf({}), addAndAnswer);
   const store = join(folder, 'store');
   await within(model, optionsOf({ store }), async (c) => {
     writeFileSync(store, 'a file in its place');
     await c.add(lines);
-    for (let i = 0; i < 3; i++) await rejects(ask(c, questions[i]), 'StoreError', /cannot be stored as .*choose a folder/);
+    for (let i = 0; i < 3; i++)
+      await rejects(ask(c, questions[i]), 'StoreError', /cannot be stored as .*choose a folder/);
     rmSync(store);
     assert.equal(await answers(c), wanted);
     // it goes while episodes wait in it
@@ -174,7 +208,10 @@ test('a store that cannot be written says so, and the conversation goes on once 
 
 test('an embedder that throws or returns nonsense, at any of its calls: the next question is answered as ever', async () => {
   const model = await tinyModel();
-  const good = (texts: readonly string[]) => texts.map((text) => ['dog', 'cat', 'red', 'blue'].map((word) => (text.includes(word) ? 1 : 0.1)));
+  const good = (texts: readonly string[]) =>
+    texts.map((text) =>
+      ['dog', 'cat', 'red', 'blue'].map((word) => (text.includes(word) ? 1 : 0.1)),
+    );
   const nonsense: EmbedFunction[] = [
     () => {
       throw new TypeError('the network is down');
@@ -196,9 +233,15 @@ test('an embedder that throws or returns nonsense, at any of its calls: the next
       await disturb();
       given.push(await ask(c, questions[i]));
     }
-    return [given, c.episodes.segments.length, c.episodes.episodes.flatMap((e) => e.segments).length];
+    return [
+      given,
+      c.episodes.segments.length,
+      c.episodes.episodes.flatMap((e) => e.segments).length,
+    ];
   };
-  const wanted = await within(model, optionsOf({ embedder: good }), (c) => script(c, async () => {}));
+  const wanted = await within(model, optionsOf({ embedder: good }), (c) =>
+    script(c, async () => {}),
+  );
   for (const [kind, bad] of nonsense.entries()) {
     for (const failing of [0, 1]) {
       // what is whole but of another length is the right one where it comes first
@@ -212,7 +255,11 @@ test('an embedder that throws or returns nonsense, at any of its calls: the next
             () => undefined,
             (e: Error) => e,
           );
-          if (kind > 1) assert.ok(error === undefined || error.name === 'OptionError' || error.name === 'TypeError', String(error?.stack));
+          if (kind > 1)
+            assert.ok(
+              error === undefined || error.name === 'OptionError' || error.name === 'TypeError',
+              String(error?.stack),
+            );
           countdown = -1;
         });
         assert.equal(given, wanted, `kind ${kind}, call ${failing}`);
@@ -221,7 +268,9 @@ test('an embedder that throws or returns nonsense, at any of its calls: the next
   }
 });
 
-test('aborts at every block, faults of the folder in between: at last the answers are those of an undisturbed conversation', async ({ folder }) => {
+test('aborts at every block, faults of the folder in between: at last the answers are those of an undisturbed conversation', async ({
+  folder,
+}) => {
   const model = await tinyModel();
   const random = createRandom(Number(process.env.RECOLLECT_SEED ?? 5));
   const rounds = 6;
@@ -239,7 +288,9 @@ test('aborts at every block, faults of the folder in between: at last the answer
       return given;
     };
     // the first disturbance clusters: so does the undisturbed one
-    const wanted = await within(model, optionsOf({ answerFrom, store }), (c) => script(c, async () => {}));
+    const wanted = await within(model, optionsOf({ answerFrom, store }), (c) =>
+      script(c, async () => {}),
+    );
     await within(model, optionsOf({ answerFrom, store }), async (c) => {
       let lost = false;
       const given = await script(c, async () => {
@@ -251,7 +302,11 @@ test('aborts at every block, faults of the folder in between: at last the answer
           };
           if (random() < 0.3) setTimeout(() => controller.abort(), random() * 10);
           const name = await c
-            .ask(questions[Math.floor(random() * 4)], { ...brief, signal: controller.signal, onProgress })
+            .ask(questions[Math.floor(random() * 4)], {
+              ...brief,
+              signal: controller.signal,
+              onProgress,
+            })
             .text()
             .then(
               () => 'answered',
@@ -269,13 +324,19 @@ test('aborts at every block, faults of the folder in between: at last the answer
         }
       });
       // (what is made again after it had grown is rated in other blocks than at first)
-      assert.equal(lost ? given.slice(0, 1) : given, lost ? wanted.slice(0, 1) : wanted, `round ${round}`);
+      assert.equal(
+        lost ? given.slice(0, 1) : given,
+        lost ? wanted.slice(0, 1) : wanted,
+        `round ${round}`,
+      );
     });
     if (store) assert.equal(readdirSync(store), []);
   }
 });
 
-test('disposing at any turn of a question leaves no file, and the model as it was', async ({ folder }) => {
+test('disposing at any turn of a question leaves no file, and the model as it was', async ({
+  folder,
+}) => {
   const model = await tinyModel();
   const before = model.backend.arena.usedBytes;
   for (let turns = 0; turns < 40; turns += 3) {
@@ -298,7 +359,9 @@ test('disposing at any turn of a question leaves no file, and the model as it wa
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-test('JavaScript holds no more than was promised while states are stored, restored and joined', async ({ folder }) => {
+test('JavaScript holds no more than was promised while states are stored, restored and joined', async ({
+  folder,
+}) => {
   const file = fixture('llama-f32.gguf');
   using together = await loadModel(file, { threads: 1 });
   using apart = await loadModel(file, { pipeline: 2 });
@@ -338,7 +401,10 @@ test('JavaScript holds no more than was promised while states are stored, restor
       [{ budget: 3000, cacheType: 'f32' }, apart],
     ] as const) {
       for (const store of [undefined, folder]) {
-        const options = optionsOf({ count: 2, segmentTurns: 8, store }, { blockSize: 128, promptTokens: 64, ...change });
+        const options = optionsOf(
+          { count: 2, segmentTurns: 8, store },
+          { blockSize: 128, promptTokens: 64, ...change },
+        );
         await within(model, options, async (c) => {
           await c.add(long);
           const { historyBytes } = c.memory;
@@ -352,7 +418,8 @@ test('JavaScript holds no more than was promised while states are stored, restor
           const { memory, plan } = c;
           const wasm = plan.promisedCacheBytes + plan.promisedFixedBytes;
           const stored = memory.promisedBytes - wasm;
-          // in JavaScript: stored states, and what is on its way; the rest of the promise is in wasm (run.test.ts)
+          // in JavaScript: stored states, and what is on its way; the rest of the promise is in
+          // wasm (run.test.ts)
           const grown = most - before - (memory.historyBytes - historyBytes);
           const aside = savedBytes(plan.shape, plan);
           // (Node takes 8 KB now and then for small texts of its own)

@@ -1,6 +1,19 @@
-// Stores: what was put is whole or not there, nobody's files but those of ended processes are touched, and a store that was cleared keeps nothing.
+// Stores: what was put is whole or not there, nobody's files but those of ended processes are
+// touched, and a store that was cleared keeps nothing.
 import { spawn } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -42,7 +55,9 @@ function gate(): { open: () => void; passed: Promise<void> } {
   return { open, passed };
 }
 
-test('what was put in parts is read in parts, and may be put again, longer or shorter', async ({ folder }) => {
+test('what was put in parts is read in parts, and may be put again, longer or shorter', async ({
+  folder,
+}) => {
   for (const store of stores(folder)) {
     await store.put('0', writing('a', 'bc', 'def'));
     await store.put('1', writing('other'));
@@ -68,7 +83,9 @@ test('what was put in parts is read in parts, and may be put again, longer or sh
   assert.equal(readdirSync(folder), []);
 });
 
-test('what fails half way leaves no half: on disk what was there, in memory nothing', async ({ folder }) => {
+test('what fails half way leaves no half: on disk what was there, in memory nothing', async ({
+  folder,
+}) => {
   for (const store of stores(folder)) {
     await store.put('0', writing('before'));
     const failing = async (out: BytesOut) => {
@@ -99,7 +116,9 @@ test('memory is used again, and two states of an episode never lie side by side'
   assert.equal(before, [100, 100, 100, 400]);
 });
 
-test('clear() ends what is under way, waits for it, and nothing is stored any more', async ({ folder }) => {
+test('clear() ends what is under way, waits for it, and nothing is stored any more', async ({
+  folder,
+}) => {
   for (const store of stores(folder)) {
     await store.put('0', writing('zero'));
     const [began, goOn] = [gate(), gate()];
@@ -125,7 +144,11 @@ test('clear() ends what is under way, waits for it, and nothing is stored any mo
     assert.is(store.closed, true);
     goOn.open();
     await clearing;
-    for (const outcome of await outcomes) assert.match(String((outcome as PromiseRejectedResult).reason), /StoreError: the conversation was disposed of/);
+    for (const outcome of await outcomes)
+      assert.match(
+        String((outcome as PromiseRejectedResult).reason),
+        /StoreError: the conversation was disposed of/,
+      );
     await rejects(store.put('2', writing('late')), 'StoreError', /disposed of/);
     await rejects(read(store, '0'), 'StoreError', /disposed of/);
     assert.equal(readdirSync(folder), []);
@@ -145,11 +168,16 @@ test('a store cleared at any turn of a put leaves nothing', async ({ folder }) =
 
 test('names stay in the folder, and only of files that can be', async ({ folder }) => {
   const store = diskStore(join(folder, 'new', 'below'));
-  for (const key of ['../0', 'a/b', '', '.', 'a\0b']) await rejects(store.put(key, writing('x')), 'RangeError', /no key/);
+  for (const key of ['../0', 'a/b', '', '.', 'a\0b'])
+    await rejects(store.put(key, writing('x')), 'RangeError', /no key/);
   await store.put('0', writing('x'));
   assert.equal(readdirSync(folder), ['new']);
-  assert.match(readdirSync(join(folder, 'new', 'below'))[0], /^recollect-[0-9a-z]+-\d+-\d+-[0-9a-z]+\.0\.rcs$/);
-  for (const name of ['', 'a\0b', undefined as unknown as string, 7 as unknown as string]) assert.throws(() => diskStore(name), /name of a folder/);
+  assert.match(
+    readdirSync(join(folder, 'new', 'below'))[0],
+    /^recollect-[0-9a-z]+-\d+-\d+-[0-9a-z]+\.0\.rcs$/,
+  );
+  for (const name of ['', 'a\0b', undefined as unknown as string, 7 as unknown as string])
+    assert.throws(() => diskStore(name), /name of a folder/);
   await store.clear();
   // the folder is the one that was named, wherever the process goes
   const cwd = process.cwd();
@@ -161,13 +189,19 @@ test('names stay in the folder, and only of files that can be', async ({ folder 
   await relative.clear();
 });
 
-test('a folder that cannot be written is named, and what was stored before is used once it can be again', async ({ folder }) => {
+test('a folder that cannot be written is named, and what was stored before is used once it can be again', async ({
+  folder,
+}) => {
   const inside = join(folder, 'store');
   const store = diskStore(inside);
   await store.put('0', writing('zero'));
   renameSync(inside, `${inside}-away`);
   writeFileSync(inside, 'a file where the folder was');
-  await rejects(store.put('0', writing('other')), 'StoreError', /cannot be stored as '.*store.*choose a folder that can be written/);
+  await rejects(
+    store.put('0', writing('other')),
+    'StoreError',
+    /cannot be stored as '.*store.*choose a folder that can be written/,
+  );
   await rejects(read(store, '0'), 'StoreError', /cannot be read/);
   rmSync(inside);
   renameSync(`${inside}-away`, inside);
@@ -194,29 +228,45 @@ const leave = (folder: string, name: string, days = 0) => {
   utimesSync(join(folder, name), then, then);
 };
 
-test('what ended processes left is removed by the next one; living ones keep theirs', async ({ folder }) => {
+test('what ended processes left is removed by the next one; living ones keep theirs', async ({
+  folder,
+}) => {
   const code = `const { diskStore } = await import(${JSON.stringify(new URL('../../src/episode/store.js', import.meta.url).href)});
     const store = diskStore(${JSON.stringify(folder)});
     for (const key of ['0', '1']) await store.put(key, async (out) => { out.reserve(4); await out.write(new Uint8Array(4)); });
     process.stdout.write('put');
     await store.put('2', async (out) => { out.reserve(8); await out.write(new Uint8Array(4)); await new Promise((go) => setTimeout(go, 60_000)); });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
     await new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
     const until = Date.now() + 10_000;
-    while (readdirSync(folder).length < 3 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (readdirSync(folder).length < 3 && Date.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     assert.is((await sweep(folder)).length, 3, 'it runs');
   } finally {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;
   }
-  assert.is(readdirSync(folder).length, 3, 'a process that is killed leaves its files, and one that is half written');
+  assert.is(
+    readdirSync(folder).length,
+    3,
+    'a process that is killed leaves its files, and one that is half written',
+  );
   assert.equal(await sweep(folder), []);
 });
 
-test('a number that another process has by now, other machines, and files that are none of ours', async ({ folder }) => {
-  if (!existsSync('/proc/self/stat')) return skip('episode/store.test.ts', 'a number that another process has by now', 'there is no /proc here');
+test('a number that another process has by now, other machines, and files that are none of ours', async ({
+  folder,
+}) => {
+  if (!existsSync('/proc/self/stat'))
+    return skip(
+      'episode/store.test.ts',
+      'a number that another process has by now',
+      'there is no /proc here',
+    );
   const store = diskStore(folder);
   await store.put('0', writing('mine'));
   const [, place, pid, start] = /^recollect-(\w+)-(\d+)-(\d+)-/.exec(readdirSync(folder)[0])!;
@@ -230,9 +280,13 @@ test('a number that another process has by now, other machines, and files that a
   for (const name of [twin, nobody, elsewhere, sibling]) leave(folder, name);
   leave(folder, old, 8);
   for (const name of foreign) leave(folder, name, 30);
-  mkdirSync(join(folder, `recollect-${place}-${2 ** 22 + 7}-6-abc.0.rcs`)); // cannot be removed like a file
+  // cannot be removed like a file
+  mkdirSync(join(folder, `recollect-${place}-${2 ** 22 + 7}-6-abc.0.rcs`));
   const left = await sweep(folder);
-  assert.equal(left, [own, elsewhere, sibling, `recollect-${place}-${2 ** 22 + 7}-6-abc.0.rcs`, ...foreign].sort());
+  assert.equal(
+    left,
+    [own, elsewhere, sibling, `recollect-${place}-${2 ** 22 + 7}-6-abc.0.rcs`, ...foreign].sort(),
+  );
   assert.is(await read(store, '0'), 'mine');
   await store.clear();
 });
@@ -257,9 +311,14 @@ test('what is written goes through no link that lies where it is to go', async (
 
 test('many stores in one folder, at once', async ({ folder }) => {
   const many = Array.from({ length: 20 }, () => diskStore(folder));
-  await Promise.all(many.map(async (store, i) => Promise.all([0, 1, 2].map((e) => store.put(String(e), writing(`${i}`, ` ${e}`))))));
+  await Promise.all(
+    many.map(async (store, i) =>
+      Promise.all([0, 1, 2].map((e) => store.put(String(e), writing(`${i}`, ` ${e}`)))),
+    ),
+  );
   assert.is(readdirSync(folder).length, 60);
-  for (const [i, store] of many.entries()) for (const e of [0, 1, 2]) assert.is(await read(store, String(e)), `${i} ${e}`);
+  for (const [i, store] of many.entries())
+    for (const e of [0, 1, 2]) assert.is(await read(store, String(e)), `${i} ${e}`);
   for (const store of many) {
     await store.put('0', writing('again'));
     await store.clear();

@@ -1,4 +1,5 @@
-// Published formats on small files of their shape, with the blemishes that the published files have; what is wrong is named.
+// Published formats on small files of their shape, with the blemishes that the published files
+// have; what is wrong is named.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
@@ -12,7 +13,16 @@ const locomo = {
   conversation: {
     speaker_a: 'Ida',
     speaker_b: 'Paul',
-    session_2: [{ speaker: 'Paul', dia_id: 'D2:1', text: 'I adopted a cat\nlast week.', img_url: ['x'], blip_caption: 'a photo of a grey cat', query: 'cat' }],
+    session_2: [
+      {
+        speaker: 'Paul',
+        dia_id: 'D2:1',
+        text: 'I adopted a cat\nlast week.',
+        img_url: ['x'],
+        blip_caption: 'a photo of a grey cat',
+        query: 'cat',
+      },
+    ],
     session_2_date_time: '9:10 am on 1 June, 2023',
     session_1_date_time: '1:56 pm on 8 May, 2023',
     session_1: [
@@ -25,18 +35,44 @@ const locomo = {
   qa: [
     { question: 'Which exam did Paul take?', answer: 'piano', evidence: ['D1:2'], category: 4 },
     { question: 'How many cats?', answer: 1, evidence: ['D2:1; D10:5', 'D2:99', 'D'], category: 1 },
-    { question: 'Which dog did Ida adopt?', adversarial_answer: 'a poodle', evidence: ['D02:01'], category: 5 },
+    {
+      question: 'Which dog did Ida adopt?',
+      adversarial_answer: 'a poodle',
+      evidence: ['D02:01'],
+      category: 5,
+    },
     { question: 'What will Paul do next?', answer: 'play', evidence: [], category: 3 },
   ],
 };
 const realtalk = {
   name: { speaker_1: 'Emi', speaker_2: 'Elise' },
   session_1: [
-    { clean_text: 'Happy new year', speaker: 'Emi', date_time: '29.12.2023, 22:42:04', dia_id: 'D1:1', img_file: [], img_url: [] },
-    { clean_text: '', speaker: 'Elise', date_time: '29.12.2023, 22:43:00', dia_id: 'D1:2', img_file: ['a.jpg'], img_url: [] },
+    {
+      clean_text: 'Happy new year',
+      speaker: 'Emi',
+      date_time: '29.12.2023, 22:42:04',
+      dia_id: 'D1:1',
+      img_file: [],
+      img_url: [],
+    },
+    {
+      clean_text: '',
+      speaker: 'Elise',
+      date_time: '29.12.2023, 22:43:00',
+      dia_id: 'D1:2',
+      img_file: ['a.jpg'],
+      img_url: [],
+    },
   ],
   events_session_1: { Emi: [] },
-  session_2: [{ clean_text: 'I started pottery.', speaker: 'Elise', date_time: '30.12.2023, 08:00:00', dia_id: 'D2:1' }],
+  session_2: [
+    {
+      clean_text: 'I started pottery.',
+      speaker: 'Elise',
+      date_time: '30.12.2023, 08:00:00',
+      dia_id: 'D2:1',
+    },
+  ],
   qa: [{ question: 'What did Elise start?', answer: 'pottery', evidence: ['D2:1'], category: 1 }],
 };
 const longmemeval = (id: string, extra: object) => ({
@@ -87,23 +123,44 @@ test('LoCoMo: sessions in order, captions read, dates as headings, malformed evi
 test('REALTALK: sessions at the top level, pictures without words', () => {
   const [d] = readDialogues(JSON.stringify(realtalk), 'chat.json');
   assert.is(d.id, 'Emi and Elise');
-  assert.equal(said(d), ['Emi said, "Happy new year"\n', 'Elise said, "[shares a picture]"\n', 'Elise said, "I started pottery."\n']);
+  assert.equal(said(d), [
+    'Emi said, "Happy new year"\n',
+    'Elise said, "[shares a picture]"\n',
+    'Elise said, "I started pottery."\n',
+  ]);
   assert.is(d.turns[2].heading, 'Session 2, 30.12.2023, 08:00:00\n');
   assert.equal(d.questions[0].evidence, [2]);
 });
 test('LongMemEval: evidence is what has the answer, else the answer sessions; what was never said is the answer of _abs', () => {
-  const file = [longmemeval('q1', { has_answer: true }), longmemeval('q2', {}), { ...longmemeval('q3_abs', {}), answer: 'You did not say.' }];
+  const file = [
+    longmemeval('q1', { has_answer: true }),
+    longmemeval('q2', {}),
+    { ...longmemeval('q3_abs', {}), answer: 'You did not say.' },
+  ];
   const [first, second, third] = readDialogues(JSON.stringify(file), 'longmemeval_s.json');
-  assert.equal(said(first)[2], 'user said, "I graduated with a degree in Business Administration."\n');
+  assert.equal(
+    said(first)[2],
+    'user said, "I graduated with a degree in Business Administration."\n',
+  );
   assert.is(first.turns[2].heading, 'Session 2, 2023/05/21 (Sun) 10:00\n');
   assert.equal([first.questions[0].evidence, second.questions[0].evidence], [[2], [2, 3]]);
-  assert.equal([first.questions[0].answer, third.questions[0].answer], ['Business Administration', NOT_MENTIONED]);
+  assert.equal(
+    [first.questions[0].answer, third.questions[0].answer],
+    ['Business Administration', NOT_MENTIONED],
+  );
 });
 test('one object, an array and lines read alike; a named format is insisted on', () => {
   const one = JSON.stringify(locomo);
-  for (const text of [one, `[${one}]`, `${one}\n${one}\n`, JSON.stringify(locomo, null, 2)]) assert.equal(readDialogues(text, 'f')[0].questions.length, 4);
-  assert.throws(() => readDialogues(one, 'f.json', 'longmemeval'), /f.json, line 1: expected 'haystack_sessions'/);
-  assert.throws(() => readDialogues(one, 'f', 'squad'), /no format 'squad'; there are recollect, locomo, realtalk, longmemeval/);
+  for (const text of [one, `[${one}]`, `${one}\n${one}\n`, JSON.stringify(locomo, null, 2)])
+    assert.equal(readDialogues(text, 'f')[0].questions.length, 4);
+  assert.throws(
+    () => readDialogues(one, 'f.json', 'longmemeval'),
+    /f.json, line 1: expected 'haystack_sessions'/,
+  );
+  assert.throws(
+    () => readDialogues(one, 'f', 'squad'),
+    /no format 'squad'; there are recollect, locomo, realtalk, longmemeval/,
+  );
 });
 test('what is wrong is named with its place', () => {
   const change = (item: object, edit: object) => JSON.stringify([item, { ...item, ...edit }]);
@@ -113,12 +170,21 @@ test('what is wrong is named with its place', () => {
     ['{"conversation": {', /f.*: no JSON/],
     ['[\n{"turns": [}\n]', /f, line 1: no JSON/],
     [change(locomo, { conversation: {} }), /entry 1: expected sessions 'session_1'/],
-    [change(locomo, { conversation: { session_1: [3] } }), /entry 1: session_1\[0\] is 3, expected an object/],
-    [change(locomo, { conversation: { session_1: [{ text: 'x' }] } }), /session_1\[0\] has no 'speaker'/],
+    [
+      change(locomo, { conversation: { session_1: [3] } }),
+      /entry 1: session_1\[0\] is 3, expected an object/,
+    ],
+    [
+      change(locomo, { conversation: { session_1: [{ text: 'x' }] } }),
+      /session_1\[0\] has no 'speaker'/,
+    ],
     [change(locomo, { qa: [] }), /expected 'qa'/],
     [change(locomo, { qa: [{ answer: 'x' }] }), /qa\[0\] has no 'question'/],
     [change(locomo, { qa: [{ question: 'x' }] }), /qa\[0\] has no 'answer'/],
-    [change(longmemeval('q', {}), { haystack_sessions: [[{ role: 'user' }]] }), /haystack_sessions\[0\]\[0\] needs 'role' and 'content'/],
+    [
+      change(longmemeval('q', {}), { haystack_sessions: [[{ role: 'user' }]] }),
+      /haystack_sessions\[0\]\[0\] needs 'role' and 'content'/,
+    ],
     [change(longmemeval('q', {}), { haystack_sessions: [] }), /expected 'haystack_sessions'/],
     [change(longmemeval('q', {}), { answer: null }), /expected 'answer'/],
   ];
@@ -130,7 +196,10 @@ test('what is wrong is named with its place', () => {
     );
 });
 test('every format is recognised by its own shape alone', () => {
-  const items = [{ turns: [] }, locomo, realtalk, longmemeval('q', {})] as Record<string, unknown>[];
+  const items = [{ turns: [] }, locomo, realtalk, longmemeval('q', {})] as Record<
+    string,
+    unknown
+  >[];
   items.forEach((item, i) =>
     assert.equal(
       datasetFormats.filter((f) => f.recognises(item)).map((f) => f.name),
@@ -141,27 +210,39 @@ test('every format is recognised by its own shape alone', () => {
 test.run();
 
 const measures = suite('episodes measured');
-measures('on two topics that share no word: match, recall and chance are what they must be', async () => {
-  const sea = ['the boat sails', 'waves and harbour', 'the boat anchors', 'harbour of waves'];
-  const oven = ['bread in the oven', 'flour and yeast', 'yeast bread', 'oven with flour'];
-  // 4 segments of 4 turns: sea, oven, oven, sea
-  const turns = [sea, oven, oven, sea].flat().map((text) => ({ line: `${text}\n` }));
-  const questions = [
-    { question: 'Which boat?', answer: 'x', evidence: [0, 12] },
-    { question: 'What about yeast?', answer: 'x', evidence: [5, 2] },
-    { question: 'Anything?', answer: 'x', evidence: [] },
-  ];
-  const backend = createWasmBackend();
-  const report = await measureEpisodes({ id: 'x', turns, questions }, lexicalEmbedder(), { count: 2, segmentTurns: 4, restarts: 5, seed: 1 }, backend);
-  assert.equal([report.segments, [...report.sizes].sort(), report.questions], [4, [2, 2], 2]);
-  assert.is(report.chance, 0.5);
-  assert.is(report.match, (1 + 0.5) / 2); // turn 2 is about the sea
-  assert.is(report.match2, 1);
-  assert.equal(report.recall, { '1': (0.5 + 0.5) / 2, '4': 1, '16': 1 });
-  const [wet, warm] = [/boat|waves|harbour|anchors|sails/, /bread|flour|yeast|oven/];
-  for (const words of report.words) assert.ok(words.every((w) => wet.test(w)) !== words.every((w) => warm.test(w)), String(words));
-  assert.is(backend.arena.usedBytes, 0);
-});
+measures(
+  'on two topics that share no word: match, recall and chance are what they must be',
+  async () => {
+    const sea = ['the boat sails', 'waves and harbour', 'the boat anchors', 'harbour of waves'];
+    const oven = ['bread in the oven', 'flour and yeast', 'yeast bread', 'oven with flour'];
+    // 4 segments of 4 turns: sea, oven, oven, sea
+    const turns = [sea, oven, oven, sea].flat().map((text) => ({ line: `${text}\n` }));
+    const questions = [
+      { question: 'Which boat?', answer: 'x', evidence: [0, 12] },
+      { question: 'What about yeast?', answer: 'x', evidence: [5, 2] },
+      { question: 'Anything?', answer: 'x', evidence: [] },
+    ];
+    const backend = createWasmBackend();
+    const report = await measureEpisodes(
+      { id: 'x', turns, questions },
+      lexicalEmbedder(),
+      { count: 2, segmentTurns: 4, restarts: 5, seed: 1 },
+      backend,
+    );
+    assert.equal([report.segments, [...report.sizes].sort(), report.questions], [4, [2, 2], 2]);
+    assert.is(report.chance, 0.5);
+    assert.is(report.match, (1 + 0.5) / 2); // turn 2 is about the sea
+    assert.is(report.match2, 1);
+    assert.equal(report.recall, { '1': (0.5 + 0.5) / 2, '4': 1, '16': 1 });
+    const [wet, warm] = [/boat|waves|harbour|anchors|sails/, /bread|flour|yeast|oven/];
+    for (const words of report.words)
+      assert.ok(
+        words.every((w) => wet.test(w)) !== words.every((w) => warm.test(w)),
+        String(words),
+      );
+    assert.is(backend.arena.usedBytes, 0);
+  },
+);
 measures('words used together meet, and forms of a word, and misspelt ones', async () => {
   const embedder = lexicalEmbedder();
   const texts = [

@@ -23,12 +23,20 @@ test('intervals: of a known spread, paired differences narrower than their parts
   const right = Array.from({ length: 400 }, (_, i) => (i % 4 === 0 ? 0 : 1));
   const one = bootstrapMean(right);
   assert.is(one.mean, 0.75);
-  assert.ok(Math.abs(one.low - (0.75 - 1.96 * 0.0217)) < 0.008 && Math.abs(one.high - (0.75 + 1.96 * 0.0217)) < 0.008, JSON.stringify(one));
+  assert.ok(
+    Math.abs(one.low - (0.75 - 1.96 * 0.0217)) < 0.008 &&
+      Math.abs(one.high - (0.75 + 1.96 * 0.0217)) < 0.008,
+    JSON.stringify(one),
+  );
   assert.equal(bootstrapMean(right), one);
-  const other = right.map((r, i) => (i % 40 === 1 ? 0 : r)); // wrong where the first was right, ten times
+  // wrong where the first was right, ten times
+  const other = right.map((r, i) => (i % 40 === 1 ? 0 : r));
   const difference = bootstrapDifference(right, other);
   assert.is(difference.mean, 0.025);
-  assert.ok(difference.low > 0 && difference.high - difference.low < (one.high - one.low) / 2, JSON.stringify(difference));
+  assert.ok(
+    difference.low > 0 && difference.high - difference.low < (one.high - one.low) / 2,
+    JSON.stringify(difference),
+  );
   assert.equal(bootstrapDifference(right, right), { mean: 0, low: 0, high: 0 });
   assert.throws(() => bootstrapDifference(right, [1]), /cannot be paired/);
 });
@@ -86,8 +94,15 @@ test('lines that are wrong are named', () => {
 });
 test('full answers at least 97% of two bundled conversations; the report shows what was measured and nothing from elsewhere', async () => {
   const model = await tinyModel();
-  const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k').slice(0, 2);
-  const result = await evaluate(model, dialogues, { policy: 'full', budget: { tokens: 1 }, options: {} });
+  const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k').slice(
+    0,
+    2,
+  );
+  const result = await evaluate(model, dialogues, {
+    policy: 'full',
+    budget: { tokens: 1 },
+    options: {},
+  });
   assert.ok(result.accuracy >= 0.97, String(result.accuracy));
   const html = renderReport({
     title: 'A <title>',
@@ -122,6 +137,7 @@ test('full answers at least 97% of two bundled conversations; the report shows w
   assert.match(html, /A &#60;title&#62;/);
   assert.match(html, `${(100 * result.accuracy).toFixed(1)}%`);
   assert.not.match(html, /https?:\/\/|NaN|undefined/);
-  assert.is(html.match(/<svg/g)?.length, 2 * 2 + 1); // two plots, each for a desk and a phone, and a strip
+  // two plots, each for a desk and a phone, and a strip
+  assert.is(html.match(/<svg/g)?.length, 2 * 2 + 1);
 });
 test.run();

@@ -14,7 +14,10 @@ import { chromiumArguments, chromiumPath } from '../browser.ts';
 import { skip } from '../skip.ts';
 
 const next = [
-  { what: 'Measure it on conversations of your own.', command: `recollect eval ${'models/a-long-path/'.repeat(9)}m.gguf` },
+  {
+    what: 'Measure it on conversations of your own.',
+    command: `recollect eval ${'models/a-long-path/'.repeat(9)}m.gguf`,
+  },
   { what: 'Read on in docs/policies.md.' },
 ];
 
@@ -82,7 +85,10 @@ function startReport(names: readonly string[], tokens: number): ReportData {
     budgetText: '1/8',
     sweep: names.map((policy, i) => ({
       policy,
-      points: [1 / 16, 1 / 8, 1 / 4].map((share): [number, number] => [share, Math.min(1, 0.9 + i / 200)]),
+      points: [1 / 16, 1 / 8, 1 / 4].map((share): [number, number] => [
+        share,
+        Math.min(1, 0.9 + i / 200),
+      ]),
     })),
     sweepQuestions: 40,
     traces: names.map((policy, i) => ({
@@ -92,7 +98,9 @@ function startReport(names: readonly string[], tokens: number): ReportData {
         [tokens, 7e5 + i],
       ],
       promisedCacheBytes: 1e6 + i,
-      kept: Array.from({ length: 8 }, (_, l) => Int32Array.from({ length: 200 }, (__, t) => (t * (l + 3)) % tokens)),
+      kept: Array.from({ length: 8 }, (_, l) =>
+        Int32Array.from({ length: 200 }, (__, t) => (t * (l + 3)) % tokens),
+      ),
     })),
     traceTokens: tokens,
     next,
@@ -117,18 +125,41 @@ const odd = (series: readonly Series[]) =>
   page(
     'Odd',
     figure((width) =>
-      lineChart('odd', single, { ...single, label: 'a label that is longer than a phone is wide, and longer than that' }, series, { width, markers: true }),
+      lineChart(
+        'odd',
+        single,
+        { ...single, label: 'a label that is longer than a phone is wide, and longer than that' },
+        series,
+        { width, markers: true },
+      ),
     ),
   );
 const pages: readonly [name: string, html: string][] = [
-  ['npm start', renderReport(startReport(['full', 'streaming-llm', 'snapkv', 'kvzip', 'keydiff', 'expected-attention', 'epicache'], 2120))],
+  [
+    'npm start',
+    renderReport(
+      startReport(
+        ['full', 'streaming-llm', 'snapkv', 'kvzip', 'keydiff', 'expected-attention', 'epicache'],
+        2120,
+      ),
+    ),
+  ],
   ['npm start, every policy', renderReport(startReport(allNames, 1_234_567))],
   ['eval, two results', sweepReport([resultOf('full', 2120), resultOf('keydiff', 267)])],
   ['eval, one result', sweepReport([resultOf('keydiff', 267)])],
   ['eval, full alone', sweepReport([resultOf('full', 2120)])],
   ['eval, everything', sweepReport(crowd)],
   ['no series', odd([])],
-  ['long names', odd(Array.from({ length: 25 }, (_, i) => ({ name: `WMW@ ${'漢字'.repeat(i)} ${'m'.repeat(i * 4)}`, ...lineStyle(i), points: [[1, 1]] })))],
+  [
+    'long names',
+    odd(
+      Array.from({ length: 25 }, (_, i) => ({
+        name: `WMW@ ${'漢字'.repeat(i)} ${'m'.repeat(i * 4)}`,
+        ...lineStyle(i),
+        points: [[1, 1]],
+      })),
+    ),
+  ],
 ];
 
 const test = suite('reports');
@@ -152,7 +183,8 @@ test('a plot says in words what it shows, and what to do next is on the page', (
   );
   assert.match(html, 'What to do next');
   assert.match(html, /answered \d+\.\d% of the questions from 1\/8 of the cache rows/);
-  for (const [name, page] of pages) assert.not.match(page, /https?:\/\/|NaN|undefined|Infinity/, name);
+  for (const [name, page] of pages)
+    assert.not.match(page, /https?:\/\/|NaN|undefined|Infinity/, name);
   for (const svg of Object.values(renderFigures(startReport(['full', 'keydiff'], 2120))))
     assert.match(svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" .*<style>/);
 });
@@ -181,7 +213,12 @@ function look(): Seen {
     texts += boxes.length;
     for (const [i, { name, box }] of boxes.entries()) {
       smallest = Math.min(smallest, box.height);
-      if (box.left < frame.left - 0.5 || box.right > frame.right + 0.5 || box.top < frame.top - 0.5 || box.bottom > frame.bottom + 0.5)
+      if (
+        box.left < frame.left - 0.5 ||
+        box.right > frame.right + 0.5 ||
+        box.top < frame.top - 0.5 ||
+        box.bottom > frame.bottom + 0.5
+      )
         faults.push(`${name} is cut`);
       for (const other of boxes.slice(i + 1)) {
         const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
@@ -197,7 +234,8 @@ function look(): Seen {
   return { wider: scrollWidth - innerWidth, faults, texts, smallest };
 }
 
-if (chromiumPath === undefined) skip('eval/report.test.js', 'reports in a browser', 'no Chromium is installed');
+if (chromiumPath === undefined)
+  skip('eval/report.test.js', 'reports in a browser', 'no Chromium is installed');
 else {
   let browser: Browser;
   test.before(async () => {
@@ -205,7 +243,11 @@ else {
   });
   test.after(() => browser.close());
 
-  const shown = async <T>(html: string, width: number, see: (page: Page) => Promise<T>): Promise<T> => {
+  const shown = async <T>(
+    html: string,
+    width: number,
+    see: (page: Page) => Promise<T>,
+  ): Promise<T> => {
     const tab = await browser.newPage({ viewport: { width, height: 800 } });
     try {
       await tab.setContent(html);
@@ -223,7 +265,10 @@ else {
           const seen = await tab.evaluate(look);
           assert.equal(seen.faults.slice(0, 5), [], `${width} px`);
           assert.ok(seen.wider <= 0, `${width} px: ${seen.wider} px stand out`);
-          assert.ok(seen.texts === 0 || seen.smallest >= 10, `${width} px: letters of ${seen.smallest} px`);
+          assert.ok(
+            seen.texts === 0 || seen.smallest >= 10,
+            `${width} px: letters of ${seen.smallest} px`,
+          );
         }
       });
     });
@@ -256,7 +301,9 @@ else {
   test('on dark pages letters are light', async () => {
     const tab = await browser.newPage({ colorScheme: 'dark' });
     await tab.setContent(pages[0][1]);
-    const fill = await tab.evaluate(() => getComputedStyle(document.querySelector('.wide .name')!).fill);
+    const fill = await tab.evaluate(
+      () => getComputedStyle(document.querySelector('.wide .name')!).fill,
+    );
     await tab.close();
     assert.is(fill, 'rgb(230, 233, 237)');
   });

@@ -1,5 +1,5 @@
-// Loads mutated model files and runs what loads: every failure is one of our errors, nothing takes long or much memory, and
-// what loads answers with numbers.
+// Loads mutated model files and runs what loads: every failure is one of our errors, nothing takes
+// long or much memory, and what loads answers with numbers.
 import { readdirSync, readFileSync } from 'node:fs';
 import { textLogits } from '../../src/engine/logits.ts';
 import { loadModel } from '../../src/engine/model.ts';
@@ -40,13 +40,30 @@ export const bases: readonly { name: string; parts: Parts }[] = [
 ];
 
 /** The mutated file of a number: every second one of the smallest model, as it is fast. */
-export function fileOf(seed: number, file: number, runaways = false): { base: string; bytes: Uint8Array<ArrayBuffer> } {
+export function fileOf(
+  seed: number,
+  file: number,
+  runaways = false,
+): { base: string; bytes: Uint8Array<ArrayBuffer> } {
   const { name, parts } = file % 2 === 0 ? bases[0] : bases[1 + ((file >> 1) % (bases.length - 1))];
   return { base: name, bytes: mutate(parts, seed * 1_000_003 + file, runaways) };
 }
 
-export async function fuzz(seed: number, first: number, count: number, report?: (file: number) => void, runaways = false): Promise<Outcome> {
-  const outcome: Outcome = { findings: [], loaded: 0, answered: 0, errors: {}, slowestMs: 0, mostBytes: 0 };
+export async function fuzz(
+  seed: number,
+  first: number,
+  count: number,
+  report?: (file: number) => void,
+  runaways = false,
+): Promise<Outcome> {
+  const outcome: Outcome = {
+    findings: [],
+    loaded: 0,
+    answered: 0,
+    errors: {},
+    slowestMs: 0,
+    mostBytes: 0,
+  };
   for (let file = first; file < first + count; file++) {
     const { base, bytes } = fileOf(seed, file, runaways);
     const found = (what: string) => outcome.findings.push({ file, base, what });
@@ -56,12 +73,14 @@ export async function fuzz(seed: number, first: number, count: number, report?: 
       using model = await loadModel(bytes, { threads: 1, pipeline: 1 });
       outcome.loaded++;
       const { top } = await textLogits(model, 'the hen', 5);
-      if (!top.flat().every(([, p]) => Number.isFinite(p))) found('log-probabilities that are no numbers');
+      if (!top.flat().every(([, p]) => Number.isFinite(p)))
+        found('log-probabilities that are no numbers');
       using conversation = openConversation(model, { budget: 32, blockSize: 8, policy: 'keydiff' });
       await conversation.ask('the', { template: false, maxTokens: 3, temperature: 0 }).text();
       outcome.answered++;
     } catch (error) {
-      if (error instanceof RecollectError) outcome.errors[error.name] = (outcome.errors[error.name] ?? 0) + 1;
+      if (error instanceof RecollectError)
+        outcome.errors[error.name] = (outcome.errors[error.name] ?? 0) + 1;
       else found(String((error as Error)?.stack ?? error).slice(0, 600));
     }
     const ms = performance.now() - begin;
@@ -80,7 +99,12 @@ export async function checkBases(): Promise<void> {
   for (const { name, parts } of bases) {
     const { file } = putTogether(parts);
     using model = await loadModel(file, { threads: 1, pipeline: 1 });
-    if (model.config.architecture.name !== nameOf(parts.keys.find((k) => nameOf(k.name) === 'general.architecture')!.values[0] as Uint8Array))
+    if (
+      model.config.architecture.name !==
+      nameOf(
+        parts.keys.find((k) => nameOf(k.name) === 'general.architecture')!.values[0] as Uint8Array,
+      )
+    )
       throw new Error(`${name} was not put together again`);
   }
 }

@@ -1,5 +1,6 @@
-// Takes GGUF files apart, changes them at random, and puts them together again: fields and lengths that lie, keys and
-// tensors that are gone, twice there, of other types, odd numbers, texts and weights.
+// Takes GGUF files apart, changes them at random, and puts them together again: fields and lengths
+// that lie, keys and tensors that are gone, twice there, of other types, odd numbers, texts and
+// weights.
 import { createRandom } from '../../src/math/rng.ts';
 
 type Value = number | bigint | boolean | Uint8Array;
@@ -52,7 +53,9 @@ export function takeApart(file: Uint8Array): Parts {
     if (type === 12) return view.getFloat64(from, true);
     if (type === 7) return file[from] !== 0;
     if (sizes[type] === 8) return view.getBigUint64(from, true);
-    return [0, file[from], view.getUint16(from, true), 0, view.getUint32(from & -1, true)][sizes[type]];
+    return [0, file[from], view.getUint16(from, true), 0, view.getUint32(from & -1, true)][
+      sizes[type]
+    ];
   };
   const version = u32();
   const [tensorCount, keyCount] = [Number(u64()), Number(u64())];
@@ -86,13 +89,21 @@ export function putTogether(parts: Parts): { file: Uint8Array<ArrayBuffer>; head
     pieces.push(bytes);
   };
   const whole = (value: Value): bigint =>
-    typeof value === 'bigint' ? value : value instanceof Uint8Array ? 0n : BigInt(Number.isFinite(Number(value)) ? Math.trunc(Number(value)) : 0);
+    typeof value === 'bigint'
+      ? value
+      : value instanceof Uint8Array
+        ? 0n
+        : BigInt(Number.isFinite(Number(value)) ? Math.trunc(Number(value)) : 0);
   const value = (type: number, v: Value) => {
     if (type === STRING) text(v instanceof Uint8Array ? v : utf8(String(v)));
-    else if (type === 6) fixed(4, (view) => view.setFloat32(0, v instanceof Uint8Array ? 0 : Number(v), true));
-    else if (type === 12) fixed(8, (view) => view.setFloat64(0, v instanceof Uint8Array ? 0 : Number(v), true));
-    else if (sizes[type] > 0) fixed(8, (view) => view.setBigUint64(0, BigInt.asUintN(64, whole(v)), true));
-    if (sizes[type] > 0 && sizes[type] < 8 && type !== 6) pieces.push(pieces.pop()!.slice(0, sizes[type]));
+    else if (type === 6)
+      fixed(4, (view) => view.setFloat32(0, v instanceof Uint8Array ? 0 : Number(v), true));
+    else if (type === 12)
+      fixed(8, (view) => view.setFloat64(0, v instanceof Uint8Array ? 0 : Number(v), true));
+    else if (sizes[type] > 0)
+      fixed(8, (view) => view.setBigUint64(0, BigInt.asUintN(64, whole(v)), true));
+    if (sizes[type] > 0 && sizes[type] < 8 && type !== 6)
+      pieces.push(pieces.pop()!.slice(0, sizes[type]));
   };
   u32(parts.version);
   u64(parts.tensorCount ?? BigInt(parts.tensors.length));
@@ -124,9 +135,54 @@ export function putTogether(parts: Parts): { file: Uint8Array<ArrayBuffer>; head
   return { file, headerBytes };
 }
 
-const oddNumbers = [0, 1, 2, 3, 5, 7, 8, 31, 63, 64, 255, 1000, 65535, 2 ** 20, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, -1, 0.5, -0.5, 1e-45, 1e-6, 3e38, 1e300];
-const oddFloats = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, -1, 1e-45, 3e38, -3e38];
-const oddWhole = [0n, 1n, 2n ** 31n, 2n ** 32n, 2n ** 53n, 2n ** 62n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n - 32n];
+const oddNumbers = [
+  0,
+  1,
+  2,
+  3,
+  5,
+  7,
+  8,
+  31,
+  63,
+  64,
+  255,
+  1000,
+  65535,
+  2 ** 20,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 32 - 1,
+  -1,
+  0.5,
+  -0.5,
+  1e-45,
+  1e-6,
+  3e38,
+  1e300,
+];
+const oddFloats = [
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  0,
+  -0,
+  -1,
+  1e-45,
+  3e38,
+  -3e38,
+];
+const oddWhole = [
+  0n,
+  1n,
+  2n ** 31n,
+  2n ** 32n,
+  2n ** 53n,
+  2n ** 62n,
+  2n ** 63n,
+  2n ** 64n - 1n,
+  2n ** 64n - 32n,
+];
 const oddTexts = [
   '',
   ' ',
@@ -192,7 +248,10 @@ const oddTemplates = [
   '{{ 1 / 0 }}{{ 5 % 0 }}',
   '',
 ];
-/** Programs that end no time soon, or with the process: a template is run whole, nothing can stop it from outside. */
+/**
+ * Programs that end no time soon, or with the process: a template is run whole, nothing can stop it
+ * from outside.
+ */
 const runawayTemplates = [
   '{% for i in range(1000000000) %}x{% endfor %}',
   '{% for a in range(5000) %}{% for b in range(5000) %}{% for c in range(5000) %}x{% endfor %}{% endfor %}{% endfor %}',
@@ -238,13 +297,17 @@ export function mutate(original: Parts, seed: number, runaways = false): Uint8Ar
     keys: original.keys.map((k) => ({ ...k })),
     tensors: original.tensors.map((t) => ({ ...t, shape: [...t.shape] })),
   };
-  const after: ((file: Uint8Array<ArrayBuffer>, headerBytes: number) => Uint8Array<ArrayBuffer>)[] = [];
+  const after: ((file: Uint8Array<ArrayBuffer>, headerBytes: number) => Uint8Array<ArrayBuffer>)[] =
+    [];
   const key = () => pick(parts.keys) ?? { name: utf8('none'), type: 4, values: [0] };
-  const numeric = () => pick(parts.keys.filter((k) => k.type !== STRING && k.type !== ARRAY)) ?? key();
+  const numeric = () =>
+    pick(parts.keys.filter((k) => k.type !== STRING && k.type !== ARRAY)) ?? key();
   const array = () => pick(parts.keys.filter((k) => k.type === ARRAY)) ?? key();
   const named = (name: string) => parts.keys.find((k) => nameOf(k.name) === name);
-  const tensor = () => pick(parts.tensors) ?? { name: utf8('none'), shape: [1n], type: 0, offset: 0n };
-  const oddValue = (type: number): Value => (type === STRING ? utf8(pick(oddTexts)) : sizes[type] === 8 ? pick(oddWhole) : pick(oddNumbers));
+  const tensor = () =>
+    pick(parts.tensors) ?? { name: utf8('none'), shape: [1n], type: 0, offset: 0n };
+  const oddValue = (type: number): Value =>
+    type === STRING ? utf8(pick(oddTexts)) : sizes[type] === 8 ? pick(oddWhole) : pick(oddNumbers);
   const changes: (() => void)[] = [
     () => {
       const k = numeric();
@@ -273,12 +336,16 @@ export function mutate(original: Parts, seed: number, runaways = false): Uint8Ar
     },
     () => {
       const k = array();
-      k.values = [...k.values, ...Array.from({ length: pick([1, 3, 500]) }, () => oddValue(k.of ?? 4))];
+      k.values = [
+        ...k.values,
+        ...Array.from({ length: pick([1, 3, 500]) }, () => oddValue(k.of ?? 4)),
+      ];
     },
     () => {
       const k = array();
       k.values = k.values.slice();
-      for (let i = 1 + below(8); i > 0; i--) k.values[below(k.values.length || 1)] = type6(k.of) ? pick(oddFloats) : oddValue(k.of ?? 4);
+      for (let i = 1 + below(8); i > 0; i--)
+        k.values[below(k.values.length || 1)] = type6(k.of) ? pick(oddFloats) : oddValue(k.of ?? 4);
     },
     () => {
       const k = array();
@@ -299,7 +366,12 @@ export function mutate(original: Parts, seed: number, runaways = false): Uint8Ar
       const k = named('tokenizer.chat_template');
       const template = utf8(pick(runaways ? runawayTemplates : oddTemplates));
       if (k) k.values = [template];
-      else parts.keys.push({ name: utf8('tokenizer.chat_template'), type: STRING, values: [template] });
+      else
+        parts.keys.push({
+          name: utf8('tokenizer.chat_template'),
+          type: STRING,
+          values: [template],
+        });
     },
     () => {
       const id = pick(['bos', 'eos', 'eot', 'unknown', 'padding']);
@@ -309,10 +381,16 @@ export function mutate(original: Parts, seed: number, runaways = false): Uint8Ar
       else parts.keys.push({ name: utf8(`tokenizer.ggml.${id}_token_id`), type: 4, values: [v] });
     },
     () => {
-      const arch = nameOf((named('general.architecture')?.values[0] as Uint8Array) ?? utf8('llama'));
+      const arch = nameOf(
+        (named('general.architecture')?.values[0] as Uint8Array) ?? utf8('llama'),
+      );
       const type = pick([4, 5, 6, 7, 8, 10]);
       const name = rng() < 0.7 ? `${arch}.${pick(oddKeys)}` : pick(otherKeys);
-      parts.keys.push({ name: utf8(name), type, values: [type6(type) ? pick([...oddFloats, 1, 2]) : oddValue(type)] });
+      parts.keys.push({
+        name: utf8(name),
+        type,
+        values: [type6(type) ? pick([...oddFloats, 1, 2]) : oddValue(type)],
+      });
     },
     () => void parts.tensors.splice(below(parts.tensors.length), 1),
     () => void parts.tensors.push({ ...tensor() }),
@@ -321,7 +399,13 @@ export function mutate(original: Parts, seed: number, runaways = false): Uint8Ar
     },
     () => {
       const t = tensor();
-      t.shape = pick([[...t.shape].reverse(), [...t.shape, 1n], [...t.shape, 2n], t.shape.slice(1), [1n, ...t.shape]]);
+      t.shape = pick([
+        [...t.shape].reverse(),
+        [...t.shape, 1n],
+        [...t.shape, 2n],
+        t.shape.slice(1),
+        [1n, ...t.shape],
+      ]);
     },
     () => {
       const t = tensor();
@@ -338,25 +422,41 @@ export function mutate(original: Parts, seed: number, runaways = false): Uint8Ar
       [a.offset, b.offset] = [b.offset, a.offset];
     },
     () => {
-      parts.tensorCount = pick([...oddWhole, BigInt(parts.tensors.length) - 1n, BigInt(parts.tensors.length) + 1n]);
+      parts.tensorCount = pick([
+        ...oddWhole,
+        BigInt(parts.tensors.length) - 1n,
+        BigInt(parts.tensors.length) + 1n,
+      ]);
     },
     () => {
-      parts.keyCount = pick([...oddWhole, BigInt(parts.keys.length) - 1n, BigInt(parts.keys.length) + 1n]);
+      parts.keyCount = pick([
+        ...oddWhole,
+        BigInt(parts.keys.length) - 1n,
+        BigInt(parts.keys.length) + 1n,
+      ]);
     },
     () => {
       parts.version = pick([0, 1, 2, 3, 4, 0x03000000]);
     },
     () => {
       parts.data = parts.data.slice();
-      for (let i = 1 + below(100); i > 0; i--) parts.data[below(parts.data.length || 1)] = below(256);
+      for (let i = 1 + below(100); i > 0; i--)
+        parts.data[below(parts.data.length || 1)] = below(256);
     },
     () => {
       parts.data = parts.data.slice();
       const from = below(parts.data.length) & -4;
-      const floats = new Float32Array(parts.data.buffer, from, Math.min(1 + below(1000), (parts.data.length - from) >> 2));
+      const floats = new Float32Array(
+        parts.data.buffer,
+        from,
+        Math.min(1 + below(1000), (parts.data.length - from) >> 2),
+      );
       floats.fill(pick(oddFloats));
     },
-    () => void after.push((file, headerBytes) => (rng() < 0.5 ? file.slice(0, below(headerBytes)) : file.slice(0, below(file.length)))),
+    () =>
+      void after.push((file, headerBytes) =>
+        rng() < 0.5 ? file.slice(0, below(headerBytes)) : file.slice(0, below(file.length)),
+      ),
     () =>
       void after.push((file, headerBytes) => {
         for (let i = 1 + below(4); i > 0; i--) file[below(headerBytes)] = below(256);
@@ -371,7 +471,11 @@ export function mutate(original: Parts, seed: number, runaways = false): Uint8Ar
   ];
   for (let i = rng() < 0.7 ? 1 : 1 + below(3); i > 0; i--) pick(changes)();
   const { file, headerBytes } = putTogether(parts);
-  return after.reduce((bytes, change) => (bytes.length > 32 ? change(bytes, Math.min(headerBytes, bytes.length)) : bytes), file);
+  return after.reduce(
+    (bytes, change) =>
+      bytes.length > 32 ? change(bytes, Math.min(headerBytes, bytes.length)) : bytes,
+    file,
+  );
 }
 
 const type6 = (type?: number): boolean => type === 6 || type === 12;

@@ -1,4 +1,5 @@
-// npm run fuzz -- --files 100000 --seed 1: mutated model files (files.ts). --only N runs one, --save PATH writes it too,
+// npm run fuzz -- --files 100000 --seed 1: mutated model files (files.ts). --only N runs one,
+// --save PATH writes it too,
 // --runaways takes chat templates that loop without end.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -15,7 +16,10 @@ const { values } = parseArgs({
   },
 });
 const seed = Number(values.seed);
-const [first, count] = values.only === undefined ? [Number(values.first), Number(values.files)] : [Number(values.only), 1];
+const [first, count] =
+  values.only === undefined
+    ? [Number(values.first), Number(values.files)]
+    : [Number(values.only), 1];
 if (values.save) writeFileSync(values.save, fileOf(seed, first, values.runaways).bytes);
 const begin = performance.now();
 const outcome = await fuzz(
@@ -24,11 +28,15 @@ const outcome = await fuzz(
   count,
   (file) => {
     const done = file - first + 1;
-    if (done % 1000 === 0) console.log(`${done} files, ${Math.round((performance.now() - begin) / 1000)} s, ${Math.round(process.memoryUsage.rss() / 1e6)} MB`);
+    if (done % 1000 === 0)
+      console.log(
+        `${done} files, ${Math.round((performance.now() - begin) / 1000)} s, ${Math.round(process.memoryUsage.rss() / 1e6)} MB`,
+      );
   },
   values.runaways,
 );
-for (const { file, base, what } of outcome.findings) console.log(`file ${file} (of ${base}): ${what}\n`);
+for (const { file, base, what } of outcome.findings)
+  console.log(`file ${file} (of ${base}): ${what}\n`);
 const { loaded, answered, errors, slowestMs, mostBytes } = outcome;
 console.log(
   `${count} files: ${loaded} loaded, ${answered} answered, ${JSON.stringify(errors)}; slowest ${Math.round(slowestMs)} ms, most memory ${Math.round(mostBytes / 1e6)} MB; ${outcome.findings.length} findings`,

@@ -1,15 +1,28 @@
-// Chat templates as a model's file holds them: when they fail, how they take content, what they may read.
+// Chat templates as a model's file holds them: when they fail, how they take content, what they may
+// read.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError, UnsupportedError } from '../../src/errors.ts';
-import { type ChatTemplate, createChatTemplate, type Message } from '../../src/model/chat-template.ts';
+import {
+  type ChatTemplate,
+  createChatTemplate,
+  type Message,
+} from '../../src/model/chat-template.ts';
 import type { Tokenizer } from '../../src/model/tokenizer.ts';
 
 const test = suite('chat template');
 const chat = (source: unknown): ChatTemplate =>
-  createChatTemplate({ 'tokenizer.chat_template': source } as never, { bosText: '<s>', eosText: '</s>' } as Tokenizer, 'a.gguf');
+  createChatTemplate(
+    { 'tokenizer.chat_template': source } as never,
+    { bosText: '<s>', eosText: '</s>' } as Tokenizer,
+    'a.gguf',
+  );
 const user = (content: Message['content']): Message => ({ role: 'user', content });
-const fails = (work: () => unknown, kind: new (message: string) => Error, pattern: RegExp): void => {
+const fails = (
+  work: () => unknown,
+  kind: new (message: string) => Error,
+  pattern: RegExp,
+): void => {
   try {
     work();
   } catch (error) {
@@ -20,20 +33,44 @@ const fails = (work: () => unknown, kind: new (message: string) => Error, patter
 };
 
 test('nothing is parsed or rendered before it is used', () => {
-  for (const source of ['{% for m in %}', '{{ raise_exception("no") }}', '{% if', undefined, 7, ' ']) {
+  for (const source of [
+    '{% for m in %}',
+    '{{ raise_exception("no") }}',
+    '{% if',
+    undefined,
+    7,
+    ' ',
+  ]) {
     const template = chat(source);
     assert.is(template.exists, typeof source === 'string' && source !== ' ');
   }
 });
 
 test('a template that is missing or cannot be parsed says so when it is used', () => {
-  fails(() => chat(undefined).render([user('a')], true), UnsupportedError, /a\.gguf: the model has no chat template/);
-  for (const source of ['{% for m in %}', '{% if', '{% if x %}', '{{ a', '{% endfor %}', '{% frobnicate %}'])
-    fails(() => chat(source).render([user('a')], true), UnsupportedError, /a\.gguf: its chat template cannot be parsed/);
+  fails(
+    () => chat(undefined).render([user('a')], true),
+    UnsupportedError,
+    /a\.gguf: the model has no chat template/,
+  );
+  for (const source of [
+    '{% for m in %}',
+    '{% if',
+    '{% if x %}',
+    '{{ a',
+    '{% endfor %}',
+    '{% frobnicate %}',
+  ])
+    fails(
+      () => chat(source).render([user('a')], true),
+      UnsupportedError,
+      /a\.gguf: its chat template cannot be parsed/,
+    );
 });
 
 test('a refusal is told in the words of the template', () => {
-  const template = chat("{% if messages[0]['role'] != 'system' %}{{ raise_exception('System first, please!') }}{% endif %}{{ messages[0]['content'] }}");
+  const template = chat(
+    "{% if messages[0]['role'] != 'system' %}{{ raise_exception('System first, please!') }}{% endif %}{{ messages[0]['content'] }}",
+  );
   fails(() => template.render([user('a')], true), OptionError, /System first, please!/);
   assert.is(template.render([{ role: 'system', content: 'a' }], true), 'a');
 });
@@ -53,13 +90,22 @@ test('content goes in as the template takes it', () => {
   assert.is(chat(parts).render([list], false), 'user:ab;');
   assert.is(chat(text).render([list], false), 'user:a\nb;');
   assert.is(chat(both).render([user('a'), list], false), 'a[a][b]');
-  fails(() => chat(text).render([user([{ type: 'image', image: 'x.png' }])], false), OptionError, /part of type 'image'/);
+  fails(
+    () => chat(text).render([user([{ type: 'image', image: 'x.png' }])], false),
+    OptionError,
+    /part of type 'image'/,
+  );
 });
 
 test("further fields and variables are the template's to read", () => {
-  const template = chat('{{ messages[0].name }} {{ tools[0].name }} {{ bos_token }}{{ eos_token }} {{ enable_thinking is defined }}');
+  const template = chat(
+    '{{ messages[0].name }} {{ tools[0].name }} {{ bos_token }}{{ eos_token }} {{ enable_thinking is defined }}',
+  );
   const message: Message = { role: 'user', content: 'a', name: 'Ana' };
-  assert.match(template.render([message], false, { tools: [{ name: 'look' }] }), /^Ana look <s><\/s> /);
+  assert.match(
+    template.render([message], false, { tools: [{ name: 'look' }] }),
+    /^Ana look <s><\/s> /,
+  );
 });
 
 test('line ends are those of the text, not of who wrote the template', () => {
@@ -76,7 +122,10 @@ test('strip takes the characters that are named', () => {
 test('the date stays what the caller says it is', () => {
   const now = new Date(2026, 2, 7, 15, 4, 5);
   const template = chat("{{ strftime_now('%d %B %Y, %b %-d %y, %A %a %H:%M:%S %I %p %j %% %Q') }}");
-  assert.is(template.render([], false, { now }), '07 March 2026, Mar 7 26, Saturday Sat 15:04:05 03 PM 066 % %Q');
+  assert.is(
+    template.render([], false, { now }),
+    '07 March 2026, Mar 7 26, Saturday Sat 15:04:05 03 PM 066 % %Q',
+  );
 });
 
 test('whatever a template does ends soon, as an error of ours', () => {
@@ -94,7 +143,11 @@ test('whatever a template does ends soon, as an error of ours', () => {
   ];
   for (const source of runaways) {
     const begin = performance.now();
-    fails(() => chat(source).render([user('a')], false), UnsupportedError, /a\.gguf: its chat template (does too much|cannot be parsed|has \d+)/);
+    fails(
+      () => chat(source).render([user('a')], false),
+      UnsupportedError,
+      /a\.gguf: its chat template (does too much|cannot be parsed|has \d+)/,
+    );
     assert.ok(performance.now() - begin < 20_000, source.slice(0, 60));
   }
 });
@@ -104,7 +157,10 @@ test('ten thousand messages are no runaway', () => {
     "{% set ns = namespace(last=-1) %}{% for m in messages[::-1] %}{% if m['role'] == 'user' and ns.last < 0 %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}" +
     "{% for m in messages %}{% if loop.index0 > 0 and messages[loop.index0 - 1].role == m.role %}{{ raise_exception('twice') }}{% endif %}" +
     "{{ '<|' + m['role'] + '|>' + m['content'] | trim + '</s>' }}{% endfor %}";
-  const messages = Array.from({ length: 10_000 }, (_, i): Message => ({ role: i % 2 ? 'assistant' : 'user', content: `text ${i}` }));
+  const messages = Array.from({ length: 10_000 }, (_, i): Message => ({
+    role: i % 2 ? 'assistant' : 'user',
+    content: `text ${i}`,
+  }));
   assert.ok(chat(source).render(messages, true).endsWith('<|assistant|>text 9999</s>'));
 });
 

@@ -1,4 +1,5 @@
-// Files that are damaged, lie about themselves or need what we don't have: each is refused with its own message, fast and in little memory.
+// Files that are damaged, lie about themselves or need what we don't have: each is refused with its
+// own message, fast and in little memory.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +14,12 @@ import { smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 
 const test = suite('GGUF');
 
-async function refused(input: ModelInput, name: string, pattern: RegExp, options: LoadOptions = {}): Promise<void> {
+async function refused(
+  input: ModelInput,
+  name: string,
+  pattern: RegExp,
+  options: LoadOptions = {},
+): Promise<void> {
   const begin = cpuMs();
   const before = process.memoryUsage().rss;
   try {
@@ -29,7 +35,8 @@ async function refused(input: ModelInput, name: string, pattern: RegExp, options
   assert.unreachable('it was accepted');
 }
 
-const change = (name: string, patch: Partial<TensorSpec>) => (tensors: TensorSpec[]) => tensors.map((t) => (t.name === name ? { ...t, ...patch } : t));
+const change = (name: string, patch: Partial<TensorSpec>) => (tensors: TensorSpec[]) =>
+  tensors.map((t) => (t.name === name ? { ...t, ...patch } : t));
 const whole = writeGguf(smallLlama());
 
 test('the small model itself loads, from bytes, a Blob, a URL and a path', async () => {
@@ -37,7 +44,12 @@ test('the small model itself loads, from bytes, a Blob, a URL and a path', async
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
     const { port } = server.address() as AddressInfo;
-    for (const input of [whole, whole.buffer, new Blob([whole]), `http://127.0.0.1:${port}/small.gguf`]) {
+    for (const input of [
+      whole,
+      whole.buffer,
+      new Blob([whole]),
+      `http://127.0.0.1:${port}/small.gguf`,
+    ]) {
       using model = await loadModel(input);
       assert.is(model.config.width, 8);
     }
@@ -49,36 +61,75 @@ test('the small model itself loads, from bytes, a Blob, a URL and a path', async
 });
 
 test('no GGUF file', async () => {
-  await refused(writeGguf({ ...smallLlama(), magic: 'GGML' }), 'ModelFormatError', /begins with the bytes '47 47 4d 4c'.*47 47 55 46/);
+  await refused(
+    writeGguf({ ...smallLlama(), magic: 'GGML' }),
+    'ModelFormatError',
+    /begins with the bytes '47 47 4d 4c'.*47 47 55 46/,
+  );
   await refused(new Uint8Array(0), 'ModelFormatError', /begins with the bytes ''/);
-  await refused(new TextEncoder().encode('<!doctype html><html></html>'), 'ModelFormatError', /GGUF/);
+  await refused(
+    new TextEncoder().encode('<!doctype html><html></html>'),
+    'ModelFormatError',
+    /GGUF/,
+  );
   await refused(whole.slice(0, 10), 'ModelFormatError', /10 bytes/);
 });
 test('a version we do not read', async () => {
-  await refused(writeGguf({ ...smallLlama(), version: 1 }), 'UnsupportedError', /version 1.*2 and 3/);
-  await refused(writeGguf({ ...smallLlama(), version: 0x03000000 }), 'UnsupportedError', /big-endian/);
+  await refused(
+    writeGguf({ ...smallLlama(), version: 1 }),
+    'UnsupportedError',
+    /version 1.*2 and 3/,
+  );
+  await refused(
+    writeGguf({ ...smallLlama(), version: 0x03000000 }),
+    'UnsupportedError',
+    /big-endian/,
+  );
 });
 test('cut off anywhere', async () => {
   for (const share of [0.01, 0.1, 0.3, 0.5, 0.9, 0.999]) {
-    await refused(whole.slice(0, Math.floor(whole.length * share)), 'ModelFormatError', /damaged|cut off/);
+    await refused(
+      whole.slice(0, Math.floor(whole.length * share)),
+      'ModelFormatError',
+      /damaged|cut off/,
+    );
   }
   const trained = readFileSync(fixture('llama-q8_0.gguf'));
   await refused(trained.subarray(0, trained.length >> 1), 'ModelFormatError', /damaged|cut off/);
 });
 test('counts that lie', async () => {
-  await refused(writeGguf({ ...smallLlama(), tensorCount: 2n ** 40n }), 'ModelFormatError', /1099511627776 tensors.*more than its/);
-  await refused(writeGguf({ ...smallLlama(), keyCount: 2n ** 63n }), 'ModelFormatError', /keys.*more than its/);
+  await refused(
+    writeGguf({ ...smallLlama(), tensorCount: 2n ** 40n }),
+    'ModelFormatError',
+    /1099511627776 tensors.*more than its/,
+  );
+  await refused(
+    writeGguf({ ...smallLlama(), keyCount: 2n ** 63n }),
+    'ModelFormatError',
+    /keys.*more than its/,
+  );
   await refused(writeGguf({ ...smallLlama(), tensorCount: 12n }), 'ModelFormatError', /damaged/);
   await refused(writeGguf({ ...smallLlama(), keyCount: 19n }), 'ModelFormatError', /damaged/);
 });
 test('lengths inside the header that lie', async () => {
   const u32 = (n: number) => [n & 255, (n >> 8) & 255, (n >> 16) & 255, n >>> 24];
-  const text = { raw: Uint8Array.from([...u32(8), 255, 255, 255, 255, 255, 255, 255, 0]) }; // a string of 2^56 bytes
-  const array = { raw: Uint8Array.from([...u32(9), ...u32(4), 0, 0, 0, 0, 0, 1, 0, 0]) }; // 2^40 numbers
-  const nested = { raw: Uint8Array.from([...u32(9), ...Array.from({ length: 2000 }, () => [...u32(9), 1, 0, 0, 0, 0, 0, 0, 0]).flat()]) };
+  // a string of 2^56 bytes
+  const text = { raw: Uint8Array.from([...u32(8), 255, 255, 255, 255, 255, 255, 255, 0]) };
+  // 2^40 numbers
+  const array = { raw: Uint8Array.from([...u32(9), ...u32(4), 0, 0, 0, 0, 0, 1, 0, 0]) };
+  const nested = {
+    raw: Uint8Array.from([
+      ...u32(9),
+      ...Array.from({ length: 2000 }, () => [...u32(9), 1, 0, 0, 0, 0, 0, 0, 0]).flat(),
+    ]),
+  };
   const unknown = { raw: Uint8Array.from(u32(77)) };
   for (const [name, value] of Object.entries({ text, array, nested, unknown })) {
-    await refused(writeGguf(smallLlama({ metadata: { 'general.author': value } })), 'ModelFormatError', /damaged/).catch((e: Error) => {
+    await refused(
+      writeGguf(smallLlama({ metadata: { 'general.author': value } })),
+      'ModelFormatError',
+      /damaged/,
+    ).catch((e: Error) => {
       throw new Error(`${name}: ${e.message}`);
     });
   }
@@ -89,28 +140,76 @@ test('tensors that overlap, lie outside, or are listed twice', async () => {
     'ModelFormatError',
     /'token_embd.weight' and 'output_norm.weight' overlap|overlap/,
   );
-  await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 2 ** 40 }) })), 'ModelFormatError', /'output_norm.weight' ends at byte/);
+  await refused(
+    writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 2 ** 40 }) })),
+    'ModelFormatError',
+    /'output_norm.weight' ends at byte/,
+  );
   await refused(
     writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 2n ** 64n - 32n }) })),
     'ModelFormatError',
     /'output_norm.weight' (ends|begins)/,
   );
-  await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 8321 }) })), 'ModelFormatError', /not a multiple of 32/);
-  await refused(writeGguf(smallLlama({ tensors: change('output_norm.weight', { name: 'token_embd.weight' }) })), 'ModelFormatError', /listed twice/);
+  await refused(
+    writeGguf(smallLlama({ tensors: change('output_norm.weight', { offset: 8321 }) })),
+    'ModelFormatError',
+    /not a multiple of 32/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('output_norm.weight', { name: 'token_embd.weight' }) })),
+    'ModelFormatError',
+    /listed twice/,
+  );
 });
 test('absurd dimensions', async () => {
-  await refused(writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [2n ** 62n, 2n ** 62n] }) })), 'ModelFormatError', /shape|damaged/);
-  await refused(writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 0] }) })), 'ModelFormatError', /shape \[8,0\]/);
-  await refused(writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 2 ** 30] }) })), 'ModelFormatError', /ends at byte/);
-  await refused(writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 13, 20] }) })), 'UnsupportedError', /3 dimensions/);
-  await refused(writeGguf(smallLlama({ metadata: { 'llama.block_count': 4_000_000_000 } })), 'ModelFormatError', /block_count' is 4000000000/);
-  await refused(writeGguf(smallLlama({ metadata: { 'llama.context_length': 0 } })), 'ModelFormatError', /context_length' is 0/);
-  await refused(writeGguf(smallLlama({ metadata: { 'llama.attention.head_count': 3 } })), 'ModelFormatError', /imply|cannot share|rotated/);
-  await refused(writeGguf(smallLlama({ metadata: { 'llama.embedding_length': 'wide' } })), 'ModelFormatError', /embedding_length' is string/);
+  await refused(
+    writeGguf(
+      smallLlama({ tensors: change('token_embd.weight', { shape: [2n ** 62n, 2n ** 62n] }) }),
+    ),
+    'ModelFormatError',
+    /shape|damaged/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 0] }) })),
+    'ModelFormatError',
+    /shape \[8,0\]/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 2 ** 30] }) })),
+    'ModelFormatError',
+    /ends at byte/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 13, 20] }) })),
+    'UnsupportedError',
+    /3 dimensions/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'llama.block_count': 4_000_000_000 } })),
+    'ModelFormatError',
+    /block_count' is 4000000000/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'llama.context_length': 0 } })),
+    'ModelFormatError',
+    /context_length' is 0/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'llama.attention.head_count': 3 } })),
+    'ModelFormatError',
+    /imply|cannot share|rotated/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'llama.embedding_length': 'wide' } })),
+    'ModelFormatError',
+    /embedding_length' is string/,
+  );
 });
 test('tensors that are missing, misshapen, or more than the model has', async () => {
   await refused(
-    writeGguf(smallLlama({ tensors: (all) => all.filter((t) => t.name !== 'blk.0.ffn_up.weight') })),
+    writeGguf(
+      smallLlama({ tensors: (all) => all.filter((t) => t.name !== 'blk.0.ffn_up.weight') }),
+    ),
     'ModelFormatError',
     /'blk.0.ffn_up.weight' is missing/,
   );
@@ -120,23 +219,61 @@ test('tensors that are missing, misshapen, or more than the model has', async ()
     /'blk.0.ffn_gate.weight' is \[16, 8\].*\[24, 8\]/,
   );
   await refused(
-    writeGguf(smallLlama({ tensors: change('blk.0.ffn_up.weight', { name: 'blk.0.ffn_up_exps.weight' }) })),
+    writeGguf(
+      smallLlama({ tensors: change('blk.0.ffn_up.weight', { name: 'blk.0.ffn_up_exps.weight' }) }),
+    ),
     'UnsupportedError',
     /ffn_up_exps.*not part of a llama/,
   );
 });
 test('an architecture or a type that we do not run', async () => {
-  await refused(writeGguf(smallLlama({ metadata: { 'general.architecture': 'mamba' } })), 'UnsupportedError', /'mamba'.*llama, qwen2, qwen3/);
-  await refused(writeGguf(smallLlama({ metadata: { 'general.architecture': undefined } })), 'UnsupportedError', /architecture/);
-  await refused(writeGguf(smallLlama({ tensors: change('token_embd.weight', { type: 10 }) })), 'UnsupportedError', /'token_embd.weight' has type Q2_K.*Q4_K/);
-  await refused(writeGguf(smallLlama({ tensors: change('token_embd.weight', { type: 9999 }) })), 'UnsupportedError', /type number 9999/);
-  await refused(writeGguf(smallLlama({ tensors: change('token_embd.weight', { type: 8 }) })), 'ModelFormatError', /8 columns, Q8_0 needs a multiple of 32/);
-  await refused(writeGguf(smallLlama({ metadata: { 'llama.expert_count': 8 } })), 'UnsupportedError', /mixture of experts/);
-  await refused(writeGguf(smallLlama({ metadata: { 'llama.rope.scaling.type': 'yarn' } })), 'UnsupportedError', /'yarn'/);
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'general.architecture': 'mamba' } })),
+    'UnsupportedError',
+    /'mamba'.*llama, qwen2, qwen3/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'general.architecture': undefined } })),
+    'UnsupportedError',
+    /architecture/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('token_embd.weight', { type: 10 }) })),
+    'UnsupportedError',
+    /'token_embd.weight' has type Q2_K.*Q4_K/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('token_embd.weight', { type: 9999 }) })),
+    'UnsupportedError',
+    /type number 9999/,
+  );
+  await refused(
+    writeGguf(smallLlama({ tensors: change('token_embd.weight', { type: 8 }) })),
+    'ModelFormatError',
+    /8 columns, Q8_0 needs a multiple of 32/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'llama.expert_count': 8 } })),
+    'UnsupportedError',
+    /mixture of experts/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'llama.rope.scaling.type': 'yarn' } })),
+    'UnsupportedError',
+    /'yarn'/,
+  );
 });
 test('token numbers that do not fit', async () => {
-  await refused(writeGguf(smallLlama({ metadata: { 'tokenizer.ggml.eos_token_id': 4000 } })), 'ModelFormatError', /eos_token_id is 4000/);
-  await refused(writeGguf(smallLlama({ metadata: { 'tokenizer.ggml.tokens': undefined } })), 'ModelFormatError', /vocab_size|tokens/);
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'tokenizer.ggml.eos_token_id': 4000 } })),
+    'ModelFormatError',
+    /eos_token_id is 4000/,
+  );
+  await refused(
+    writeGguf(smallLlama({ metadata: { 'tokenizer.ggml.tokens': undefined } })),
+    'ModelFormatError',
+    /vocab_size|tokens/,
+  );
 });
 test('bytes changed at random never crash, hang or eat memory', async () => {
   let seed = 7;
@@ -148,7 +285,10 @@ test('bytes changed at random never crash, hang or eat memory', async () => {
     try {
       (await loadModel(bytes)).dispose();
     } catch (error) {
-      assert.ok(/^(ModelFormatError|UnsupportedError)$/.test((error as Error).name), `round ${round}: ${(error as Error).stack}`);
+      assert.ok(
+        /^(ModelFormatError|UnsupportedError)$/.test((error as Error).name),
+        `round ${round}: ${(error as Error).stack}`,
+      );
     }
     assert.ok(cpuMs() - begin < 5000, `round ${round} took too long`);
   }
@@ -159,7 +299,11 @@ test('what is no model', async () => {
   await refused(42 as never, 'OptionError', /found number/);
   const server = createServer((_, response) => response.writeHead(404).end());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  await refused(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x.gguf`, 'OptionError', /404 Not Found: there is no such file/);
+  await refused(
+    `http://127.0.0.1:${(server.address() as AddressInfo).port}/x.gguf`,
+    'OptionError',
+    /404 Not Found: there is no such file/,
+  );
   server.close();
 });
 test('an aborted load rejects with the reason and frees everything', async () => {

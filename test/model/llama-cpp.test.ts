@@ -1,4 +1,5 @@
-// Tokens and log-probabilities against llama.cpp (test/fixtures), in every build; and against the f64 reference, much closer.
+// Tokens and log-probabilities against llama.cpp (test/fixtures), in every build; and against the
+// f64 reference, much closer.
 import { readdirSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -14,9 +15,11 @@ const names = readdirSync(fixture(''))
   .map((f) => f.replace('.gguf', ''));
 
 /**
- * llama.cpp rounds activations to f16, bf16 or 8 bits in front of such weights and we do not, so its figures carry that noise: what the
- * fixtures' README grants holds for the mean over the 20 best tokens of all positions and (f32) for each of them within rounding to it.
- * K types round blocks of 256 with one scale, which leaves outliers; see docs/log.md for what rounding as llama.cpp does explains.
+ * llama.cpp rounds activations to f16, bf16 or 8 bits in front of such weights and we do not, so
+ * its figures carry that noise: what the fixtures' README grants holds for the mean over the 20
+ * best tokens of all positions and (f32) for each of them within rounding to it. K types round
+ * blocks of 256 with one scale, which leaves outliers; see docs/log.md for what rounding as
+ * llama.cpp does explains.
  */
 function tolerance(name: string): { mean: number; most: number } {
   const type = name.replace(/^.*-/, '');
@@ -41,21 +44,37 @@ function differences(found: TextLogits, expected: TextLogits): { mean: number; m
 
 for (const build of ['simd', 'relaxed', 'debug'] as const) {
   if (build === 'relaxed' && detectBuild() !== 'relaxed') {
-    skip('model/llama-cpp.test.js', 'llama.cpp fixtures in the relaxed-SIMD build', `Node ${process.version} has no relaxed SIMD, Node 22 has`);
+    skip(
+      'model/llama-cpp.test.js',
+      'llama.cpp fixtures in the relaxed-SIMD build',
+      `Node ${process.version} has no relaxed SIMD, Node 22 has`,
+    );
     continue;
   }
   const test = suite(`llama.cpp fixtures, ${build}`);
   for (const name of names) {
     test(name, async () => {
       const expected = readJson<TextLogits>(fixture(`${name}.json`));
-      using model = await loadModel(fixture(`${name}.gguf`), { build: build === 'debug' ? kernelBytes('debug') : build });
+      using model = await loadModel(fixture(`${name}.gguf`), {
+        build: build === 'debug' ? kernelBytes('debug') : build,
+      });
       assert.is(model.backend.build, build);
-      const text = build === 'debug' ? expected.text.slice(0, 40) : expected.text; // the debug build is slow
+      // the debug build is slow
+      const text = build === 'debug' ? expected.text.slice(0, 40) : expected.text;
       const found = await textLogits(model, text, model.config.vocabulary);
-      assert.equal(found.tokens, build === 'debug' ? expected.tokens.slice(0, found.tokens.length) : expected.tokens);
-      const off = differences(found, { ...expected, top: expected.top.slice(0, found.tokens.length) });
+      assert.equal(
+        found.tokens,
+        build === 'debug' ? expected.tokens.slice(0, found.tokens.length) : expected.tokens,
+      );
+      const off = differences(found, {
+        ...expected,
+        top: expected.top.slice(0, found.tokens.length),
+      });
       const allowed = tolerance(name);
-      assert.ok(off.mean <= allowed.mean && off.most <= allowed.most, `mean ${off.mean}, most ${off.most}; allowed ${JSON.stringify(allowed)}`);
+      assert.ok(
+        off.mean <= allowed.mean && off.most <= allowed.most,
+        `mean ${off.mean}, most ${off.most}; allowed ${JSON.stringify(allowed)}`,
+      );
     });
   }
   test.run();
@@ -68,9 +87,14 @@ const exact = suite('f64 reference');
 for (const name of names) {
   exact(name, async () => {
     const { text } = readJson<TextLogits>(fixture(`${name}.json`));
-    const reference = await loadModel(fixture(`${name}.gguf`), { backend: createReferenceBackend() });
+    const reference = await loadModel(fixture(`${name}.gguf`), {
+      backend: createReferenceBackend(),
+    });
     using model = await loadModel(fixture(`${name}.gguf`));
-    const off = differences(await textLogits(model, text.slice(0, 40), model.config.vocabulary), await textLogits(reference, text.slice(0, 40), 20));
+    const off = differences(
+      await textLogits(model, text.slice(0, 40), model.config.vocabulary),
+      await textLogits(reference, text.slice(0, 40), 20),
+    );
     assert.ok(off.most <= REFERENCE_TOLERANCE, `most ${off.most}`);
   });
 }

@@ -1,5 +1,5 @@
-// Where a model's bytes come from: servers that break, stall, refuse, lie and change their files while they are read, and every kind of input. Real servers,
-// limits of milliseconds.
+// Where a model's bytes come from: servers that break, stall, refuse, lie and change their files
+// while they are read, and every kind of input. Real servers, limits of milliseconds.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -44,12 +44,20 @@ interface Served {
 }
 
 /** A server as long as `use` runs. */
-async function serve<T>(answer: (exchange: Exchange) => void, use: (served: Served) => Promise<T>): Promise<T> {
+async function serve<T>(
+  answer: (exchange: Exchange) => void,
+  use: (served: Served) => Promise<T>,
+): Promise<T> {
   const requests: IncomingMessage[] = [];
   const server = createServer((request, response) => {
     requests.push(request);
     const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
-    answer({ number: requests.length, request, response, from: range ? Number(range[1]) : undefined });
+    answer({
+      number: requests.length,
+      request,
+      response,
+      from: range ? Number(range[1]) : undefined,
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -62,7 +70,10 @@ async function serve<T>(answer: (exchange: Exchange) => void, use: (served: Serv
 }
 
 interface Sent {
-  /** What of the file, default all that was asked for; after it the connection breaks or stalls there. */
+  /**
+   * What of the file, default all that was asked for; after it the connection breaks or stalls
+   * there.
+   */
   readonly until?: number;
   readonly finish?: 'end' | 'break' | 'stall';
   readonly ranges?: boolean;
@@ -72,11 +83,15 @@ interface Sent {
   readonly length?: number | null;
 }
 /** Answers as a plain file server does, as far as it gets. */
-function send({ response, from = 0 }: Exchange, { until, finish = 'end', ranges = true, bytes = file, headers = {}, length }: Sent = {}): void {
+function send(
+  { response, from = 0 }: Exchange,
+  { until, finish = 'end', ranges = true, bytes = file, headers = {}, length }: Sent = {},
+): void {
   const start = ranges ? from : 0;
   const told = length === undefined ? bytes.length - start : length;
   const lengths: Record<string, string> = told === null ? {} : { 'content-length': String(told) };
-  const range: Record<string, string> = start > 0 ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {};
+  const range: Record<string, string> =
+    start > 0 ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {};
   response.writeHead(start > 0 ? 206 : 200, { ...lengths, ...range, ...headers });
   const part = bytes.subarray(start, until ?? bytes.length);
   if (finish === 'end') response.end(part);
@@ -84,7 +99,11 @@ function send({ response, from = 0 }: Exchange, { until, finish = 'end', ranges 
 }
 
 /** Reads all of an input, in pieces that are forgotten. */
-async function readAll(input: ModelInput, options: DownloadOptions = quick, piece = 10_000): Promise<Buffer> {
+async function readAll(
+  input: ModelInput,
+  options: DownloadOptions = quick,
+  piece = 10_000,
+): Promise<Buffer> {
   const source = await openSource(input, options);
   try {
     const pieces: Uint8Array[] = [];
@@ -98,17 +117,21 @@ async function readAll(input: ModelInput, options: DownloadOptions = quick, piec
     await source.close();
   }
 }
-const same = (read: Buffer, bytes: Uint8Array = file) => assert.ok(read.equals(bytes), `${read.length} bytes, not those of the file`);
+const same = (read: Buffer, bytes: Uint8Array = file) =>
+  assert.ok(read.equals(bytes), `${read.length} bytes, not those of the file`);
 
 const broken = 100_000;
 const tag = { etag: '"one"' };
 
 test('a connection that breaks is continued where it stopped, with an event, if it is the same file', async () => {
   await serve(
-    (e) => send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
+    (e) =>
+      send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
     async ({ url, requests }) => {
       const retries: LoadRetry[] = [];
-      same(await readAll(`${url}?token=secret`, { ...quick, onRetry: (retry) => retries.push(retry) }));
+      same(
+        await readAll(`${url}?token=secret`, { ...quick, onRetry: (retry) => retries.push(retry) }),
+      );
       assert.is(requests[1].headers.range, `bytes=${broken}-`);
       assert.is(requests[1].headers['if-range'], '"one"');
       assert.is(retries.length, 1);
@@ -134,7 +157,11 @@ test('so is one that stalls, in its body or before its head', async () => {
   await serve(
     () => {},
     async ({ url }) => {
-      await rejects(readAll(url, { ...quick, retries: 1 }), 'NetworkError', /m\.gguf: no answer came for 150 ms, 2 times: try again later/);
+      await rejects(
+        readAll(url, { ...quick, retries: 1 }),
+        'NetworkError',
+        /m\.gguf: no answer came for 150 ms, 2 times: try again later/,
+      );
     },
   );
 });
@@ -149,7 +176,10 @@ test('429 and 5xx are asked again, as late as they say', async () => {
     await serve(
       (e) => {
         if (e.number > 1) send(e);
-        else e.response.writeHead(status, after === undefined ? {} : { 'retry-after': after }).end('busy');
+        else
+          e.response
+            .writeHead(status, after === undefined ? {} : { 'retry-after': after })
+            .end('busy');
       },
       async ({ url, requests }) => {
         const begin = performance.now();
@@ -162,7 +192,11 @@ test('429 and 5xx are asked again, as late as they say', async () => {
   await serve(
     ({ response }) => response.writeHead(503, { 'retry-after': '86400' }).end(),
     async ({ url, requests }) => {
-      await rejects(readAll(url), 'NetworkError', /answered 503 Service Unavailable and asks to wait 86400 s/);
+      await rejects(
+        readAll(url),
+        'NetworkError',
+        /answered 503 Service Unavailable and asks to wait 86400 s/,
+      );
       assert.is(requests.length, 1);
     },
   );
@@ -170,7 +204,12 @@ test('429 and 5xx are asked again, as late as they say', async () => {
 test('tries are counted from the last byte that came, and end', async () => {
   const step = Math.ceil(SIZE / 12);
   await serve(
-    (e) => send(e, { until: (e.from ?? 0) + step, finish: (e.from ?? 0) + step < SIZE ? 'break' : 'end', headers: tag }),
+    (e) =>
+      send(e, {
+        until: (e.from ?? 0) + step,
+        finish: (e.from ?? 0) + step < SIZE ? 'break' : 'end',
+        headers: tag,
+      }),
     async ({ url, requests }) => {
       same(await readAll(url, { ...quick, retries: 1 }));
       assert.is(requests.length, 12);
@@ -181,7 +220,9 @@ test('tries are counted from the last byte that came, and end', async () => {
       (e) => send(e, { until: broken, finish: 'break', headers: tag }),
       async ({ url, requests }) => {
         const times = retries === 0 ? '' : ', 4 times';
-        const pattern = new RegExp(`m\\.gguf: the connection broke \\(\\w+\\), at byte ${broken} of ${SIZE}${times}: try again later`);
+        const pattern = new RegExp(
+          `m\\.gguf: the connection broke \\(\\w+\\), at byte ${broken} of ${SIZE}${times}: try again later`,
+        );
         await rejects(readAll(url, { ...quick, retries }), 'NetworkError', pattern);
         assert.is(requests.length, retries + 1);
       },
@@ -191,7 +232,13 @@ test('a server without ranges sends all again: what is known is skipped', async 
   for (const headers of [tag, {}])
     for (const length of [undefined, null])
       await serve(
-        (e) => send(e, { ranges: false, headers, length, ...(e.number === 1 && { until: broken, finish: 'break' }) }),
+        (e) =>
+          send(e, {
+            ranges: false,
+            headers,
+            length,
+            ...(e.number === 1 && { until: broken, finish: 'break' }),
+          }),
         async ({ url, requests }) => {
           same(await readAll(url));
           assert.is(requests.length, 2);
@@ -201,7 +248,11 @@ test('a server without ranges sends all again: what is known is skipped', async 
   await serve(
     (e) => send(e, { ranges: false, length: SIZE + 1000, until: SIZE, finish: 'break' }),
     async ({ url, requests }) => {
-      await rejects(readAll(url), 'NetworkError', /at byte \d+ of \d+, 3 times: it ends there every time, so the length it tells is wrong/);
+      await rejects(
+        readAll(url),
+        'NetworkError',
+        /at byte \d+ of \d+, 3 times: it ends there every time, so the length it tells is wrong/,
+      );
       assert.is(requests.length, 3);
     },
   );
@@ -213,9 +264,19 @@ test('another file is never continued', async () => {
   const cases: [string, Sent, Sent, RegExp][] = [
     ['tag', { headers: tag }, { headers: { etag: '"two"' } }, /ETag was "one" and is "two"/],
     ['weak tag', { headers: { etag: 'W/"one"' } }, { headers: { etag: 'W/"two"' } }, /ETag was/],
-    ['date', { headers: { 'last-modified': dates[0] } }, { headers: { 'last-modified': dates[1] } }, /it is of 'Tue.*and was of 'Mon/],
+    [
+      'date',
+      { headers: { 'last-modified': dates[0] } },
+      { headers: { 'last-modified': dates[1] } },
+      /it is of 'Tue.*and was of 'Mon/,
+    ],
     ['tag, whole', { headers: tag }, { headers: { etag: '"two"' }, ranges: false }, /ETag was/],
-    ['length', { headers: tag }, { headers: tag, bytes: Buffer.concat([file, file]) }, /it is \d+ bytes long and was \d+/],
+    [
+      'length',
+      { headers: tag },
+      { headers: tag, bytes: Buffer.concat([file, file]) },
+      /it is \d+ bytes long and was \d+/,
+    ],
     ['bytes, whole', {}, { ranges: false, bytes: other }, /byte 99999 is another now/],
     ['bytes, no length', { length: null }, { bytes: other }, /byte 99999 is another now/],
   ];
@@ -251,14 +312,17 @@ test('what If-Range may say: strong tags, dates that are old enough', async () =
 });
 test('416: the end of a file whose length was told wrong, another file, or a server that cannot', async () => {
   const first: Sent = { length: SIZE + 1000, until: SIZE, finish: 'break' };
-  const refuse = ({ response }: Exchange, range?: string) => response.writeHead(416, range ? { 'content-range': range } : {}).end();
+  const refuse = ({ response }: Exchange, range?: string) =>
+    response.writeHead(416, range ? { 'content-range': range } : {}).end();
   await serve(
     (e) => (e.number === 1 ? send(e, first) : refuse(e, `bytes */${SIZE}`)),
     async ({ url }) => same(await readAll(url)),
   );
   await serve(
-    (e) => (e.number === 1 ? send(e, { until: broken, finish: 'break' }) : refuse(e, 'bytes */500')),
-    async ({ url }) => rejects(readAll(url), 'NetworkError', /changed.*it is 500 bytes long, and 100000 were read/),
+    (e) =>
+      e.number === 1 ? send(e, { until: broken, finish: 'break' }) : refuse(e, 'bytes */500'),
+    async ({ url }) =>
+      rejects(readAll(url), 'NetworkError', /changed.*it is 500 bytes long, and 100000 were read/),
   );
   await serve(
     (e) => {
@@ -277,15 +341,22 @@ test('parts that are not those asked for', async () => {
       e.response.writeHead(206, { ...tag, ...headers }).end(file.subarray(start, end));
     };
   const early = broken - 5000;
-  await serve(part(early, { 'content-range': `bytes ${early}-${SIZE - 1}/*` }), async ({ url }) => same(await readAll(url)));
+  await serve(part(early, { 'content-range': `bytes ${early}-${SIZE - 1}/*` }), async ({ url }) =>
+    same(await readAll(url)),
+  );
   const late = broken + 5000;
-  await serve(part(late, { 'content-range': `bytes ${late}-${SIZE - 1}/${SIZE}` }), async ({ url }) =>
-    rejects(readAll(url), 'NetworkError', /sent bytes from 105000, asked for those from 100000/),
+  await serve(
+    part(late, { 'content-range': `bytes ${late}-${SIZE - 1}/${SIZE}` }),
+    async ({ url }) =>
+      rejects(readAll(url), 'NetworkError', /sent bytes from 105000, asked for those from 100000/),
   );
   // a browser may not see Content-Range of another origin: the length tells
-  await serve(part(broken, { 'content-length': String(SIZE - broken) }), async ({ url }) => same(await readAll(url)));
-  await serve(part(broken, { 'content-type': 'multipart/byteranges; boundary=x' }), async ({ url }) =>
-    rejects(readAll(url), 'NetworkError', /206 without a Content-Range/),
+  await serve(part(broken, { 'content-length': String(SIZE - broken) }), async ({ url }) =>
+    same(await readAll(url)),
+  );
+  await serve(
+    part(broken, { 'content-type': 'multipart/byteranges; boundary=x' }),
+    async ({ url }) => rejects(readAll(url), 'NetworkError', /206 without a Content-Range/),
   );
 });
 test('parts that end where they say are joined without a word', async () => {
@@ -293,7 +364,13 @@ test('parts that end where they say are joined without a word', async () => {
   await serve(
     ({ response, from = 0 }) => {
       const end = Math.min(SIZE, from + most);
-      response.writeHead(206, { ...tag, 'content-range': `bytes ${from}-${end - 1}/${SIZE}`, 'content-length': end - from }).end(file.subarray(from, end));
+      response
+        .writeHead(206, {
+          ...tag,
+          'content-range': `bytes ${from}-${end - 1}/${SIZE}`,
+          'content-length': end - from,
+        })
+        .end(file.subarray(from, end));
     },
     async ({ url, requests }) => {
       same(await readAll(url, { ...quick, retries: 0 }));
@@ -307,7 +384,10 @@ test('a compressed answer is never continued by range: its offsets are others', 
     (e) => {
       e.response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length });
       if (e.number > 1) e.response.end(packed);
-      else e.response.write(packed.subarray(0, packed.length >> 1), () => setTimeout(() => e.response.destroy(), 10));
+      else
+        e.response.write(packed.subarray(0, packed.length >> 1), () =>
+          setTimeout(() => e.response.destroy(), 10),
+        );
     },
     async ({ url, requests }) => {
       const source = await openSource(url, quick);
@@ -324,27 +404,51 @@ test('whatever happens where, the bytes are those of the file', async () => {
   const random = createRandom(12);
   const pick = <T>(choices: readonly T[]) => choices[Math.floor(random() * choices.length)];
   for (let round = 0; round < 40; round++) {
-    const headers = pick<Record<string, string>>([tag, {}, { etag: 'W/"w"' }, { 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' }]);
+    const headers = pick<Record<string, string>>([
+      tag,
+      {},
+      { etag: 'W/"w"' },
+      { 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' },
+    ]);
     const length = pick([undefined, null]);
     let faults = 0;
     await serve(
       (e) => {
         const from = e.from ?? 0;
-        if (faults++ > 6 || random() < 0.2) return send(e, { headers, length, ranges: random() < 0.7 });
+        if (faults++ > 6 || random() < 0.2)
+          return send(e, { headers, length, ranges: random() < 0.7 });
         const until = from + Math.floor(random() * (SIZE - from));
         const what = random();
         if (what < 0.2) e.response.writeHead(pick([429, 500, 503])).end();
         else if (what < 0.3) e.request.socket.destroy();
-        else send(e, { headers, length, ranges: random() < 0.7, until, finish: pick(['break', 'break', 'break', 'stall']) });
+        else
+          send(e, {
+            headers,
+            length,
+            ranges: random() < 0.7,
+            until,
+            finish: pick(['break', 'break', 'break', 'stall']),
+          });
       },
-      async ({ url }) => same(await readAll(url, { retryDelayMs: 1, stallMs: 40, retries: 9 }, 1000 + Math.floor(random() * 50_000))),
+      async ({ url }) =>
+        same(
+          await readAll(
+            url,
+            { retryDelayMs: 1, stallMs: 40, retries: 9 },
+            1000 + Math.floor(random() * 50_000),
+          ),
+        ),
     );
   }
 });
 
 test('what servers say, and whose turn it is', async () => {
   for (const [status, name, pattern] of [
-    [401, 'OptionError', /answered 401 Unauthorized: it is not for everybody.*headers: \{ authorization: 'Bearer/],
+    [
+      401,
+      'OptionError',
+      /answered 401 Unauthorized: it is not for everybody.*headers: \{ authorization: 'Bearer/,
+    ],
     [403, 'OptionError', /answered 403 Forbidden/],
     [404, 'OptionError', /answered 404 Not Found: there is no such file/],
     [410, 'OptionError', /answered 410 Gone/],
@@ -357,14 +461,26 @@ test('what servers say, and whose turn it is', async () => {
     await serve(
       ({ response }) => response.writeHead(status).end(),
       async ({ url, requests }) => {
-        await rejects(readAll(url, { ...quick, retries: 2 }), name, new RegExp(`m\\.gguf: ${pattern.source}`));
+        await rejects(
+          readAll(url, { ...quick, retries: 2 }),
+          name,
+          new RegExp(`m\\.gguf: ${pattern.source}`),
+        );
         assert.is(requests.length, status === 500 ? 3 : 1);
       },
     );
   const bodies: [Record<string, string>, string, RegExp][] = [
-    [{ 'content-type': 'text/html' }, '<html>log in</html>', /is a web page \(it begins with '<html>log in/],
+    [
+      { 'content-type': 'text/html' },
+      '<html>log in</html>',
+      /is a web page \(it begins with '<html>log in/,
+    ],
     [{}, '\n<!DOCTYPE html>', /is a web page/],
-    [{ 'content-type': 'application/json; charset=utf-8' }, '{"error":1}', /is application\/json, not a GGUF file/],
+    [
+      { 'content-type': 'application/json; charset=utf-8' },
+      '{"error":1}',
+      /is application\/json, not a GGUF file/,
+    ],
     [{}, '', /the answer is empty \(0 bytes\)/],
   ];
   for (const [headers, body, pattern] of bodies)
@@ -384,48 +500,89 @@ test('what networks do', async () => {
   );
   let tries = 0;
   const options = { ...quick, onRetry: () => tries++ };
-  await rejects(readAll(closed, options), 'NetworkError', /the connection was refused \(ECONNREFUSED\): check host and port/);
-  await rejects(readAll('http://no-such-host.invalid/m.gguf', { ...options, stallMs: 5000 }), 'NetworkError', /host is unknown \(DNS\) \(ENOTFOUND\)|DNS/);
-  await rejects(readAll('http://127.0.0.1:1/m.gguf', options), 'NetworkError', /port is one that fetch never uses/);
+  await rejects(
+    readAll(closed, options),
+    'NetworkError',
+    /the connection was refused \(ECONNREFUSED\): check host and port/,
+  );
+  await rejects(
+    readAll('http://no-such-host.invalid/m.gguf', { ...options, stallMs: 5000 }),
+    'NetworkError',
+    /host is unknown \(DNS\) \(ENOTFOUND\)|DNS/,
+  );
+  await rejects(
+    readAll('http://127.0.0.1:1/m.gguf', options),
+    'NetworkError',
+    /port is one that fetch never uses/,
+  );
   await serve(
     (e) => send(e),
-    async ({ port }) => rejects(readAll(`https://127.0.0.1:${port}/m.gguf`, options), 'NetworkError', /TLS certificate or connection is not accepted/),
+    async ({ port }) =>
+      rejects(
+        readAll(`https://127.0.0.1:${port}/m.gguf`, options),
+        'NetworkError',
+        /TLS certificate or connection is not accepted/,
+      ),
   );
   const speaker = createSocketServer((socket) => socket.end('hello\r\n\r\n'));
   await new Promise<void>((resolve) => speaker.listen(0, '127.0.0.1', resolve));
   const { port } = speaker.address() as AddressInfo;
-  await rejects(readAll(`http://127.0.0.1:${port}/m.gguf`, options), 'NetworkError', /does not speak HTTP/);
+  await rejects(
+    readAll(`http://127.0.0.1:${port}/m.gguf`, options),
+    'NetworkError',
+    /does not speak HTTP/,
+  );
   speaker.close();
   assert.is(tries, 0, 'waiting would not help');
   // but where a server has answered before, it may come back
   await serve(
     ({ request }) => request.socket.destroy(),
-    async ({ url }) => rejects(readAll(url, { ...options, retries: 2 }), 'NetworkError', /the connection broke.*3 times/),
+    async ({ url }) =>
+      rejects(
+        readAll(url, { ...options, retries: 2 }),
+        'NetworkError',
+        /the connection broke.*3 times/,
+      ),
   );
 });
 test('secrets of a URL are sent, never shown', async () => {
   const shown: string[] = [];
   const show = (error: unknown) => {
-    for (let at = error as Error | undefined; at; at = at.cause as Error | undefined) shown.push(String(at.message), String(at.stack));
+    for (let at = error as Error | undefined; at; at = at.cause as Error | undefined)
+      shown.push(String(at.message), String(at.stack));
   };
   await serve(
-    (e) => (e.number === 1 ? send(e, { until: broken, finish: 'break' }) : e.response.writeHead(403).end()),
+    (e) =>
+      e.number === 1
+        ? send(e, { until: broken, finish: 'break' })
+        : e.response.writeHead(403).end(),
     async ({ port, requests }) => {
       const url = `http://us%C3%ABr:pass-w0rd@127.0.0.1:${port}/m.gguf?token=t0ken-value&x=1#fragment-5`;
       const onRetry = (retry: LoadRetry) => shown.push(JSON.stringify(retry));
       await readAll(url, { ...quick, onRetry }).catch(show);
-      assert.is(Buffer.from(requests[0].headers.authorization!.slice(6), 'base64').toString(), 'usër:pass-w0rd');
+      assert.is(
+        Buffer.from(requests[0].headers.authorization!.slice(6), 'base64').toString(),
+        'usër:pass-w0rd',
+      );
       assert.is(requests[0].url, '/m.gguf?token=t0ken-value&x=1');
       await readAll(url, {
         ...quick,
         retries: 0,
-        fetch: () => Promise.reject(new TypeError(`cannot fetch ${url}`, { cause: new Error('t0ken-value was refused') })),
+        fetch: () =>
+          Promise.reject(
+            new TypeError(`cannot fetch ${url}`, { cause: new Error('t0ken-value was refused') }),
+          ),
       }).catch(show);
     },
   );
-  for (const bad of ['http://us%C3%ABr:pass-w0rd@:80/?token=t0ken-value', 'https://usër:pass-w0rd@127.0.0.1:1/?token=t0ken-value'])
+  for (const bad of [
+    'http://us%C3%ABr:pass-w0rd@:80/?token=t0ken-value',
+    'https://usër:pass-w0rd@127.0.0.1:1/?token=t0ken-value',
+  ])
     await readAll(bad).catch(show);
-  await readAll('http://127.0.0.1:9/', { headers: { authorization: 'Bearer t0ken-value\n' } }).catch(show);
+  await readAll('http://127.0.0.1:9/', {
+    headers: { authorization: 'Bearer t0ken-value\n' },
+  }).catch(show);
   assert.ok(shown.length > 8);
   for (const text of shown) assert.not.match(text, /pass-w0rd|t0ken-value|us%C3%ABr|fragment-5/);
 });
@@ -457,7 +614,8 @@ test('an abort ends every wait at once, with its reason', async () => {
     (e) => send(e, { until: broken, finish: 'stall' }),
     async ({ url }) => {
       await aborts((signal) => readAll(url, { ...patient, signal }));
-      for (const pipeline of [1, 2]) await aborts((signal) => loadModel(url, { ...patient, signal, pipeline, threads: 1 }));
+      for (const pipeline of [1, 2])
+        await aborts((signal) => loadModel(url, { ...patient, signal, pipeline, threads: 1 }));
     },
   );
   await serve(
@@ -496,7 +654,11 @@ test('nothing keeps the process alive after a load that failed, was aborted, or 
         await open.read(0, 100);
         await open.close();
         console.log(said.join());`;
-      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], { timeout: 15_000 });
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ['--input-type=module', '-e', code],
+        { timeout: 15_000 },
+      );
       assert.is(stdout.trim(), 'aborted,NetworkError,TimeoutError');
     },
   );
@@ -515,7 +677,12 @@ test('a header that lies reserves nothing where no length tells', async () => {
   const sorted = [...spec.tensors].sort((a, b) => size(a.name) - size(b.name));
   let offset = 0;
   const lying = writeGguf({
-    metadata: { ...spec.metadata, 'llama.embedding_length': D, 'llama.attention.key_length': 4, 'llama.feed_forward_length': F },
+    metadata: {
+      ...spec.metadata,
+      'llama.embedding_length': D,
+      'llama.attention.key_length': 4,
+      'llama.feed_forward_length': F,
+    },
     tensors: sorted.map((tensor) => {
       const shape = shapeOf(tensor.name, tensor.shape);
       const at = offset;
@@ -534,13 +701,18 @@ test('a header that lies reserves nothing where no length tells', async () => {
       await serve(
         ({ response }) => {
           response.writeHead(200, length === null ? {} : { 'content-length': length });
-          response.write(lying, () => (length === null ? response.end() : setTimeout(() => response.destroy(), 10)));
+          response.write(lying, () =>
+            length === null ? response.end() : setTimeout(() => response.destroy(), 10),
+          );
         },
         async ({ url }) => {
           const backend = createWasmBackend({ threads: 1 });
           const error = await loadModel(url, { ...quick, retries: 1, backend }).catch((e) => e);
           assert.instance(error, RecollectError);
-          assert.match(error.message, length === null ? /ends inside tensor|cut off/ : /the connection broke/);
+          assert.match(
+            error.message,
+            length === null ? /ends inside tensor|cut off/ : /the connection broke/,
+          );
           assert.is(backend.arena.usedBytes, 0);
         },
       );
@@ -555,7 +727,8 @@ test('however long a file is, little of it is held', async () => {
   await serve(
     async ({ response }) => {
       response.writeHead(200, { 'content-length': size });
-      for (let sent = 0; sent < size; sent += block.length) if (!response.write(block)) await new Promise((resolve) => response.once('drain', resolve));
+      for (let sent = 0; sent < size; sent += block.length)
+        if (!response.write(block)) await new Promise((resolve) => response.once('drain', resolve));
       response.end();
     },
     async ({ url }) => {
@@ -576,7 +749,8 @@ test('however long a file is, little of it is held', async () => {
 
 test('headers and fetch of the user', async () => {
   await serve(
-    (e) => send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
+    (e) =>
+      send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
     async ({ url, requests }) => {
       const asked: string[] = [];
       const given: typeof fetch = function (this: unknown, input, init) {
@@ -584,7 +758,9 @@ test('headers and fetch of the user', async () => {
         asked.push(String(input));
         return fetch(input, init);
       };
-      same(await readAll(url, { ...quick, fetch: given, headers: { Authorization: 'Bearer abc' } }));
+      same(
+        await readAll(url, { ...quick, fetch: given, headers: { Authorization: 'Bearer abc' } }),
+      );
       assert.equal(asked, [url, url]);
       assert.equal(
         requests.map(({ headers }) => headers.authorization),
@@ -593,13 +769,31 @@ test('headers and fetch of the user', async () => {
     },
   );
   const url = 'http://127.0.0.1:9/m.gguf';
-  await rejects(readAll(url, { headers: { range: 'bytes=0-5' } }), 'OptionError', /'range' is set by the load itself/);
-  await rejects(readAll(url, { fetch: (async () => 'text') as never }), 'OptionError', /`fetch` gave no Response/);
-  await rejects(readAll(url, { fetch: (async () => ({ status: 200, headers: new Headers(), body: 'text' })) as never }), 'OptionError', /no stream/);
+  await rejects(
+    readAll(url, { headers: { range: 'bytes=0-5' } }),
+    'OptionError',
+    /'range' is set by the load itself/,
+  );
+  await rejects(
+    readAll(url, { fetch: (async () => 'text') as never }),
+    'OptionError',
+    /`fetch` gave no Response/,
+  );
+  await rejects(
+    readAll(url, {
+      fetch: (async () => ({ status: 200, headers: new Headers(), body: 'text' })) as never,
+    }),
+    'OptionError',
+    /no stream/,
+  );
   const own = () => {
     throw new Error('my own failure');
   };
-  await rejects(readAll(url, { ...quick, fetch: own }), 'NetworkError', /could not be fetched \(my own failure\), 2 times/);
+  await rejects(
+    readAll(url, { ...quick, fetch: own }),
+    'NetworkError',
+    /could not be fetched \(my own failure\), 2 times/,
+  );
 });
 test('options that cannot be meant are refused', async () => {
   for (const [options, pattern] of [
@@ -618,7 +812,11 @@ test('options that cannot be meant are refused', async () => {
     async ({ url }) => {
       // a timer that long would fire at once
       const abort = AbortSignal.timeout(100);
-      await rejects(readAll(url, { stallMs: 1e12, signal: abort, onRetry: () => assert.unreachable() }), 'TimeoutError', /./);
+      await rejects(
+        readAll(url, { stallMs: 1e12, signal: abort, onRetry: () => assert.unreachable() }),
+        'TimeoutError',
+        /./,
+      );
     },
   );
   const thrown = new Error('mine');
@@ -686,8 +884,16 @@ test('files under every name, and what is none', async () => {
     const source = await openSource(blob);
     await source.read(0, 100);
     writeFileSync(changing, Buffer.concat([file, file]));
-    await rejects(source.read(100, 100), 'OptionError', /cannot be read at byte 100 .*changed, moved or deleted since it was chosen/);
-    await rejects(readAll(join(folder, 'm.gguf', 'x')), 'OptionError', /leads through something that is no folder/);
+    await rejects(
+      source.read(100, 100),
+      'OptionError',
+      /cannot be read at byte 100 .*changed, moved or deleted since it was chosen/,
+    );
+    await rejects(
+      readAll(join(folder, 'm.gguf', 'x')),
+      'OptionError',
+      /leads through something that is no folder/,
+    );
     await rejects(readAll(folder), 'OptionError', /is a folder: name a \.gguf file/);
   } finally {
     rmSync(folder, { recursive: true });
@@ -715,7 +921,11 @@ test('data: and blob: URLs', async () => {
   const url = URL.createObjectURL(new Blob([file]));
   same(await readAll(url));
   URL.revokeObjectURL(url);
-  await rejects(readAll(url), 'OptionError', /^blob:.*it was revoked, is damaged, or belongs to another page/);
+  await rejects(
+    readAll(url),
+    'OptionError',
+    /^blob:.*it was revoked, is damaged, or belongs to another page/,
+  );
   await rejects(readAll('data:broken'), 'OptionError', /^a data: URL: /);
 });
 test('a model that came in pieces answers as the file does, in a pipeline too, and fails there alike', async () => {
@@ -727,12 +937,25 @@ test('a model that came in pieces answers as the file does, in a pipeline too, a
   const expected = await logits(bundled('recollect-tiny.gguf'), 1);
   for (const pipeline of [1, 2]) {
     await serve(
-      (e) => send(e, { bytes, headers: tag, ...(e.number < 4 && { until: Math.floor((bytes.length * e.number) / 4), finish: 'break' }) }),
+      (e) =>
+        send(e, {
+          bytes,
+          headers: tag,
+          ...(e.number < 4 && {
+            until: Math.floor((bytes.length * e.number) / 4),
+            finish: 'break',
+          }),
+        }),
       async ({ url }) => assert.equal(await logits(url, pipeline), expected),
     );
     await serve(
       (e) => send(e, { bytes, headers: tag, until: bytes.length - 1000, finish: 'break' }),
-      async ({ url }) => rejects(logits(url, pipeline), 'NetworkError', /m\.gguf: the connection broke .*at byte \d+ of \d+, 6 times/),
+      async ({ url }) =>
+        rejects(
+          logits(url, pipeline),
+          'NetworkError',
+          /m\.gguf: the connection broke .*at byte \d+ of \d+, 6 times/,
+        ),
     );
   }
 });

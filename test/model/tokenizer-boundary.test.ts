@@ -1,4 +1,5 @@
-// Encoding that goes on at a boundary gives what encoding the whole text gives: random texts, places and continuations.
+// Encoding that goes on at a boundary gives what encoding the whole text gives: random texts,
+// places and continuations.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createRandom } from '../../src/math/rng.ts';
@@ -8,7 +9,12 @@ import { pairsMetadata, textOf, tokenizerFiles, tokenizerKinds } from './tokeniz
 
 const test = suite('tokenizer boundary');
 
-const NEIGHBOURS = [..." \n\n\r\t/'s.,-+1٣aAé今。\u0301\u00a0\u0085\u0000\ufeff|<>▁😀", '  ', 'll', '<|end|>'];
+const NEIGHBOURS = [
+  ..." \n\n\r\t/'s.,-+1٣aAé今。\u0301\u00a0\u0085\u0000\ufeff|<>▁😀",
+  '  ',
+  'll',
+  '<|end|>',
+];
 
 interface Case {
   readonly name: string;
@@ -29,7 +35,11 @@ const cases: Case[] = [
       const specials = ['<|end|>', '<|end|>\n', '\n\n\n', '|><|', '  '];
       const { 'tokenizer.ggml.tokens': tokens, ...rest } = pairsMetadata(pre);
       const types = [...Array.from(tokens, () => 1), ...specials.map(() => 4)];
-      const metadata = { ...rest, 'tokenizer.ggml.tokens': [...tokens, ...specials], 'tokenizer.ggml.token_type': types };
+      const metadata = {
+        ...rest,
+        'tokenizer.ggml.tokens': [...tokens, ...specials],
+        'tokenizer.ggml.token_type': types,
+      };
       return { tokenizer: createTokenizer(metadata, pre), specials };
     },
   })),
@@ -40,7 +50,10 @@ const cases: Case[] = [
       const metadata = { ...(await metadataOf(file)), 'general.name': 'Phi-3 small' };
       const tokenizer = createTokenizer(metadata, file);
       const [special] = specialsOf(metadata).filter((text) => !['<s>', '<unk>'].includes(text));
-      assert.equal(tokenizer.encode(`${special} \n a`), [...tokenizer.encode(special), ...tokenizer.encode('a')]);
+      assert.equal(tokenizer.encode(`${special} \n a`), [
+        ...tokenizer.encode(special),
+        ...tokenizer.encode('a'),
+      ]);
       return { tokenizer, specials: [special] };
     },
   },
@@ -59,17 +72,24 @@ for (const { name, open } of cases) {
       assert.ok(b >= 0 && b <= at);
       if (b > 0) places++;
       const head = tokenizer.encode(text.slice(0, b));
-      for (const whole of [text, text.slice(0, at), text.slice(0, at) + textOf(seed + 10000, specials), text.slice(0, at) + textOf(seed + 20000, specials)]) {
+      for (const whole of [
+        text,
+        text.slice(0, at),
+        text.slice(0, at) + textOf(seed + 10000, specials),
+        text.slice(0, at) + textOf(seed + 20000, specials),
+      ]) {
         const said = `${JSON.stringify(whole)} at ${at}, boundary ${b}`;
         assert.equal([...head, ...tokenizer.encodeFrom(whole, b)], tokenizer.encode(whole), said);
       }
       // what stands behind `at` is not looked at
       assert.is(tokenizer.boundary(text.slice(0, at), at), b);
     }
-    // few characters, so that every neighbourhood comes up: a cut that holds for most of them shows here
+    // few characters, so that every neighbourhood comes up: a cut that holds for most of them shows
+    // here
     for (let round = 0; round < 1500; round++) {
       const some = () =>
-        Array.from({ length: 1 + below(9) }, () => NEIGHBOURS[below(NEIGHBOURS.length)]).join('') + (below(9) === 0 ? (specials[0] ?? '') : '');
+        Array.from({ length: 1 + below(9) }, () => NEIGHBOURS[below(NEIGHBOURS.length)]).join('') +
+        (below(9) === 0 ? (specials[0] ?? '') : '');
       const text = some();
       const at = below(text.length + 1);
       const b = tokenizer.boundary(text, at);

@@ -19,5 +19,7 @@ const USER_DEFINED = 4;
 /** Texts of the tokens that a file marks as special. */
 export function specialsOf(metadata: Metadata): string[] {
   const types = (metadata['tokenizer.ggml.token_type'] as number[] | undefined) ?? [];
-  return (metadata['tokenizer.ggml.tokens'] as string[]).filter((_, id) => types[id] === CONTROL || types[id] === USER_DEFINED);
+  return (metadata['tokenizer.ggml.tokens'] as string[]).filter(
+    (_, id) => types[id] === CONTROL || types[id] === USER_DEFINED,
+  );
 }

@@ -1,5 +1,5 @@
-// What llama.cpp reads into the texts and types of tokens: ends of replies, special tokens by their spelling; files without keys; and
-// that nothing foreign is thrown.
+// What llama.cpp reads into the texts and types of tokens: ends of replies, special tokens by their
+// spelling; files without keys; and that nothing foreign is thrown.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createRandom } from '../../src/math/rng.ts';
@@ -15,7 +15,10 @@ const NORMAL = 1;
 const bytes = (small['tokenizer.ggml.tokens'] as string[]).slice(0, 256);
 
 /** A byte-level tokenizer with tokens behind the 256 bytes; the first ends replies by its id. */
-function withTokens(texts: readonly string[], more: Record<string, unknown> = {}): { tokenizer: Tokenizer; id: (text: string) => number } {
+function withTokens(
+  texts: readonly string[],
+  more: Record<string, unknown> = {},
+): { tokenizer: Tokenizer; id: (text: string) => number } {
   const metadata = {
     ...small,
     'tokenizer.ggml.merges': ['t h'],
@@ -29,8 +32,31 @@ function withTokens(texts: readonly string[], more: Record<string, unknown> = {}
 
 test('texts that end a reply do, whatever their type, and are one token that is not shown', () => {
   const ends = [
-    ['<|eot_id|>', '<|im_end|>', '<|end|>', '<|return|>', '<|flush|>', '<end_of_turn>', '<|endoftext|>', '</s>', '<|eom_id|>', '<EOT>', '_<EOT>'],
-    ['[EOT]', '[EOS]', '<|end_of_text|>', '<end_of_utterance>', '<eos>', '<turn|>', '<｜end▁of▁sentence｜>', '[e~[', '<|call|>', '<|calls|>'],
+    [
+      '<|eot_id|>',
+      '<|im_end|>',
+      '<|end|>',
+      '<|return|>',
+      '<|flush|>',
+      '<end_of_turn>',
+      '<|endoftext|>',
+      '</s>',
+      '<|eom_id|>',
+      '<EOT>',
+      '_<EOT>',
+    ],
+    [
+      '[EOT]',
+      '[EOS]',
+      '<|end_of_text|>',
+      '<end_of_utterance>',
+      '<eos>',
+      '<turn|>',
+      '<｜end▁of▁sentence｜>',
+      '[e~[',
+      '<|call|>',
+      '<|calls|>',
+    ],
     ['<|tool_response>', '<|fim_pad|>', '<|repo_name|>', '<|file_sep|>'],
   ];
   for (const texts of ends) {
@@ -78,31 +104,42 @@ test('ends by id: eot, eom, fim_pad', () => {
   assert.equal([...tokenizer.endTokens].sort(), [257, 258, 259, 260]);
 });
 test('names of one pre-tokenizer are one; a file without a name has the default', () => {
-  const same = (...names: string[]) => assert.is(new Set(names.map((name) => preTokenizers.get(name))).size, 1, names.join());
+  const same = (...names: string[]) =>
+    assert.is(new Set(names.map((name) => preTokenizers.get(name))).size, 1, names.join());
   same('qwen2', 'deepseek-r1-qwen', 'stablelm2', 'hunyuan', 'megrez', 'kormo', 'solar-open');
   same('llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'pixtral', 'falcon-h1', 'lfm2');
   same('smollm', 'starcoder', 'refact', 'command-r', 'codeshell', 'exaone');
   same('gpt-2', 'phi-2', 'mpt', 'olmo', 'jais', 'gigachat', 'exaone4');
   const text = 'Hello 12345!?\n\n  x';
-  const of = (pre: unknown) => withTokens(['<own>'], { 'tokenizer.ggml.pre': pre }).tokenizer.encode(text);
+  const of = (pre: unknown) =>
+    withTokens(['<own>'], { 'tokenizer.ggml.pre': pre }).tokenizer.encode(text);
   assert.equal(of(undefined), of('default'));
   assert.ok(withTokens(['<own>'], { 'tokenizer.ggml.pre': 'llama3' }).tokenizer.addBos);
 });
 test('tokens of unknown type are special; unused ones are not shown; empty ones are called by number', () => {
   const types = [...bytes.map(() => NORMAL), NORMAL, 3, 2, 5, 3];
-  const { tokenizer } = withTokens(['<own>', '<unk>', '[PAD9]', ''], { 'tokenizer.ggml.token_type': types });
+  const { tokenizer } = withTokens(['<own>', '<unk>', '[PAD9]', ''], {
+    'tokenizer.ggml.token_type': types,
+  });
   assert.equal(tokenizer.encode('<unk>'), [258]);
   assert.is(tokenizer.decode([97, 259, 97]), 'aa');
   assert.equal(tokenizer.encode('[EMPTY_260]'), [260]);
 });
 test('SentencePiece: its own ids where a file names none, unknown characters without bytes, no space behind text', async () => {
   const whole = await metadataOf('test/fixtures/tokenizers/spm.gguf');
-  const { 'tokenizer.ggml.bos_token_id': _bos, 'tokenizer.ggml.eos_token_id': _eos, ...rest } = whole;
+  const {
+    'tokenizer.ggml.bos_token_id': _bos,
+    'tokenizer.ggml.eos_token_id': _eos,
+    ...rest
+  } = whole;
   const tokenizer = createTokenizer(rest, 'spm');
   assert.is(tokenizer.bosToken, 1);
   assert.ok(tokenizer.endTokens.has(2));
   const texts = whole['tokenizer.ggml.tokens'] as string[];
-  const bare = createTokenizer({ ...whole, 'tokenizer.ggml.tokens': texts.map((text) => text.replace(/^<0x/, '<0y')) }, 'bare');
+  const bare = createTokenizer(
+    { ...whole, 'tokenizer.ggml.tokens': texts.map((text) => text.replace(/^<0x/, '<0y')) },
+    'bare',
+  );
   const unknown = bare.encode('a€€b').filter((t) => t === 0).length;
   assert.is(unknown, 1, 'neighbours are one unknown token');
   const space = texts.indexOf('▁');
@@ -140,17 +177,24 @@ test('halves of surrogate pairs, NUL and other types of input', async () => {
       for (let at = 0; at <= text.length; at++) {
         for (const whole of [text, `${text.slice(0, at)}\ude00x`, `${text.slice(0, at)}y`]) {
           const b = tokenizer.boundary(text, at);
-          assert.equal([...tokenizer.encode(whole.slice(0, b)), ...tokenizer.encodeFrom(whole, b)], tokenizer.encode(whole));
+          assert.equal(
+            [...tokenizer.encode(whole.slice(0, b)), ...tokenizer.encodeFrom(whole, b)],
+            tokenizer.encode(whole),
+          );
         }
       }
     }
     assert.is(tokenizer.decode(tokenizer.encode('a\0b')), 'a\0b');
     assert.is(tokenizer.decode(tokenizer.encode('\ufeffa\ufeff')), '\ufeffa\ufeff');
     assert.equal(tokenizer.encode(''), []);
-    const refused = (run: () => unknown, message: RegExp) => assert.throws(run, (e: Error) => e.name === 'OptionError' && message.test(e.message));
-    for (const input of [undefined, null, 5, {}, ['a'], Symbol('a')]) refused(() => tokenizer.encode(input as string), /expected a string/);
-    for (const at of [-1, 4, 0.5, NaN, '1']) refused(() => tokenizer.boundary('abc', at as number), /expected a place/);
-    for (const token of [-1, 1e9, 0.5, NaN, undefined, '1']) refused(() => tokenizer.decode([token as number]), /expected a whole number/);
+    const refused = (run: () => unknown, message: RegExp) =>
+      assert.throws(run, (e: Error) => e.name === 'OptionError' && message.test(e.message));
+    for (const input of [undefined, null, 5, {}, ['a'], Symbol('a')])
+      refused(() => tokenizer.encode(input as string), /expected a string/);
+    for (const at of [-1, 4, 0.5, NaN, '1'])
+      refused(() => tokenizer.boundary('abc', at as number), /expected a place/);
+    for (const token of [-1, 1e9, 0.5, NaN, undefined, '1'])
+      refused(() => tokenizer.decode([token as number]), /expected a whole number/);
   }
 });
 test('tables that do not fit are refused', () => {
@@ -162,6 +206,9 @@ test('tables that do not fit are refused', () => {
   refused({ 'tokenizer.ggml.merges': ['t h', 'th'] }, /merge 1 is 'th', expected two texts/);
   refused({ 'tokenizer.ggml.merges': [5] }, /merge 0 is 5/);
   refused({ 'tokenizer.ggml.eos_token_id': 0.5 }, /eos_token_id/);
-  refused({ 'tokenizer.ggml.model': 'llama', 'tokenizer.ggml.scores': [1, 2] }, /2 scores for 258 tokens/);
+  refused(
+    { 'tokenizer.ggml.model': 'llama', 'tokenizer.ggml.scores': [1, 2] },
+    /2 scores for 258 tokens/,
+  );
 });
 test.run();

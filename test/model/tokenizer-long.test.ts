@@ -1,5 +1,5 @@
-// Time in proportion: long words, long tokens, many special tokens, many tokens. Limits are wide, as machines are slow and busy; what
-// grows with the square takes minutes.
+// Time in proportion: long words, long tokens, many special tokens, many tokens. Limits are wide,
+// as machines are slow and busy; what grows with the square takes minutes.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createTokenizer } from '../../src/model/tokenizer.ts';
@@ -16,24 +16,61 @@ const quick = <T>(what: string, run: () => T): T => {
   assert.ok(took < MOST_MS, `${what} took ${took.toFixed(0)} ms`);
   return result;
 };
-const units = ['a', 'A', 'aB', '7', ' ', '\n', ' \n', '\t', "'", '<', '<|', '!?-', '\0', '\u0301', '今天', '😀', 'ภ', '\u00a0', '\ufeff', '▁', 'x '];
+const units = [
+  'a',
+  'A',
+  'aB',
+  '7',
+  ' ',
+  '\n',
+  ' \n',
+  '\t',
+  "'",
+  '<',
+  '<|',
+  '!?-',
+  '\0',
+  '\u0301',
+  '今天',
+  '😀',
+  'ภ',
+  '\u00a0',
+  '\ufeff',
+  '▁',
+  'x ',
+];
 const long = (unit: string) => unit.repeat(UNITS / unit.length);
 const noise = (count: number, letters: string) => {
   let state = 1;
   let text = '';
-  for (let i = 0; i < count; i++) text += letters[(state = (state * 16807) % 2147483647) % letters.length];
+  for (let i = 0; i < count; i++)
+    text += letters[(state = (state * 16807) % 2147483647) % letters.length];
   return text;
 };
 
 const FILES = tokenizerFiles.filter((file) => /gpt-2|llama-bpe|spm/.test(file));
 
 for (const [name, each, open] of [
-  ...FILES.map((file) => [file, units, async () => createTokenizer(await metadataOf(file), file)] as const),
-  ...tokenizerKinds.map((pre) => [`pre-tokenizer '${pre}'`, ['A', ' ', '今天'], async () => createTokenizer(pairsMetadata(pre), pre)] as const),
+  ...FILES.map(
+    (file) => [file, units, async () => createTokenizer(await metadataOf(file), file)] as const,
+  ),
+  ...tokenizerKinds.map(
+    (pre) =>
+      [
+        `pre-tokenizer '${pre}'`,
+        ['A', ' ', '今天'],
+        async () => createTokenizer(pairsMetadata(pre), pre),
+      ] as const,
+  ),
 ]) {
   test(`${name}: words of 100,000 characters there and back`, async () => {
     const tokenizer = await open();
-    for (const text of [...each.map(long), noise(UNITS, 'abcdefghijklmnopqrstuvwxyz'), `${long(' ')}今`, `${long('\n')}x`]) {
+    for (const text of [
+      ...each.map(long),
+      noise(UNITS, 'abcdefghijklmnopqrstuvwxyz'),
+      `${long(' ')}今`,
+      `${long('\n')}x`,
+    ]) {
       const what = JSON.stringify(text.slice(0, 4));
       const tokens = quick(`encode ${what}`, () => tokenizer.encode(text));
       const back = quick(`decode ${what}`, () => tokenizer.decode(tokens, true));
@@ -46,7 +83,9 @@ for (const [name, each, open] of [
 const spm = async () => metadataOf('test/fixtures/tokenizers/spm.gguf');
 const extended = async (texts: readonly string[], type: number) => {
   const metadata = await spm();
-  const add = <T>(name: string, values: readonly T[]) => ({ [`tokenizer.ggml.${name}`]: [...(metadata[`tokenizer.ggml.${name}`] as T[]), ...values] });
+  const add = <T>(name: string, values: readonly T[]) => ({
+    [`tokenizer.ggml.${name}`]: [...(metadata[`tokenizer.ggml.${name}`] as T[]), ...values],
+  });
   const scores = texts.map((_, i) => -20000 - i);
   return {
     ...metadata,
@@ -68,7 +107,12 @@ test('a token of 40,000 characters costs what its characters cost', async () => 
     const text = `${'ab'.repeat(50_000)} ${word}`;
     const tokens = quick('encode', () => tokenizer.encode(text));
     assert.is(tokenizer.decode(tokens, true), text);
-    if (type !== 1) assert.is(tokens.filter((t) => t === (metadata['tokenizer.ggml.tokens'] as string[]).indexOf(word)).length, 3);
+    if (type !== 1)
+      assert.is(
+        tokens.filter((t) => t === (metadata['tokenizer.ggml.tokens'] as string[]).indexOf(word))
+          .length,
+        3,
+      );
     quick('boundary', () => tokenizer.boundary(text, text.length));
   }
 });
@@ -78,8 +122,15 @@ test('a byte-level vocabulary with tokens of 40,000 characters', () => {
   const tokenizer = createTokenizer(
     {
       ...metadata,
-      'tokenizer.ggml.tokens': [...metadata['tokenizer.ggml.tokens'], ...chain.slice(1), 'c'.repeat(40_000)],
-      'tokenizer.ggml.merges': [...chain.slice(0, -1).map((half) => `${half} ${half}`), ...metadata['tokenizer.ggml.merges']],
+      'tokenizer.ggml.tokens': [
+        ...metadata['tokenizer.ggml.tokens'],
+        ...chain.slice(1),
+        'c'.repeat(40_000),
+      ],
+      'tokenizer.ggml.merges': [
+        ...chain.slice(0, -1).map((half) => `${half} ${half}`),
+        ...metadata['tokenizer.ggml.merges'],
+      ],
     },
     'long',
   );
@@ -103,7 +154,9 @@ test('thousands of special tokens, alike and within each other', async () => {
     `${long('\n')}x${long('\n')}`,
   ];
   for (const text of texts) {
-    const tokens = quick(`encode ${JSON.stringify(text.slice(0, 10))}`, () => tokenizer.encode(text));
+    const tokens = quick(`encode ${JSON.stringify(text.slice(0, 10))}`, () =>
+      tokenizer.encode(text),
+    );
     assert.is(tokenizer.decode(tokens, true), text);
     quick('boundary', () => tokenizer.encodeFrom(text, tokenizer.boundary(text, text.length)));
   }
@@ -126,7 +179,10 @@ test('lines of more than 130,000 tokens', async () => {
 test('a boundary is near, and is found in time that does not grow with the text before it', async () => {
   for (const file of FILES) {
     const tokenizer = createTokenizer(await metadataOf(file), file);
-    const text = 'Mia: The tower is 55 metres high, I know.\n今天天气很好，我们去公园。\n\n<|user|> Tell me!\r\n'.repeat(20_000);
+    const text =
+      'Mia: The tower is 55 metres high, I know.\n今天天气很好，我们去公园。\n\n<|user|> Tell me!\r\n'.repeat(
+        20_000,
+      );
     let back = 0;
     quick('2,000 boundaries', () => {
       for (let i = 0; i < 2000; i++) {

@@ -1,5 +1,5 @@
-// Texts to try tokenizers with, made from seeds: test/fixtures/tokenizers/llama-cpp.json holds what llama.cpp makes of them, so a change
-// here needs new fixtures (scripts/tokenizer-fixtures.mjs).
+// Texts to try tokenizers with, made from seeds: test/fixtures/tokenizers/llama-cpp.json holds what
+// llama.cpp makes of them, so a change here needs new fixtures (scripts/tokenizer-fixtures.mjs).
 import { createRandom } from '../../src/math/rng.ts';
 
 const WORDS = (
@@ -8,7 +8,29 @@ const WORDS = (
   'him into time has look two more write go see number no way could people my than first water been call who oil its now find long down day ' +
   'did get come made may part Hello WORLD iPhone McDonald camelCase snake_case naïve café Übergröße straße Ærøskøbing İstanbul ﬁne ſharp'
 ).split(' ');
-const SUFFIXES = ["'s", "'S", "'t", "'T", "'re", "'RE", "'rE", "'ve", "'VE", "'m", "'M", "'ll", "'LL", "'d", "'D", '’s', "'x", "''", "'ſ", "'l", "'r"];
+const SUFFIXES = [
+  "'s",
+  "'S",
+  "'t",
+  "'T",
+  "'re",
+  "'RE",
+  "'rE",
+  "'ve",
+  "'VE",
+  "'m",
+  "'M",
+  "'ll",
+  "'LL",
+  "'d",
+  "'D",
+  '’s',
+  "'x",
+  "''",
+  "'ſ",
+  "'l",
+  "'r",
+];
 const SCRIPTS = [
   '今天天气很好',
   '東京に行きました',
@@ -31,9 +53,38 @@ const SCRIPTS = [
   'ǅǈ',
   'ʰʲ',
 ];
-const MARKS = ['\u0301', '\u0308', '\u0e49', '\u093e', '\u20dd', '\ufe0f', '\u200d', '\u200c', '\u00ad', '\u2060'];
+const MARKS = [
+  '\u0301',
+  '\u0308',
+  '\u0e49',
+  '\u093e',
+  '\u20dd',
+  '\ufe0f',
+  '\u200d',
+  '\u200c',
+  '\u00ad',
+  '\u2060',
+];
 const EMOJI = ['😀', '👩‍👩‍👧‍👦', '🇩🇪', '👍🏽', '❤️', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '☃', '🫠'];
-const NUMBERS = ['0', '7', '42', '123', '1234', '1234567', '3.14159', '1,000,000', '0x1F', '1e-9', '２０２４', '½', '²', 'Ⅷ', '٣٤٥', '𝟏𝟐', '①'];
+const NUMBERS = [
+  '0',
+  '7',
+  '42',
+  '123',
+  '1234',
+  '1234567',
+  '3.14159',
+  '1,000,000',
+  '0x1F',
+  '1e-9',
+  '２０２４',
+  '½',
+  '²',
+  'Ⅷ',
+  '٣٤٥',
+  '𝟏𝟐',
+  '①',
+];
 const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'.split('');
 const SIGNS = [
   '...',
@@ -64,9 +115,54 @@ const SIGNS = [
   '≠',
   '™',
 ];
-const SPACES = [' ', ' ', ' ', '  ', '   ', '\t', '\n', '\n\n', '\r\n', '\r\n\r\n', '\n \n', ' \n', '\n  ', '\t\t', '\v', '\f', '\r', '\n\n\n\n'];
-const RARE_SPACES = ['\u00a0', '\u0085', '\u2028', '\u2029', '\u3000', '\u2003', '\u202f', '\u1680', '\ufeff', '\u200b', '\u180e', '\u205f', '        '];
-const CONTROLS = ['\u0000', '\u0001', '\u001b', '\u007f', '\u0080', '\u0378', '\ue000', '\uffff', '\ufffd', '\u{10ffff}', '\u{e0001}'];
+const SPACES = [
+  ' ',
+  ' ',
+  ' ',
+  '  ',
+  '   ',
+  '\t',
+  '\n',
+  '\n\n',
+  '\r\n',
+  '\r\n\r\n',
+  '\n \n',
+  ' \n',
+  '\n  ',
+  '\t\t',
+  '\v',
+  '\f',
+  '\r',
+  '\n\n\n\n',
+];
+const RARE_SPACES = [
+  '\u00a0',
+  '\u0085',
+  '\u2028',
+  '\u2029',
+  '\u3000',
+  '\u2003',
+  '\u202f',
+  '\u1680',
+  '\ufeff',
+  '\u200b',
+  '\u180e',
+  '\u205f',
+  '        ',
+];
+const CONTROLS = [
+  '\u0000',
+  '\u0001',
+  '\u001b',
+  '\u007f',
+  '\u0080',
+  '\u0378',
+  '\ue000',
+  '\uffff',
+  '\ufffd',
+  '\u{10ffff}',
+  '\u{e0001}',
+];
 const CODE = [
   'for (let i = 0; i < n; i++) {\n\treturn a[i];\n}\n',
   'def f(x):\n    """doc"""\n    return x ** 2\n',
@@ -127,7 +223,8 @@ export function textOf(seed: number, specials: readonly string[]): string {
       if (list === WORDS && below(3) > 0) text += ' ';
     } else if (kind < TOTAL + 3) {
       const [first, last] = pick(RANGES);
-      for (let n = 1 + below(4); n > 0; n--) text += String.fromCodePoint(first + below(last - first + 1));
+      for (let n = 1 + below(4); n > 0; n--)
+        text += String.fromCodePoint(first + below(last - first + 1));
     } else if (kind < TOTAL + 4) {
       text += pick([...PUNCTUATION, ...SPACES, 'a', '7', 'é']).repeat(1 + below(70));
     } else if (specials.length > 0) {
@@ -150,11 +247,13 @@ export function hashTokens(tokens: readonly number[], before = 0x811c9dc5): numb
 }
 
 /**
- * A vocabulary that shows where words end: all bytes, and all pairs of bytes that occur, joined in some order. A pair across two words
- * would give another token.
+ * A vocabulary that shows where words end: all bytes, and all pairs of bytes that occur, joined in
+ * some order. A pair across two words would give another token.
  */
 export function pairsMetadata(pre: string): Record<string, string | string[]> {
-  const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => byte < 0xf5 && byte !== 0xc0 && byte !== 0xc1);
+  const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter(
+    (byte) => byte < 0xf5 && byte !== 0xc0 && byte !== 0xc1,
+  );
   const pairs = bytes.flatMap((a) => bytes.map((b) => [a, b] as const));
   const random = createRandom(1);
   for (let i = pairs.length - 1; i > 0; i--) {
@@ -162,9 +261,10 @@ export function pairsMetadata(pre: string): Record<string, string | string[]> {
     [pairs[i], pairs[j]] = [pairs[j], pairs[i]];
   }
   let extra = 0;
-  const units = Array.from({ length: 256 }, (_, b) => (b > 0x20 && b < 0x7f) || (b > 0xa0 && b !== 0xad)).map((seen, b) =>
-    String.fromCharCode(seen ? b : 0x100 + extra++),
-  );
+  const units = Array.from(
+    { length: 256 },
+    (_, b) => (b > 0x20 && b < 0x7f) || (b > 0xa0 && b !== 0xad),
+  ).map((seen, b) => String.fromCharCode(seen ? b : 0x100 + extra++));
   return {
     'tokenizer.ggml.model': 'gpt2',
     ...(pre === '' ? {} : { 'tokenizer.ggml.pre': pre }),
@@ -173,12 +273,17 @@ export function pairsMetadata(pre: string): Record<string, string | string[]> {
   };
 }
 
-/** Files whose tokens the fixtures hold, by their path below the root: one of each tokenizer there is. */
+/**
+ * Files whose tokens the fixtures hold, by their path below the root: one of each tokenizer there
+ * is.
+ */
 export const tokenizerFiles = [
   'test/fixtures/llama-f32.gguf',
   'test/fixtures/llama-f16.gguf',
   'models/recollect-tiny.gguf',
-  ...['gpt-2', 'llama-bpe', 'qwen2', 'smollm', 'spm', 'spm-noprefix'].map((name) => `test/fixtures/tokenizers/${name}.gguf`),
+  ...['gpt-2', 'llama-bpe', 'qwen2', 'smollm', 'spm', 'spm-noprefix'].map(
+    (name) => `test/fixtures/tokenizers/${name}.gguf`,
+  ),
 ];
 /** A pre-tokenizer of each kind, with the vocabulary of pairs. */
 export const tokenizerKinds = [

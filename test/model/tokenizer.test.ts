@@ -1,11 +1,14 @@
-// Tokens exactly as llama.cpp makes them (test/fixtures/tokenizers/tokens.json), for each kind of tokenizer that we read.
+// Tokens exactly as llama.cpp makes them (test/fixtures/tokenizers/tokens.json), for each kind of
+// tokenizer that we read.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadModel } from '../../src/engine/model.ts';
 import { fixture, readJson } from '../fixtures.ts';
 import { smallLlama, writeGguf } from '../gguf-writer.ts';
 
-const expected = readJson<Record<string, { text: string; tokens: number[] }[]>>(fixture('tokenizers/tokens.json'));
+const expected = readJson<Record<string, { text: string; tokens: number[] }[]>>(
+  fixture('tokenizers/tokens.json'),
+);
 const test = suite('tokenizer');
 
 for (const [name, cases] of Object.entries(expected)) {

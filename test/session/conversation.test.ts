@@ -1,5 +1,13 @@
 // What a user holds: adding, asking, memory, aborts, errors. Real model, real answers.
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -19,19 +27,26 @@ const test = suite('conversation');
 const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
 const [dialogue] = dialogues;
 const lines = dialogue.turns.map((t) => t.line);
-const rex = "Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n";
+const rex =
+  "Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n";
 /** Enough episodes and medoids that every segment is covered (models/README.md). */
 const thorough = { count: 8, medoids: 8, segmentTurns: 8 };
 const question = "What is Ana's dog called?";
 
-const withConversation = async (options: ConversationOptions, work: (c: Conversation) => Promise<void>) => {
+const withConversation = async (
+  options: ConversationOptions,
+  work: (c: Conversation) => Promise<void>,
+) => {
   const model = await tinyModel();
   const before = model.backend.arena.usedBytes;
   {
     await using conversation = openConversation(model, options);
     await work(conversation);
     const { promisedBytes, peakBytes, promisedCacheBytes, peakCacheBytes } = conversation.memory;
-    assert.ok(peakBytes <= promisedBytes && peakCacheBytes <= promisedCacheBytes, JSON.stringify(conversation.memory));
+    assert.ok(
+      peakBytes <= promisedBytes && peakCacheBytes <= promisedCacheBytes,
+      JSON.stringify(conversation.memory),
+    );
   }
   assert.is(model.backend.arena.usedBytes, before, 'everything was freed');
 };
@@ -53,7 +68,8 @@ test('it answers about the beginning of a conversation eight times its budget', 
   await withConversation({ budget: 265, policy: 'epicache', episodes: thorough }, async (c) => {
     await c.add(lines);
     let right = 0;
-    for (const q of dialogue.questions.slice(0, count)) right += (await c.ask(q.question, { keep: false }).text()).trim() === q.answer ? 1 : 0;
+    for (const q of dialogue.questions.slice(0, count))
+      right += (await c.ask(q.question, { keep: false }).text()).trim() === q.answer ? 1 : 0;
     assert.ok(right >= 0.8 * count, `${right} of ${count}`);
     assert.ok(c.statistics.episodes! > 1);
   });
@@ -63,9 +79,19 @@ test('every policy keeps to what it promised, in bytes that the user named, at p
   for (const { name } of policies.filter((p) => p.evicts)) {
     for (const heads of ['uniform', 'adaptive'] as const) {
       await withConversation(
-        { budget: '4MB', policy: name, heads, blockSize: 64, promptTokens: name === 'epicache' ? 256 : undefined, episodes: { count: 2 } },
+        {
+          budget: '4MB',
+          policy: name,
+          heads,
+          blockSize: 64,
+          promptTokens: name === 'epicache' ? 256 : undefined,
+          episodes: { count: 2 },
+        },
         async (c) => {
-          assert.ok(c.memory.promisedBytes <= 4 * 2 ** 20 && c.memory.promisedBytes > 3.9 * 2 ** 20, String(c.memory.promisedBytes));
+          assert.ok(
+            c.memory.promisedBytes <= 4 * 2 ** 20 && c.memory.promisedBytes > 3.9 * 2 ** 20,
+            String(c.memory.promisedBytes),
+          );
           await c.add(lines.slice(0, 120));
           await c.ask(question, { maxTokens: 150 }).text();
           assert.ok(c.statistics.tokens > 1000);
@@ -90,26 +116,40 @@ test('questions asked with keep: false leave no trace; kept ones do', async () =
 
 test('a conversation grows: adding and asking in turns, with and without episodes', async () => {
   for (const policy of ['keydiff', 'epicache'] as const) {
-    await withConversation({ budget: 300, policy, blockSize: 128, episodes: thorough }, async (c) => {
-      for (let i = 0; i < 4; i++) {
-        await c.add(lines.slice(40 * i, 40 * (i + 1)));
-        await c.ask(dialogue.questions[i].question).text();
-      }
-      await c.add(rex);
-      assert.is((await c.ask(question).text()).trim(), 'Rex', policy);
-    });
+    await withConversation(
+      { budget: 300, policy, blockSize: 128, episodes: thorough },
+      async (c) => {
+        for (let i = 0; i < 4; i++) {
+          await c.add(lines.slice(40 * i, 40 * (i + 1)));
+          await c.ask(dialogue.questions[i].question).text();
+        }
+        await c.add(rex);
+        assert.is((await c.ask(question).text()).trim(), 'Rex', policy);
+      },
+    );
   }
 });
 
 test('rows of few bits: the same bytes hold more of them, and they answer', async () => {
   const kept: number[] = [];
-  for (const cacheType of ['f32', 'f16', 'int8', 'int4', 'int3', 'kivi-int4', 'kivi-mixed2.5'] as const) {
-    await withConversation({ budget: '3.2MB', policy: 'keydiff', cacheType, blockSize: 64 }, async (c) => {
-      kept.push(c.statistics.budgetRows);
-      await c.add(rex);
-      await c.add(lines);
-      assert.is((await c.ask(question).text()).trim(), 'Rex', cacheType);
-    });
+  for (const cacheType of [
+    'f32',
+    'f16',
+    'int8',
+    'int4',
+    'int3',
+    'kivi-int4',
+    'kivi-mixed2.5',
+  ] as const) {
+    await withConversation(
+      { budget: '3.2MB', policy: 'keydiff', cacheType, blockSize: 64 },
+      async (c) => {
+        kept.push(c.statistics.budgetRows);
+        await c.add(rex);
+        await c.add(lines);
+        assert.is((await c.ask(question).text()).trim(), 'Rex', cacheType);
+      },
+    );
   }
   const more = kept.map((rows) => rows / kept[0]);
   const rotated = more.slice(0, 5);
@@ -123,44 +163,53 @@ test('rows of few bits: the same bytes hold more of them, and they answer', asyn
     String(more),
   );
   for (const policy of ['epicache', 'h2o', 'defensivekv', 'expected-attention'] as const) {
-    await withConversation({ budget: 265, policy, cacheType: 'int4', episodes: thorough, blockSize: 128 }, async (c) => {
-      await c.add([...lines, rex]);
-      assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex', policy);
-    });
+    await withConversation(
+      { budget: 265, policy, cacheType: 'int4', episodes: thorough, blockSize: 128 },
+      async (c) => {
+        await c.add([...lines, rex]);
+        assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex', policy);
+      },
+    );
   }
 });
 
 test('episodes follow a conversation that grows: segments join, caches catch up, clusters are made anew when it has outgrown them', async () => {
-  await withConversation({ budget: 200, policy: 'epicache', blockSize: 128, episodes: thorough }, async (c) => {
-    await c.add(rex);
-    await c.add(lines.slice(0, 160));
-    await c.ask(question, { keep: false }).text();
-    const { clusterings, segments } = c.episodes;
-    assert.is(clusterings, 1);
-    const before = segments.length;
-    await c.add(lines.slice(160, 200));
-    assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex');
-    assert.is(c.episodes.clusterings, 1, 'what was added joined');
-    assert.ok(c.episodes.segments.length >= before + 4);
-    const members = c.episodes.episodes.flatMap((e) => e.segments).sort((a, b) => a - b);
-    assert.equal(members, [...members.keys()], 'every segment belongs to one episode');
-    assert.is(members.length, c.episodes.segments.length);
-    for (let i = 0; i < 3; i++) await c.add(dialogues[1].turns.map((t) => t.line));
-    await c.ask(question, { keep: false }).text();
-    assert.is(c.episodes.clusterings, 2, 'three times as long');
-  });
+  await withConversation(
+    { budget: 200, policy: 'epicache', blockSize: 128, episodes: thorough },
+    async (c) => {
+      await c.add(rex);
+      await c.add(lines.slice(0, 160));
+      await c.ask(question, { keep: false }).text();
+      const { clusterings, segments } = c.episodes;
+      assert.is(clusterings, 1);
+      const before = segments.length;
+      await c.add(lines.slice(160, 200));
+      assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex');
+      assert.is(c.episodes.clusterings, 1, 'what was added joined');
+      assert.ok(c.episodes.segments.length >= before + 4);
+      const members = c.episodes.episodes.flatMap((e) => e.segments).sort((a, b) => a - b);
+      assert.equal(members, [...members.keys()], 'every segment belongs to one episode');
+      assert.is(members.length, c.episodes.segments.length);
+      for (let i = 0; i < 3; i++) await c.add(dialogues[1].turns.map((t) => t.line));
+      await c.ask(question, { keep: false }).text();
+      assert.is(c.episodes.clusterings, 2, 'three times as long');
+    },
+  );
 });
 
 test('a question is answered from two episodes, or from one, in the same bytes of cache', async () => {
   for (const answerFrom of [1, 2] as const) {
-    await withConversation({ budget: 200, policy: 'epicache', blockSize: 128, episodes: { ...thorough, answerFrom } }, async (c) => {
-      await c.add([rex, ...lines]);
-      for (const keep of [false, true]) {
-        assert.is((await c.ask(question, { keep }).text()).trim(), 'Rex');
-        assert.is(c.statistics.answeredFrom.length, answerFrom);
-      }
-      assert.ok(c.memory.cacheBytes <= c.memory.promisedCacheBytes);
-    });
+    await withConversation(
+      { budget: 200, policy: 'epicache', blockSize: 128, episodes: { ...thorough, answerFrom } },
+      async (c) => {
+        await c.add([rex, ...lines]);
+        for (const keep of [false, true]) {
+          assert.is((await c.ask(question, { keep }).text()).trim(), 'Rex');
+          assert.is(c.statistics.answeredFrom.length, answerFrom);
+        }
+        assert.ok(c.memory.cacheBytes <= c.memory.promisedCacheBytes);
+      },
+    );
   }
   await withConversation({ budget: 200, policy: 'epicache', episodes: 'auto' }, async (c) => {
     await c.add([rex, ...lines]);
@@ -172,59 +221,71 @@ test('a question is answered from two episodes, or from one, in the same bytes o
 test('recall: what was evicted answers again, in no more bytes, and leaves nothing behind', async () => {
   const promised: number[] = [];
   for (const recall of [0, 64]) {
-    await withConversation({ budget: 128, policy: 'streaming-llm', recall, blockSize: 128 }, async (c) => {
-      promised.push(c.memory.promisedCacheBytes);
-      await c.add(rex);
-      await c.add(lines);
-      await c.flush();
-      const { tokens } = c.statistics;
-      const answers = [await c.ask(question, { keep: false }).text(), await c.ask(question, { keep: false }).text()].map((a) => a.trim());
-      assert.is(answers[0] === 'Rex', recall > 0, answers[0]);
-      assert.is(answers[1], answers[0]);
-      assert.is(c.statistics.tokens, tokens);
-      assert.is(c.statistics.recalledTokens > 0, recall > 0);
-      assert.ok(c.statistics.recalledTokens <= recall);
-      // kept, question and reply count once and what was recalled does not
-      await c.ask(question).text();
-      const turn = c.statistics.tokens - tokens;
-      assert.ok(turn > 8 && turn < 24, String(turn));
-      for (const q of dialogue.questions.slice(0, 12)) await c.ask(q.question).text();
-      assert.is((await c.ask(question).text()).trim() === 'Rex', recall > 0);
-    });
+    await withConversation(
+      { budget: 128, policy: 'streaming-llm', recall, blockSize: 128 },
+      async (c) => {
+        promised.push(c.memory.promisedCacheBytes);
+        await c.add(rex);
+        await c.add(lines);
+        await c.flush();
+        const { tokens } = c.statistics;
+        const answers = [
+          await c.ask(question, { keep: false }).text(),
+          await c.ask(question, { keep: false }).text(),
+        ].map((a) => a.trim());
+        assert.is(answers[0] === 'Rex', recall > 0, answers[0]);
+        assert.is(answers[1], answers[0]);
+        assert.is(c.statistics.tokens, tokens);
+        assert.is(c.statistics.recalledTokens > 0, recall > 0);
+        assert.ok(c.statistics.recalledTokens <= recall);
+        // kept, question and reply count once and what was recalled does not
+        await c.ask(question).text();
+        const turn = c.statistics.tokens - tokens;
+        assert.ok(turn > 8 && turn < 24, String(turn));
+        for (const q of dialogue.questions.slice(0, 12)) await c.ask(q.question).text();
+        assert.is((await c.ask(question).text()).trim() === 'Rex', recall > 0);
+      },
+    );
   }
   assert.is(promised[1], promised[0]);
 });
 
 test('recall works with every policy that evicts, and takes at most half of the budget', async () => {
   for (const policy of policies.filter((p) => p.evicts).map((p) => p.name)) {
-    await withConversation({ budget: 120, policy, recall: 1000, blockSize: 128, episodes: { count: 2 } }, async (c) => {
-      assert.is(c.statistics.recallRows, 60);
-      await c.add(rex);
-      await c.add(lines);
-      assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex', policy);
-    });
+    await withConversation(
+      { budget: 120, policy, recall: 1000, blockSize: 128, episodes: { count: 2 } },
+      async (c) => {
+        assert.is(c.statistics.recallRows, 60);
+        await c.add(rex);
+        await c.add(lines);
+        assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex', policy);
+      },
+    );
   }
 });
 
 test('a reply that outgrows its room goes on without what was recalled', async () => {
-  await withConversation({ budget: 128, policy: 'keydiff', recall: 64, blockSize: 64 }, async (c) => {
-    await c.add(rex);
-    await c.add(lines);
-    await c.flush();
-    // drawn at random, few replies end by themselves
-    let [reason, said] = ['', 0];
-    for (let seed = 0; reason !== 'length' && seed < 20; seed++) {
-      const { tokens } = c.statistics;
-      const reply = c.ask(question, { maxTokens: 300, temperature: 20, seed });
-      await reply.text();
-      reason = reply.finishReason!;
-      said = c.statistics.tokens - tokens;
-    }
-    assert.is(reason, 'length');
-    assert.ok(said > 300, String(said));
-    assert.is(c.statistics.recalledTokens, 0);
-    assert.is((await c.ask(question).text()).trim(), 'Rex');
-  });
+  await withConversation(
+    { budget: 128, policy: 'keydiff', recall: 64, blockSize: 64 },
+    async (c) => {
+      await c.add(rex);
+      await c.add(lines);
+      await c.flush();
+      // drawn at random, few replies end by themselves
+      let [reason, said] = ['', 0];
+      for (let seed = 0; reason !== 'length' && seed < 20; seed++) {
+        const { tokens } = c.statistics;
+        const reply = c.ask(question, { maxTokens: 300, temperature: 20, seed });
+        await reply.text();
+        reason = reply.finishReason!;
+        said = c.statistics.tokens - tokens;
+      }
+      assert.is(reason, 'length');
+      assert.ok(said > 300, String(said));
+      assert.is(c.statistics.recalledTokens, 0);
+      assert.is((await c.ask(question).text()).trim(), 'Rex');
+    },
+  );
 });
 
 test('messages go through the chat template', async () => {
@@ -247,7 +308,8 @@ test('an aborted reply rejects with the reason, and the conversation is as it wa
     const abort = new AbortController();
     await rejects(
       (async () => {
-        for await (const _ of c.ask('Hi?', { signal: abort.signal, temperature: 3 })) abort.abort(reason);
+        for await (const _ of c.ask('Hi?', { signal: abort.signal, temperature: 3 }))
+          abort.abort(reason);
       })(),
       'Error',
       /enough/,
@@ -266,21 +328,31 @@ test('an aborted reply rejects with the reason, and the conversation is as it wa
 
 test('an abort between blocks loses nothing: what was not forwarded waits, and is answered about', async () => {
   for (const recall of [0, 64]) {
-    await withConversation({ budget: 265, policy: 'keydiff', blockSize: 128, recall }, async (c) => {
-      const abort = new AbortController();
-      await rejects(
-        c.add([...lines, rex], { signal: abort.signal, onProgress: ({ doneTokens }) => void (doneTokens >= 256 && abort.abort()) }),
-        'AbortError',
-        /./,
-      );
-      const tokens = c.statistics.tokens;
-      assert.ok(tokens > 2000, String(tokens));
-      const again = new AbortController();
-      await rejects(c.ask(question, { signal: again.signal, onProgress: () => again.abort() }).text(), 'AbortError', /./);
-      assert.is(c.statistics.tokens, tokens);
-      assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex');
-      assert.is(c.statistics.tokens, tokens);
-    });
+    await withConversation(
+      { budget: 265, policy: 'keydiff', blockSize: 128, recall },
+      async (c) => {
+        const abort = new AbortController();
+        await rejects(
+          c.add([...lines, rex], {
+            signal: abort.signal,
+            onProgress: ({ doneTokens }) => void (doneTokens >= 256 && abort.abort()),
+          }),
+          'AbortError',
+          /./,
+        );
+        const tokens = c.statistics.tokens;
+        assert.ok(tokens > 2000, String(tokens));
+        const again = new AbortController();
+        await rejects(
+          c.ask(question, { signal: again.signal, onProgress: () => again.abort() }).text(),
+          'AbortError',
+          /./,
+        );
+        assert.is(c.statistics.tokens, tokens);
+        assert.is((await c.ask(question, { keep: false }).text()).trim(), 'Rex');
+        assert.is(c.statistics.tokens, tokens);
+      },
+    );
   }
 });
 
@@ -290,7 +362,16 @@ test('an abort while episodes are being made leaves a conversation that can stil
     await c.add(rex);
     const abort = new AbortController();
     let blocks = 0;
-    await rejects(c.ask(question, { signal: abort.signal, onProgress: () => void (++blocks === 5 && abort.abort()) }).text(), 'AbortError', /./);
+    await rejects(
+      c
+        .ask(question, {
+          signal: abort.signal,
+          onProgress: () => void (++blocks === 5 && abort.abort()),
+        })
+        .text(),
+      'AbortError',
+      /./,
+    );
     assert.is((await c.ask(question).text()).trim(), 'Rex');
   });
 });
@@ -314,9 +395,21 @@ test('an embedder of the user is used, and checked', async () => {
     },
   );
   const bad: [string, (texts: readonly string[]) => ArrayLike<number>[], RegExp][] = [
-    ['NaN', (texts) => texts.map((_, i) => [1, i === 3 ? Number.NaN : 0]), /vector 3 has NaN at place 1: return finite numbers/],
-    ['too few', (texts) => texts.slice(1).map(() => [1]), /vectors for \d+ texts: return one vector a text/],
-    ['uneven', (texts) => texts.map((_, i) => new Array(i + 1).fill(1)), /vector 1 has 2 numbers, the first had 1/],
+    [
+      'NaN',
+      (texts) => texts.map((_, i) => [1, i === 3 ? Number.NaN : 0]),
+      /vector 3 has NaN at place 1: return finite numbers/,
+    ],
+    [
+      'too few',
+      (texts) => texts.slice(1).map(() => [1]),
+      /vectors for \d+ texts: return one vector a text/,
+    ],
+    [
+      'uneven',
+      (texts) => texts.map((_, i) => new Array(i + 1).fill(1)),
+      /vector 1 has 2 numbers, the first had 1/,
+    ],
     ['nothing', () => undefined as never, /undefined for \d+ texts/],
   ];
   for (const [name, embedder, pattern] of bad) {
@@ -331,11 +424,14 @@ test('an embedder of the user is used, and checked', async () => {
 });
 
 test('the model embeds too', async () => {
-  await withConversation({ budget: 265, policy: 'epicache', episodes: { count: 4, embedder: 'model' } }, async (c) => {
-    await c.add(lines.slice(0, 150));
-    await c.add(rex);
-    assert.is((await c.ask(question).text()).trim(), 'Rex');
-  });
+  await withConversation(
+    { budget: 265, policy: 'epicache', episodes: { count: 4, embedder: 'model' } },
+    async (c) => {
+      await c.add(lines.slice(0, 150));
+      await c.add(rex);
+      assert.is((await c.ask(question).text()).trim(), 'Rex');
+    },
+  );
 });
 
 test('episodes on disk: the same answers, no bytes in memory, files gone afterwards', async () => {
@@ -343,15 +439,19 @@ test('episodes on disk: the same answers, no bytes in memory, files gone afterwa
   try {
     const answers: string[][] = [];
     for (const store of [undefined, join(folder, 'new', 'folder')]) {
-      await withConversation({ budget: 200, policy: 'epicache', episodes: { count: 3, store } }, async (c) => {
-        await c.add(lines);
-        await c.flush();
-        const given: string[] = [];
-        for (const q of dialogue.questions.slice(0, 6)) given.push(await c.ask(q.question, { keep: false }).text());
-        answers.push(given);
-        assert.is(c.memory.storedBytes > 0, store === undefined);
-        if (store) assert.is(readdirSync(store).length, 3);
-      });
+      await withConversation(
+        { budget: 200, policy: 'epicache', episodes: { count: 3, store } },
+        async (c) => {
+          await c.add(lines);
+          await c.flush();
+          const given: string[] = [];
+          for (const q of dialogue.questions.slice(0, 6))
+            given.push(await c.ask(q.question, { keep: false }).text());
+          answers.push(given);
+          assert.is(c.memory.storedBytes > 0, store === undefined);
+          if (store) assert.is(readdirSync(store).length, 3);
+        },
+      );
       if (store) assert.equal(readdirSync(store), []);
     }
     assert.equal(answers[1], answers[0]);
@@ -365,10 +465,17 @@ test('a store that cannot be written says so', async () => {
   const file = join(folder, 'file');
   writeFileSync(file, '');
   try {
-    await withConversation({ budget: 200, policy: 'epicache', episodes: { count: 2, store: join(file, 'below') } }, async (c) => {
-      await c.add(lines);
-      await rejects(c.ask(question).text(), 'StoreError', /cannot be stored as .*choose a folder that can be written/);
-    });
+    await withConversation(
+      { budget: 200, policy: 'epicache', episodes: { count: 2, store: join(file, 'below') } },
+      async (c) => {
+        await c.add(lines);
+        await rejects(
+          c.ask(question).text(),
+          'StoreError',
+          /cannot be stored as .*choose a folder that can be written/,
+        );
+      },
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -393,22 +500,25 @@ test('stored episodes that are damaged, cut, swapped or deleted are made again',
   ];
   const asked = dialogue.questions.slice(0, 3);
   try {
-    await withConversation({ budget: 200, policy: 'epicache', episodes: { count: 2, store: folder } }, async (c) => {
-      await c.add(lines.slice(0, 60));
-      await c.flush();
-      const answers = async () => {
-        const out: string[] = [];
-        for (const q of asked) out.push(await c.ask(q.question, { keep: false }).text());
-        return out;
-      };
-      const right = await answers();
-      for (const [i, damage] of damages.entries()) {
-        damage(readdirSync(folder).map((name) => join(folder, name)));
-        const before = c.statistics.episodesRemade;
-        assert.equal(await answers(), right, `damage ${i}`);
-        assert.ok(c.statistics.episodesRemade > before, `damage ${i}`);
-      }
-    });
+    await withConversation(
+      { budget: 200, policy: 'epicache', episodes: { count: 2, store: folder } },
+      async (c) => {
+        await c.add(lines.slice(0, 60));
+        await c.flush();
+        const answers = async () => {
+          const out: string[] = [];
+          for (const q of asked) out.push(await c.ask(q.question, { keep: false }).text());
+          return out;
+        };
+        const right = await answers();
+        for (const [i, damage] of damages.entries()) {
+          damage(readdirSync(folder).map((name) => join(folder, name)));
+          const before = c.statistics.episodesRemade;
+          assert.equal(await answers(), right, `damage ${i}`);
+          assert.ok(c.statistics.episodesRemade > before, `damage ${i}`);
+        }
+      },
+    );
     assert.equal(readdirSync(folder), []);
   } finally {
     rmSync(folder, { recursive: true });
@@ -429,13 +539,16 @@ test("a policy of one's own in a few lines", async () => {
       return { address: view.out, counts: view.heads.map((h) => h.length) };
     },
   });
-  await withConversation({ budget: 100, policy: everySecond, blockSize: 64, sinks: 0 }, async (c) => {
-    const kept: number[][] = [];
-    c.onKept = (_, heads) => kept.push([...heads[0]]);
-    await c.add(lines.slice(0, 60));
-    await c.flush();
-    assert.ok(kept.at(-1)!.every((t) => t % 2 === 0));
-  });
+  await withConversation(
+    { budget: 100, policy: everySecond, blockSize: 64, sinks: 0 },
+    async (c) => {
+      const kept: number[][] = [];
+      c.onKept = (_, heads) => kept.push([...heads[0]]);
+      await c.add(lines.slice(0, 60));
+      await c.flush();
+      assert.ok(kept.at(-1)!.every((t) => t % 2 === 0));
+    },
+  );
 });
 
 test('budgets that are too small say the smallest that works', async () => {
@@ -489,7 +602,11 @@ test('nothing to add, nothing said, nothing asked, too much asked, too much at o
     await rejects(c.ask(' ').text(), 'OptionError', /question is empty/);
     await rejects(c.ask(question, { maxTokens: 0 }).text(), 'OptionError', /maxTokens is 0/);
     await c.add(rex);
-    await rejects(c.ask('dog '.repeat(200)).text(), 'ContextError', /tokens, a block holds 64: shorten it/);
+    await rejects(
+      c.ask('dog '.repeat(200)).text(),
+      'ContextError',
+      /tokens, a block holds 64: shorten it/,
+    );
     const asking = c.ask(question).text();
     await rejects(c.add('x', { queue: false }), 'OptionError', /busy/);
     await asking;
@@ -520,9 +637,16 @@ test('layer sensitivities are computed once, kept beside the model, and shared b
     assert.is(first.stored, join(folder, 'm.gguf.profile.json'));
     assert.is(first.profile.similarity.length, 4);
     // the first layer's keys come from embeddings alone: attention cannot change them
-    assert.ok(first.profile.similarity[0] > 0.999999 && first.profile.similarity.slice(1).every((s) => s > 0 && s < 1));
+    assert.ok(
+      first.profile.similarity[0] > 0.999999 &&
+        first.profile.similarity.slice(1).every((s) => s > 0 && s < 1),
+    );
     assert.equal((await profileOf(model, 'short')).profile, first.profile);
-    using c = openConversation(model, { budget: 100, layers: 'sensitivity', sensitivity: first.profile.similarity });
+    using c = openConversation(model, {
+      budget: 100,
+      layers: 'sensitivity',
+      sensitivity: first.profile.similarity,
+    });
     assert.is(
       c.plan.layerRows.reduce((a, b) => a + b, 0),
       400,

@@ -1,4 +1,5 @@
-// A conversation's options: whatever is passed, it is taken for what it is or refused with an error of ours, and nothing stays reserved.
+// A conversation's options: whatever is passed, it is taken for what it is or refused with an error
+// of ours, and nothing stays reserved.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadModel, type Model } from '../../src/engine/model.ts';
@@ -10,7 +11,8 @@ import { tinyModel } from '../fixtures.ts';
 import { type MetadataValue, smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 
 const test = suite('options');
-const read = async (options: unknown, model?: Model) => readOptions(options as ConversationOptions, model ?? (await tinyModel()));
+const read = async (options: unknown, model?: Model) =>
+  readOptions(options as ConversationOptions, model ?? (await tinyModel()));
 const refused = async (options: unknown, pattern: RegExp) => {
   const model = await tinyModel();
   assert.throws(
@@ -91,14 +93,34 @@ test('any value in any place is taken or refused, never a foreign error', async 
   const before = model.backend.arena.usedBytes;
   const places: ((value: unknown) => unknown)[] = [
     (value) => value,
-    ...Object.keys(topLevel).map((name) => (value: unknown) => ({ budget: 64, policy: name === 'promptTokens' ? 'epicache' : 'snapkv', [name]: value })),
-    ...['count', 'medoids', 'segmentTurns', 'restarts', 'embedder', 'store', 'answerFrom', 'cout'].map((name) => (value: unknown) => ({
+    ...Object.keys(topLevel).map((name) => (value: unknown) => ({
+      budget: 64,
+      policy: name === 'promptTokens' ? 'epicache' : 'snapkv',
+      [name]: value,
+    })),
+    ...[
+      'count',
+      'medoids',
+      'segmentTurns',
+      'restarts',
+      'embedder',
+      'store',
+      'answerFrom',
+      'cout',
+    ].map((name) => (value: unknown) => ({
       budget: 64,
       policy: 'epicache',
       episodes: { [name]: value },
     })),
-    ...['repeat', 'summary', 'episode', 'other'].map((name) => (value: unknown) => ({ budget: 64, policy: 'kvzip', instructions: { [name]: value } })),
-    ...['observe', 'protect', 'pool', 'score', 'name'].map((name) => (value: unknown) => ({ budget: 64, policy: { ...findPolicy('snapkv'), [name]: value } })),
+    ...['repeat', 'summary', 'episode', 'other'].map((name) => (value: unknown) => ({
+      budget: 64,
+      policy: 'kvzip',
+      instructions: { [name]: value },
+    })),
+    ...['observe', 'protect', 'pool', 'score', 'name'].map((name) => (value: unknown) => ({
+      budget: 64,
+      policy: { ...findPolicy('snapkv'), [name]: value },
+    })),
     (value) => ({ budget: 64, layers: 'sensitivity', sensitivity: [value, 1, 1, 1] }),
   ];
   for (const place of places) {
@@ -119,20 +141,47 @@ test('each kind is refused as what it is', async () => {
   await refused({ budget: 64, policy: null }, /^policy is null, expected a name/);
   await refused({ budget: 64, policy: 'snapkw' }, /no policy 'snapkw' \(did you mean snapkv\?\)/);
   await refused({ budget: 64, policy: { ...findPolicy('defensivekv'), pool: 65 } }, /pool is 65/);
-  await refused({ budget: 64, episodes: null }, /^episodes is null, expected a number, 'auto' or an object/);
+  await refused(
+    { budget: 64, episodes: null },
+    /^episodes is null, expected a number, 'auto' or an object/,
+  );
   await refused({ budget: 64, episodes: 'many' }, /^episodes is 'many'/);
-  await refused({ budget: 64, episodes: { cout: 3 } }, /^episodes: no option 'cout' \(did you mean count\?\)/);
+  await refused(
+    { budget: 64, episodes: { cout: 3 } },
+    /^episodes: no option 'cout' \(did you mean count\?\)/,
+  );
   await refused({ budget: 64, episodes: { store: 5 } }, /^episodes.store is 5, expected a text/);
   await refused({ budget: 64, episodes: { store: '' } }, /^episodes.store is empty/);
-  await refused({ budget: 64, episodes: { embedder: {} } }, /no embedder an object; there are lexical/);
+  await refused(
+    { budget: 64, episodes: { embedder: {} } },
+    /no embedder an object; there are lexical/,
+  );
   await refused({ budget: 64, instructions: null }, /^instructions: options are null/);
-  await refused({ budget: 64, instructions: { summry: 'x' } }, /^instructions: no option 'summry' \(did you mean summary\?\)/);
+  await refused(
+    { budget: 64, instructions: { summry: 'x' } },
+    /^instructions: no option 'summry' \(did you mean summary\?\)/,
+  );
   await refused({ budget: 64, instructions: { summary: 5 } }, /^instructions.summary is 5/);
   await refused({ budget: 64, sensitivity: [1, 2, Number.NaN, 4] }, /^sensitivity\[2\] is NaN/);
   await refused({ budget: 64, sensitivity: 'high' }, /^sensitivity is 'high', expected a list/);
-  for (const name of Object.keys(topLevel)) await refused({ budget: 64, policy: 'snapkv', [name]: null }, new RegExp(`^${name}.* (is|are)? ?null`));
-  for (const name of ['count', 'medoids', 'segmentTurns', 'restarts', 'embedder', 'store', 'answerFrom'])
-    await refused({ budget: 64, episodes: { [name]: null } }, new RegExp(`^episodes.*${name}.* null`));
+  for (const name of Object.keys(topLevel))
+    await refused(
+      { budget: 64, policy: 'snapkv', [name]: null },
+      new RegExp(`^${name}.* (is|are)? ?null`),
+    );
+  for (const name of [
+    'count',
+    'medoids',
+    'segmentTurns',
+    'restarts',
+    'embedder',
+    'store',
+    'answerFrom',
+  ])
+    await refused(
+      { budget: 64, episodes: { [name]: null } },
+      new RegExp(`^episodes.*${name}.* null`),
+    );
   await refused({ budget: 64, promptTokens: 0 }, /^promptTokens is 0/);
   await refused({ budget: 64, blockSize: '64' }, /^blockSize is '64', expected a whole number/);
   await refused({ budget: 64, seed: 2 ** 32 }, /^seed is 4294967296/);
@@ -161,7 +210,10 @@ test('each kind is refused as what it is', async () => {
 test('options may be inherited, frozen, without a prototype, or computed once', async () => {
   const defaults = { budget: 64, blockSize: 32 };
   assert.is((await read(Object.create(defaults))).plan.blockSize, 32);
-  assert.is((await read(Object.freeze(Object.assign(Object.create(null), defaults)))).plan.blockSize, 32);
+  assert.is(
+    (await read(Object.freeze(Object.assign(Object.create(null), defaults)))).plan.blockSize,
+    32,
+  );
   let reads = 0;
   const turning = {
     budget: 64,
@@ -171,19 +223,34 @@ test('options may be inherited, frozen, without a prototype, or computed once', 
   };
   assert.is((await read(turning)).plan.blockSize, 32);
   assert.is(reads, 1);
-  await refused(Object.create({ budget: 64, blokSize: 1 }), /no option 'blokSize' \(did you mean blockSize\?\)/);
+  await refused(
+    Object.create({ budget: 64, blokSize: 1 }),
+    /no option 'blokSize' \(did you mean blockSize\?\)/,
+  );
 });
 
 /** A model of one layer with heads of `d`. */
 function wideModel(d: number): Promise<Model> {
   const [D, heads] = [8, 2];
-  const metadata: Record<string, MetadataValue> = { 'llama.attention.key_length': d, 'llama.attention.value_length': d, 'llama.rope.dimension_count': 8 };
-  const shapes: Record<string, number[]> = { attn_q: [D, heads * d], attn_k: [D, d], attn_v: [D, d], attn_output: [heads * d, D] };
+  const metadata: Record<string, MetadataValue> = {
+    'llama.attention.key_length': d,
+    'llama.attention.value_length': d,
+    'llama.rope.dimension_count': 8,
+  };
+  const shapes: Record<string, number[]> = {
+    attn_q: [D, heads * d],
+    attn_k: [D, d],
+    attn_v: [D, d],
+    attn_output: [heads * d, D],
+  };
   const tensors = (specs: TensorSpec[]) =>
     specs.map((spec) => {
       const shape = shapes[spec.name.split('.')[2]];
       if (!shape || !spec.name.endsWith('.weight')) return spec;
-      const numbers = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(i) / 10);
+      const numbers = Float32Array.from(
+        { length: shape[0] * shape[1] },
+        (_, i) => Math.sin(i) / 10,
+      );
       return { ...spec, shape, data: new Uint8Array(numbers.buffer) };
     });
   return loadModel(writeGguf(smallLlama({ metadata, tensors })), { threads: 1 });
@@ -196,7 +263,8 @@ test('what this model’s kernels cannot do is refused when the conversation ope
   for (const policy of ['defensivekv', 'criticalkv', 'layer-defensivekv'] as const) {
     assert.throws(
       () => openConversation(wide, { ...options, policy }),
-      (e: Error) => e.name === 'OptionError' && /heads of 520 are too wide for \(at most 512\)/.test(e.message),
+      (e: Error) =>
+        e.name === 'OptionError' && /heads of 520 are too wide for \(at most 512\)/.test(e.message),
       policy,
     );
   }

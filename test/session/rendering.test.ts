@@ -1,5 +1,7 @@
-// What the model reads is what its template says: after every call the conversation's tokens are those of the template rendered at once over everything
-// that was said, and encoded at once. Templates have the published structure of their families, in words of ours; the renderings come from
+// What the model reads is what its template says: after every call the conversation's tokens are
+// those of the template rendered at once over everything that was said, and encoded at once.
+// Templates have the published structure of their families, in words of ours; the renderings come
+// from
 // @huggingface/jinja itself.
 import { Template } from '@huggingface/jinja';
 import { suite } from 'uvu';
@@ -21,7 +23,10 @@ interface Said {
 
 interface Family {
   readonly source: string;
-  /** Which messages it takes: a system message first or not at all, another one later; whether user and assistant must take turns. */
+  /**
+   * Which messages it takes: a system message first or not at all, another one later; whether user
+   * and assistant must take turns.
+   */
   readonly system?: 'never' | 'always';
   readonly strict?: boolean;
   readonly options?: Partial<ConversationOptions>;
@@ -29,13 +34,20 @@ interface Family {
 
 const turns = (open: string, close: string, reply: string, before = '') =>
   `${before}{% for m in messages %}${open}{{ m['content'] }}${close}{% endfor %}{% if add_generation_prompt %}${reply}{% endif %}`;
-const alternates = "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must take turns') }}{% endif %}";
+const alternates =
+  "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must take turns') }}{% endif %}";
 const lead =
   "{% if messages[0]['role'] == 'system' %}{% set lead = messages[0]['content'] %}{% set rest = messages[1:] %}" +
   "{% else %}{% set lead = '' %}{% set rest = messages %}{% endif %}";
 
 const families: Record<string, Family> = {
-  chatml: { source: turns("{{ '<|im_start|>' + m['role'] + '\\n' }}", "{{ '<|im_end|>\\n' }}", "{{ '<|im_start|>assistant\\n' }}") },
+  chatml: {
+    source: turns(
+      "{{ '<|im_start|>' + m['role'] + '\\n' }}",
+      "{{ '<|im_end|>\\n' }}",
+      "{{ '<|im_start|>assistant\\n' }}",
+    ),
+  },
   'chatml, CR LF': {
     source: `{% for m in messages %}\r\n{{ '<|im_start|>' + m['role'] }}\r\n{{ m['content'] }}<|im_end|>\r\n{% endfor %}\r\n{% if add_generation_prompt %}\r\n<|im_start|>assistant\r\n{% endif %}`,
   },
@@ -71,7 +83,11 @@ const families: Record<string, Family> = {
   'qwen 2.5': {
     source:
       "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{% endif %}" +
-      turns("{{ '<|im_start|>' + m['role'] + '\\n' }}", "{{ '<|im_end|>\\n' }}", "{{ '<|im_start|>assistant\\n' }}"),
+      turns(
+        "{{ '<|im_start|>' + m['role'] + '\\n' }}",
+        "{{ '<|im_end|>\\n' }}",
+        "{{ '<|im_start|>assistant\\n' }}",
+      ),
   },
   'qwen 3': {
     source:
@@ -95,7 +111,13 @@ const families: Record<string, Family> = {
       "{% if loop.first and lead %}{{ lead + '\\n\\n' }}{% endif %}{{ m['content'] | trim + '<end_of_turn>\\n' }}{% endfor %}" +
       "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}",
   },
-  phi: { source: turns("{{ '<|' + m['role'] + '|>\\n' }}", "{{ '<|end|>\\n' }}", "{{ '<|assistant|>\\n' }}") },
+  phi: {
+    source: turns(
+      "{{ '<|' + m['role'] + '|>\\n' }}",
+      "{{ '<|end|>\\n' }}",
+      "{{ '<|assistant|>\\n' }}",
+    ),
+  },
   zephyr: {
     source: `{% for m in messages %}{{ '<|' + m['role'] + '|>\\n' + m['content'] + eos_token }}\n{% if loop.last and add_generation_prompt %}{{ '<|assistant|>' }}\n{% endif %}{% endfor %}`,
   },
@@ -124,7 +146,11 @@ const families: Record<string, Family> = {
     options: { tools: [{ type: 'function', function: { name: 'look', description: 'Looks.' } }] },
     source:
       "{% if tools %}{{ '<|im_start|>system\\n# Tools' }}{% for t in tools %}{{ '\\n' + t['function']['name'] }}{% endfor %}{{ '<|im_end|>\\n' }}{% endif %}" +
-      turns("{{ '<|im_start|>' + m['role'] + '\\n' }}", "{{ '<|im_end|>\\n' }}", "{{ '<|im_start|>assistant\\n' }}"),
+      turns(
+        "{{ '<|im_start|>' + m['role'] + '\\n' }}",
+        "{{ '<|im_end|>\\n' }}",
+        "{{ '<|im_start|>assistant\\n' }}",
+      ),
   },
 };
 
@@ -144,17 +170,45 @@ const metadata = {
 };
 
 type Random = () => number;
-const whole = (random: Random, least: number, most: number) => least + Math.floor(random() * (most - least + 1));
-const words = ['the', 'he', 'Rex', '\n', '\n\n', ' ', '  ', '.', 'ünï', '\u4f60', '7', "don't", '\t', '</think>'];
-/** Text that begins and ends with a letter: what templates do with white space there, each does for itself. */
+const whole = (random: Random, least: number, most: number) =>
+  least + Math.floor(random() * (most - least + 1));
+const words = [
+  'the',
+  'he',
+  'Rex',
+  '\n',
+  '\n\n',
+  ' ',
+  '  ',
+  '.',
+  'ünï',
+  '\u4f60',
+  '7',
+  "don't",
+  '\t',
+  '</think>',
+];
+/**
+ * Text that begins and ends with a letter: what templates do with white space there, each does for
+ * itself.
+ */
 const contentOf = (random: Random) =>
   `a${Array.from({ length: whole(random, 0, 12) }, () => words[Math.floor(random() * words.length)]).join(random() < 0.5 ? ' ' : '')}z`;
 
-/** Everything said, rendered and encoded at once. Undefined where the template refuses it so far. */
-function expected(model: Model, family: Family, said: readonly Said[], reply = false): number[] | undefined {
+/**
+ * Everything said, rendered and encoded at once. Undefined where the template refuses it so far.
+ */
+function expected(
+  model: Model,
+  family: Family,
+  said: readonly Said[],
+  reply = false,
+): number[] | undefined {
   const { tokenizer } = model;
   const parts = family.source.includes("p['text']");
-  const messages = said.map((m) => (parts ? { ...m, content: [{ type: 'text', text: m.content }] } : m));
+  const messages = said.map((m) =>
+    parts ? { ...m, content: [{ type: 'text', text: m.content }] } : m,
+  );
   const names = { tools: family.options?.tools, ...family.options?.templateVariables };
   let text: string;
   try {
@@ -176,14 +230,24 @@ function expected(model: Model, family: Family, said: readonly Said[], reply = f
 async function converse(model: Model, family: Family, seed: number): Promise<void> {
   const random = createRandom(seed);
   const policy = random() < 0.5 ? 'full' : 'streaming-llm';
-  using c = openConversation(model, { budget: policy === 'full' ? 1900 : 96, blockSize: 192, policy, ...family.options });
+  using c = openConversation(model, {
+    budget: policy === 'full' ? 1900 : 96,
+    blockSize: 192,
+    policy,
+    ...family.options,
+  });
   const said: Said[] = [];
   const check = (what: string): void => {
     const whole = expected(model, family, said);
     const last = said[said.length - 1];
     // a system message alone is written with what comes next in some families
-    if (whole === undefined || last === undefined || (last.role === 'system' && family.strict)) return;
-    assert.equal(c.tokens, whole, `seed ${seed}, ${what}: ${model.tokenizer.decode(c.tokens, true)}`);
+    if (whole === undefined || last === undefined || (last.role === 'system' && family.strict))
+      return;
+    assert.equal(
+      c.tokens,
+      whole,
+      `seed ${seed}, ${what}: ${model.tokenizer.decode(c.tokens, true)}`,
+    );
   };
   const add = async (messages: readonly Said[]): Promise<void> => {
     said.push(...messages);
@@ -191,7 +255,8 @@ async function converse(model: Model, family: Family, seed: number): Promise<voi
     else for (const message of messages) await c.add(message);
     check(`${messages.length} messages`);
   };
-  if (family.system === 'always' || (family.system === undefined && random() < 0.5)) await add([{ role: 'system', content: contentOf(random) }]);
+  if (family.system === 'always' || (family.system === undefined && random() < 0.5))
+    await add([{ role: 'system', content: contentOf(random) }]);
   for (let turn = whole(random, 1, 3); turn > 0; turn--) {
     const question = { role: 'user', content: contentOf(random) };
     if (random() < 0.4) {
@@ -203,16 +268,24 @@ async function converse(model: Model, family: Family, seed: number): Promise<voi
       await c.ask(contentOf(random), { keep: false, maxTokens: 2 }).text();
       assert.equal(c.tokens, before, `seed ${seed}: a question that is not kept leaves no trace`);
     }
-    const asking = c.ask(question.content, { maxTokens: whole(random, 1, 6), temperature: 2, seed: turn });
+    const asking = c.ask(question.content, {
+      maxTokens: whole(random, 1, 6),
+      temperature: 2,
+      seed: turn,
+    });
     const pieces = asking[Symbol.asyncIterator]();
     await pieces.next();
     const asked = expected(model, family, [...said, question], true)!;
-    if (asking.finishReason === undefined) assert.equal(c.tokens.slice(0, asked.length), asked, `seed ${seed}, while asked`);
+    if (asking.finishReason === undefined)
+      assert.equal(c.tokens.slice(0, asked.length), asked, `seed ${seed}, while asked`);
     const text = await asking.text();
     said.push(question, { role: 'assistant', content: text });
     const trimmed = [...said.slice(0, -1), { role: 'assistant', content: text.trimStart() }];
     const ways = [said, trimmed].map((way) => JSON.stringify(expected(model, family, way)));
-    assert.ok(ways.includes(JSON.stringify(c.tokens)), `seed ${seed}, answered: ${JSON.stringify(model.tokenizer.decode(c.tokens, true))}`);
+    assert.ok(
+      ways.includes(JSON.stringify(c.tokens)),
+      `seed ${seed}, answered: ${JSON.stringify(model.tokenizer.decode(c.tokens, true))}`,
+    );
     // what a reply is taken for goes on as it is
     if (JSON.stringify(c.tokens) !== ways[0]) said[said.length - 1] = trimmed[trimmed.length - 1];
   }
@@ -222,22 +295,38 @@ const CONVERSATIONS = 200;
 
 for (const [name, family] of Object.entries(families)) {
   test(`${name}: ${CONVERSATIONS} conversations`, async () => {
-    using model = await loadModel(machineModel(family.source, metadata, tokens.length), { threads: 1 });
+    using model = await loadModel(machineModel(family.source, metadata, tokens.length), {
+      threads: 1,
+    });
     for (let seed = 0; seed < CONVERSATIONS; seed++) await converse(model, family, seed);
   });
 }
 
 const text = 'a b\nthe end\n\nz';
 /** The tokens of a text, and of text without a role followed by a question. */
-async function plain(name: string, work: (c: Conversation, model: Model, family: Family) => Promise<void>): Promise<void> {
+async function plain(
+  name: string,
+  work: (c: Conversation, model: Model, family: Family) => Promise<void>,
+): Promise<void> {
   const family = families[name];
-  using model = await loadModel(machineModel(family.source, metadata, tokens.length), { threads: 1 });
+  using model = await loadModel(machineModel(family.source, metadata, tokens.length), {
+    threads: 1,
+  });
   using c = openConversation(model, { budget: 1900, blockSize: 192, policy: 'full' });
   await work(c, model, family);
 }
 
 test('text without a role, in however many calls, is one system message', async () => {
-  for (const name of ['chatml', 'llama 2', 'llama 3', 'mistral, system in the last turn', 'qwen 2.5', 'gemma 3', 'phi', 'zephyr']) {
+  for (const name of [
+    'chatml',
+    'llama 2',
+    'llama 3',
+    'mistral, system in the last turn',
+    'qwen 2.5',
+    'gemma 3',
+    'phi',
+    'zephyr',
+  ]) {
     await plain(name, async (c, model, family) => {
       for (const piece of ['a b\n', 'the', ' end\n', '\n', 'z']) await c.add(piece);
       const reply = await c.ask('why?', { maxTokens: 1 }).text();
@@ -270,7 +359,11 @@ test('a system message that would be lost is refused, and nothing is taken in', 
     await plain(name, async (c) => {
       await c.ask('why?', { maxTokens: 1 }).text();
       const before = c.tokens;
-      await rejects(c.add({ role: 'system', content: 'Be short.' }), 'OptionError', /template (leaves out a system message|refuses these messages)/);
+      await rejects(
+        c.add({ role: 'system', content: 'Be short.' }),
+        'OptionError',
+        /template (leaves out a system message|refuses these messages)/,
+      );
       await rejects(
         c.add([
           { role: 'user', content: 'b' },

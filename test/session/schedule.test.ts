@@ -1,11 +1,16 @@
-// One reply, disturbed at every turn of the event loop by everything that can be done to a model and its conversations meanwhile: it stays what it is
-// undisturbed, or ends with an error of ours where the disturbance was meant for it; whoever comes after answers as if nothing had been.
+// One reply, disturbed at every turn of the event loop by everything that can be done to a model
+// and its conversations meanwhile: it stays what it is undisturbed, or ends with an error of ours
+// where the disturbance was meant for it; whoever comes after answers as if nothing had been.
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type LoadOptions, loadModel, type Model } from '../../src/engine/model.ts';
 import { RecollectError } from '../../src/errors.ts';
-import { type AskOptions, type Conversation, openConversation } from '../../src/session/conversation.ts';
+import {
+  type AskOptions,
+  type Conversation,
+  openConversation,
+} from '../../src/session/conversation.ts';
 import { fixture } from '../fixtures.ts';
 
 const test = suite('schedule');
@@ -14,14 +19,27 @@ const options = { budget: 40, blockSize: 16 };
 const asking: AskOptions = { template: false, maxTokens: 12, keep: false, temperature: 1, seed: 3 };
 const history = 'Ana has a dog. It is called Rex, and it is brown. ';
 
-/** What happens beside the reply: to the model, to the conversation `other`, or (the last ones) to the one that replies. */
-type Disturbance = (model: Model, other: Conversation, own: Conversation, abort: AbortController) => unknown;
+/**
+ * What happens beside the reply: to the model, to the conversation `other`, or (the last ones) to
+ * the one that replies.
+ */
+type Disturbance = (
+  model: Model,
+  other: Conversation,
+  own: Conversation,
+  abort: AbortController,
+) => unknown;
 const disturbances: Record<string, Disturbance> = {
-  'one is opened for which the memory grows': (model) => openConversation(model, { budget: 30000, blockSize: 16 }),
-  'one is opened and disposed of': (model) => openConversation(model, { budget: 3000, blockSize: 64 }).dispose(),
+  'one is opened for which the memory grows': (model) =>
+    openConversation(model, { budget: 30000, blockSize: 16 }),
+  'one is opened and disposed of': (model) =>
+    openConversation(model, { budget: 3000, blockSize: 64 }).dispose(),
   'one cannot be opened': async (model) => {
     const opened = async () => openConversation(model, { budget: 1e9, blockSize: 16 }).flush();
-    await opened().then(() => assert.is(model.executor.stages.length, 2, 'workers tell later'), ended);
+    await opened().then(
+      () => assert.is(model.executor.stages.length, 2, 'workers tell later'),
+      ended,
+    );
   },
   'another takes text in': (_, other) => other.add(history.repeat(3)),
   'another is asked': (_, other) => other.ask('cat', asking).text(),
@@ -62,7 +80,8 @@ function ended(error: Error): void {
 
 /** Turns of the event loop: promises' first, timers' then. */
 async function turns(count: number, timers: boolean): Promise<void> {
-  for (let i = 0; i < count; i++) await (timers ? new Promise((resolve) => setTimeout(resolve, 0)) : null);
+  for (let i = 0; i < count; i++)
+    await (timers ? new Promise((resolve) => setTimeout(resolve, 0)) : null);
 }
 
 interface Place {
@@ -71,7 +90,11 @@ interface Place {
 }
 
 /** The reply, with a disturbance at a place; and one of a conversation that comes after. */
-async function reply(model: Model, disturb: Disturbance | undefined, place: Place): Promise<{ text: string; after: string }> {
+async function reply(
+  model: Model,
+  disturb: Disturbance | undefined,
+  place: Place,
+): Promise<{ text: string; after: string }> {
   const own = openConversation(model, options);
   const other = openConversation(model, options);
   await own.add(history);
@@ -105,7 +128,10 @@ const kinds: [name: string, load: LoadOptions, places: Place[]][] = [
 ];
 
 function range(first: number, end: number, step: number, timers: boolean): Place[] {
-  return Array.from({ length: Math.ceil((end - first) / step) }, (_, i) => ({ turns: first + i * step, timers }));
+  return Array.from({ length: Math.ceil((end - first) / step) }, (_, i) => ({
+    turns: first + i * step,
+    timers,
+  }));
 }
 
 for (const [name, load, places] of kinds) {
@@ -130,7 +156,10 @@ for (const [name, load, places] of kinds) {
       await withModel(load, async (model) => {
         for (const place of places) {
           const { text, after } = await reply(model, disturb, place);
-          assert.ok([alone.text, 'OptionError', 'AbortError'].includes(text), `${what}, at ${JSON.stringify(place)}: ${text}`);
+          assert.ok(
+            [alone.text, 'OptionError', 'AbortError'].includes(text),
+            `${what}, at ${JSON.stringify(place)}: ${text}`,
+          );
           if (text !== alone.text) broken++;
           assert.is(after, alone.after, `after ${what}, at ${JSON.stringify(place)}`);
         }
@@ -166,7 +195,11 @@ test('a model that was disposed of ends whoever uses it, at every turn', async (
           assert.match(error.message, /disposed of: load it again/);
         },
       );
-      for (const work of [() => c.ask('dog', asking).text(), () => c.add('x'), async () => openConversation(model, options)]) {
+      for (const work of [
+        () => c.ask('dog', asking).text(),
+        () => c.add('x'),
+        async () => openConversation(model, options),
+      ]) {
         await work().then(
           () => assert.unreachable(),
           (error: Error) => assert.is(error.name, 'DeviceError', error.stack),

@@ -1,4 +1,5 @@
-// The suite that every backend passes: each operation against the f64 reference, guards around every buffer.
+// The suite that every backend passes: each operation against the f64 reference, guards around
+// every buffer.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Backend } from '../../src/backend/backend.ts';
@@ -6,7 +7,10 @@ import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { Bench, opCases } from '../cases/ops.ts';
 
 /** Runs all cases. `expected` names the backend and build that `create` must give. */
-export function backendSuite(expected: { name: string; build: string }, create: () => Backend): void {
+export function backendSuite(
+  expected: { name: string; build: string },
+  create: () => Backend,
+): void {
   const test = suite(`backend ${expected.name} ${expected.build}`);
   test('it is the one that was asked for', () => {
     const backend = create();
@@ -17,7 +21,14 @@ export function backendSuite(expected: { name: string; build: string }, create: 
     test(op, () => {
       sizes.forEach((size, seed) => {
         const backend = create();
-        backend.reserveScratch({ tokens: 8, queryHeads: 8, kvHeads: 1, headDim: 128, width: 2048, clusters: 16 });
+        backend.reserveScratch({
+          tokens: 8,
+          queryHeads: 8,
+          kvHeads: 1,
+          headDim: 128,
+          width: 2048,
+          clusters: 16,
+        });
         const bench = new Bench(backend, seed);
         const found = run(bench, size);
         bench.checkGuards();

@@ -1,4 +1,5 @@
-// The package in a real browser: threads where the page is isolated, one thread where it is not, the same answer in both.
+// The package in a real browser: threads where the page is isolated, one thread where it is not,
+// the same answer in both.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,7 +55,8 @@ interface Talk {
   readonly isolated: boolean;
 }
 
-if (chromiumPath === undefined) skip('web/chromium.test.js', 'the package in a browser', 'no Chromium is installed');
+if (chromiumPath === undefined)
+  skip('web/chromium.test.js', 'the package in a browser', 'no Chromium is installed');
 else {
   const test = suite('Chromium');
   const [dialogue] = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
@@ -66,18 +68,27 @@ else {
   });
   test.after(() => browser.close());
 
-  async function talk(isolated: boolean, threads: number | 'auto', pipeline: number | 'auto' = 'auto'): Promise<Talk> {
+  async function talk(
+    isolated: boolean,
+    threads: number | 'auto',
+    pipeline: number | 'auto' = 'auto',
+  ): Promise<Talk> {
     const server = await servePage(PAGE, fileOf, isolated);
     const page = await browser.newPage();
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(String(error)));
     try {
       await page.goto(server.url);
-      await page.waitForFunction('globalThis.talk', undefined, { timeout: 20_000 }).catch((cause) => {
-        throw new Error(errors.join('; ') || 'the page did not load', { cause });
-      });
+      await page
+        .waitForFunction('globalThis.talk', undefined, { timeout: 20_000 })
+        .catch((cause) => {
+          throw new Error(errors.join('; ') || 'the page did not load', { cause });
+        });
       const argument = { threads, pipeline, text, question };
-      return await page.evaluate((a) => (globalThis as unknown as { talk(a: object): Promise<Talk> }).talk(a), argument);
+      return await page.evaluate(
+        (a) => (globalThis as unknown as { talk(a: object): Promise<Talk> }).talk(a),
+        argument,
+      );
     } finally {
       await page.close();
       await server.close();

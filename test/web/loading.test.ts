@@ -33,7 +33,8 @@ globalThis.read = async (input, options) => {
 };
 </script>`;
 
-if (chromiumPath === undefined) skip('web/loading.test.js', 'loading in a browser', 'no Chromium is installed');
+if (chromiumPath === undefined)
+  skip('web/loading.test.js', 'loading in a browser', 'no Chromium is installed');
 else {
   const test = suite('loading in Chromium');
   let browser: Browser;
@@ -55,20 +56,37 @@ else {
     }
   }
   const read = (page: Page, expression: string, options: object = {}) =>
-    page.evaluate(`(async () => read(${expression}, ${JSON.stringify(options)}))()`) as Promise<string>;
+    page.evaluate(
+      `(async () => read(${expression}, ${JSON.stringify(options)}))()`,
+    ) as Promise<string>;
 
   test('relative URLs are relative to the page', async () => {
     await onPage(async (page, url) => {
       const found = `${url}models/recollect-tiny.gguf GGUF`;
-      const inputs = ["'recollect-tiny.gguf'", "'./recollect-tiny.gguf'", "'../models/recollect-tiny.gguf'", "'/models/recollect-tiny.gguf?x=1'"];
-      for (const input of inputs) assert.is(await read(page, input), input.includes('?') ? found.replace(' ', '?*** ') : found);
+      const inputs = [
+        "'recollect-tiny.gguf'",
+        "'./recollect-tiny.gguf'",
+        "'../models/recollect-tiny.gguf'",
+        "'/models/recollect-tiny.gguf?x=1'",
+      ];
+      for (const input of inputs)
+        assert.is(
+          await read(page, input),
+          input.includes('?') ? found.replace(' ', '?*** ') : found,
+        );
       assert.is(await read(page, "new URL('recollect-tiny.gguf', document.baseURI)"), found);
       const blob = "await fetch('recollect-tiny.gguf').then((r) => r.blob())";
       assert.is(await read(page, blob), 'blob GGUF');
       assert.match(await read(page, `URL.createObjectURL(${blob})`), /^blob:.* GGUF$/);
-      assert.match(await read(page, "'nothing.gguf'"), /^OptionError: http.*models\/nothing.gguf: answered 404/);
+      assert.match(
+        await read(page, "'nothing.gguf'"),
+        /^OptionError: http.*models\/nothing.gguf: answered 404/,
+      );
       assert.match(await read(page, "''"), /^OptionError: the model's URL is empty/);
-      assert.match(await read(page, "'C:\\\\models\\\\m.gguf'"), /^UnsupportedError: .*no file system/);
+      assert.match(
+        await read(page, "'C:\\\\models\\\\m.gguf'"),
+        /^UnsupportedError: .*no file system/,
+      );
       assert.match(await read(page, "'file:///m.gguf'"), /^UnsupportedError: .*no file system/);
     });
   });
@@ -80,7 +98,9 @@ else {
         const code = readFileSync(join(root, `build/js/src/model/${name}.js`), 'utf8');
         writeFileSync(
           join(folder, `${name}.js`),
-          code.replace("'#runtime'", "'../js/src/runtime/web.js'").replaceAll("'../errors.js'", "'../js/src/errors.js'"),
+          code
+            .replace("'#runtime'", "'../js/src/runtime/web.js'")
+            .replaceAll("'../errors.js'", "'../js/src/errors.js'"),
         );
       }
       copyFileSync(join(root, 'models/recollect-tiny.gguf'), join(folder, 'm.gguf'));
@@ -110,12 +130,19 @@ else {
     let requests = 0;
     const other = createServer((request, response) => {
       requests++;
-      if (request.url === '/open') response.writeHead(200, { 'access-control-allow-origin': '*' }).end('GGUF and more');
+      if (request.url === '/open')
+        response.writeHead(200, { 'access-control-allow-origin': '*' }).end('GGUF and more');
       else if (request.url === '/break') {
         const cors = { 'access-control-allow-origin': '*' };
         const [, from] = /bytes=(\d+)-/.exec(request.headers.range ?? '') ?? [];
-        if (from) response.writeHead(206, { ...cors, 'content-length': 8 - Number(from) }).end('GGUFGGUF'.slice(Number(from)));
-        else response.writeHead(200, { ...cors, 'content-length': 8 }).write('GG', () => setTimeout(() => response.destroy(), 50));
+        if (from)
+          response
+            .writeHead(206, { ...cors, 'content-length': 8 - Number(from) })
+            .end('GGUFGGUF'.slice(Number(from)));
+        else
+          response
+            .writeHead(200, { ...cors, 'content-length': 8 })
+            .write('GG', () => setTimeout(() => response.destroy(), 50));
       } else response.end('GGUF');
     });
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
@@ -127,8 +154,14 @@ else {
         assert.is(await read(page, `'${at}/break'`), `${at}/break GGUF`);
         requests = 0;
         const refused = await read(page, `'${at}/closed?token=secret'`);
-        assert.match(refused, /^NetworkError: .*\/closed\?\*\*\*: it could not be fetched \(Failed to fetch\), 2 times/);
-        assert.ok(refused.includes(`does not let pages of ${new URL(url).origin} read it (CORS`), refused);
+        assert.match(
+          refused,
+          /^NetworkError: .*\/closed\?\*\*\*: it could not be fetched \(Failed to fetch\), 2 times/,
+        );
+        assert.ok(
+          refused.includes(`does not let pages of ${new URL(url).origin} read it (CORS`),
+          refused,
+        );
         assert.is(requests, 2);
       });
     } finally {

@@ -16,7 +16,10 @@ const MANY_CORES = 8;
 
 export interface WasmOptions {
   readonly build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
-  /** Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where memory cannot be shared. */
+  /**
+   * Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where
+   * memory cannot be shared.
+   */
   readonly threads?: number | 'auto';
   /** Multiply-adds from which work is shared. For tests: 0 shares everything. */
   readonly worthSharing?: number;
@@ -25,27 +28,49 @@ export interface WasmOptions {
 }
 
 /**
- * Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a build or threads that cannot run here,
- * UnsupportedError where this runtime has no threads or may not compile.
+ * Creates a backend with a memory of its own. Throws DeviceError without SIMD, OptionError for a
+ * build or threads that cannot run here, UnsupportedError where this runtime has no threads or may
+ * not compile.
  */
 export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = {}): WasmBackend {
-  const given: WasmOptions = typeof options === 'string' || options instanceof Uint8Array ? { build: options, threads: 1 } : options;
+  const given: WasmOptions =
+    typeof options === 'string' || options instanceof Uint8Array
+      ? { build: options, threads: 1 }
+      : options;
   const { build, threads, worthSharing, limitBytes } = given;
   const size = chooseThreads(threads);
   const core = createCore(compileKernels(build, size > 1), { limitBytes, instantiate });
   const arena = createArena(core.base, core.limitBytes, core.reserve);
-  return createOps(core, arena, createSchedule(core, arena, { threads: size, worthSharing, teamOf: (board) => new Team(core, board, size) }));
+  return createOps(
+    core,
+    arena,
+    createSchedule(core, arena, {
+      threads: size,
+      worthSharing,
+      teamOf: (board) => new Team(core, board, size),
+    }),
+  );
 }
 
-/** How many threads. Throws OptionError for a number that cannot be, UnsupportedError where there are no threads. */
+/**
+ * How many threads. Throws OptionError for a number that cannot be, UnsupportedError where there
+ * are no threads.
+ */
 export function chooseThreads(threads: number | 'auto' = 'auto'): number {
   if (threads !== 'auto') {
     if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
-      throw new OptionError(`threads is ${threads}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`);
+      throw new OptionError(
+        `threads is ${threads}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`,
+      );
     if (threads > 1 && runtime.noWorkers !== undefined)
-      throw new UnsupportedError(`${threads} threads were asked for, but ${runtime.noWorkers}: use 1 or 'auto'`);
+      throw new UnsupportedError(
+        `${threads} threads were asked for, but ${runtime.noWorkers}: use 1 or 'auto'`,
+      );
     if (threads > 1 && !canShareMemory())
-      throw new OptionError(`${threads} threads were asked for where memory cannot be shared: serve the page with cross-origin isolation, or use 1 or 'auto'`);
+      throw new OptionError(
+        `${threads} threads were asked for where memory cannot be shared: serve the page with ` +
+          `cross-origin isolation, or use 1 or 'auto'`,
+      );
     return threads;
   }
   return canRunThreads() ? availableCores() : 1;

@@ -1,9 +1,13 @@
-// Threads that work on one memory. Whoever has work writes a list of kernel calls; all threads, the writer too, take calls off it until none is left.
-// A thread that comes late (still starting, or descheduled) is never waited for, only one that has taken a call and not finished it.
+// Threads that work on one memory. Whoever has work writes a list of kernel calls; all threads, the
+// writer too, take calls off it until none is left. A thread that comes late (still starting, or
+// descheduled) is never waited for, only one that has taken a call and not finished it.
 //
-//   control  i32 [16]: claim | done | sleepers | failed | waiting | ended | serving, a bit a thread        claim = turn << 11 | calls left; who lowers it by one has taken that call
-//   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as reservations come and go
-//   calls    f64 [MOST_CALLS][CALL]: kernel number | arguments, NaN where the thread's scratch is to stand
+//   control  i32 [16]: claim | done | sleepers | failed | waiting | ended | serving, a bit a thread
+//            claim = turn << 11 | calls left; who lowers it by one has taken that call
+//   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as
+//            reservations come and go
+//   calls    f64 [MOST_CALLS][CALL]: kernel number | arguments, NaN where the thread's scratch is
+//            to stand
 import { DeviceError } from '../../errors.ts';
 
 const CLAIM = 0;
@@ -22,7 +26,10 @@ export const MOST_CALLS = LEFT_MASK;
 const MOST_ARGUMENTS = 16;
 const CALL = MOST_ARGUMENTS + 1;
 
-/** Looks at the control before a thread goes to sleep: some tens of microseconds, longer than the serial parts of a step. */
+/**
+ * Looks at the control before a thread goes to sleep: some tens of microseconds, longer than the
+ * serial parts of a step.
+ */
 const SPINS = 20_000;
 /** Milliseconds that a call may take a thread once all others are done. */
 const PATIENCE_MS = 20_000;
@@ -56,9 +63,16 @@ export class Board {
   readonly #args = new Float64Array(MOST_ARGUMENTS);
   #turn = 0;
 
-  constructor(kernels: object, thread: number, buffer: SharedArrayBuffer | ArrayBuffer, patienceMs = PATIENCE_MS) {
+  constructor(
+    kernels: object,
+    thread: number,
+    buffer: SharedArrayBuffer | ArrayBuffer,
+    patienceMs = PATIENCE_MS,
+  ) {
     this.#use(buffer);
-    this.#kernels = namesOf(kernels).map((name) => (kernels as Record<string, (...args: number[]) => unknown>)[name]);
+    this.#kernels = namesOf(kernels).map(
+      (name) => (kernels as Record<string, (...args: number[]) => unknown>)[name],
+    );
     this.#thread = thread;
     this.#patienceMs = patienceMs;
   }
@@ -68,13 +82,21 @@ export class Board {
   }
 
   /**
-   * Sends the other threads home and takes a new list, as some may be on the old one for a moment yet. False where one has failed: it may never look.
-   * (They end by themselves: a runtime may not be able to end a thread that sleeps.)
+   * Sends the other threads home and takes a new list, as some may be on the old one for a moment
+   * yet. False where one has failed: it may never look. (They end by themselves: a runtime may not
+   * be able to end a thread that sleeps.)
    */
   dismiss(): boolean {
-    const { failed, scratch } = { failed: Atomics.load(this.#control, FAILED), scratch: [...this.#scratch] };
+    const { failed, scratch } = {
+      failed: Atomics.load(this.#control, FAILED),
+      scratch: [...this.#scratch],
+    };
     Atomics.store(this.#control, ENDED, 1);
-    Atomics.store(this.#control, CLAIM, ((this.#turn + 1) & (0x7fffffff >> LEFT_BITS)) << LEFT_BITS);
+    Atomics.store(
+      this.#control,
+      CLAIM,
+      ((this.#turn + 1) & (0x7fffffff >> LEFT_BITS)) << LEFT_BITS,
+    );
     Atomics.notify(this.#control, CLAIM);
     this.#use(new SharedArrayBuffer(BOARD_BYTES));
     this.#scratch.set(scratch);
@@ -94,7 +116,10 @@ export class Board {
     this.#scratch.set([address, bytes]);
   }
 
-  /** Makes calls on all threads, and returns when all are done. Throws DeviceError where a thread failed. */
+  /**
+   * Makes calls on all threads, and returns when all are done. Throws DeviceError where a thread
+   * failed.
+   */
   run(calls: readonly Call[]): void {
     const control = this.#control;
     for (let i = 0, at = 0; i < calls.length; i++, at += CALL) {
@@ -107,7 +132,8 @@ export class Board {
     if (Atomics.load(control, SLEEPERS) > 0) Atomics.notify(control, CLAIM);
     while (this.#take()) {}
     this.#await(calls.length);
-    if (Atomics.load(control, FAILED) !== 0) throw new DeviceError('a thread failed in a kernel: dispose of the model and load it again');
+    if (Atomics.load(control, FAILED) !== 0)
+      throw new DeviceError('a thread failed in a kernel: dispose of the model and load it again');
   }
 
   /** Makes a call on this thread alone. */
@@ -118,10 +144,30 @@ export class Board {
     this.#make(call[0]);
   }
 
-  /** Calls a kernel with the arguments at hand: it ignores what is more than it takes. (Spread, they would be garbage for every call.) */
+  /**
+   * Calls a kernel with the arguments at hand: it ignores what is more than it takes. (Spread, they
+   * would be garbage for every call.)
+   */
   #make(kernel: number): void {
     const a = this.#args;
-    this.#kernels[kernel](a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]);
+    this.#kernels[kernel](
+      a[0],
+      a[1],
+      a[2],
+      a[3],
+      a[4],
+      a[5],
+      a[6],
+      a[7],
+      a[8],
+      a[9],
+      a[10],
+      a[11],
+      a[12],
+      a[13],
+      a[14],
+      a[15],
+    );
   }
 
   #ownScratch(): number {
@@ -169,7 +215,10 @@ export class Board {
       begin ||= now;
       if (now - begin > this.#patienceMs) {
         Atomics.store(control, FAILED, 1);
-        throw new DeviceError(`a thread did not finish its call within ${this.#patienceMs / 1000} s: dispose of the model and load it again`);
+        throw new DeviceError(
+          `a thread did not finish its call within ${this.#patienceMs / 1000} s: dispose of the ` +
+            `model and load it again`,
+        );
       }
       if (!mayWait) continue;
       Atomics.store(control, WAITING, 1);
@@ -183,7 +232,10 @@ export class Board {
     return (Atomics.load(this.#control, SERVING) & (1 << thread)) !== 0;
   }
 
-  /** A thread's life: takes calls, looks for more for a while, sleeps until there are, until it is sent home. */
+  /**
+   * A thread's life: takes calls, looks for more for a while, sleeps until there are, until it is
+   * sent home.
+   */
   serve(): void {
     const control = this.#control;
     Atomics.or(control, SERVING, 1 << this.#thread);

@@ -1,5 +1,5 @@
-// Compiled kernels with a memory of their own. It imports by relative paths only, like everything that a worker runs: a page can then start one without
-// a bundler.
+// Compiled kernels with a memory of their own. It imports by relative paths only, like everything
+// that a worker runs: a page can then start one without a bundler.
 import type { instantiate } from '#kernels/simd';
 import { DeviceError } from '../../errors.ts';
 
@@ -15,7 +15,10 @@ export interface Compiled {
   readonly shared: boolean;
 }
 
-/** wasm pages are 64 KiB; a 32-bit memory holds 65536 of them, less one so that addresses plus lengths stay below 2^32. */
+/**
+ * wasm pages are 64 KiB; a 32-bit memory holds 65536 of them, less one so that addresses plus
+ * lengths stay below 2^32.
+ */
 const PAGE_BYTES = 65536;
 const MAXIMUM_PAGES = 65535;
 
@@ -34,7 +37,10 @@ export interface CoreOptions {
   /** Most bytes of the memory. Default: as many as 32 bits reach. */
   readonly limitBytes?: number;
   /** How a module becomes an instance. Default: WebAssembly's own. */
-  readonly instantiate?: (module: WebAssembly.Module, env: { memory: WebAssembly.Memory }) => WebAssembly.Instance;
+  readonly instantiate?: (
+    module: WebAssembly.Module,
+    env: { memory: WebAssembly.Memory },
+  ) => WebAssembly.Instance;
 }
 
 /** The longest a memory can be. */
@@ -58,14 +64,21 @@ export function createCore({ build, module, shared }: Compiled, options: CoreOpt
       try {
         memory.grow(missing);
       } catch (cause) {
-        throw new DeviceError(`the runtime refused to grow the wasm memory to ${end} bytes: free memory or choose a smaller model`, { cause });
+        throw new DeviceError(
+          `the runtime refused to grow the wasm memory to ${end} bytes: free memory or choose a ` +
+            `smaller model`,
+          { cause },
+        );
       }
     },
   };
 }
 
 /** An instance of the kernels; what they abort with is an error of this runtime. */
-export function plainInstance(module: WebAssembly.Module, env: { memory: WebAssembly.Memory }): WebAssembly.Instance {
+export function plainInstance(
+  module: WebAssembly.Module,
+  env: { memory: WebAssembly.Memory },
+): WebAssembly.Instance {
   const abort = () => {
     throw new Error('a kernel gave up');
   };

@@ -1,8 +1,17 @@
-// The WebAssembly backend: each operation of backend.ts as calls of kernels. It loops over heads, and cuts operations into calls that threads can
-// share (schedule.ts); no numbers here. Cutting changes no result: every sum is made within one call, in the same order.
+// The WebAssembly backend: each operation of backend.ts as calls of kernels. It loops over heads,
+// and cuts operations into calls that threads can share (schedule.ts); no numbers here. Cutting
+// changes no result: every sum is made within one call, in the same order.
 import type { Arena } from '../arena.ts';
 import type { Backend, Observation, ScratchShape } from '../backend.ts';
-import { isGrouped, isQuantized, type RowType, rowBytes, rowCode, type WeightName, weightRowBytes } from '../dtype.ts';
+import {
+  isGrouped,
+  isQuantized,
+  type RowType,
+  rowBytes,
+  rowCode,
+  type WeightName,
+  weightRowBytes,
+} from '../dtype.ts';
 import type { HeadRows, Scores, Tensor } from '../tensor.ts';
 import { type Call, SCRATCH } from './board.ts';
 import type { Core, Kernels } from './core.ts';
@@ -24,7 +33,10 @@ const floatWeights: ReadonlySet<WeightName> = new Set(['f32', 'f16', 'bf16']);
 /** Weights whose products of many rows are made in f32: q6_k's scales go by 16 elements. */
 const floatProducts: ReadonlySet<WeightName> = new Set([...floatWeights, 'q6_k']);
 
-/** Queries that attention takes at a time: enough that unpacking a tile of keys for them costs little, few enough that their state is small. */
+/**
+ * Queries that attention takes at a time: enough that unpacking a tile of keys for them costs
+ * little, few enough that their state is small.
+ */
 const QUERY_ROWS = 32;
 /** Multiply-adds that an element of normalising, rotating and gating counts as. */
 const ELEMENT_WORK = 8;
@@ -40,7 +52,14 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
   const { numbers, share, parts, scratch, team } = schedule;
   const gather = (type: WeightName) => kernels[`gather_${type}`] as Gather;
 
-  const scratchOf = ({ tokens, queryHeads, kvHeads, headDim, width, clusters = 0 }: ScratchShape): ScratchSize => {
+  const scratchOf = ({
+    tokens,
+    queryHeads,
+    kvHeads,
+    headDim,
+    width,
+    clusters = 0,
+  }: ScratchShape): ScratchSize => {
     const group = queryHeads / kvHeads;
     const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
     return {
@@ -81,13 +100,23 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     return { address: out, counts };
   }
 
-  /** Attention of observers, aggregated: their sums cut by queries (unless attention left them), then scores cut by rows. */
-  function observe(out: number, heads: readonly HeadRows[], d: number, type: RowType, o: Observation): Scores {
+  /**
+   * Attention of observers, aggregated: their sums cut by queries (unless attention left them),
+   * then scores cut by rows.
+   */
+  function observe(
+    out: number,
+    heads: readonly HeadRows[],
+    d: number,
+    type: RowType,
+    o: Observation,
+  ): Scores {
     const { queries, count, causal, aggregate, unscored = 0, looks } = o;
     const group = queries.columns / d / heads.length;
     const [code, sees, how] = [rowCode(type), causal ? 1 : 0, aggregate === 'max' ? 1 : 0];
     const sumsOf = (h: number) => (looks?.address ?? scratch.common) + h * 2 * count * group * 4;
-    const lookingOf = (h: number, p = 0) => queries.address + h * group * d * 4 + p * queries.columns * 4;
+    const lookingOf = (h: number, p = 0) =>
+      queries.address + h * group * d * 4 + p * queries.columns * 4;
     const work = heads.reduce((sum, { length }) => sum + count * group * length * d, 0);
     if (!looks) {
       const calls = heads.flatMap(({ keys, length }, h) =>
@@ -96,7 +125,21 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
           : parts(count, 1, work / heads.length, (p, some) => {
               const n = causal ? length - count + p + some : length;
               const to = sumsOf(h) + p * group * 4;
-              return [numbers.observe_sums, to, lookingOf(h, p), keys, SCRATCH, some, group, n, d, queries.columns, sees, code, count * group];
+              return [
+                numbers.observe_sums,
+                to,
+                lookingOf(h, p),
+                keys,
+                SCRATCH,
+                some,
+                group,
+                n,
+                d,
+                queries.columns,
+                sees,
+                code,
+                count * group,
+              ];
             }),
       );
       share(calls, work);
@@ -127,7 +170,10 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     return scores;
   }
 
-  /** x [n, x.columns] as i16 in blocks of 32, with their scales and sums: where those are, until the next product. */
+  /**
+   * x [n, x.columns] as i16 in blocks of 32, with their scales and sums: where those are, until the
+   * next product.
+   */
   function roundInput(x: Tensor, n: number): [q: number, scales: number, sums: number] {
     const k = x.columns;
     const [scales, sums] = [scratch.common + n * k * 2, scratch.common + n * k * 2 + (n * k) / 8];
@@ -161,7 +207,8 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     floats: (address, count) => new Float32Array(memory.buffer, address, count),
     ints: (address, count) => new Int32Array(memory.buffer, address, count),
 
-    weightBytes: (type, rows, columns) => Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS * weightRowBytes(type, columns),
+    weightBytes: (type, rows, columns) =>
+      Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS * weightRowBytes(type, columns),
     packRows(weight, row, count, file) {
       const { type, columns } = weight;
       const rowBytes = weightRowBytes(type, columns);
@@ -170,11 +217,20 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
         backend.write(staging, file);
         for (let r = 0; r < count; r += GROUP_ROWS) {
           const rows = Math.min(GROUP_ROWS, count - r);
-          kernels.pack_group(weight.address + (row + r) * rowBytes, staging + r * rowBytes, rows, columns / type.elements, type.head, type.words, type.tail);
+          kernels.pack_group(
+            weight.address + (row + r) * rowBytes,
+            staging + r * rowBytes,
+            rows,
+            columns / type.elements,
+            type.head,
+            type.words,
+            type.tail,
+          );
         }
         const packed = Math.ceil((row + count) / GROUP_ROWS) * GROUP_ROWS;
         const padded = Math.ceil(weight.rows / PANEL_ROWS) * PANEL_ROWS;
-        if (row + count === weight.rows && packed < padded) backend.bytes(weight.address + packed * rowBytes, (padded - packed) * rowBytes).fill(0);
+        if (row + count === weight.rows && packed < padded)
+          backend.bytes(weight.address + packed * rowBytes, (padded - packed) * rowBytes).fill(0);
       } finally {
         arena.free(staging);
       }
@@ -186,21 +242,52 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
       const work = n * d * ELEMENT_WORK;
-      const call = (i: number, count: number) => [numbers.rms_norm, y.address + i * d * 4, x.address + i * d * 4, w.address, count, d, eps];
+      const call = (i: number, count: number) => [
+        numbers.rms_norm,
+        y.address + i * d * 4,
+        x.address + i * d * 4,
+        w.address,
+        count,
+        d,
+        eps,
+      ];
       share(parts(n, 1, work, call), work);
     },
     linear(products, x, n) {
       const k = x.columns;
       const rows = products.reduce((sum, [, w]) => sum + w.rows, 0);
       const total = n * rows * k;
-      const rounded = products.some(([, w]) => !floatProducts.has(w.type.name)) ? roundInput(x, n) : [];
+      const rounded = products.some(([, w]) => !floatProducts.has(w.type.name))
+        ? roundInput(x, n)
+        : [];
       const calls = products.flatMap(([y, w]) => {
         const { name } = w.type;
         const number = numbers[`gemm_${name}`];
         const rowBytes = weightRowBytes(w.type, k);
         const call = floatProducts.has(name)
-          ? (row: number, count: number) => [number, y.address + row * 4, x.address, w.address + row * rowBytes, SCRATCH, n, count, k, y.columns, k]
-          : (row: number, count: number) => [number, y.address + row * 4, ...rounded, w.address + row * rowBytes, SCRATCH, n, count, k, y.columns];
+          ? (row: number, count: number) => [
+              number,
+              y.address + row * 4,
+              x.address,
+              w.address + row * rowBytes,
+              SCRATCH,
+              n,
+              count,
+              k,
+              y.columns,
+              k,
+            ]
+          : (row: number, count: number) => [
+              number,
+              y.address + row * 4,
+              ...rounded,
+              w.address + row * rowBytes,
+              SCRATCH,
+              n,
+              count,
+              k,
+              y.columns,
+            ];
         return parts(w.rows, PANEL_ROWS, total, call, rows);
       });
       share(calls, total);
@@ -209,13 +296,22 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
       const k = x.columns;
       const rows = products.reduce((sum, [, w]) => sum + w.rows, 0);
       const total = rows * k;
-      const rounded = products.some(([, w]) => !floatWeights.has(w.type.name)) ? roundInput(x, 1) : [];
+      const rounded = products.some(([, w]) => !floatWeights.has(w.type.name))
+        ? roundInput(x, 1)
+        : [];
       const calls = products.flatMap(([y, w]) => {
         const { name } = w.type;
         const number = numbers[`gemv_${name}`];
         const input = floatWeights.has(name) ? [x.address] : rounded;
         const rowBytes = weightRowBytes(w.type, k);
-        const call = (row: number, count: number) => [number, y.address + row * 4, ...input, w.address + row * rowBytes, count, k];
+        const call = (row: number, count: number) => [
+          number,
+          y.address + row * 4,
+          ...input,
+          w.address + row * rowBytes,
+          count,
+          k,
+        ];
         return parts(w.rows, PANEL_ROWS, total, call, rows);
       });
       share(calls, total);
@@ -224,7 +320,14 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
       const c = y.columns;
       const work = n * c * ELEMENT_WORK;
       share(
-        parts(n, 1, work, (i, count) => [numbers.add_rows, y.address + i * c * 4, x.address + i * c * 4, count, c, c]),
+        parts(n, 1, work, (i, count) => [
+          numbers.add_rows,
+          y.address + i * c * 4,
+          x.address + i * c * 4,
+          count,
+          c,
+          c,
+        ]),
         work,
       );
     },
@@ -234,7 +337,13 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     swiglu(y, gate, up, n) {
       const c = y.columns;
       const work = n * c * ELEMENT_WORK;
-      const call = (i: number, count: number) => [numbers.swiglu, y.address + i * c * 4, gate.address + i * c * 4, up.address + i * c * 4, count * c];
+      const call = (i: number, count: number) => [
+        numbers.swiglu,
+        y.address + i * c * 4,
+        gate.address + i * c * 4,
+        up.address + i * c * 4,
+        count * c,
+      ];
       share(parts(n, 1, work, call), work);
     },
 
@@ -255,10 +364,27 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
       share(parts(n, 1, work, call), work);
     },
     ropeShift(keys, angles, n, d, type) {
-      kernels.rope_shift(keys, angles.address, scratch.own, n, d, angles.rotated, angles.style === 'halves' ? 1 : 0, rowCode(type));
+      kernels.rope_shift(
+        keys,
+        angles.address,
+        scratch.own,
+        n,
+        d,
+        angles.rotated,
+        angles.style === 'halves' ? 1 : 0,
+        rowCode(type),
+      );
     },
     storeRows(rows, x, head, n, d, type) {
-      kernels.rows_store(rows, x.address + head * d * 4, scratch.own, n, d, x.columns, rowCode(type));
+      kernels.rows_store(
+        rows,
+        x.address + head * d * 4,
+        scratch.own,
+        n,
+        d,
+        x.columns,
+        rowCode(type),
+      );
     },
     gatherRows(out, rows, list, n, d, type, side) {
       kernels.kivi_gather(out, rows, list, n, d, rowCode(type, side));
@@ -279,9 +405,29 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
           const count = Math.min(QUERY_ROWS, T - t);
           const n = length - T + t + count;
           const offset = h * group * d * 4;
-          const [to, from] = [out.address + offset + t * out.columns * 4, q.address + offset + t * q.columns * 4];
+          const [to, from] = [
+            out.address + offset + t * out.columns * 4,
+            q.address + offset + t * q.columns * 4,
+          ];
           const look = left === 0 ? 0 : left + t * group * 4;
-          calls.push([numbers.attention, to, from, keys, values, SCRATCH, count, group, n, d, out.columns, q.columns, code, look, seen, T * group]);
+          calls.push([
+            numbers.attention,
+            to,
+            from,
+            keys,
+            values,
+            SCRATCH,
+            count,
+            group,
+            n,
+            d,
+            out.columns,
+            q.columns,
+            code,
+            look,
+            seen,
+            T * group,
+          ]);
           work += 2 * count * group * n * d;
         }
       });
@@ -297,7 +443,23 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
         const looking = queries.address + h * group * d * 4;
         const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
         const [sees, code] = [causal ? 1 : 0, rowCode(type)];
-        calls.push([numbers.observe_defensive, to, looking, keys, SCRATCH, count, group, length, scored, d, queries.columns, sees, size, code, seen]);
+        calls.push([
+          numbers.observe_defensive,
+          to,
+          looking,
+          keys,
+          SCRATCH,
+          count,
+          group,
+          length,
+          scored,
+          d,
+          queries.columns,
+          sees,
+          size,
+          code,
+          seen,
+        ]);
         work += 2 * count * group * length * d;
       });
       share(calls, work);
@@ -314,9 +476,27 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
         const norms = backend.floats(to, count).fill(0);
         for (let i = 0; i < count; i += VALUE_ROWS) {
           const n = Math.min(VALUE_ROWS, count - i);
-          kernels.rows_load(rows, head.values + (from[h] + i) * bytes, n, d, d, rowCode(type, 'values'));
+          kernels.rows_load(
+            rows,
+            head.values + (from[h] + i) * bytes,
+            n,
+            d,
+            d,
+            rowCode(type, 'values'),
+          );
           if (isQuantized(type) && !isGrouped(type)) kernels.rows_unrotate(rows, n, d, d);
-          for (let g = 0; g < group; g++) absSums(to + i * 4, rows, wo.address, scratch.own, n, wo.rows, wo.columns, (h * group + g) * d, d);
+          for (let g = 0; g < group; g++)
+            absSums(
+              to + i * 4,
+              rows,
+              wo.address,
+              scratch.own,
+              n,
+              wo.rows,
+              wo.columns,
+              (h * group + g) * d,
+              d,
+            );
         }
         for (let i = 0; i < count; i++) norms[i] /= group;
         to += count * 4;
@@ -328,10 +508,25 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
       const group = queries.columns / d / heads.length;
       return scoreHeads(out, heads, 0, (head, to, n, h) => {
         const drawn = queries.address + h * group * d * 4;
-        kernels.expect(to, spare, drawn, head.keys, scratch.own, count, group, n, d, queries.columns, rowCode(type));
+        kernels.expect(
+          to,
+          spare,
+          drawn,
+          head.keys,
+          scratch.own,
+          count,
+          group,
+          n,
+          d,
+          queries.columns,
+          rowCode(type),
+        );
       });
     },
-    rowNorms: (out, heads, of, d, type) => scoreHeads(out, heads, 0, (head, to, n) => kernels.row_norms(to, head[of], scratch.own, n, d, rowCode(type, of))),
+    rowNorms: (out, heads, of, d, type) =>
+      scoreHeads(out, heads, 0, (head, to, n) =>
+        kernels.row_norms(to, head[of], scratch.own, n, d, rowCode(type, of)),
+      ),
     keyCosines: (out, heads, d, type) =>
       scoreHeads(out, heads, 0, (head, to, n) => {
         const direction = scratch.own;

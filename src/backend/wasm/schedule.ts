@@ -1,4 +1,5 @@
-// Who makes a backend's kernel calls, and where they have their scratch: this thread alone, or a team where the work is worth it.
+// Who makes a backend's kernel calls, and where they have their scratch: this thread alone, or a
+// team where the work is worth it.
 import type { Arena } from '../arena.ts';
 import type { Address } from '../tensor.ts';
 import { Board, BOARD_BYTES, type Call, MOST_CALLS, namesOf } from './board.ts';
@@ -10,7 +11,9 @@ const WORTH_SHARING = 1 << 17;
 /** Calls a thread, where work can be cut freely: so that one that comes late still finds some. */
 const CALLS_PER_THREAD = 4;
 
-export type KernelName = { [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never }[keyof Kernels];
+export type KernelName = {
+  [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never;
+}[keyof Kernels];
 
 /** Bytes of scratch: common to all threads, and of each. */
 export interface ScratchSize {
@@ -23,15 +26,30 @@ export interface Schedule {
   readonly numbers: Readonly<Record<KernelName, number>>;
   /** The threads beside this one. */
   readonly team?: Team;
-  /** Where the common part of the scratch lies, and this thread's own. They move as reservations come and go. */
+  /**
+   * Where the common part of the scratch lies, and this thread's own. They move as reservations
+   * come and go.
+   */
   readonly scratch: { readonly common: Address; readonly own: Address };
   /** Makes calls, on all threads where they are `work` multiply-adds or more. */
   share(calls: readonly Call[], work: number): void;
-  /** Cuts 0 .. n into parts of a multiple of `unit`, and makes a call of each: so many parts as threads want of all there is to do, `of` in total. */
-  parts(n: number, unit: number, work: number, call: (from: number, count: number) => Call, of?: number): Call[];
+  /**
+   * Cuts 0 .. n into parts of a multiple of `unit`, and makes a call of each: so many parts as
+   * threads want of all there is to do, `of` in total.
+   */
+  parts(
+    n: number,
+    unit: number,
+    work: number,
+    call: (from: number, count: number) => Call,
+    of?: number,
+  ): Call[];
   /** Bytes that reserve() takes for a size, all threads' together. */
   bytesOf(size: ScratchSize): number;
-  /** Sets scratch aside, as large as the largest live reservation: operations run one after the other. With the last one released, threads end. */
+  /**
+   * Sets scratch aside, as large as the largest live reservation: operations run one after the
+   * other. With the last one released, threads end.
+   */
   reserve(size: ScratchSize): () => void;
   /** Ends the threads. */
   stop(): void;
@@ -49,7 +67,11 @@ export interface ScheduleOptions {
 export function createSchedule(core: Core, arena: Arena, options: ScheduleOptions = {}): Schedule {
   const { threads: size = 1, worthSharing = WORTH_SHARING, teamOf } = options;
   const { kernels } = core;
-  const board = new Board(kernels, 0, size > 1 ? new SharedArrayBuffer(BOARD_BYTES) : new ArrayBuffer(BOARD_BYTES));
+  const board = new Board(
+    kernels,
+    0,
+    size > 1 ? new SharedArrayBuffer(BOARD_BYTES) : new ArrayBuffer(BOARD_BYTES),
+  );
   const team = size > 1 ? teamOf?.(board) : undefined;
   const reservations = new Set<ScratchSize>();
   const scratch = { common: 0, own: 0 };
@@ -59,7 +81,8 @@ export function createSchedule(core: Core, arena: Arena, options: ScheduleOption
 
   function fit(): void {
     const most = { common: 0, own: 0 };
-    for (const r of reservations) for (const part of ['common', 'own'] as const) most[part] = Math.max(most[part], r[part]);
+    for (const r of reservations)
+      for (const part of ['common', 'own'] as const) most[part] = Math.max(most[part], r[part]);
     if (most.common === held.common && most.own === held.own) return;
     if (region > 0) arena.free(region);
     region = 0;
@@ -72,19 +95,31 @@ export function createSchedule(core: Core, arena: Arena, options: ScheduleOption
   }
 
   return {
-    numbers: Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<KernelName, number>,
+    numbers: Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<
+      KernelName,
+      number
+    >,
     team,
     scratch,
     bytesOf,
     share(calls, work) {
-      if (team && calls.length > 1 && work >= worthSharing) for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(calls.slice(i, i + MOST_CALLS));
+      if (team && calls.length > 1 && work >= worthSharing)
+        for (let i = 0; i < calls.length; i += MOST_CALLS) team.run(calls.slice(i, i + MOST_CALLS));
       else for (const call of calls) board.call(call);
     },
     parts(n, unit, work, call, of = n) {
-      const wanted = team && work >= worthSharing ? Math.min(size * CALLS_PER_THREAD, Math.max(size, Math.floor((2 * work) / WORTH_SHARING))) : 1;
+      const wanted =
+        team && work >= worthSharing
+          ? Math.min(
+              size * CALLS_PER_THREAD,
+              Math.max(size, Math.floor((2 * work) / WORTH_SHARING)),
+            )
+          : 1;
       const step = Math.max(unit, Math.ceil(of / wanted / unit) * unit);
       if (step >= n) return n > 0 ? [call(0, n)] : [];
-      return Array.from({ length: Math.ceil(n / step) }, (_, i) => call(i * step, Math.min(step, n - i * step)));
+      return Array.from({ length: Math.ceil(n / step) }, (_, i) =>
+        call(i * step, Math.min(step, n - i * step)),
+      );
     },
     reserve(wanted) {
       const reservation = { ...wanted };

@@ -1,11 +1,15 @@
-// The threads beside this one that work on a backend's memory: they start with the first work that is worth it, and stop when told.
+// The threads beside this one that work on a backend's memory: they start with the first work that
+// is worth it, and stop when told.
 import threadText from '#workers/thread.text';
 import type { RuntimeWorker } from '../../runtime/runtime.ts';
 import { startWorker } from '../../runtime/start-worker.ts';
 import type { Board, Call, ThreadStart } from './board.ts';
 import type { Core } from './core.ts';
 
-/** Milliseconds for which a thread that was started and has not begun to work counts as one that will. */
+/**
+ * Milliseconds for which a thread that was started and has not begun to work counts as one that
+ * will.
+ */
 const START_MS = 10_000;
 
 export class Team {
@@ -29,8 +33,8 @@ export class Team {
   }
 
   /**
-   * Threads that work, this one included: those that could not be started, or ended, don't count. Before there was work
-   * for them (and while they start), those that were asked for.
+   * Threads that work, this one included: those that could not be started, or ended, don't count.
+   * Before there was work for them (and while they start), those that were asked for.
    */
   get running(): number {
     if (this.#alone) return 1;
@@ -67,7 +71,12 @@ export class Team {
       begun = true;
       if (lost) continue;
       this.#workers.set(thread, worker);
-      worker.post({ module: this.#core.module, memory: this.#core.memory, board: this.#board.buffer, thread } satisfies ThreadStart);
+      worker.post({
+        module: this.#core.module,
+        memory: this.#core.memory,
+        board: this.#board.buffer,
+        thread,
+      } satisfies ThreadStart);
     }
     this.#alone = this.#workers.size === 0 && !this.#served;
   }
@@ -78,7 +87,9 @@ export class Team {
     this.#workers.delete(thread);
     this.#served ||= this.#board.serves(thread);
     if (this.#fallback === undefined) {
-      this.#fallback = `thread ${thread + 1} of ${this.size} stopped or could not be started (${why}): the others do its work`;
+      this.#fallback =
+        `thread ${thread + 1} of ${this.size} stopped or could not be started ` +
+        `(${why}): the others do its work`;
       console.warn(`recollect: ${this.#fallback}`);
     }
   }
@@ -91,7 +102,8 @@ export class Team {
     this.#alone = this.#workers.size === 0 && !this.#served;
     const workers = [...this.#workers.values()];
     this.#workers.clear();
-    if (workers.length > 0 && !this.#board.dismiss()) for (const worker of workers) worker.terminate();
+    if (workers.length > 0 && !this.#board.dismiss())
+      for (const worker of workers) worker.terminate();
   }
 
   /** For tests: threads beside this one that have begun to work. */

@@ -1,4 +1,5 @@
-// What a thread of a team runs: the same kernels on the same memory. It imports by relative paths only, so that a page can start it without a bundler.
+// What a thread of a team runs: the same kernels on the same memory. It imports by relative paths
+// only, so that a page can start it without a bundler.
 import { Board, type ThreadStart } from './board.ts';
 import { plainInstance } from './core.ts';
 import { HELLO } from '../../runtime/hello.ts';

@@ -3,7 +3,14 @@ import { rowTypeNames } from '../../backend/dtype.ts';
 import { createSampler } from '../../engine/sample.ts';
 import { findPolicy, policies } from '../../policy/registry.ts';
 import { openConversation } from '../../session/conversation.ts';
-import { anyNumber, type Command, oneOf, UsageError, wholeNumber, wholeOrAuto } from '../command.ts';
+import {
+  anyNumber,
+  type Command,
+  oneOf,
+  UsageError,
+  wholeNumber,
+  wholeOrAuto,
+} from '../command.ts';
 import { converse, help } from '../converse.ts';
 import { readText } from '../files.ts';
 import { aboutModels, describeKernels, loadWithProgress } from '../load.ts';
@@ -96,7 +103,9 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
     const { system, context: file, budget = '64MB' } = values as Record<string, string | undefined>;
     if (system?.trim() === '') throw new UsageError('--system is empty, expected a text');
     if (values.independent && system === undefined && file === undefined) {
-      throw new UsageError('--independent needs something to ask about: --context FILE or --system TEXT');
+      throw new UsageError(
+        '--independent needs something to ask about: --context FILE or --system TEXT',
+      );
     }
     const names = policies.map((p) => p.name);
     const options = {
@@ -115,8 +124,18 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
       const open = () => openConversation(model, options);
       const source = model.metadata['tokenizer.chat_template'];
       const template = typeof source === 'string' && source.trim() !== '';
-      if (!template) terminal.note('the model has no chat template: it goes on with what you say, as with any text');
-      const setup = { open, budget, context, system, ask: { ...ask, template }, verbose: values.verbose === true };
+      if (!template)
+        terminal.note(
+          'the model has no chat template: it goes on with what you say, as with any text',
+        );
+      const setup = {
+        open,
+        budget,
+        context,
+        system,
+        ask: { ...ask, template },
+        verbose: values.verbose === true,
+      };
       await converse(setup, terminal, describeKernels(model, choices));
     } finally {
       model.dispose();

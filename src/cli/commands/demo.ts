@@ -1,9 +1,15 @@
-// recollect demo, `npm start`: the main job on the bundled model and conversations, as a table and a report.
+// recollect demo, `npm start`: the main job on the bundled model and conversations, as a table and
+// a report.
 import { cpus } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { readDialogues } from '../../eval/datasets/registry.ts';
 import { dialogueTokens, type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
-import { type CacheTrace, type ReportData, renderFigures, renderReport } from '../../eval/report.ts';
+import {
+  type CacheTrace,
+  type ReportData,
+  renderFigures,
+  renderReport,
+} from '../../eval/report.ts';
 import { resultTable } from '../../eval/table.ts';
 import type { NextStep } from '../../eval/page.ts';
 import { architectures } from '../../model/arch/registry.ts';
@@ -13,7 +19,15 @@ import { describeKernels, loadWithProgress, TINY } from '../load.ts';
 import { pathOf, shortPathOf } from '../package.ts';
 import { fold, quoted, startedAs } from '../words.ts';
 
-const shown = ['full', 'streaming-llm', 'snapkv', 'kvzip', 'keydiff', 'expected-attention', 'epicache'];
+const shown = [
+  'full',
+  'streaming-llm',
+  'snapkv',
+  'kvzip',
+  'keydiff',
+  'expected-attention',
+  'epicache',
+];
 const SHARE = 8;
 const SWEEP = [4, 16];
 const BLOCK = 256;
@@ -23,7 +37,11 @@ export const demo: Command = {
   name: 'demo',
   summary: 'policies compared on the bundled conversations, with a report (npm start)',
   operands: [],
-  options: { conversations: { type: 'string' }, out: { type: 'string' }, figures: { type: 'string' } },
+  options: {
+    conversations: { type: 'string' },
+    out: { type: 'string' },
+    figures: { type: 'string' },
+  },
   help: `
 usage: recollect demo [--conversations 2] [--out recollect-report.html]
                       [--figures DIR]
@@ -40,7 +58,9 @@ ${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, p
     const all = readDialogues(await readText(data), data);
     const count = wholeNumber('conversations', values.conversations, 1) ?? 2;
     if (count > all.length) {
-      throw new UsageError(`--conversations is ${count}, expected at most ${all.length}: there are no more`);
+      throw new UsageError(
+        `--conversations is ${count}, expected at most ${all.length}: there are no more`,
+      );
     }
     await checkWritable(out);
     if (typeof values.figures === 'string') await checkWritable(`${values.figures}/accuracy.svg`);
@@ -49,9 +69,12 @@ ${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, p
     try {
       const tokens = dialogues.map((d) => dialogueTokens(model, d));
       const questions = dialogues.reduce((n, d) => n + d.questions.length, 0);
-      const taken = `${tokens.length} conversation${tokens.length === 1 ? '' : 's'} of ${[...new Set(tokens)].join(', ')} tokens`;
+      const taken =
+        `${tokens.length} conversation${tokens.length === 1 ? '' : 's'} of ` +
+        `${[...new Set(tokens)].join(', ')} tokens`;
       terminal.print(
-        `recollect: ${taken}, taken in by blocks of ${BLOCK},\nkeeping 1/${SHARE} of the cache rows; then ${questions} questions about all of them.\n` +
+        `recollect: ${taken}, taken in by blocks of ${BLOCK},\nkeeping 1/${SHARE} of the cache ` +
+          `rows; then ${questions} questions about all of them.\n` +
           fold(`${model.config.name}, ${describeKernels(model)}.\n`, 79),
       );
       const results: EvalResult[] = [];
@@ -59,7 +82,12 @@ ${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, p
       const traces: CacheTrace[] = [];
       const run = async (policy: string) => {
         const points: [number, number][] = [];
-        const trace = { policy, points: [] as [number, number][], promisedCacheBytes: 0, kept: [] as Int32Array[] };
+        const trace = {
+          policy,
+          points: [] as [number, number][],
+          promisedCacheBytes: 0,
+          kept: [] as Int32Array[],
+        };
         const layers = new Map<number, readonly Int32Array[]>();
         const measure = (parts: typeof dialogues, budget: EvalBudget, watch: boolean) => {
           let before = 0;
@@ -69,13 +97,15 @@ ${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, p
             { policy, budget, options: { blockSize: BLOCK, episodes: EPISODES } },
             {
               signal: terminal.signal,
-              onProgress: (done, total) => terminal.progress(`${policy}: ${done} of ${total} questions`),
+              onProgress: (done, total) =>
+                terminal.progress(`${policy}: ${done} of ${total} questions`),
               onConversation: (index, memory) => {
                 if (watch && index === 0) trace.promisedCacheBytes = memory.promisedCacheBytes;
               },
               onBlock: (index, seen, bytes) => {
                 if (!watch || index > 0) return;
-                if (seen <= before) trace.points = []; // the next episode begins at the first token again
+                // the next episode begins at the first token again
+                if (seen <= before) trace.points = [];
                 before = seen;
                 trace.points.push([seen, bytes]);
               },
@@ -89,28 +119,40 @@ ${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, p
         results.push(result);
         const first = result.answers.filter((a) => a.conversation === dialogues[0].id);
         const accuracy = first.filter((a) => a.correct).length / first.length;
-        if (policy === 'full') points.push(...[SHARE, ...SWEEP].map((s): [number, number] => [1 / s, accuracy]));
+        if (policy === 'full')
+          points.push(...[SHARE, ...SWEEP].map((s): [number, number] => [1 / s, accuracy]));
         else {
           points.push([1 / SHARE, accuracy]);
-          for (const s of SWEEP) points.push([1 / s, (await measure(dialogues.slice(0, 1), { share: 1 / s }, false)).accuracy]);
+          for (const s of SWEEP)
+            points.push([
+              1 / s,
+              (await measure(dialogues.slice(0, 1), { share: 1 / s }, false)).accuracy,
+            ]);
         }
-        trace.kept = [...layers.entries()].sort((a, b) => a[0] - b[0]).flatMap(([, heads]) => heads);
+        trace.kept = [...layers.entries()]
+          .sort((a, b) => a[0] - b[0])
+          .flatMap(([, heads]) => heads);
         traces.push(trace);
         sweep.push({ policy, points });
         terminal.progress('');
-        terminal.note(`${policy.padEnd(18)} ${(100 * result.accuracy).toFixed(1).padStart(5)}% right`);
+        terminal.note(
+          `${policy.padEnd(18)} ${(100 * result.accuracy).toFixed(1).padStart(5)}% right`,
+        );
       };
       try {
         for (const policy of shown) await run(policy);
       } catch (error) {
-        if (terminal.signal.aborted && results.length > 0) terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
+        if (terminal.signal.aborted && results.length > 0)
+          terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
         throw error;
       }
       terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
       const next = nextSteps();
       const report: ReportData = {
         title: 'A long conversation in a fixed amount of memory',
-        model: `${model.config.name} (${model.config.layers} layers, ${model.backend.build} kernels)`,
+        model:
+          `${model.config.name} (${model.config.layers} layers, ${model.backend.build} ` +
+          `kernels)`,
         machine: `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`,
         command: 'npm start',
         results,
@@ -123,10 +165,17 @@ ${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, p
       };
       await writeText(out, renderReport(report));
       if (typeof values.figures === 'string') {
-        for (const [name, svg] of Object.entries(renderFigures(report))) await writeText(`${values.figures}/${name}.svg`, svg);
+        for (const [name, svg] of Object.entries(renderFigures(report)))
+          await writeText(`${values.figures}/${name}.svg`, svg);
       }
-      terminal.print(`The report, with plots (open it in a browser):\n  ${pathToFileURL(out).href}\n\nWhat to do next:`);
-      for (const { what, command } of next) terminal.print(`- ${what}${command === undefined ? '' : `\n    ${command.replaceAll('\n', '\n    ')}`}`);
+      terminal.print(
+        `The report, with plots (open it in a browser):\n  ${pathToFileURL(out).href}\n\nWhat ` +
+          `to do next:`,
+      );
+      for (const { what, command } of next)
+        terminal.print(
+          `- ${what}${command === undefined ? '' : `\n    ${command.replaceAll('\n', '\n    ')}`}`,
+        );
     } finally {
       model.dispose();
     }
@@ -139,11 +188,20 @@ function nextSteps(): NextStep[] {
   const tiny = quoted(shortPathOf(TINY));
   const known = architectures.map((a) => a.name).join(', ');
   return [
-    { what: `Talk with a model of yours (a .gguf file: ${known}):`, command: `${start} chat YOUR-MODEL.gguf --budget 256MB` },
-    { what: 'Talk with the bundled one, which knows one kind of text (models/README.md):', command: `${start} chat ${tiny} --budget 8MB` },
+    {
+      what: `Talk with a model of yours (a .gguf file: ${known}):`,
+      command: `${start} chat YOUR-MODEL.gguf --budget 256MB`,
+    },
+    {
+      what: 'Talk with the bundled one, which knows one kind of text (models/README.md):',
+      command: `${start} chat ${tiny} --budget 8MB`,
+    },
     {
       what: 'Measure policies at other budgets, on longer conversations, or on your own:',
-      command: `${start} eval ${tiny} \\\n  --data ${quoted(shortPathOf('models/conv-4k.jsonl'))} --policy keydiff,epicache \\\n  --budget 1/12 --episodes 8 --medoids 8 --segment 8 --html report.html`,
+      command:
+        `${start} eval ${tiny} \\\n  --data ` +
+        `${quoted(shortPathOf('models/conv-4k.jsonl'))} --policy keydiff,epicache \\\n  --budget ` +
+        `1/12 --episodes 8 --medoids 8 --segment 8 --html report.html`,
     },
     { what: 'Use it in a program: README.md. Commands: docs/cli.md, policies: docs/policies.md.' },
   ];

@@ -1,11 +1,19 @@
-// recollect episodes: a conversation's topics, and how well they find what questions are about. No language model runs.
+// recollect episodes: a conversation's topics, and how well they find what questions are about. No
+// language model runs.
 import { createWasmBackend } from '../../backend/wasm/backend.ts';
 import { lexicalEmbedder } from '../../episode/lexical.ts';
 import { modelEmbedder } from '../../episode/embedders.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
 import { type EpisodeReport, measureEpisodes } from '../../eval/episodes.ts';
 import type { Model } from '../../engine/model.ts';
-import { anyNumber, type Command, oneOf, UsageError, wholeNumber, wholeOrAuto } from '../command.ts';
+import {
+  anyNumber,
+  type Command,
+  oneOf,
+  UsageError,
+  wholeNumber,
+  wholeOrAuto,
+} from '../command.ts';
 import { readText } from '../files.ts';
 import { loadWithProgress } from '../load.ts';
 import { fold } from '../words.ts';
@@ -60,22 +68,34 @@ evidence is known:
     if (typeof values.data !== 'string') throw new UsageError('--data FILE is missing');
     const format = oneOf('format', values.format, formats);
     const kind = oneOf('embedder', values.embedder, ['lexical', 'model'] as const) ?? 'lexical';
-    if (kind === 'model' && typeof values.model !== 'string') throw new UsageError('--embedder model needs --model FILE.gguf');
+    if (kind === 'model' && typeof values.model !== 'string')
+      throw new UsageError('--embedder model needs --model FILE.gguf');
     const settings = {
       count: wholeOrAuto('episodes', values.episodes, 1) ?? 4,
       segmentTurns: wholeNumber('segment', values.segment, 1) ?? 4,
       restarts: wholeNumber('restarts', values.restarts, 1) ?? 10,
       seed: anyNumber('seed', values.seed) ?? 0,
     };
-    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(0, wholeNumber('limit', values.limit, 1));
-    const model: Model | undefined = kind === 'model' ? await loadWithProgress(values.model as string, terminal) : undefined;
+    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(
+      0,
+      wholeNumber('limit', values.limit, 1),
+    );
+    const model: Model | undefined =
+      kind === 'model' ? await loadWithProgress(values.model as string, terminal) : undefined;
     const backend = model?.backend ?? createWasmBackend();
     try {
       const reports: EpisodeReport[] = [];
       for (const [i, dialogue] of dialogues.entries()) {
         terminal.signal.throwIfAborted();
         terminal.progress(`conversation ${i + 1} of ${dialogues.length}`);
-        reports.push(await measureEpisodes(dialogue, model ? modelEmbedder(model) : lexicalEmbedder(), settings, backend));
+        reports.push(
+          await measureEpisodes(
+            dialogue,
+            model ? modelEmbedder(model) : lexicalEmbedder(),
+            settings,
+            backend,
+          ),
+        );
       }
       terminal.progress('');
       if (values.json) terminal.print(JSON.stringify(reports.length === 1 ? reports[0] : reports));
@@ -90,12 +110,23 @@ evidence is known:
 function describe(report: EpisodeReport): string {
   const { recall } = report;
   const digits = (x: number) => x.toFixed(3);
-  const dropped = report.droppedEvidence > 0 ? `, ${report.droppedEvidence} references to evidence name no turn` : '';
+  const dropped =
+    report.droppedEvidence > 0
+      ? `, ${report.droppedEvidence} references to evidence name no turn`
+      : '';
   return [
-    `${report.id}: ${report.segments} segments, ${report.questions} questions with evidence${dropped}`,
-    ...report.sizes.map((size, e) => hung(`  episode ${String(e + 1).padEnd(2)} ${String(size).padStart(4)} segments  `, report.words[e].join(', '))),
+    `${report.id}: ${report.segments} segments, ${report.questions} questions with ` +
+      `evidence${dropped}`,
+    ...report.sizes.map((size, e) =>
+      hung(
+        `  episode ${String(e + 1).padEnd(2)} ${String(size).padStart(4)} segments  `,
+        report.words[e].join(', '),
+      ),
+    ),
     report.questions > 0
-      ? `  match ${digits(report.match)}  match2 ${digits(report.match2)}  chance ${digits(report.chance)}\n  recall@1 ${digits(recall['1'])}  @4 ${digits(recall['4'])}  @16 ${digits(recall['16'])}`
+      ? `  match ${digits(report.match)}  match2 ${digits(report.match2)}  chance ` +
+        `${digits(report.chance)}\n  recall@1 ${digits(recall['1'])}  @4 ${digits(recall['4'])}  ` +
+        `@16 ${digits(recall['16'])}`
       : `  no question names its evidence: nothing to measure  chance ${digits(report.chance)}`,
     '',
   ].join('\n');

@@ -5,7 +5,13 @@ import { pathToFileURL } from 'node:url';
 import { runtime } from '#runtime';
 import type { Dialogue } from '../../eval/datasets/dataset.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
-import { type DialogueResult, type EvalBudget, type EvalResult, type EvalSetup, summarise } from '../../eval/evaluate.ts';
+import {
+  type DialogueResult,
+  type EvalBudget,
+  type EvalResult,
+  type EvalSetup,
+  summarise,
+} from '../../eval/evaluate.ts';
 import type { NextStep } from '../../eval/page.ts';
 import { compare, type Journal, runSweep, sweepKey, type Unit } from '../../eval/sweep.ts';
 import { renderSweep } from '../../eval/sweep-report.ts';
@@ -17,7 +23,16 @@ import { policies } from '../../policy/registry.ts';
 import { rowTypeNames } from '../../backend/dtype.ts';
 import type { ConversationOptions } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
-import { anyNumber, type Command, oneOf, type Terminal, UsageError, type Values, wholeNumber, wholeOrAuto } from '../command.ts';
+import {
+  anyNumber,
+  type Command,
+  oneOf,
+  type Terminal,
+  UsageError,
+  type Values,
+  wholeNumber,
+  wholeOrAuto,
+} from '../command.ts';
 import { hereWorkers, processWorkers } from '../eval-workers.ts';
 import { appendText, checkWritable, readText, writeText } from '../files.ts';
 import { aboutModels, loadWithProgress } from '../load.ts';
@@ -146,7 +161,9 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
     const unknown = chosen.find((name) => !policies.some((p) => p.name === name));
     if (unknown !== undefined) {
       const known = policies.map((p) => p.name);
-      throw new UsageError(`no policy '${unknown}'${meant(unknown, known)}; there are ${known.join(', ')}`);
+      throw new UsageError(
+        `no policy '${unknown}'${meant(unknown, known)}; there are ${known.join(', ')}`,
+      );
     }
     const budgets = listOf(values.budget);
     const base = readConversationOptions(values);
@@ -163,23 +180,42 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
     const threads = wholeNumber('threads', values.threads, 1) ?? 1;
     const out = typeof values.json === 'string' ? values.json : undefined;
     const page = typeof values.html === 'string' ? values.html : undefined;
-    const setupsWith = (sensitivity?: readonly number[]) => chosen.flatMap((policy) => setupsOf(policy, budgets, sharing, { ...base, sensitivity }, parts));
+    const setupsWith = (sensitivity?: readonly number[]) =>
+      chosen.flatMap((policy) =>
+        setupsOf(policy, budgets, sharing, { ...base, sensitivity }, parts),
+      );
     setupsWith(); // what is wrong with the arguments shows before a model is loaded
-    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(0, limit);
+    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(
+      0,
+      limit,
+    );
     for (const path of [out, page]) if (path !== undefined) await checkWritable(path);
 
     const model = await loadWithProgress(input, terminal, { threads });
     try {
       const sensitive = sharing.layers.includes('sensitivity');
-      const setups = setupsWith(sensitive ? await sensitivityOf(model, dialogues, terminal) : undefined);
-      const key = sweepKey({ model: [input, model.bytes, model.backend.build], data: dialogues, setups });
+      const setups = setupsWith(
+        sensitive ? await sensitivityOf(model, dialogues, terminal) : undefined,
+      );
+      const key = sweepKey({
+        model: [input, model.bytes, model.backend.build],
+        data: dialogues,
+        setups,
+      });
       const partial = out && `${out}.partial`;
       const journal = partial === undefined ? undefined : await openJournal(partial);
       const workers =
         processes > 1
-          ? processWorkers(processes, { model: input, threads, data: values.data, format, setups }, terminal.signal)
+          ? processWorkers(
+              processes,
+              { model: input, threads, data: values.data, format, setups },
+              terminal.signal,
+            )
           : hereWorkers(model, dialogues, setups, terminal.signal, ({ setup, dialogue }, done) =>
-              terminal.progress(`${setups[setup].policy}, setup ${setup + 1} of ${setups.length}, conversation ${dialogue + 1}: ${done} questions`),
+              terminal.progress(
+                `${setups[setup].policy}, setup ${setup + 1} of ${setups.length}, conversation ` +
+                  `${dialogue + 1}: ${done} questions`,
+              ),
             );
       const finished = setups.map((): DialogueResult[] => []);
       const work = async (unit: Unit) => {
@@ -189,10 +225,18 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
       };
       let results: EvalResult[];
       try {
-        results = await runSweep(key, setups, dialogues.length, { ...workers, work }, journal, (done, total, resumed) => {
-          if (done === resumed && resumed > 0) terminal.note(`going on with ${resumed} of ${total} conversations from ${partial}`);
-          terminal.progress(`${done} of ${total} conversations`);
-        });
+        results = await runSweep(
+          key,
+          setups,
+          dialogues.length,
+          { ...workers, work },
+          journal,
+          (done, total, resumed) => {
+            if (done === resumed && resumed > 0)
+              terminal.note(`going on with ${resumed} of ${total} conversations from ${partial}`);
+            terminal.progress(`${done} of ${total} conversations`);
+          },
+        );
       } catch (error) {
         if (terminal.signal.aborted) tellFinished(finished, dialogues.length, partial, terminal);
         throw error;
@@ -200,20 +244,35 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
         workers.stop?.();
       }
       terminal.progress('');
-      const report = { model: input, data: values.data, build: model.backend.build, results, comparisons: compare(results) };
+      const report = {
+        model: input,
+        data: values.data,
+        build: model.backend.build,
+        results,
+        comparisons: compare(results),
+      };
       if (out) {
         await writeText(out, `${JSON.stringify(report, null, 1)}\n`);
-        await runtime.removeFile(partial!).catch(() => {}); // there is none where nothing had to be done
+        // there is none where nothing had to be done
+        await runtime.removeFile(partial!).catch(() => {});
         terminal.note(`written to ${out}`);
       }
       if (page) {
-        const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, ${model.backend.build} kernels`;
+        const machine =
+          `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, ` +
+          `${model.backend.build} kernels`;
         const command = [startedAs(), ...process.argv.slice(2).map(quoted)].join(' ');
-        await writeText(page, renderSweep({ ...report, machine, command, next: nextSteps(input, results) }));
+        await writeText(
+          page,
+          renderSweep({ ...report, machine, command, next: nextSteps(input, results) }),
+        );
         terminal.note(`written to ${page}: open it in a browser, ${pathToFileURL(page).href}`);
       }
       terminal.print(resultTable(results, terminal.columns));
-      if (!page) terminal.note('With --html FILE there are plots, intervals, and where questions were lost.');
+      if (!page)
+        terminal.note(
+          'With --html FILE there are plots, intervals, and where questions were lost.',
+        );
     } finally {
       model.dispose();
     }
@@ -221,7 +280,12 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
 };
 
 /** After an interrupt: what there is of the results, and how to go on. */
-function tellFinished(finished: readonly (readonly DialogueResult[])[], dialogues: number, partial: string | undefined, terminal: Terminal): void {
+function tellFinished(
+  finished: readonly (readonly DialogueResult[])[],
+  dialogues: number,
+  partial: string | undefined,
+  terminal: Terminal,
+): void {
   if (partial !== undefined) {
     terminal.note(`interrupted: the same command goes on from ${partial}`);
     return;
@@ -229,7 +293,10 @@ function tellFinished(finished: readonly (readonly DialogueResult[])[], dialogue
   const whole = finished.filter((results) => results.length === dialogues).map(summarise);
   if (whole.length > 0) terminal.print(resultTable(whole, terminal.columns));
   const done = finished.reduce((n, results) => n + results.length, 0);
-  terminal.note(`interrupted: ${done} of ${finished.length * dialogues} conversations were done; with --json OUT they are kept, and the same command goes on`);
+  terminal.note(
+    `interrupted: ${done} of ${finished.length * dialogues} conversations were done; with ` +
+      `--json OUT they are kept, and the same command goes on`,
+  );
 }
 
 /** What one can do with the results. */
@@ -244,8 +311,17 @@ function nextSteps(model: string, results: readonly EvalResult[]): NextStep[] {
   ];
   return [
     ...(talk ?? []),
-    { what: 'Measure others: --policy all, --budget 1/8,1/12,1/16, --heads uniform,adaptive; all options:', command: `${start} eval --help` },
-    { what: 'What the policies do: docs/policies.md. How these numbers come about: docs/evaluation.md.' },
+    {
+      what:
+        'Measure others: --policy all, --budget 1/8,1/12,1/16, --heads uniform,adaptive; ' +
+        'all options:',
+      command: `${start} eval --help`,
+    },
+    {
+      what:
+        'What the policies do: docs/policies.md. How these numbers come about: ' +
+        'docs/evaluation.md.',
+    },
   ];
 }
 
@@ -258,9 +334,14 @@ function listOf(value: Values[string]): string[] {
     .filter((v) => v !== '');
 }
 
-type Sharing = { readonly [K in 'heads' | 'layers' | 'cacheType' | 'recall']: readonly ConversationOptions[K][] };
+type Sharing = {
+  readonly [K in 'heads' | 'layers' | 'cacheType' | 'recall']: readonly ConversationOptions[K][];
+};
 
-/** All combinations of a policy with what the sweep varies. `full` knows no budget and no sharing: it runs once for each type of rows. */
+/**
+ * All combinations of a policy with what the sweep varies. `full` knows no budget and no sharing:
+ * it runs once for each type of rows.
+ */
 function setupsOf(
   policy: string,
   budgets: readonly string[],
@@ -268,9 +349,17 @@ function setupsOf(
   { observe, window, aggregate, pool, value, stages, ...options }: EvalSetup['options'],
   parts: number | undefined,
 ): EvalSetup[] {
-  const each = <T>(values: readonly T[]): readonly (T | undefined)[] => (values.length > 0 ? values : [undefined]);
-  if (policy === 'full') return each(sharing.cacheType).map((cacheType) => ({ policy, budget: { tokens: 1 }, parts, options: { ...options, cacheType } }));
-  if (budgets.length === 0) throw new UsageError('--budget is missing: tokens such as 256, or a share such as 1/8');
+  const each = <T>(values: readonly T[]): readonly (T | undefined)[] =>
+    values.length > 0 ? values : [undefined];
+  if (policy === 'full')
+    return each(sharing.cacheType).map((cacheType) => ({
+      policy,
+      budget: { tokens: 1 },
+      parts,
+      options: { ...options, cacheType },
+    }));
+  if (budgets.length === 0)
+    throw new UsageError('--budget is missing: tokens such as 256, or a share such as 1/8');
   const axes = { observe, window, aggregate, pool, value, stages };
   return budgets.flatMap((budget) =>
     each(sharing.heads).flatMap((heads) =>
@@ -278,7 +367,12 @@ function setupsOf(
         each(sharing.cacheType).flatMap((cacheType) =>
           each(sharing.recall).map((recall) => {
             const sensitivity = layers === 'sensitivity' ? options.sensitivity : undefined;
-            return { policy, budget: readBudget(budget), parts, options: { ...options, ...axes, sensitivity, heads, layers, cacheType, recall } };
+            return {
+              policy,
+              budget: readBudget(budget),
+              parts,
+              options: { ...options, ...axes, sensitivity, heads, layers, cacheType, recall },
+            };
           }),
         ),
       ),
@@ -293,10 +387,14 @@ function answerFromOf(value: unknown): 1 | 2 | 'auto' | undefined {
 
 function readBudget(value: string): EvalBudget {
   const share = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(String(value));
-  if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2])) return { share: Number(share[1]) / Number(share[2]) };
+  if (share && Number(share[1]) > 0 && Number(share[1]) <= Number(share[2]))
+    return { share: Number(share[1]) / Number(share[2]) };
   const tokens = Number(value);
   if (!Number.isInteger(tokens) || tokens < 1)
-    throw new UsageError(`--budget is '${String(value)}', expected tokens such as 256, or a share of the conversation such as 1/8`);
+    throw new UsageError(
+      `--budget is '${String(value)}', expected tokens such as 256, or a share of the ` +
+        `conversation such as 1/8`,
+    );
   return { tokens };
 }
 
@@ -327,7 +425,11 @@ function readConversationOptions(values: Values): Omit<ConversationOptions, 'bud
   };
 }
 
-async function sensitivityOf(model: Model, dialogues: readonly Dialogue[], terminal: Terminal): Promise<readonly number[]> {
+async function sensitivityOf(
+  model: Model,
+  dialogues: readonly Dialogue[],
+  terminal: Terminal,
+): Promise<readonly number[]> {
   const text = dialogues[0].turns.map((t) => t.line).join('');
   const { profile, stored } = await profileOf(model, text, {
     signal: terminal.signal,
@@ -338,7 +440,10 @@ async function sensitivityOf(model: Model, dialogues: readonly Dialogue[], termi
   return profile.similarity;
 }
 
-/** A file that is begun now where there is none, so that a place that cannot be written is found out before the work. */
+/**
+ * A file that is begun now where there is none, so that a place that cannot be written is found out
+ * before the work.
+ */
 async function openJournal(path: string): Promise<Journal> {
   await appendText(path, '');
   return { read: () => readFile(path, 'utf8'), append: (text) => appendText(path, text) };

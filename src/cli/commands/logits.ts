@@ -8,7 +8,13 @@ export const logits: Command = {
   summary: 'next-token log-probabilities of a text, as JSON',
   operands: ['MODEL'],
   about: aboutModels,
-  options: { text: { type: 'string' }, top: { type: 'string' }, build: { type: 'string' }, threads: { type: 'string' }, pipeline: { type: 'string' } },
+  options: {
+    text: { type: 'string' },
+    top: { type: 'string' },
+    build: { type: 'string' },
+    threads: { type: 'string' },
+    pipeline: { type: 'string' },
+  },
   help: `
 usage: recollect logits MODEL --text TEXT [--top 20] [--build simd|relaxed]
                         [--threads N] [--pipeline N]

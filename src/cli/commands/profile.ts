@@ -33,10 +33,16 @@ it. Low similarity = sensitive: such layers get more of the budget.
       terminal.progress('');
       if (values.json) terminal.print(JSON.stringify(found));
       else {
-        terminal.print(`${found.tokens} tokens, blocks of ${found.blockSize}, ${found.sinks} sinks`);
-        found.similarity.forEach((s, layer) => terminal.print(`layer ${String(layer).padStart(3)}  ${s.toFixed(4)}`));
+        terminal.print(
+          `${found.tokens} tokens, blocks of ${found.blockSize}, ${found.sinks} sinks`,
+        );
+        found.similarity.forEach((s, layer) =>
+          terminal.print(`layer ${String(layer).padStart(3)}  ${s.toFixed(4)}`),
+        );
       }
-      terminal.note(stored ? `kept in ${stored}` : "not kept: the model's folder cannot be written");
+      terminal.note(
+        stored ? `kept in ${stored}` : "not kept: the model's folder cannot be written",
+      );
     } finally {
       model.dispose();
     }

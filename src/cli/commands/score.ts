@@ -1,4 +1,5 @@
-// recollect score: policies' scores on tensors of a file, to be checked against another implementation.
+// recollect score: policies' scores on tensors of a file, to be checked against another
+// implementation.
 import { createWasmBackend } from '../../backend/wasm/backend.ts';
 import { OptionError } from '../../errors.ts';
 import { scoredNames, scoreTensors, type TensorFile } from '../../eval/score.ts';
@@ -10,7 +11,11 @@ export const score: Command = {
   name: 'score',
   summary: "policies' scores and kept rows for tensors of a file, as JSON",
   operands: [],
-  options: { tensors: { type: 'string' }, policy: { type: 'string', multiple: true }, build: { type: 'string' } },
+  options: {
+    tensors: { type: 'string' },
+    policy: { type: 'string', multiple: true },
+    build: { type: 'string' },
+  },
   help: `
 usage: recollect score --tensors FILE.json [--policy NAME ...]
 
@@ -36,12 +41,18 @@ ${fold(scoredNames().join(', '), 78)}`,
     try {
       file = JSON.parse(text) as TensorFile;
     } catch (cause) {
-      throw new OptionError(`'${values.tensors}' is no JSON (${(cause as Error).message})`, { cause });
+      throw new OptionError(`'${values.tensors}' is no JSON (${(cause as Error).message})`, {
+        cause,
+      });
     }
     const names = ((values.policy as string[] | undefined) ?? []).flatMap((p) => p.split(','));
-    const backend = createWasmBackend(oneOf('build', values.build, ['simd', 'relaxed'] as const) ?? 'auto');
+    const backend = createWasmBackend(
+      oneOf('build', values.build, ['simd', 'relaxed'] as const) ?? 'auto',
+    );
     try {
-      terminal.print(JSON.stringify(scoreTensors(file, names.length > 0 ? names : scoredNames(), backend)));
+      terminal.print(
+        JSON.stringify(scoreTensors(file, names.length > 0 ? names : scoredNames(), backend)),
+      );
     } finally {
       backend.dispose();
     }

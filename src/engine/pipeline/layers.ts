@@ -1,4 +1,5 @@
-// A conversation's rows in the layers of all workers: what `Run` asks for, as commands that go through them, and their answers as one.
+// A conversation's rows in the layers of all workers: what `Run` asks for, as commands that go
+// through them, and their answers as one.
 import type { Extent } from '../../cache/snapshot.ts';
 import type { BytesOut, Standing, Stored, Tag } from '../../cache/stored.ts';
 import type { LayerRange } from '../../model/tensors.ts';
@@ -57,7 +58,11 @@ export class PipelineLayers implements Layers {
     this.#failure ??= error;
   }
 
-  async step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void> {
+  async step(
+    block: readonly number[],
+    prompt: readonly number[] | undefined,
+    step: Step,
+  ): Promise<void> {
     await this.#ask({ kind: 'step', block, prompt, step, reports: this.onKept !== undefined });
   }
 

@@ -1,10 +1,11 @@
 // What the main thread and the workers of a pipeline say to one another.
 //
-//   main ── begin, rows, finish ──> each worker                          while the model is loaded
-//   main ── command ──> worker 0 ── command, hidden states ──> worker 1 ── ... ──> last worker
+//   main ── begin, rows, finish ──> each worker               while the model is loaded
+//   main ── command ──> worker 0 ── command, hidden states ──> worker 1 ── ... ──> last
 //   each worker ── done, with the bytes of its cache, or what went wrong ──> main
 //
-// Commands go through the workers in one order, each doing its part, so nothing has to be agreed upon, and the next may follow at once.
+// Commands go through the workers in one order, each doing its part, so nothing has to be agreed
+// upon, and the next may follow at once.
 import type { Compiled } from '../../backend/wasm/core.ts';
 import type { Failure } from '../../errors.ts';
 import type { Extent } from '../../cache/snapshot.ts';
@@ -52,7 +53,13 @@ export type PlanData = Omit<Plan, 'policy'> & { readonly policy: PolicyData };
 /** What all layers of a conversation are to do, each stage its part. */
 export type Task =
   | { readonly kind: 'open'; readonly plan: PlanData }
-  | { readonly kind: 'step'; readonly block: Input; readonly prompt?: Input; readonly step: Step; readonly reports: boolean }
+  | {
+      readonly kind: 'step';
+      readonly block: Input;
+      readonly prompt?: Input;
+      readonly step: Step;
+      readonly reports: boolean;
+    }
   | { readonly kind: 'extend'; readonly tokens: Input; readonly place: Place }
   | { readonly kind: 'logits'; readonly t: number }
   | { readonly kind: 'truncateFrom'; readonly token: number }
@@ -61,14 +68,20 @@ export type Task =
   // a piece goes to one stage, and comes back filled, or emptied
   | { readonly kind: 'read'; readonly stage: number; readonly piece: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'restore'; readonly extents: readonly Extent[] }
-  | { readonly kind: 'write'; readonly stage: number; readonly piece: Uint8Array<ArrayBuffer>; readonly count: number }
+  | {
+      readonly kind: 'write';
+      readonly stage: number;
+      readonly piece: Uint8Array<ArrayBuffer>;
+      readonly count: number;
+    }
   | { readonly kind: 'restored' }
   | { readonly kind: 'held'; readonly spans: readonly Span[] }
   | { readonly kind: 'embed'; readonly tokens: readonly number[] }
   | { readonly kind: 'close' };
 
 /** Whether one worker answers, not each. */
-export const answersOnce = ({ kind }: Task): boolean => kind === 'logits' || kind === 'embed' || kind === 'read' || kind === 'write';
+export const answersOnce = ({ kind }: Task): boolean =>
+  kind === 'logits' || kind === 'embed' || kind === 'read' || kind === 'write';
 
 export interface Command {
   readonly kind: 'command';
@@ -92,7 +105,9 @@ export interface Done {
   readonly kept?: readonly { readonly layer: number; readonly tokens: readonly Int32Array[] }[];
 }
 
-/** While the model is loaded: it has begun, `bytes` were stored, it is ready; or what went wrong. */
+/**
+ * While the model is loaded: it has begun, `bytes` were stored, it is ready; or what went wrong.
+ */
 export type Loading =
   | { readonly kind: 'begun' }
   | { readonly kind: 'stored'; readonly bytes: number }

@@ -1,5 +1,6 @@
-// A model's layers in workers that own some of them each: weights, caches and budgets of their layers in a memory of their own. Blocks flow through them,
-// several at once, so that prefill gets faster with workers without any memory being shared; and a model may be larger than one memory.
+// A model's layers in workers that own some of them each: weights, caches and budgets of their
+// layers in a memory of their own. Blocks flow through them, several at once, so that prefill gets
+// faster with workers without any memory being shared; and a model may be larger than one memory.
 import type { Backend } from '../../backend/backend.ts';
 import type { Compiled } from '../../backend/wasm/core.ts';
 import { DeviceError, errorOf } from '../../errors.ts';
@@ -13,7 +14,14 @@ import { startWorker } from '../../runtime/start-worker.ts';
 import { type Executor, unloadedError } from '../executor.ts';
 import type { Plan } from '../plan.ts';
 import { PipelineLayers } from './layers.ts';
-import { answersOnce, type Command, type Done, type FromWorker, type Task, type ToWorker } from './messages.ts';
+import {
+  answersOnce,
+  type Command,
+  type Done,
+  type FromWorker,
+  type Task,
+  type ToWorker,
+} from './messages.ts';
 import { policyData } from './policy-data.ts';
 
 export interface PipelineOptions {
@@ -42,7 +50,10 @@ interface Pending {
   readonly session: number;
   /** Whether one worker answers, not each. */
   readonly single: boolean;
-  /** Whether the first failure is the answer: workers behind it have nothing to answer, or nobody waits for them. */
+  /**
+   * Whether the first failure is the answer: workers behind it have nothing to answer, or nobody
+   * waits for them.
+   */
   readonly fails: boolean;
   /** Answers to come. */
   left: number;
@@ -78,8 +89,9 @@ export class PipelineExecutor implements Executor {
   }
 
   /**
-   * Starts the workers and loads their weights. Throws as readTensors does, DeviceError where a worker's memory ends, and NoWorkersError where
-   * one cannot be started, before anything is read; no worker is left then.
+   * Starts the workers and loads their weights. Throws as readTensors does, DeviceError where a
+   * worker's memory ends, and NoWorkersError where one cannot be started, before anything is read;
+   * no worker is left then.
    */
   static async load(options: PipelineOptions): Promise<PipelineExecutor> {
     const executor = new PipelineExecutor(options);
@@ -96,7 +108,16 @@ export class PipelineExecutor implements Executor {
     }
   }
 
-  async #load({ source, tensors, config, stages, kernels, limitBytes, onProgress, signal }: PipelineOptions): Promise<void> {
+  async #load({
+    source,
+    tensors,
+    config,
+    stages,
+    kernels,
+    limitBytes,
+    onProgress,
+    signal,
+  }: PipelineOptions): Promise<void> {
     const state = { storing: 0, begun: 0, ready: 0, wake() {} };
     this.#loading = state;
     const until = async (reached: () => boolean, patienceMs?: number): Promise<void> => {
@@ -118,7 +139,17 @@ export class PipelineExecutor implements Executor {
     const channels = stages.slice(1).map(() => new MessageChannel());
     stages.forEach((range, stage) => {
       const [before, behind] = [channels[stage - 1]?.port2, channels[stage]?.port1];
-      const message = { kind: 'begin', stage, range, config, tensors: owned[stage], kernels, limitBytes, before, behind } as const;
+      const message = {
+        kind: 'begin',
+        stage,
+        range,
+        config,
+        tensors: owned[stage],
+        kernels,
+        limitBytes,
+        before,
+        behind,
+      } as const;
       this.#start(stage);
       this.#tell(
         stage,
@@ -179,7 +210,15 @@ export class PipelineExecutor implements Executor {
       const piece = task.kind === 'read' || task.kind === 'write' ? [task.piece.buffer] : [];
       this.#tell(0, { kind: 'command', id, session, task } satisfies Command, piece);
       if (this.#pending.size === 0) this.#hold(true);
-      this.#pending.set(id, { session, single, fails, left: single ? 1 : this.stages.length, values: [], resolve, reject });
+      this.#pending.set(id, {
+        session,
+        single,
+        fails,
+        left: single ? 1 : this.stages.length,
+        values: [],
+        resolve,
+        reject,
+      });
     });
   }
 
@@ -210,7 +249,11 @@ export class PipelineExecutor implements Executor {
       stopped: (why) => {
         const who = `worker ${stage + 1} of ${this.stages.length}`;
         const started = this.#loading === undefined || this.#loading.begun === this.stages.length;
-        this.#end(started ? new DeviceError(`${who} stopped (${why}): load the model again`) : new NoWorkersError(`${who} could not be started (${why})`));
+        this.#end(
+          started
+            ? new DeviceError(`${who} stopped (${why}): load the model again`)
+            : new NoWorkersError(`${who} could not be started (${why})`),
+        );
       },
     });
     worker.hold(true);

@@ -1,5 +1,6 @@
-// What a worker of a pipeline runs: consecutive layers of a model in a memory of its own, and the conversations' parts in them. Like all that it imports
-// it names files by relative paths only, so that a page can start it without a bundler.
+// What a worker of a pipeline runs: consecutive layers of a model in a memory of its own, and the
+// conversations' parts in them. Like all that it imports it names files by relative paths only, so
+// that a page can start it without a bundler.
 import type { Backend } from '../../backend/backend.ts';
 import { createArena } from '../../backend/arena.ts';
 import { createCore } from '../../backend/wasm/core.ts';
@@ -11,7 +12,15 @@ import { createTransformer, type Transformer } from '../../model/transformer.ts'
 import { createWeights, type WeightStore } from '../../model/weights.ts';
 import { partOf } from '../plan.ts';
 import { Stage } from '../stage.ts';
-import { answersOnce, type Begin, type Command, type Done, type FromWorker, type Task, type ToWorker } from './messages.ts';
+import {
+  answersOnce,
+  type Begin,
+  type Command,
+  type Done,
+  type FromWorker,
+  type Task,
+  type ToWorker,
+} from './messages.ts';
 import { policyOf } from './policy-data.ts';
 
 interface Scope {
@@ -19,7 +28,8 @@ interface Scope {
   postMessage(message: FromWorker | typeof HELLO, transfer: Transferable[]): void;
 }
 const scope = globalThis as unknown as Scope;
-const say = (message: FromWorker, transfer: Transferable[] = []) => scope.postMessage(message, transfer);
+const say = (message: FromWorker, transfer: Transferable[] = []) =>
+  scope.postMessage(message, transfer);
 
 /** What is passed on to the next worker, and what is said about it here. */
 interface Outcome {
@@ -43,16 +53,27 @@ class Worker {
     const arena = createArena(core.base, core.limitBytes, core.reserve);
     this.#backend = createOps(core, arena, createSchedule(core, arena));
     this.#store = createWeights(this.#backend, begin.tensors, begin.range);
-    begin.before?.addEventListener('message', (event: MessageEvent<Command>) => this.command(event.data));
+    begin.before?.addEventListener('message', (event: MessageEvent<Command>) =>
+      this.command(event.data),
+    );
     begin.before?.start();
   }
 
   load(message: Exclude<ToWorker, Begin | Command>): void {
     if (message.kind === 'finish') {
-      this.#transformer = createTransformer(this.#begin.config, this.#store.finish(), this.#backend);
+      this.#transformer = createTransformer(
+        this.#begin.config,
+        this.#store.finish(),
+        this.#backend,
+      );
       say({ kind: 'ready' });
     } else {
-      this.#store.put(this.#begin.tensors[message.tensor], message.row, message.rows, message.bytes);
+      this.#store.put(
+        this.#begin.tensors[message.tensor],
+        message.row,
+        message.rows,
+        message.bytes,
+      );
       say({ kind: 'stored', bytes: message.bytes.length });
     }
   }
@@ -64,7 +85,8 @@ class Worker {
     let outcome: Outcome = {};
     let failure: Done['failure'];
     try {
-      if (this.#broken.has(session) && task.kind !== 'close') throw new Error('the conversation went wrong before');
+      if (this.#broken.has(session) && task.kind !== 'close')
+        throw new Error('the conversation went wrong before');
       outcome = this.#perform(session, task, kept);
     } catch (error) {
       failure = failureOf(error);
@@ -75,13 +97,30 @@ class Worker {
     const { onward, transfer, value } = outcome;
     if (onward) this.#begin.behind?.postMessage({ ...command, task: onward }, transfer ?? []);
     const { usedBytes = 0, peakBytes = 0 } = this.#stages.get(session)?.cache ?? {};
-    const answer = { kind: 'done', id, stage: this.#begin.stage, value, failure, cacheBytes: usedBytes, peakCacheBytes: peakBytes, kept } as const;
-    const own = value instanceof Float32Array || value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [];
-    // only the last worker has log-odds to tell, only the first has embeddings, a piece is one worker's
+    const answer = {
+      kind: 'done',
+      id,
+      stage: this.#begin.stage,
+      value,
+      failure,
+      cacheBytes: usedBytes,
+      peakCacheBytes: peakBytes,
+      kept,
+    } as const;
+    const own =
+      value instanceof Float32Array || value instanceof Uint8Array
+        ? [value.buffer as ArrayBuffer]
+        : [];
+    // only the last worker has log-odds to tell, only the first has embeddings, a piece is one
+    // worker's
     if (!answersOnce(task) || value !== undefined || failure) say(answer, own);
   }
 
-  #perform(session: number, task: Task, kept: { layer: number; tokens: readonly Int32Array[] }[]): Outcome {
+  #perform(
+    session: number,
+    task: Task,
+    kept: { layer: number; tokens: readonly Int32Array[] }[],
+  ): Outcome {
     const { stage: number, range } = this.#begin;
     const transformer = this.#transformer!;
     if (task.kind === 'embed') return { value: transformer.embed(task.tokens) };
@@ -104,7 +143,10 @@ class Worker {
         const passed = stage.step(task.block, task.prompt, task.step);
         if (!passed) return {};
         const { block, prompt } = passed;
-        return { onward: { ...task, block, prompt }, transfer: prompt ? [block.buffer, prompt.buffer] : [block.buffer] };
+        return {
+          onward: { ...task, block, prompt },
+          transfer: prompt ? [block.buffer, prompt.buffer] : [block.buffer],
+        };
       }
       case 'extend': {
         const tokens = stage.extend(task.tokens, task.place);

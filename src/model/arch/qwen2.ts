@@ -1,4 +1,9 @@
 // Qwen2 and Qwen2.5: biases on q, k and v (applied wherever a file has them), rotary halves.
 import type { Architecture } from './architecture.ts';
 
-export const qwen2: Architecture = { name: 'qwen2', rope: 'halves', qkNorm: false, ropeFactors: false };
+export const qwen2: Architecture = {
+  name: 'qwen2',
+  rope: 'halves',
+  qkNorm: false,
+  ropeFactors: false,
+};

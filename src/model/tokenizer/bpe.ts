@@ -37,12 +37,20 @@ export interface Encoder {
 export function checkMerges(merges: readonly unknown[], file: string): readonly string[] {
   const odd = merges.findIndex((merge) => typeof merge !== 'string' || merge.indexOf(' ', 1) < 0);
   if (odd >= 0) {
-    throw new ModelFormatError(`${file}: merge ${odd} is ${describeValue(merges[odd])}, expected two texts with a space between: get another copy of the file`);
+    throw new ModelFormatError(
+      `${file}: merge ${odd} is ${describeValue(merges[odd])}, expected two texts with a space ` +
+        `between: get another copy of the file`,
+    );
   }
   return merges as readonly string[];
 }
 
-export function createBpe(texts: readonly string[], table: TextTable, merges: readonly string[], kind: PreTokenizer): Encoder {
+export function createBpe(
+  texts: readonly string[],
+  table: TextTable,
+  merges: readonly string[],
+  kind: PreTokenizer,
+): Encoder {
   const pairs = new Merges(texts, table, merges);
   const joiner = new Joiner();
   const cache = new WordCache();
@@ -116,7 +124,8 @@ class Merges {
       const id = table.find(text, begin, end);
       return id >= 0 ? id : numberOf(text.slice(begin, end));
     };
-    for (let byte = 0; byte < 256; byte++) this.ofByte[byte] = idOf(String.fromCharCode(byteUnits[byte]), 0, 1);
+    for (let byte = 0; byte < 256; byte++)
+      this.ofByte[byte] = idOf(String.fromCharCode(byteUnits[byte]), 0, 1);
     const count = merges.length;
     this.#lefts = new Int32Array(count);
     this.#rights = new Int32Array(count);
@@ -131,10 +140,13 @@ class Merges {
       const both = table.findWithout(merge, space);
       this.#lefts[rank] = left;
       this.#rights[rank] = right;
-      this.#joined[rank] = both >= 0 ? both : numberOf(merge.slice(0, space) + merge.slice(space + 1));
+      this.#joined[rank] =
+        both >= 0 ? both : numberOf(merge.slice(0, space) + merge.slice(space + 1));
       let slot = slotOf(left, right, mask);
-      while (this.#slots[slot] !== 0 && !this.#is(this.#slots[slot] - 1, left, right)) slot = (slot + 1) & mask;
-      if (this.#slots[slot] === 0) this.#slots[slot] = rank + 1; // of two equal ones the first counts
+      while (this.#slots[slot] !== 0 && !this.#is(this.#slots[slot] - 1, left, right))
+        slot = (slot + 1) & mask;
+      // of two equal ones the first counts
+      if (this.#slots[slot] === 0) this.#slots[slot] = rank + 1;
     }
   }
 

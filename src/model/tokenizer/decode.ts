@@ -17,13 +17,18 @@ export interface DecoderOptions {
   readonly prefix: boolean;
 }
 
-export function createDecoder({ texts, types }: Vocabulary, { byteLevel, prefix }: DecoderOptions): Decoder {
+export function createDecoder(
+  { texts, types }: Vocabulary,
+  { byteLevel, prefix }: DecoderOptions,
+): Decoder {
   const utf8 = new TextEncoder();
   const isSpecial = (type: number) => type === CONTROL || type === UNKNOWN;
 
   const piece = (token: number, special: boolean): Uint8Array => {
     if (!(Number.isInteger(token) && token >= 0 && token < texts.length)) {
-      throw new OptionError(`token ${token}: expected a whole number below ${texts.length}, the size of the vocabulary`);
+      throw new OptionError(
+        `token ${token}: expected a whole number below ${texts.length}, the size of the vocabulary`,
+      );
     }
     const text = texts[token];
     const type = types[token];
@@ -40,7 +45,8 @@ export function createDecoder({ texts, types }: Vocabulary, { byteLevel, prefix 
     const bytes = new Uint8Array(text.length);
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
-      if (unit >= unitBytes.length || unitBytes[unit] < 0) return utf8.encode(text); // no such token is made of bytes
+      // no such token is made of bytes
+      if (unit >= unitBytes.length || unitBytes[unit] < 0) return utf8.encode(text);
       bytes[i] = unitBytes[unit];
     }
     return bytes;

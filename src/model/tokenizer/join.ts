@@ -18,7 +18,11 @@ export class Joiner {
    * Joins `count` symbols. `rank` tells that of two neighbours, Infinity where they cannot be
    * joined; `join` makes the left one both.
    */
-  run(count: number, rank: (left: number, right: number) => number, join: (left: number, right: number) => void): void {
+  run(
+    count: number,
+    rank: (left: number, right: number) => number,
+    join: (left: number, right: number) => void,
+  ): void {
     if (count > KEPT || this.next.length > KEPT) {
       const room = Math.max(count, KEPT);
       this.next = new Int32Array(room);
@@ -123,7 +127,12 @@ class Heap {
       let down = 2 * at + 1;
       if (down >= size) break;
       const other = down + 1;
-      if (other < size && (ranks[other] < ranks[down] || (ranks[other] === ranks[down] && places[other] < places[down]))) down = other;
+      if (
+        other < size &&
+        (ranks[other] < ranks[down] ||
+          (ranks[other] === ranks[down] && places[other] < places[down]))
+      )
+        down = other;
       if (rank < ranks[down] || (rank === ranks[down] && place <= places[down])) break;
       ranks[at] = ranks[down];
       places[at] = places[down];

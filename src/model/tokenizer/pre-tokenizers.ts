@@ -2,7 +2,18 @@
 // run one after the other, each on the pieces that the ones before it made; what a pattern does not
 // match is a piece, too. They see one unit for each character: ASCII as it is, others as their
 // class (unicode.ts), so that all runtimes see the same.
-import { classOf, codePointAt, codePointBefore, LETTER, MARK, NUMBER, OTHER, PUNCTUATION, SPACE, SYMBOL } from './unicode.ts';
+import {
+  classOf,
+  codePointAt,
+  codePointBefore,
+  LETTER,
+  MARK,
+  NUMBER,
+  OTHER,
+  PUNCTUATION,
+  SPACE,
+  SYMBOL,
+} from './unicode.ts';
 
 /**
  * Units that stand for characters beyond ASCII, by class; white space is a vertical tab, as `\s`
@@ -62,12 +73,18 @@ const single: Ends = { lines: 'single', words: ANY };
 const SUFFIXES = `'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]`;
 const WHITE = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
-const gpt2 = whole(`'s|'t|'re|'ve|'m|'ll|'d| ?[${L}]+| ?[${N}]+| ?[^\\s${L}${N}]+|\\s+(?!\\S)|\\s+`);
-const llama3 = (digits: string) => whole(`${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}]+|[${N}]${digits}| ?[^\\s${L}${N}]+[\\r\\n]*|${WHITE}`);
+const gpt2 = whole(
+  `'s|'t|'re|'ve|'m|'ll|'d| ?[${L}]+| ?[${N}]+| ?[^\\s${L}${N}]+|\\s+(?!\\S)|\\s+`,
+);
+const llama3 = (digits: string) =>
+  whole(
+    `${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}]+|[${N}]${digits}| ?[^\\s${L}${N}]+[\\r\\n]*|${WHITE}`,
+  );
 /** Words change from capitals to small letters; a character without case is both. */
 const cased = (suffix: string, digits: string) =>
   whole(
-    `[^\\r\\n${L}${N}]?[A-Z\xd2]*[a-z\xd2]+${suffix}|[^\\r\\n${L}${N}]?[A-Z\xd2]+[a-z\xd2]*${suffix}` + `|[${N}]${digits}| ?[^\\s${L}${N}]+[\\r\\n/]*|${WHITE}`,
+    `[^\\r\\n${L}${N}]?[A-Z\xd2]*[a-z\xd2]+${suffix}|[^\\r\\n${L}${N}]?[A-Z\xd2]+[a-z\xd2]*${suffix}` +
+      `|[${N}]${digits}| ?[^\\s${L}${N}]+[\\r\\n/]*|${WHITE}`,
   );
 const eachDigit = part(`[${N}]`);
 const threeDigits = part('[0-9][0-9][0-9]');
@@ -82,27 +99,44 @@ const kinds = {
   dbrx: { passes: [llama3('{1,3}')], ends: run },
   qwen2: { passes: [llama3('')], ends: run },
   qwen35: {
-    passes: [whole(`${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}${M}]+|[${N}]| ?[^\\s${L}${M}${N}]+[\\r\\n]*|${WHITE}`)],
+    passes: [
+      whole(
+        `${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}${M}]+|[${N}]| ?[^\\s${L}${M}${N}]+[\\r\\n]*|${WHITE}`,
+      ),
+    ],
     ends: run,
   },
   'gpt-4o': { passes: [cased(`(?:${SUFFIXES})?`, '{1,3}')], ends: run },
   tekken: { passes: [cased('', '')], ends: run, ignoreMerges: true, addBos: true },
   'seed-coder': {
-    passes: [whole(`${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}]+|[${N}]| ?[^\\s${L}${N}\\r\\n]+|${WHITE}`)],
+    passes: [
+      whole(`${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}]+|[${N}]| ?[^\\s${L}${N}\\r\\n]+|${WHITE}`),
+    ],
     ends: run,
   },
   bailingmoe: {
-    passes: [whole(`${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}]+|[${N}]| ?[^\\s${L}${N}]+[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+`)],
+    passes: [
+      whole(
+        `${SUFFIXES}|[^\\r\\n${L}${N}]?[${L}]+|[${N}]| ` +
+          `?[^\\s${L}${N}]+[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+`,
+      ),
+    ],
     ends: run,
   },
-  ufakzeka: { passes: [whole(`[^\\r\\n${L}${N}]?[${L}]+|[${N}]| ?[^\\s${L}${N}]+[\\r\\n]*|${WHITE}`)], ends: run },
+  ufakzeka: {
+    passes: [whole(`[^\\r\\n${L}${N}]?[${L}]+|[${N}]| ?[^\\s${L}${N}]+[\\r\\n]*|${WHITE}`)],
+    ends: run,
+  },
   minicpm5: { passes: [part(`[${N}]{1,3}`), llama3('+')], ends: run, ignoreMerges: true },
   laguna: { passes: [part('\\n+'), llama3('')], ends: run },
   'deepseek-v3': {
     passes: [
       part(`[${N}]{1,3}`),
       named('[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+'),
-      part(`[!-/:-@\\[-\`{-~][A-Za-z]+|[^\\r\\n${L}${P}${S}]?[${L}${M}]+| ?[${P}${S}]+[\\r\\n]*|${WHITE}`),
+      part(
+        `[!-/:-@\\[-\`{-~][A-Za-z]+|[^\\r\\n${L}${P}${S}]?[${L}${M}]+| ` +
+          `?[${P}${S}]+[\\r\\n]*|${WHITE}`,
+      ),
     ],
     ends: run,
   },
@@ -159,10 +193,39 @@ const names: Readonly<Record<Kind, readonly string[]>> = {
     'granite-docling',
     'exaone4',
   ],
-  smollm: ['smollm', 'starcoder', 'refact', 'command-r', 'codeshell', 'exaone', 'minerva-7b', 'mellum2'],
-  'llama-bpe': ['llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'falcon-h1', 'pixtral', 'midm-2.0', 'lfm2', 'jina-v5-nano'],
+  smollm: [
+    'smollm',
+    'starcoder',
+    'refact',
+    'command-r',
+    'codeshell',
+    'exaone',
+    'minerva-7b',
+    'mellum2',
+  ],
+  'llama-bpe': [
+    'llama-bpe',
+    'llama3',
+    'llama-v3',
+    'falcon3',
+    'falcon-h1',
+    'pixtral',
+    'midm-2.0',
+    'lfm2',
+    'jina-v5-nano',
+  ],
   dbrx: ['dbrx', 'smaug-bpe', 'glm4', 'chatglm-bpe'],
-  qwen2: ['qwen2', 'deepseek-r1-qwen', 'kormo', 'f2llmv2', 'stablelm2', 'hunyuan', 'solar-open', 'megrez', 'grok-2'],
+  qwen2: [
+    'qwen2',
+    'deepseek-r1-qwen',
+    'kormo',
+    'f2llmv2',
+    'stablelm2',
+    'hunyuan',
+    'solar-open',
+    'megrez',
+    'grok-2',
+  ],
   qwen35: ['qwen35'],
   'gpt-4o': ['gpt-4o', 'llama4', 'kanana2', 'talkie', 'minimax-m2'],
   tekken: ['tekken'],
@@ -179,15 +242,21 @@ const names: Readonly<Record<Kind, readonly string[]>> = {
 };
 
 export const preTokenizers: ReadonlyMap<string, PreTokenizer> = new Map(
-  (Object.keys(kinds) as Kind[]).flatMap((kind) => names[kind].map((name) => [name, kinds[kind]] as const)),
+  (Object.keys(kinds) as Kind[]).flatMap((kind) =>
+    names[kind].map((name) => [name, kinds[kind]] as const),
+  ),
 );
 
 /**
  * Letters with case beyond the basic plane, which 'deepseek-llm' names; they stand as U+E001, other
  * characters there as U+E000.
  */
-const CASED_BEYOND = [0x10400, 0x1044f, 0x104b0, 0x104d3, 0x104d8, 0x104fb, 0x10c80, 0x10cb2, 0x10cc0, 0x10cf2, 0x118a0, 0x118df, 0x1e900, 0x1e943];
-const isCasedBeyond = (c: number) => CASED_BEYOND.some((first, i) => i % 2 === 0 && c >= first && c <= CASED_BEYOND[i + 1]);
+const CASED_BEYOND = [
+  0x10400, 0x1044f, 0x104b0, 0x104d3, 0x104d8, 0x104fb, 0x10c80, 0x10cb2, 0x10cc0, 0x10cf2, 0x118a0,
+  0x118df, 0x1e900, 0x1e943,
+];
+const isCasedBeyond = (c: number) =>
+  CASED_BEYOND.some((first, i) => i % 2 === 0 && c >= first && c <= CASED_BEYOND[i + 1]);
 
 /** JavaScript's `\s` has it, no table of white space does. */
 const BYTE_ORDER_MARK = 0xfeff;
@@ -195,12 +264,17 @@ const BYTE_ORDER_MARK = 0xfeff;
 const CHUNK = 4096;
 function textOf(units: Uint8Array | Uint16Array): string {
   let text = '';
-  for (let i = 0; i < units.length; i += CHUNK) text += String.fromCharCode(...units.subarray(i, i + CHUNK));
+  for (let i = 0; i < units.length; i += CHUNK)
+    text += String.fromCharCode(...units.subarray(i, i + CHUNK));
   return text;
 }
 
 /** Calls `word` with begin and end of each word of a well-formed text. */
-export function splitWords(text: string, kind: PreTokenizer, word: (begin: number, end: number) => void): void {
+export function splitWords(
+  text: string,
+  kind: PreTokenizer,
+  word: (begin: number, end: number) => void,
+): void {
   if (/^[\0-\x7f]*$/.test(text)) {
     runPasses(text, text, kind.passes, word);
     return;
@@ -226,10 +300,20 @@ export function splitWords(text: string, kind: PreTokenizer, word: (begin: numbe
   const collapsed = textOf(classes);
   const plain = wide ? textOf(wide) : collapsed;
   points.push(text.length);
-  runPasses(collapsed, plain, kind.passes, beyond ? (begin, end) => word(points[begin], points[end]) : word);
+  runPasses(
+    collapsed,
+    plain,
+    kind.passes,
+    beyond ? (begin, end) => word(points[begin], points[end]) : word,
+  );
 }
 
-function runPasses(collapsed: string, plain: string, passes: readonly Pass[], word: (begin: number, end: number) => void): void {
+function runPasses(
+  collapsed: string,
+  plain: string,
+  passes: readonly Pass[],
+  word: (begin: number, end: number) => void,
+): void {
   if (passes.length === 1) {
     runPass(collapsed, 0, passes[0], word);
     return;
@@ -238,13 +322,22 @@ function runPasses(collapsed: string, plain: string, passes: readonly Pass[], wo
   for (const [index, pass] of passes.entries()) {
     const source = pass.named ? plain : collapsed;
     const next: number[] = [];
-    const take = index === passes.length - 1 ? word : (begin: number, end: number) => void next.push(begin, end);
-    for (let i = 0; i < pieces.length; i += 2) runPass(source.slice(pieces[i], pieces[i + 1]), pieces[i], pass, take);
+    const take =
+      index === passes.length - 1
+        ? word
+        : (begin: number, end: number) => void next.push(begin, end);
+    for (let i = 0; i < pieces.length; i += 2)
+      runPass(source.slice(pieces[i], pieces[i + 1]), pieces[i], pass, take);
     pieces = next;
   }
 }
 
-function runPass(piece: string, offset: number, { pattern, complete }: Pass, take: (begin: number, end: number) => void): void {
+function runPass(
+  piece: string,
+  offset: number,
+  { pattern, complete }: Pass,
+  take: (begin: number, end: number) => void,
+): void {
   let done = 0;
   pattern.lastIndex = 0;
   if (complete) {
@@ -281,7 +374,9 @@ export function endsWord(text: string, at: number, end: number, { ends }: PreTok
     if (ends.lines === 'each' && isLineEnd(right)) return true;
     if (!behindWord) return false;
     // where lines end in runs, punctuation takes them along
-    return ends.lines !== 'run' || !isLineEnd(right) || leftClass === LETTER || leftClass === NUMBER;
+    return (
+      ends.lines !== 'run' || !isLineEnd(right) || leftClass === LETTER || leftClass === NUMBER
+    );
   }
   if (isLineEnd(left)) {
     if (right === 0x2f) return false; // some patterns take a slash along with line ends
@@ -290,5 +385,9 @@ export function endsWord(text: string, at: number, end: number, { ends }: PreTok
   // a word of letters ends at ASCII's and East Asian punctuation, but for an apostrophe
   if (leftClass !== LETTER || !behindWord || right === 0x27) return false;
   if (right < 0x80) return rightClass === PUNCTUATION || rightClass === SYMBOL;
-  return (right >= 0x3001 && right <= 0x3002) || (right >= 0xff01 && right <= 0xff0f) || (right >= 0xff1a && right <= 0xff20);
+  return (
+    (right >= 0x3001 && right <= 0x3002) ||
+    (right >= 0xff01 && right <= 0xff0f) ||
+    (right >= 0xff1a && right <= 0xff20)
+  );
 }

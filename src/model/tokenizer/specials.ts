@@ -136,8 +136,10 @@ export class Specials {
           if (at + word.length > to) break;
           let first = at;
           let last = at + word.length;
-          if (this.#tokens.stripsLeft.has(id)) while (first > from && isStripped(stretch.charCodeAt(first - 1))) first--;
-          if (this.#tokens.stripsRight.has(id)) while (last < to && isStripped(stretch.charCodeAt(last))) last++;
+          if (this.#tokens.stripsLeft.has(id))
+            while (first > from && isStripped(stretch.charCodeAt(first - 1))) first--;
+          if (this.#tokens.stripsRight.has(id))
+            while (last < to && isStripped(stretch.charCodeAt(last))) last++;
           if (first > from) left.push(from, first);
           found.push({ id, begin: begin + first, end: begin + last });
           from = last;
@@ -185,7 +187,9 @@ class Automaton {
     }
     this.#fails = new Int32Array(parents.length);
     this.#matches = new Int32Array(parents.length);
-    const order = parents.map((_, state) => state).sort((a, b) => this.#depths[a] - this.#depths[b]);
+    const order = parents
+      .map((_, state) => state)
+      .sort((a, b) => this.#depths[a] - this.#depths[b]);
     for (const state of order.slice(1)) {
       const fail = parents[state] === 0 ? 0 : this.step(this.#fails[parents[state]], units[state]);
       this.#fails[state] = fail;
@@ -222,6 +226,9 @@ class Automaton {
 function unitAt(text: string, at: number): number {
   const unit = text.charCodeAt(at);
   if ((unit & 0xf800) !== 0xd800) return unit;
-  const paired = (unit & 0xfc00) === 0xd800 ? (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00 : at > 0 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
+  const paired =
+    (unit & 0xfc00) === 0xd800
+      ? (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00
+      : at > 0 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
   return paired ? unit : 0xfffd;
 }

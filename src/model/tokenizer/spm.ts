@@ -23,12 +23,19 @@ export interface SpmOptions {
 
 export function readScores(scores: readonly unknown[], count: number, file: string): Float32Array {
   if (scores.length < count) {
-    throw new ModelFormatError(`${file}: ${scores.length} scores for ${count} tokens, expected one each: get another copy of the file`);
+    throw new ModelFormatError(
+      `${file}: ${scores.length} scores for ${count} tokens, expected one each: get another ` +
+        `copy of the file`,
+    );
   }
   return Float32Array.from({ length: count }, (_, id) => Number(scores[id]));
 }
 
-export function createSpm(texts: readonly string[], table: TextTable, { scores, prefix, unknown }: SpmOptions): Encoder {
+export function createSpm(
+  texts: readonly string[],
+  table: TextTable,
+  { scores, prefix, unknown }: SpmOptions,
+): Encoder {
   const joiner = new Joiner();
   const cache = new WordCache();
   const hashes = new PrefixHashes();
@@ -43,7 +50,8 @@ export function createSpm(texts: readonly string[], table: TextTable, { scores, 
   let word = '';
   let begins = new Int32Array(64);
   let ends = new Int32Array(64);
-  const tokenAt = (begin: number, end: number) => (end - begin > table.longest ? -1 : table.find(word, begin, end, hashes.hash(begin, end)));
+  const tokenAt = (begin: number, end: number) =>
+    end - begin > table.longest ? -1 : table.find(word, begin, end, hashes.hash(begin, end));
   const rank = (left: number, right: number) => {
     const id = tokenAt(begins[left], ends[right]);
     return id < 0 ? Infinity : rankOf(scores[id]);
@@ -74,7 +82,8 @@ export function createSpm(texts: readonly string[], table: TextTable, { scores, 
         continue;
       }
       const bytes = utf8.encode(word.slice(begins[i], ends[i]));
-      if (bytes.every((byte) => byteTokens[byte] >= 0)) for (const byte of bytes) tokens.push(byteTokens[byte]);
+      if (bytes.every((byte) => byteTokens[byte] >= 0))
+        for (const byte of bytes) tokens.push(byteTokens[byte]);
       else tokens.push(UNKNOWN);
     }
     if (word.length > KEPT) {
@@ -85,7 +94,9 @@ export function createSpm(texts: readonly string[], table: TextTable, { scores, 
     return tokens;
   };
 
-  const cuts = (text: string, at: number) => !inside.has(markOf(text.charCodeAt(at - 1)), markOf(text.charCodeAt(at))) && !splitsPair(text, at, text.length);
+  const cuts = (text: string, at: number) =>
+    !inside.has(markOf(text.charCodeAt(at - 1)), markOf(text.charCodeAt(at))) &&
+    !splitsPair(text, at, text.length);
   return {
     encode(text, opens, out) {
       if (text === '') return;
@@ -107,7 +118,8 @@ export function createSpm(texts: readonly string[], table: TextTable, { scores, 
       if (at === 0) return true;
       if (splitsPair(text, at, end)) return false;
       // unknown characters that lie side by side are one token
-      if (!hasBytes && table.find(String.fromCharCode(markOf(text.charCodeAt(at - 1)))) < 0) return false;
+      if (!hasBytes && table.find(String.fromCharCode(markOf(text.charCodeAt(at - 1)))) < 0)
+        return false;
       const left = markOf(text.charCodeAt(at - 1));
       return at < end ? !inside.has(left, markOf(text.charCodeAt(at))) : !inside.continues(left);
     },

@@ -33,7 +33,8 @@ export class TextTable {
       const hash = hashOf(texts[id], 0, length);
       this.#hashes[id] = hash;
       let slot = slotOf(hash, mask);
-      while (this.#slots[slot] !== 0 && texts[this.#slots[slot] - 1] !== texts[id]) slot = (slot + 1) & mask;
+      while (this.#slots[slot] !== 0 && texts[this.#slots[slot] - 1] !== texts[id])
+        slot = (slot + 1) & mask;
       if (this.#slots[slot] === 0) this.#slots[slot] = id + 1;
     }
     this.longest = longest;

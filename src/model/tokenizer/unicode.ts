@@ -32,14 +32,18 @@ function readRuns(): Uint32Array {
   const runs = unicodeRuns.match(/[0-9a-z]*[A-Z]/g)!;
   classes = Uint8Array.from(runs, (run) => NAMES.indexOf(run[run.length - 1]));
   let at = ASCII - 1;
-  return Uint32Array.from(runs, (run) => (at += run.length === 1 ? 1 : parseInt(run.slice(0, -1), 36)));
+  return Uint32Array.from(
+    runs,
+    (run) => (at += run.length === 1 ? 1 : parseInt(run.slice(0, -1), 36)),
+  );
 }
 
 export function classOf(codePoint: number): number {
   if (codePoint < ASCII) return ascii[codePoint];
   begins ??= readRuns();
   // neighbours in a text mostly lie in one run
-  if (begins[last] <= codePoint && (last + 1 === begins.length || codePoint < begins[last + 1])) return classes[last];
+  if (begins[last] <= codePoint && (last + 1 === begins.length || codePoint < begins[last + 1]))
+    return classes[last];
   let low = 0;
   let high = begins.length;
   while (high - low > 1) {
@@ -61,7 +65,10 @@ const isLow = (unit: number) => (unit & 0xfc00) === 0xdc00;
  */
 export function wellFormed(text: string): string {
   if (!/[\ud800-\udfff]/.test(text)) return text;
-  return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
+  return text.replace(
+    /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+    '\ufffd',
+  );
 }
 
 /**

@@ -42,21 +42,60 @@ const ENDS = [
  * Tokens for filling code in the middle: by these keys, else the first with one of these texts.
  * They are special; some end a reply.
  */
-const FILLS: readonly { readonly keys: readonly string[]; readonly ends?: boolean; readonly texts: readonly string[] }[] = [
+const FILLS: readonly {
+  readonly keys: readonly string[];
+  readonly ends?: boolean;
+  readonly texts: readonly string[];
+}[] = [
   {
     keys: ['fim_pre_token_id', 'prefix_token_id'],
-    texts: ['<|fim_prefix|>', '<fim-prefix>', '<fim_prefix>', '<｜fim▁begin｜>', '<PRE>', '▁<PRE>', '<|code_prefix|>', '<|prefix|>'],
+    texts: [
+      '<|fim_prefix|>',
+      '<fim-prefix>',
+      '<fim_prefix>',
+      '<｜fim▁begin｜>',
+      '<PRE>',
+      '▁<PRE>',
+      '<|code_prefix|>',
+      '<|prefix|>',
+    ],
   },
   {
     keys: ['fim_suf_token_id', 'suffix_token_id'],
-    texts: ['<|fim_suffix|>', '<fim-suffix>', '<fim_suffix>', '<｜fim▁hole｜>', '<SUF>', '▁<SUF>', '<|code_suffix|>', '<|suffix|>'],
+    texts: [
+      '<|fim_suffix|>',
+      '<fim-suffix>',
+      '<fim_suffix>',
+      '<｜fim▁hole｜>',
+      '<SUF>',
+      '▁<SUF>',
+      '<|code_suffix|>',
+      '<|suffix|>',
+    ],
   },
   {
     keys: ['fim_mid_token_id', 'middle_token_id'],
-    texts: ['<|fim_middle|>', '<fim-middle>', '<fim_middle>', '<｜fim▁end｜>', '<MID>', '▁<MID>', '<|code_middle|>', '<|middle|>'],
+    texts: [
+      '<|fim_middle|>',
+      '<fim-middle>',
+      '<fim_middle>',
+      '<｜fim▁end｜>',
+      '<MID>',
+      '▁<MID>',
+      '<|code_middle|>',
+      '<|middle|>',
+    ],
   },
-  { keys: ['fim_pad_token_id'], ends: true, texts: ['<|fim_pad|>', '<fim-pad>', '<fim_pad>', '<PAD>', '[PAD]'] },
-  { keys: ['fim_rep_token_id'], ends: true, texts: ['<|fim_repo|>', '<|repo_name|>', '<fim-repo>', '<REPO>', '<reponame>'] },
+  {
+    keys: ['fim_pad_token_id'],
+    ends: true,
+    texts: ['<|fim_pad|>', '<fim-pad>', '<fim_pad>', '<PAD>', '[PAD]'],
+  },
+  {
+    keys: ['fim_rep_token_id'],
+    ends: true,
+    texts: ['<|fim_repo|>', '<|repo_name|>', '<fim-repo>', '<REPO>', '<reponame>'],
+  },
   { keys: ['fim_sep_token_id'], ends: true, texts: ['<|file_sep|>'] },
 ];
 
@@ -72,13 +111,21 @@ export interface Vocabulary {
 }
 
 /** `find` tells the token of a text, -1 where there is none. */
-export function readVocabulary(metadata: Metadata, file: string, texts: readonly string[], find: (text: string) => number, sentencePiece: boolean): Vocabulary {
+export function readVocabulary(
+  metadata: Metadata,
+  file: string,
+  texts: readonly string[],
+  find: (text: string) => number,
+  sentencePiece: boolean,
+): Vocabulary {
   const key = (name: string) => metadata[`tokenizer.ggml.${name}`];
   const idOf = (name: string): number | undefined => {
     const id = key(name);
     if (id === undefined) return undefined;
     if (!(Number(id) >= 0 && Number(id) < texts.length && Number.isInteger(Number(id)))) {
-      throw new ModelFormatError(`${file}: tokenizer.ggml.${name} is ${id}, the vocabulary has ${texts.length} tokens`);
+      throw new ModelFormatError(
+        `${file}: tokenizer.ggml.${name} is ${id}, the vocabulary has ${texts.length} tokens`,
+      );
     }
     return Number(id);
   };
@@ -108,20 +155,35 @@ export function readVocabulary(metadata: Metadata, file: string, texts: readonly
     endTokens.add(id);
     types[id] = CONTROL;
   }
-  for (const id of [eosToken, idOf('eot_token_id'), idOf('eom_token_id')]) if (id !== undefined) endTokens.add(id);
+  for (const id of [eosToken, idOf('eot_token_id'), idOf('eom_token_id')])
+    if (id !== undefined) endTokens.add(id);
   const ends = (text: string) => endTokens.has(find(text));
   // where a message ends with its own token, <|end|> only ends a part of it
   const call = ends('<|call|>') || ends('<|calls|>');
-  if (call && (ends('<|return|>') || ends('<|flush|>')) && ends('<|end|>')) endTokens.delete(find('<|end|>'));
+  if (call && (ends('<|return|>') || ends('<|flush|>')) && ends('<|end|>'))
+    endTokens.delete(find('<|end|>'));
   if (ends('<|tool_response>') && ends('</s>')) {
     endTokens.delete(find('</s>'));
     types[find('</s>')] = NORMAL;
   }
 
-  return { texts, types, endTokens, bosToken, eosToken, unknownToken, specials: readSpecials(metadata, texts, types, find) };
+  return {
+    texts,
+    types,
+    endTokens,
+    bosToken,
+    eosToken,
+    unknownToken,
+    specials: readSpecials(metadata, texts, types, find),
+  };
 }
 
-function readSpecials(metadata: Metadata, texts: readonly string[], types: Uint8Array, find: (text: string) => number): SpecialTokens {
+function readSpecials(
+  metadata: Metadata,
+  texts: readonly string[],
+  types: Uint8Array,
+  find: (text: string) => number,
+): SpecialTokens {
   const ids: number[] = [];
   for (let id = 0; id < texts.length; id++) {
     if (types[id] === CONTROL || types[id] === USER_DEFINED || types[id] === UNKNOWN) ids.push(id);
@@ -137,7 +199,10 @@ function readSpecials(metadata: Metadata, texts: readonly string[], types: Uint8
   const stripLeft = (text: string) => {
     if (find(text) >= 0) stripsLeft.add(find(text));
   };
-  if (['jina-v2-de', 'jina-v2-es', 'jina-v2-code'].includes(pre) || ['nomic-bert-moe', 'jina-bert-v3'].includes(architecture)) {
+  if (
+    ['jina-v2-de', 'jina-v2-es', 'jina-v2-code'].includes(pre) ||
+    ['nomic-bert-moe', 'jina-bert-v3'].includes(architecture)
+  ) {
     stripLeft('<mask>');
   } else if (/phi-?3/.test(name)) {
     for (const id of ids) stripsRight.add(id);

@@ -1,7 +1,8 @@
 // What every application of these tests does: a model opens, takes text in, answers. `model` is a URL, a path or bytes.
 import { loadModel, openConversation } from 'recollect';
 
-const said = "Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n";
+const said =
+  "Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n";
 export const QUESTION = "What is Ana's dog called?";
 
 export async function open(input, options = {}) {

@@ -2,5 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { talk } from './talk.js';
 
-const { close, ...found } = await talk(fileURLToPath(new URL('./model.gguf', import.meta.url)), JSON.parse(process.argv[2]));
+const { close, ...found } = await talk(
+  fileURLToPath(new URL('./model.gguf', import.meta.url)),
+  JSON.parse(process.argv[2]),
+);
 console.log(JSON.stringify(found));

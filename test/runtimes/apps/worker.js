@@ -34,12 +34,21 @@ export class Talker {
     if (pathname.endsWith('/talk')) return Response.json(await attempt({}));
     this.#opened ??= open(bytes);
     const { model, conversation } = await this.#opened;
-    if (pathname.endsWith('/long')) return new Response(stream(conversation.ask(QUESTION, { maxTokens: 200, keep: false, temperature: 1 })));
+    if (pathname.endsWith('/long'))
+      return new Response(
+        stream(conversation.ask(QUESTION, { maxTokens: 200, keep: false, temperature: 1 })),
+      );
     if (pathname.endsWith('/abort')) {
       const abort = new AbortController();
       let said = 0;
       try {
-        for await (const _ of conversation.ask(QUESTION, { maxTokens: 200, keep: false, temperature: 1, seed: 3, signal: abort.signal }))
+        for await (const _ of conversation.ask(QUESTION, {
+          maxTokens: 200,
+          keep: false,
+          temperature: 1,
+          seed: 3,
+          signal: abort.signal,
+        }))
           if (++said === 1) abort.abort();
       } catch (error) {
         const after = (await conversation.ask(QUESTION, { keep: false }).text()).trim();
@@ -50,7 +59,9 @@ export class Talker {
     // somebody may have left in the middle of a reply: the model answers others
     const { openConversation } = await import('recollect');
     const other = openConversation(model, { budget: 128, policy: 'snapkv' });
-    await other.add("Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n");
+    await other.add(
+      "Ravi: The name of Ana's dog is Rex.\nMia: Lovely.\nRavi: As I said, Ana's dog is called Rex.\n",
+    );
     const reply = (await other.ask(QUESTION).text()).trim();
     other.dispose();
     return Response.json({ reply });
@@ -60,8 +71,12 @@ export class Talker {
 export default {
   async fetch(request, env) {
     const { pathname, searchParams } = new URL(request.url);
-    if (pathname.startsWith('/object')) return env.TALKER.get(env.TALKER.idFromName('one')).fetch(request);
-    if (pathname === '/path') return Response.json(await loadModel('model.gguf').catch(({ name, message }) => ({ error: name, message })));
+    if (pathname.startsWith('/object'))
+      return env.TALKER.get(env.TALKER.idFromName('one')).fetch(request);
+    if (pathname === '/path')
+      return Response.json(
+        await loadModel('model.gguf').catch(({ name, message }) => ({ error: name, message })),
+      );
     return Response.json(await attempt(JSON.parse(searchParams.get('options') ?? '{}')));
   },
 };
