@@ -257,14 +257,12 @@ async function step(
   const reply = c.ask(textOf(random, 8), asking);
   if (kind < 0.75) return `${await reply.text()} ${reply.finishReason}`;
   if (kind < 0.8)
-    return (
-      await Promise.all([
-        reply.text(),
-        c.ask('again?', { ...asking, maxTokens: 3 }).text(),
-        c.add('beside'),
-        reply.text(),
-      ])
-    ).join('|');
+    return all([
+      reply.text(),
+      c.ask('again?', { ...asking, maxTokens: 3 }).text(),
+      c.add('beside'),
+      reply.text(),
+    ]);
   const most = whole(random, 1, 12);
   let text = '';
   let pieces = 0;
@@ -276,6 +274,12 @@ async function step(
     else if (kind < 0.97) c.dispose();
   }
   return `${text} ${reply.finishReason}`;
+}
+
+/** What all of them give; where one is refused, the first refusal, once all have ended. */
+async function all(calls: readonly Promise<unknown>[]): Promise<string> {
+  await Promise.allSettled(calls);
+  return (await Promise.all(calls)).join('|');
 }
 
 /** Steps and extensions that layers were asked for. */
