@@ -3,7 +3,7 @@
 // the order of the calls. All sizes are legal, 0 included.
 //
 // Letters: T tokens at hand, n rows of a head, d head dimension, Hq and Hkv query and kv heads, G =
-// Hq / Hkv, m and k rows and columns of a weight. Tensors are f32 unless said. `reference.ts`
+// Hq / Hkv, m and k rows and columns of a weight. Tensors are f32 unless said. `reference/`
 // defines every operation as a plain loop.
 import type { Arena } from './arena.ts';
 import type { RowSide, RowType, WeightType } from './dtype.ts';

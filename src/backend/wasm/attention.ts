@@ -1,0 +1,57 @@
+// Attention of a block, or of one token, head by head.
+import type { Backend } from '../backend.ts';
+import { rowCode } from '../dtype.ts';
+import { type Call, SCRATCH } from './board.ts';
+import type { Context } from './context.ts';
+
+/**
+ * Queries that attention takes at a time: enough that unpacking a tile of keys for them costs
+ * little, few enough that their state is small.
+ */
+export const QUERY_ROWS = 32;
+
+export function attentionOps({ numbers, share }: Context): Pick<Backend, 'attention'> {
+  return {
+    attention(out, q, heads, T, d, type, looks) {
+      const group = q.columns / d / heads.length;
+      const code = rowCode(type);
+      const calls: Call[] = [];
+      let work = 0;
+      heads.forEach(({ keys, values, length }, h) => {
+        // a head without rows before leaves nothing: it gets no scores either
+        const seen = looks ? length - looks.unseen : 0;
+        const left = looks && seen > 0 ? looks.address + h * 2 * T * group * 4 : 0;
+        for (let t = 0; t < T; t += QUERY_ROWS) {
+          const count = Math.min(QUERY_ROWS, T - t);
+          const n = length - T + t + count;
+          const offset = h * group * d * 4;
+          const [to, from] = [
+            out.address + offset + t * out.columns * 4,
+            q.address + offset + t * q.columns * 4,
+          ];
+          const look = left === 0 ? 0 : left + t * group * 4;
+          calls.push([
+            numbers.attention,
+            to,
+            from,
+            keys,
+            values,
+            SCRATCH,
+            count,
+            group,
+            n,
+            d,
+            out.columns,
+            q.columns,
+            code,
+            look,
+            seen,
+            T * group,
+          ]);
+          work += 2 * count * group * n * d;
+        }
+      });
+      share(calls, work);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+// What the operations of this folder share: a core's memory, who makes the calls, and the loop over
+// heads that get scores.
+import type { Arena } from '../arena.ts';
+import type { Address, HeadRows, Scores } from '../tensor.ts';
+import type { Core, Kernels } from './core.ts';
+import type { Schedule } from './schedule.ts';
+
+export interface Context extends Pick<Schedule, 'numbers' | 'share' | 'parts' | 'scratch'> {
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+  readonly arena: Arena;
+}
+
+export function createContext(core: Core, arena: Arena, schedule: Schedule): Context {
+  const { kernels, memory } = core;
+  const { numbers, share, parts, scratch } = schedule;
+  return { kernels, memory, arena, numbers, share, parts, scratch };
+}
+
+/** Multiply-adds that an element of normalising, rotating and gating counts as. */
+export const ELEMENT_WORK = 8;
+
+/** Calls `each` for every head with the address of its first score. */
+export function scoreHeads(
+  out: Address,
+  heads: readonly HeadRows[],
+  unscored: number,
+  each: (head: HeadRows, to: Address, scored: number, h: number) => void,
+): Scores {
+  const counts: number[] = [];
+  let to = out;
+  for (let h = 0; h < heads.length; h++) {
+    const scored = heads[h].length - unscored;
+    if (scored > 0) each(heads[h], to, scored, h);
+    counts.push(scored);
+    to += scored * 4;
+  }
+  return { address: out, counts };
+}

@@ -1,0 +1,120 @@
+// What observers look at: their attention, aggregated over them.
+import type { Backend, Observation } from '../backend.ts';
+import { type RowType, rowCode } from '../dtype.ts';
+import type { HeadRows, Scores } from '../tensor.ts';
+import { type Call, SCRATCH } from './board.ts';
+import { type Context, scoreHeads } from './context.ts';
+
+/** Cached rows that kernels take at a time: TILE of assembly/rows.ts. */
+const TILE_ROWS = 64;
+
+export function lookOps({
+  numbers,
+  share,
+  parts,
+  scratch,
+}: Context): Pick<Backend, 'observe' | 'observeDefensive'> {
+  /**
+   * Attention of observers, aggregated: their sums cut by queries (unless attention left them),
+   * then scores cut by rows.
+   */
+  function observe(
+    out: number,
+    heads: readonly HeadRows[],
+    d: number,
+    type: RowType,
+    o: Observation,
+  ): Scores {
+    const { queries, count, causal, aggregate, unscored = 0, looks } = o;
+    const group = queries.columns / d / heads.length;
+    const [code, sees, how] = [rowCode(type), causal ? 1 : 0, aggregate === 'max' ? 1 : 0];
+    const sumsOf = (h: number) => (looks?.address ?? scratch.common) + h * 2 * count * group * 4;
+    const lookingOf = (h: number, p = 0) =>
+      queries.address + h * group * d * 4 + p * queries.columns * 4;
+    const work = heads.reduce((sum, { length }) => sum + count * group * length * d, 0);
+    if (!looks) {
+      const calls = heads.flatMap(({ keys, length }, h) =>
+        length <= unscored
+          ? []
+          : parts(count, 1, work / heads.length, (p, some) => {
+              const n = causal ? length - count + p + some : length;
+              const to = sumsOf(h) + p * group * 4;
+              return [
+                numbers.observe_sums,
+                to,
+                lookingOf(h, p),
+                keys,
+                SCRATCH,
+                some,
+                group,
+                n,
+                d,
+                queries.columns,
+                sees,
+                code,
+                count * group,
+              ];
+            }),
+      );
+      share(calls, work);
+    }
+    const calls: Call[] = [];
+    const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
+      const call = (i: number, some: number) => [
+        numbers.observe,
+        to + i * 4,
+        lookingOf(h),
+        keys,
+        SCRATCH,
+        count,
+        group,
+        length,
+        i,
+        some,
+        d,
+        queries.columns,
+        sees,
+        how,
+        code,
+        sumsOf(h),
+      ];
+      calls.push(...parts(scored, TILE_ROWS, work / heads.length, call));
+    });
+    share(calls, work);
+    return scores;
+  }
+
+  return {
+    observe,
+    observeDefensive(out, heads, d, type, { queries, count, causal, unscored = 0, looks }, size) {
+      const group = queries.columns / d / heads.length;
+      const calls: Call[] = [];
+      let work = 0;
+      const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
+        const looking = queries.address + h * group * d * 4;
+        const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
+        const [sees, code] = [causal ? 1 : 0, rowCode(type)];
+        calls.push([
+          numbers.observe_defensive,
+          to,
+          looking,
+          keys,
+          SCRATCH,
+          count,
+          group,
+          length,
+          scored,
+          d,
+          queries.columns,
+          sees,
+          size,
+          code,
+          seen,
+        ]);
+        work += 2 * count * group * length * d;
+      });
+      share(calls, work);
+      return scores;
+    },
+  };
+}

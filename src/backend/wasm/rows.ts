@@ -1,0 +1,44 @@
+// Cached rows: storing, widening, turning and moving them.
+import type { Backend } from '../backend.ts';
+import { rowCode } from '../dtype.ts';
+import type { Context } from './context.ts';
+
+export function rowOps({
+  kernels,
+  scratch,
+}: Context): Pick<Backend, 'ropeShift' | 'storeRows' | 'gatherRows' | 'groupRows' | 'compactRows'> {
+  return {
+    ropeShift(keys, angles, n, d, type) {
+      kernels.rope_shift(
+        keys,
+        angles.address,
+        scratch.own,
+        n,
+        d,
+        angles.rotated,
+        angles.style === 'halves' ? 1 : 0,
+        rowCode(type),
+      );
+    },
+    storeRows(rows, x, head, n, d, type) {
+      kernels.rows_store(
+        rows,
+        x.address + head * d * 4,
+        scratch.own,
+        n,
+        d,
+        x.columns,
+        rowCode(type),
+      );
+    },
+    gatherRows(out, rows, list, n, d, type, side) {
+      kernels.kivi_gather(out, rows, list, n, d, rowCode(type, side));
+    },
+    groupRows(rows, list, x, grid, n, d, type, side) {
+      kernels.kivi_group(rows, list, x, grid, scratch.own, n, d, rowCode(type, side));
+    },
+    compactRows(rows, kept, count, rowBytes) {
+      kernels.compact_rows(rows, kept, count, rowBytes);
+    },
+  };
+}

@@ -1,0 +1,97 @@
+// What rows are worth by themselves: norms, directions, expected attention; and smoothing.
+import type { Backend } from '../backend.ts';
+import { isGrouped, isQuantized, rowBytes, rowCode } from '../dtype.ts';
+import { type Context, scoreHeads } from './context.ts';
+import type { Kernels } from './core.ts';
+
+/** Rows whose value norms are computed at a time: ABS_ROWS of assembly/dense.ts. */
+export const VALUE_ROWS = 64;
+
+export function scoringOps({
+  kernels,
+  memory,
+  scratch,
+}: Context): Pick<
+  Backend,
+  'valueNorms' | 'expectedAttention' | 'rowNorms' | 'keyCosines' | 'averagePool'
+> {
+  return {
+    valueNorms(out, heads, from, d, type, wo) {
+      const group = wo.columns / d / heads.length;
+      const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
+      const rows = scratch.own + kernels.abs_sums_scratch();
+      const bytes = rowBytes(type, d, 'values');
+      let to = out;
+      const counts = heads.map((head, h) => {
+        const count = Math.max(0, head.length - from[h]);
+        const norms = new Float32Array(memory.buffer, to, count).fill(0);
+        for (let i = 0; i < count; i += VALUE_ROWS) {
+          const n = Math.min(VALUE_ROWS, count - i);
+          kernels.rows_load(
+            rows,
+            head.values + (from[h] + i) * bytes,
+            n,
+            d,
+            d,
+            rowCode(type, 'values'),
+          );
+          if (isQuantized(type) && !isGrouped(type)) kernels.rows_unrotate(rows, n, d, d);
+          for (let g = 0; g < group; g++)
+            absSums(
+              to + i * 4,
+              rows,
+              wo.address,
+              scratch.own,
+              n,
+              wo.rows,
+              wo.columns,
+              (h * group + g) * d,
+              d,
+            );
+        }
+        for (let i = 0; i < count; i++) norms[i] /= group;
+        to += count * 4;
+        return count;
+      });
+      return { address: out, counts };
+    },
+    expectedAttention(out, spare, heads, d, type, queries, count) {
+      const group = queries.columns / d / heads.length;
+      return scoreHeads(out, heads, 0, (head, to, n, h) => {
+        const drawn = queries.address + h * group * d * 4;
+        kernels.expect(
+          to,
+          spare,
+          drawn,
+          head.keys,
+          scratch.own,
+          count,
+          group,
+          n,
+          d,
+          queries.columns,
+          rowCode(type),
+        );
+      });
+    },
+    rowNorms: (out, heads, of, d, type) =>
+      scoreHeads(out, heads, 0, (head, to, n) =>
+        kernels.row_norms(to, head[of], scratch.own, n, d, rowCode(type, of)),
+      ),
+    keyCosines: (out, heads, d, type) =>
+      scoreHeads(out, heads, 0, (head, to, n) => {
+        const direction = scratch.own;
+        const rest = direction + d * 4;
+        kernels.mean_direction(direction, head.keys, rest, n, d, rowCode(type));
+        kernels.row_cosines(to, head.keys, direction, rest, n, d, rowCode(type));
+      }),
+    averagePool(out, scores, size) {
+      let offset = 0;
+      for (const n of scores.counts) {
+        kernels.average_pool(out + offset, scores.address + offset, n, size);
+        offset += n * 4;
+      }
+      return { address: out, counts: scores.counts };
+    },
+  };
+}

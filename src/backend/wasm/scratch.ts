@@ -1,0 +1,31 @@
+// How much working memory the operations need.
+import type { ScratchShape } from '../backend.ts';
+import { QUERY_ROWS } from './attention.ts';
+import type { Kernels } from './core.ts';
+import type { ScratchSize } from './schedule.ts';
+import { VALUE_ROWS } from './scoring.ts';
+
+/** Scratch for the largest operation of a shape. */
+export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
+  const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0 } = shape;
+  const group = queryHeads / kvHeads;
+  const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
+  return {
+    // i16 activations, scales and sums; or the sums of observers
+    common: line(tokens * Math.max(width * 2 + width / 4, 8 * queryHeads) + 64),
+    own: line(
+      Math.max(
+        kernels.gemm_scratch(),
+        kernels.gemm_integer_scratch(),
+        kernels.attention_scratch(Math.min(tokens, QUERY_ROWS), group, headDim),
+        kernels.observe_scratch(tokens, group, headDim),
+        kernels.defensive_scratch(tokens, group, headDim),
+        kernels.expect_scratch(tokens, group, headDim),
+        kernels.abs_sums_scratch() + VALUE_ROWS * headDim * 4,
+        kernels.rows_scratch(headDim) + headDim * 4,
+        kernels.top_k_scratch(),
+        clusters > 0 ? kernels.kmeans_scratch(clusters, width) : 0,
+      ),
+    ),
+  };
+}

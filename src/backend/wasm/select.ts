@@ -1,0 +1,9 @@
+// Which scores are the best.
+import type { Backend } from '../backend.ts';
+import type { Context } from './context.ts';
+
+export function selectOps({ kernels, scratch }: Context): Pick<Backend, 'topK'> {
+  return {
+    topK: (kept, scores, n, k) => kernels.top_k(kept, scores, scratch.own, n, k),
+  };
+}
