@@ -1,5 +1,6 @@
 // Builds what changed: kernels (asc, every target of asconfig.json), their bytes as modules, the
-// TypeScript, the texts of the workers. Output in build/ only.
+// table of what TypeScript has to know of them, the TypeScript, the texts of the workers. Output in
+// build/ only.
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import {
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { KERNEL_TABLE, writeKernelTable } from './kernel-table.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 function run(script, args) {
@@ -79,8 +81,12 @@ const workers = {
 mkdirSync(join(root, 'build', 'kernels'), { recursive: true });
 mkdirSync(join(root, 'build', 'workers'), { recursive: true });
 const targets = Object.keys(JSON.parse(readFileSync(join(root, 'asconfig.json'), 'utf8')).targets);
-const kernelFiles = targets.map((target) => `build/kernels/${target}.bytes.js`);
-const kernelInputs = ['asconfig.json', 'node_modules/assemblyscript/package.json'];
+const kernelFiles = [...targets.map((target) => `build/kernels/${target}.bytes.js`), KERNEL_TABLE];
+const kernelInputs = [
+  'asconfig.json',
+  'node_modules/assemblyscript/package.json',
+  'scripts/kernel-table.mjs',
+];
 await once('kernels', { paths: ['assembly'], files: kernelInputs, outputs: kernelFiles }, () => {
   for (const target of targets) {
     run('assemblyscript/bin/asc.js', ['--config', 'asconfig.json', '--target', target]);
@@ -89,6 +95,7 @@ await once('kernels', { paths: ['assembly'], files: kernelInputs, outputs: kerne
       readFileSync(join(root, 'build/kernels', `${target}.wasm`)).toString('base64'),
     );
   }
+  writeKernelTable(root);
 });
 const sources = ['src', 'test', 'bench', 'assembly'];
 const jsFiles = ['build/js/src/index.js', 'build/js/src/index.d.ts', 'build/js/test/run.js'];
@@ -96,7 +103,7 @@ await once(
   'js',
   {
     paths: sources,
-    files: ['tsconfig.json', 'package.json', 'package-lock.json'],
+    files: ['tsconfig.json', 'package.json', 'package-lock.json', 'scripts/kernel-table.mjs'],
     outputs: jsFiles,
   },
   () => {

@@ -7,7 +7,9 @@ import {
   createWasmBackend,
   type WasmBackend,
 } from '../../src/backend/wasm/backend.ts';
-import { Board, BOARD_BYTES, namesOf } from '../../src/backend/wasm/board.ts';
+import { Board, BOARD_BYTES } from '../../src/backend/wasm/board.ts';
+import { type Call, checkKernels, namesOf } from '../../src/backend/wasm/call.ts';
+import { kernelArguments } from '../../build/generated/kernels.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
 import { openConversation } from '../../src/index.ts';
@@ -133,12 +135,30 @@ test('a call that is taken and never finished is an error, not a hang', () => {
     if ((control[0] & 1) === 1) Atomics.sub(control, 0, 1);
   };
   const board = new Board(kernels, 0, buffer, 50);
-  const work = [namesOf(kernels).indexOf('work')];
+  const work = [namesOf(kernels).indexOf('work')] as readonly number[] as Call;
   board.run([work]);
   assert.throws(
     () => board.run([work, work]),
     (e: Error) => e.name === 'DeviceError' && /did not finish/.test(e.message),
   );
+});
+
+test('kernels that take other arguments than the program was compiled for are refused', () => {
+  const kernels: Record<string, unknown> = Object.fromEntries(
+    Object.entries(kernelArguments).map(([name, count]) => [
+      name,
+      Object.defineProperty(() => {}, 'length', { value: count }),
+    ]),
+  );
+  checkKernels(kernels);
+  for (const [rms_norm, what] of [
+    [(a: number) => a, /rms_norm takes 1 arguments, expected 6/],
+    [undefined, /rms_norm is missing/],
+  ] as const)
+    assert.throws(
+      () => checkKernels({ ...kernels, rms_norm }),
+      (e: Error) => e.name === 'DeviceError' && what.test(e.message),
+    );
 });
 
 test('how many threads: what was asked for, or what there is', () => {

@@ -1,7 +1,7 @@
 // Attention of a block, or of one token, head by head.
 import type { Backend } from '../backend.ts';
 import { rowCode } from '../dtype.ts';
-import { type Call, SCRATCH } from './board.ts';
+import { type Call, call, SCRATCH } from './call.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -30,24 +30,26 @@ export function attentionOps({ numbers, share }: Context): Pick<Backend, 'attent
             q.address + offset + t * q.columns * 4,
           ];
           const look = left === 0 ? 0 : left + t * group * 4;
-          calls.push([
-            numbers.attention,
-            to,
-            from,
-            keys,
-            values,
-            SCRATCH,
-            count,
-            group,
-            n,
-            d,
-            out.columns,
-            q.columns,
-            code,
-            look,
-            seen,
-            T * group,
-          ]);
+          calls.push(
+            call(
+              numbers.attention,
+              to,
+              from,
+              keys,
+              values,
+              SCRATCH,
+              count,
+              group,
+              n,
+              d,
+              out.columns,
+              q.columns,
+              code,
+              look,
+              seen,
+              T * group,
+            ),
+          );
           work += 2 * count * group * n * d;
         }
       });

@@ -9,6 +9,7 @@
 //   calls    f64 [MOST_CALLS][CALL]: kernel number | arguments, NaN where the thread's scratch is
 //            to stand
 import { DeviceError } from '../../errors.ts';
+import { type Call, MOST_ARGUMENTS, namesOf } from './call.ts';
 
 const CLAIM = 0;
 const DONE = 1;
@@ -23,7 +24,6 @@ const LEFT_BITS = 11;
 const LEFT_MASK = (1 << LEFT_BITS) - 1;
 /** Most calls of one list. */
 export const MOST_CALLS = LEFT_MASK;
-const MOST_ARGUMENTS = 16;
 const CALL = MOST_ARGUMENTS + 1;
 
 /**
@@ -33,11 +33,6 @@ const CALL = MOST_ARGUMENTS + 1;
 const SPINS = 20_000;
 /** Milliseconds that a call may take a thread once all others are done. */
 const PATIENCE_MS = 20_000;
-
-/** A kernel's number, and its arguments. */
-export type Call = readonly number[];
-/** Stands for the scratch of the thread that makes a call. */
-export const SCRATCH = Number.NaN;
 
 /** What a thread is given to begin with. */
 export interface ThreadStart {
@@ -255,10 +250,3 @@ export class Board {
 
 /** Whether this thread may sleep: a page's own may not. */
 const mayWait = !('document' in globalThis);
-
-/** Kernels by name, in the order of their numbers. */
-export function namesOf(kernels: object): string[] {
-  return Object.keys(kernels)
-    .filter((name) => typeof (kernels as Record<string, unknown>)[name] === 'function')
-    .sort();
-}

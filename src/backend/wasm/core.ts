@@ -2,6 +2,7 @@
 // that a worker runs: a page can then start one without a bundler.
 import type { instantiate } from '#kernels/simd';
 import { DeviceError } from '../../errors.ts';
+import { checkKernels } from './call.ts';
 
 /** The exports of assembly/index.ts, as the compiler declares them. */
 export type Kernels = Awaited<ReturnType<typeof instantiate>>;
@@ -51,6 +52,7 @@ export function createCore({ build, module, shared }: Compiled, options: CoreOpt
   const { limitBytes = MAXIMUM_BYTES, instantiate = plainInstance } = options;
   const memory = new WebAssembly.Memory({ initial: 16, maximum: MAXIMUM_PAGES + 1, shared });
   const kernels = instantiate(module, { memory }).exports as unknown as Kernels;
+  checkKernels(kernels);
   return {
     build,
     module,

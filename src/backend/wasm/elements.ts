@@ -1,5 +1,6 @@
 // Norms, sums, gates and rotations: what is done number by number.
 import type { Backend } from '../backend.ts';
+import { call } from './call.ts';
 import { type Context, ELEMENT_WORK } from './context.ts';
 
 export function elementOps({
@@ -12,29 +13,25 @@ export function elementOps({
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
       const work = n * d * ELEMENT_WORK;
-      const call = (i: number, count: number) => [
-        numbers.rms_norm,
-        y.address + i * d * 4,
-        x.address + i * d * 4,
-        w.address,
-        count,
-        d,
-        eps,
-      ];
-      share(parts(n, 1, work, call), work);
+      const part = (i: number, count: number) =>
+        call(
+          numbers.rms_norm,
+          y.address + i * d * 4,
+          x.address + i * d * 4,
+          w.address,
+          count,
+          d,
+          eps,
+        );
+      share(parts(n, 1, work, part), work);
     },
     add(y, x, n) {
       const c = y.columns;
       const work = n * c * ELEMENT_WORK;
       share(
-        parts(n, 1, work, (i, count) => [
-          numbers.add_rows,
-          y.address + i * c * 4,
-          x.address + i * c * 4,
-          count,
-          c,
-          c,
-        ]),
+        parts(n, 1, work, (i, count) =>
+          call(numbers.add_rows, y.address + i * c * 4, x.address + i * c * 4, count, c, c),
+        ),
         work,
       );
     },
@@ -44,31 +41,33 @@ export function elementOps({
     swiglu(y, gate, up, n) {
       const c = y.columns;
       const work = n * c * ELEMENT_WORK;
-      const call = (i: number, count: number) => [
-        numbers.swiglu,
-        y.address + i * c * 4,
-        gate.address + i * c * 4,
-        up.address + i * c * 4,
-        count * c,
-      ];
-      share(parts(n, 1, work, call), work);
+      const part = (i: number, count: number) =>
+        call(
+          numbers.swiglu,
+          y.address + i * c * 4,
+          gate.address + i * c * 4,
+          up.address + i * c * 4,
+          count * c,
+        );
+      share(parts(n, 1, work, part), work);
     },
 
     rope(x, angles, n, heads, d) {
       const { rotated, style } = angles;
       const work = n * heads * d * ELEMENT_WORK;
       const neox = style === 'halves' ? 1 : 0;
-      const call = (i: number, count: number) => [
-        numbers.rope,
-        x.address + i * heads * d * 4,
-        angles.address + i * rotated * 4,
-        count,
-        heads,
-        d,
-        rotated,
-        neox,
-      ];
-      share(parts(n, 1, work, call), work);
+      const part = (i: number, count: number) =>
+        call(
+          numbers.rope,
+          x.address + i * heads * d * 4,
+          angles.address + i * rotated * 4,
+          count,
+          heads,
+          d,
+          rotated,
+          neox,
+        );
+      share(parts(n, 1, work, part), work);
     },
   };
 }

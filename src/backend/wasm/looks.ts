@@ -2,7 +2,7 @@
 import type { Backend, Observation } from '../backend.ts';
 import { type RowType, rowCode } from '../dtype.ts';
 import type { HeadRows, Scores } from '../tensor.ts';
-import { type Call, SCRATCH } from './board.ts';
+import { type Call, call, SCRATCH } from './call.ts';
 import { type Context, scoreHeads } from './context.ts';
 
 /** Cached rows that kernels take at a time: TILE of assembly/rows.ts. */
@@ -39,7 +39,7 @@ export function lookOps({
           : parts(count, 1, work / heads.length, (p, some) => {
               const n = causal ? length - count + p + some : length;
               const to = sumsOf(h) + p * group * 4;
-              return [
+              return call(
                 numbers.observe_sums,
                 to,
                 lookingOf(h, p),
@@ -53,32 +53,33 @@ export function lookOps({
                 sees,
                 code,
                 count * group,
-              ];
+              );
             }),
       );
       share(calls, work);
     }
     const calls: Call[] = [];
     const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
-      const call = (i: number, some: number) => [
-        numbers.observe,
-        to + i * 4,
-        lookingOf(h),
-        keys,
-        SCRATCH,
-        count,
-        group,
-        length,
-        i,
-        some,
-        d,
-        queries.columns,
-        sees,
-        how,
-        code,
-        sumsOf(h),
-      ];
-      calls.push(...parts(scored, TILE_ROWS, work / heads.length, call));
+      const part = (i: number, some: number) =>
+        call(
+          numbers.observe,
+          to + i * 4,
+          lookingOf(h),
+          keys,
+          SCRATCH,
+          count,
+          group,
+          length,
+          i,
+          some,
+          d,
+          queries.columns,
+          sees,
+          how,
+          code,
+          sumsOf(h),
+        );
+      calls.push(...parts(scored, TILE_ROWS, work / heads.length, part));
     });
     share(calls, work);
     return scores;
@@ -94,23 +95,25 @@ export function lookOps({
         const looking = queries.address + h * group * d * 4;
         const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
         const [sees, code] = [causal ? 1 : 0, rowCode(type)];
-        calls.push([
-          numbers.observe_defensive,
-          to,
-          looking,
-          keys,
-          SCRATCH,
-          count,
-          group,
-          length,
-          scored,
-          d,
-          queries.columns,
-          sees,
-          size,
-          code,
-          seen,
-        ]);
+        calls.push(
+          call(
+            numbers.observe_defensive,
+            to,
+            looking,
+            keys,
+            SCRATCH,
+            count,
+            group,
+            length,
+            scored,
+            d,
+            queries.columns,
+            sees,
+            size,
+            code,
+            seen,
+          ),
+        );
         work += 2 * count * group * length * d;
       });
       share(calls, work);

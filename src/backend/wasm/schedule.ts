@@ -2,18 +2,15 @@
 // team where the work is worth it.
 import type { Arena } from '../arena.ts';
 import type { Address } from '../tensor.ts';
-import { Board, BOARD_BYTES, type Call, MOST_CALLS, namesOf } from './board.ts';
-import type { Core, Kernels } from './core.ts';
+import { Board, BOARD_BYTES, MOST_CALLS } from './board.ts';
+import { type Call, type KernelNumbers, numbersOf } from './call.ts';
+import type { Core } from './core.ts';
 import type { Team } from './team.ts';
 
 /** Multiply-adds below which work is not worth sharing: some microseconds. */
 const WORTH_SHARING = 1 << 17;
 /** Calls a thread, where work can be cut freely: so that one that comes late still finds some. */
 const CALLS_PER_THREAD = 4;
-
-export type KernelName = {
-  [K in keyof Kernels]: Kernels[K] extends (...args: never[]) => unknown ? K : never;
-}[keyof Kernels];
 
 /** Bytes of scratch: common to all threads, and of each. */
 export interface ScratchSize {
@@ -23,7 +20,7 @@ export interface ScratchSize {
 
 export interface Schedule {
   /** What a call names each kernel by. */
-  readonly numbers: Readonly<Record<KernelName, number>>;
+  readonly numbers: KernelNumbers;
   /** The threads beside this one. */
   readonly team?: Team;
   /**
@@ -95,10 +92,7 @@ export function createSchedule(core: Core, arena: Arena, options: ScheduleOption
   }
 
   return {
-    numbers: Object.fromEntries(namesOf(kernels).map((name, i) => [name, i])) as Record<
-      KernelName,
-      number
-    >,
+    numbers: numbersOf(kernels),
     team,
     scratch,
     bytesOf,

@@ -3,7 +3,8 @@
 import threadText from '#workers/thread.text';
 import type { RuntimeWorker } from '../../runtime/runtime.ts';
 import { startWorker } from '../../runtime/start-worker.ts';
-import type { Board, Call, ThreadStart } from './board.ts';
+import type { Board, ThreadStart } from './board.ts';
+import type { Call } from './call.ts';
 import type { Core } from './core.ts';
 
 /**
