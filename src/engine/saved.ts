@@ -1,20 +1,19 @@
 // A conversation's state on its way to where it is stored, and back: piece by piece, through a few
 // buffers of a fixed size, which the plan has counted. Where the layers are, here or in workers,
 // `Caches` says.
+import { SectionChecksums } from '../cache/checksum.ts';
+import { Joined, joinedBytes } from '../cache/joined.ts';
 import {
   type BytesOut,
-  Checksums,
   frameBytes,
-  Joined,
-  joinedBytes,
-  Saved,
-  type Body,
-  type Stored,
-  type Standing,
-  type Tag,
   LostError,
-  writeHead,
+  makeHead,
+  type Standing,
+  stateBytes,
+  type Stored,
+  type Tag,
 } from '../cache/stored.ts';
+import { type Body, StoredReader } from '../cache/stored-reader.ts';
 import type { CacheShape } from '../cache/shape.ts';
 import { type Extent, sectionsOf } from '../cache/snapshot.ts';
 import { StoreError } from '../errors.ts';
@@ -93,10 +92,10 @@ export class Desk {
 
   async save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
     const extents = await this.#caches.save();
-    const { head, size } = writeHead(this.#shapes, extents, standing, tag);
+    const head = makeHead(this.#shapes, extents, standing, tag);
     const sections = this.#shapes.map((shape, i) => sectionsOf(shape, extents[i]));
-    const sums = new Checksums(sections.flat());
-    out.reserve(size);
+    const sums = new SectionChecksums(sections.flat());
+    out.reserve(stateBytes(this.#shapes, extents));
     await out.write(new Uint8Array(head.buffer));
     for (const [stage, own] of sections.entries()) {
       for (let left = own.reduce((a, b) => a + b, 0); left > 0;) {
@@ -113,7 +112,7 @@ export class Desk {
 
   /** Throws LostError for what is damaged or another's; there are no rows then. */
   async restore(stored: Stored): Promise<Restored> {
-    return this.#putBack(stored, await Saved.open(stored, this.#shapes));
+    return this.#putBack(stored, await StoredReader.open(stored, this.#shapes));
   }
 
   /**
@@ -121,7 +120,10 @@ export class Desk {
    * `recent` tokens stay.
    */
   async restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
-    const [a, b] = [await Saved.open(first, this.#shapes), await Saved.open(second, this.#shapes)];
+    const [a, b] = [
+      await StoredReader.open(first, this.#shapes),
+      await StoredReader.open(second, this.#shapes),
+    ];
     const windows = [this.#piece(1), this.#piece(2)] as const;
     const { sinks, joinedRows } = this.#plan;
     this.#numbers ??= new ArrayBuffer(joinedBytes(joinedRows));
