@@ -10,7 +10,7 @@ import { parseBytes } from '../math/format.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
-import type { LoadFetch, LoadHeaders, LoadRetry } from '../model/download.ts';
+import type { LoadFetch, LoadHeaders, LoadRetry } from '../model/download/options.ts';
 import { type LoadProgress, readTensors } from '../model/load.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
 import { checkTensors } from '../model/tensors.ts';

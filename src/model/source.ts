@@ -3,7 +3,8 @@
 // been used.
 import { runtime } from '#runtime';
 import { DeviceError, OptionError, RecollectError } from '../errors.ts';
-import { type DownloadOptions, openDownload } from './download.ts';
+import { openDownload } from './download/download.ts';
+import type { DownloadOptions } from './download/options.ts';
 
 export type ModelInput = string | URL | Blob | ArrayBufferLike | ArrayBufferView;
 

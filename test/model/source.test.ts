@@ -17,7 +17,7 @@ import { loadModel } from '../../src/engine/model.ts';
 import { textLogits } from '../../src/engine/logits.ts';
 import { RecollectError } from '../../src/errors.ts';
 import { createRandom } from '../../src/math/rng.ts';
-import type { DownloadOptions, LoadRetry } from '../../src/model/download.ts';
+import type { DownloadOptions, LoadRetry } from '../../src/model/download/options.ts';
 import { type ModelInput, openSource } from '../../src/model/source.ts';
 import { bundled, fixture } from '../fixtures.ts';
 import { smallLlama, writeGguf } from '../gguf-writer.ts';
