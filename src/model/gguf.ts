@@ -2,8 +2,9 @@
 // its own. Nothing is allocated for a tensor here.
 import { type WeightType, weightRowBytes, weightTypes } from '../backend/dtype.ts';
 import { UnsupportedError } from '../errors.ts';
+import { clip, damaged } from './damaged.ts';
 import { refuseOtherFormats, refuseOtherKinds } from './kind.ts';
-import { clip, damaged, FIXED_BYTES, type Header, readHeader, type TensorEntry } from './header.ts';
+import { FIXED_BYTES, type Header, readHeader, type TensorEntry } from './header.ts';
 import type { ModelSource } from './source.ts';
 
 export type Metadata = Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
-import { clip } from './header.ts';
+import { clip } from './damaged.ts';
 
 /** Consecutive layers [first, end). */
 export interface LayerRange {
