@@ -3,10 +3,12 @@
 import { describeValue } from '../../arguments.ts';
 import { ModelFormatError } from '../../errors.ts';
 import { Joiner } from './join.ts';
-import { endsWord, type PreTokenizer, splitWords } from './pre-tokenizers.ts';
+import type { PreTokenizer } from './pre-tokenizer.ts';
+import { splitWords } from './split-words.ts';
 import type { TextTable } from './text-table.ts';
 import { splitsPair } from './unicode.ts';
 import { WordCache } from './word-cache.ts';
+import { endsWord } from './word-ends.ts';
 
 /**
  * The character that stands for each byte: itself where it can be seen, else one from U+0100 on.
