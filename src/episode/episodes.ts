@@ -1,26 +1,17 @@
-// Episodes of a growing conversation: clustered when it is first asked, one cache an episode, one
-// of them resident. What is said later joins the nearest episode; a cache that is asked for is
-// brought up to date with what was said since. Where too much fits no episode, or the conversation
-// has become much longer, it is clustered anew.
-import { LostError, type Stored } from '../cache/stored.ts';
+// Episodes of a growing conversation: one cache an episode, one of them resident in the run. A
+// cache that is asked for is brought up to date with what was said since. clustering.ts tells what
+// belongs to an episode, stored-caches.ts what is stored of it.
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
 import { StoreError } from '../errors.ts';
-import { type Clusters, cluster, clusterAuto } from './cluster.ts';
-import { cosine } from './embed.ts';
+import { Clustering, type ClusteringOptions } from './clustering.ts';
 import type { History } from './history.ts';
-import { matchEpisodes } from './match.ts';
-import { medoidText, typicalSegments } from './medoid.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentIndex } from './segment-index.ts';
 import type { EpisodeStore } from './store.ts';
+import { StoredCaches } from './stored-caches.ts';
 
-export interface EpisodeOptions {
-  /** E: clusters at most; 'auto' chooses. */
-  readonly count: number | 'auto';
-  readonly medoids: number;
-  readonly restarts: number;
-  readonly seed: number;
+export interface EpisodeOptions extends Omit<ClusteringOptions, 'most'> {
   /**
    * How many episodes a question is answered from; 'auto': two where the second best is nearly as
    * good.
@@ -30,15 +21,6 @@ export interface EpisodeOptions {
 
 /** The most episodes that 'auto' makes. */
 export const MOST_AUTO_EPISODES = 8;
-/** The conversation is clustered anew when it is this much longer than when it was clustered. */
-const REGROW = 1.5;
-/**
- * A segment fits its episode if its cosine to the centroid is at least this share of the least
- * typical member's (which the centroid was made from).
- */
-const FITTING_SHARE = 0.5;
-/** Segments that fit none, as a share of all, that make a new clustering worth its price. */
-const MISFITS = 0.1;
 /**
  * Times that an answer is tried to be put together anew where a stored episode was lost meanwhile.
  */
@@ -52,53 +34,14 @@ export interface Episode {
   readonly promptTokens: number;
 }
 
-/**
- * An episode's part in a conversation that grows: its patched prompt, what its cache has seen, who
- * belongs to it.
- */
-interface Part {
-  readonly members: number[];
-  readonly medoids: number[];
-  prompt: readonly number[];
-  /**
-   * Tokens of the history that its cache has seen, and those of them that are still the
-   * conversation's.
-   */
-  covered: number;
-  valid: number;
-  /** Number of what is stored of it, new each time; 0 where nothing is. */
-  stored: number;
-  /** Cosine to the centroid below which a segment does not fit. */
-  readonly fit: number;
-}
-
-const nameOf = (e: number) => `episode ${e}`;
-
 export class Episodes {
   readonly #run: Run;
   readonly #index: SegmentIndex;
-  readonly #store: EpisodeStore;
   readonly #options: EpisodeOptions;
-  readonly #promptOf: (text: string) => number[];
-  #labels: number[] = []; // of the index's segments
-  #centroids: Float32Array[] = [];
-  #parts: Part[] = [];
+  readonly #clustering: Clustering;
+  readonly #caches: StoredCaches;
   /** Episode whose cache is in the run, -1 before the first question and where two were joined. */
   #resident = -1;
-  #clusteredTokens = 0;
-  #misfits = 0;
-  /** What was begun was not finished: segments and episodes are not of one clustering. */
-  #torn = false;
-  /**
-   * Numbers that no other conversation has, and how often something was stored: nothing else is
-   * taken for what was.
-   */
-  readonly #own = crypto.getRandomValues(new Int32Array(2));
-  #puts = 0;
-  /** Times the conversation was clustered, for those who measure. */
-  clusterings = 0;
-  /** Times that a stored cache was lost or damaged, and made again from the history. */
-  remade = 0;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
   constructor(
@@ -110,9 +53,14 @@ export class Episodes {
   ) {
     this.#run = run;
     this.#index = index;
-    this.#store = store;
     this.#options = options;
-    this.#promptOf = promptOf;
+    this.#clustering = new Clustering(
+      run,
+      index,
+      { ...options, most: MOST_AUTO_EPISODES },
+      promptOf,
+    );
+    this.#caches = new StoredCaches(store);
   }
 
   get segments(): readonly Segment[] {
@@ -120,7 +68,7 @@ export class Episodes {
   }
 
   get episodes(): readonly Episode[] {
-    return this.#parts.map(({ members, medoids, prompt }) => ({
+    return this.#clustering.episodes.map(({ members, medoids, prompt }) => ({
       segments: members,
       medoids,
       promptTokens: prompt.length,
@@ -129,7 +77,17 @@ export class Episodes {
 
   /** Bytes of the vectors of segments and episodes. */
   get indexBytes(): number {
-    return this.#index.bytes + this.#centroids.reduce((sum, v) => sum + v.byteLength, 0);
+    return this.#index.bytes + this.#clustering.centroidBytes;
+  }
+
+  /** Times the conversation was clustered, for those who measure. */
+  get clusterings(): number {
+    return this.#clustering.times;
+  }
+
+  /** Times that a stored cache was lost or damaged, and made again from the history. */
+  get remade(): number {
+    return this.#caches.lost;
   }
 
   /**
@@ -148,19 +106,48 @@ export class Episodes {
     // as often as one of them is found to be lost, which is made again, it is tried again
     for (let tries = MOST_TRIES; ; tries--) {
       for (const e of [second, first])
-        if (!this.#whole(e, history)) await this.#reside(e, history, options);
+        if (!this.#caches.isWhole(e, history)) await this.#reside(e, history, options);
       this.#resident = -1;
       try {
         if (await this.#join(first, second, history)) return chosen;
         await this.#reside(first, history, options);
         return [first];
       } catch (error) {
-        const lost =
-          error instanceof LostError ? chosen.find((e) => nameOf(e) === error.stored) : undefined;
-        if (lost === undefined || tries === 0 || this.#store.closed) throw error;
-        this.#lose(lost);
+        const lost = this.#caches.lostIn(error, chosen);
+        if (lost === undefined || tries === 0 || this.#caches.closed) throw error;
+        this.#caches.lose(lost);
       }
     }
+  }
+
+  /** Prepares every episode's cache, so that no question has to wait for it. */
+  async prepare(history: History, options: PrefillOptions): Promise<void> {
+    await this.#refresh(history);
+    for (const e of this.#clustering.episodes.keys())
+      if (!this.#caches.isWhole(e, history)) await this.#reside(e, history, options);
+  }
+
+  /** The history has other tokens from number `token` on than it had. */
+  changedFrom(token: number): void {
+    this.#caches.changedFrom(token);
+  }
+
+  /** Brings episodes up to date with the history; where they are others, no cache is of use. */
+  async #refresh(history: History): Promise<void> {
+    if (!(await this.#clustering.refresh(history))) return;
+    this.#resident = -1;
+    await this.#caches.begin(this.#clustering.episodes.length);
+  }
+
+  /** The episodes to answer a question from, the best first. */
+  async #match(question: string): Promise<number[]> {
+    if (this.#clustering.episodes.length === 1) return [0];
+    const { answerFrom } = this.#options;
+    const ranked = await this.#clustering.rank(question);
+    const two =
+      answerFrom === 2 ||
+      (answerFrom === 'auto' && ranked[1].likeness >= NEARLY_AS_GOOD * ranked[0].likeness);
+    return ranked.slice(0, two ? 2 : 1).map((r) => r.episode);
   }
 
   /**
@@ -169,213 +156,57 @@ export class Episodes {
    */
   #join(first: number, second: number, history: History): Promise<boolean> {
     const newest = this.#newest(history, history.length);
-    return this.#lend(first, (a) =>
-      this.#lend(second, (b) => this.#run.restoreUnion(a, b, newest)),
+    return this.#caches.lend(first, (a) =>
+      this.#caches.lend(second, (b) => this.#run.restoreUnion(a, b, newest)),
     );
   }
 
-  /**
-   * Lends what is stored of an episode. Rejects with LostError where it is not what it should be.
-   */
-  async #lend<T>(e: number, use: (stored: Stored) => Promise<T>): Promise<T> {
-    let lent = false;
-    try {
-      return await this.#store.get(String(e), (from) => {
-        lent = true;
-        return use({
-          from,
-          tag: [this.#own[0], this.#own[1], e, this.#parts[e].stored],
-          name: nameOf(e),
-        });
-      });
-    } catch (error) {
-      throw error instanceof StoreError && !lent
-        ? new LostError(nameOf(e), error.message, error)
-        : error;
-    }
-  }
-
-  /** What was stored of an episode is of no use: it will be made again. */
-  #lose(e: number): void {
-    Object.assign(this.#parts[e], { covered: 0, valid: 0, stored: 0 });
-    this.remade++;
-  }
-
-  /** Prepares every episode's cache, so that no question has to wait for it. */
-  async prepare(history: History, options: PrefillOptions): Promise<void> {
-    await this.#refresh(history);
-    for (const e of this.#parts.keys())
-      if (!this.#whole(e, history)) await this.#reside(e, history, options);
-  }
-
-  /** The history has other tokens from number `token` on than it had. */
-  changedFrom(token: number): void {
-    for (const part of this.#parts) part.valid = Math.min(part.valid, token);
-  }
-
-  /** Whether what is stored of an episode has seen all of the history, and nothing else. */
-  #whole(e: number, history: History): boolean {
-    const { covered, valid } = this.#parts[e];
-    return covered === history.length && valid === covered;
-  }
-
-  async #match(question: string): Promise<number[]> {
-    if (this.#parts.length === 1) return [0];
-    const { answerFrom } = this.#options;
-    const ranked = matchEpisodes(
-      await this.#index.ask(question),
-      this.#clusters,
-      this.#index.embedder,
-    );
-    const two =
-      answerFrom === 2 ||
-      (answerFrom === 'auto' && ranked[1].likeness >= NEARLY_AS_GOOD * ranked[0].likeness);
-    return ranked.slice(0, two ? 2 : 1).map((r) => r.episode);
-  }
-
-  get #clusters(): Pick<Clusters, 'labels' | 'centroids'> {
-    return { labels: this.#labels, centroids: this.#centroids };
-  }
-
-  /**
-   * Lets new segments join; clusters where that was not done yet, or the conversation has outgrown
-   * it.
-   */
-  async #refresh(history: History): Promise<void> {
-    if (!this.#torn && this.#parts.length > 0 && history.length <= REGROW * this.#clusteredTokens) {
-      await this.#index.extend(history, true);
-      const joined = this.#labels.length;
-      for (const [i, vector] of (await this.#index.vectors(joined)).entries())
-        this.#take(joined + i, vector);
-      if (this.#misfits <= MISFITS * this.segments.length) return;
-    }
-    await this.#cluster(history);
-  }
-
-  /**
-   * A new segment joins the nearest episode: its centroid moves towards it, and its prompt speaks
-   * of it where there is room.
-   */
-  #take(i: number, vector: Float32Array): void {
-    const near = this.#centroids.map((c) => cosineOf(vector, c));
-    const e = near.indexOf(Math.max(...near));
-    const { members, medoids, fit } = this.#parts[e];
-    // all that can go wrong comes before anything is changed
-    const longer = this.#promptOf(medoidText([...medoids, i], this.segments));
-    if (near[e] < fit) this.#misfits++;
-    this.#centroids[e] = this.#centroids[e].map(
-      (c, j) => (c * members.length + vector[j]) / (members.length + 1),
-    );
-    members.push(i);
-    this.#labels.push(e);
-    if (longer.length > this.#run.plan.promptTokens) return;
-    medoids.push(i);
-    this.#parts[e].prompt = longer;
-  }
-
-  async #cluster(history: History): Promise<void> {
-    const { count, medoids, restarts, seed } = this.#options;
-    const run = this.#run;
-    this.#torn = true;
-    await this.#index.rebuild(history);
-    const { segments } = this.#index;
-    const vectors = await this.#index.vectors();
-    const { backend } = run.executor;
-    // where nothing is ever evicted all episodes' caches would be the same
-    const fits = history.length <= Math.min(...run.plan.layerRows);
-    const clusters =
-      count === 'auto' && !fits
-        ? clusterAuto(vectors, { most: MOST_AUTO_EPISODES, restarts, seed }, backend)
-        : cluster(
-            vectors,
-            { count: fits || count === 'auto' ? 1 : count, restarts, seed },
-            backend,
-          );
-    const parts: Part[] = [];
-    for (let e = 0; e < Math.max(1, clusters.centroids.length); e++) {
-      const typical = clusters.centroids.length === 0 ? [] : typicalSegments(e, vectors, clusters);
-      // the best medoids whose text fits
-      const chosen: number[] = [];
-      let prompt = this.#promptOf('');
-      for (const i of typical.slice(0, medoids)) {
-        const longer = this.#promptOf(medoidText([...chosen, i], segments));
-        if (longer.length > run.plan.promptTokens) continue;
-        chosen.push(i);
-        prompt = longer;
-      }
-      if (chosen.length === 0 && typical.length > 0)
-        prompt = this.#promptOf(segments[typical[0]].text).slice(0, run.plan.promptTokens);
-      const last = typical.at(-1);
-      const fit =
-        last === undefined ? -1 : FITTING_SHARE * cosineOf(vectors[last], clusters.centroids[e]);
-      parts.push({
-        members: typical,
-        medoids: chosen,
-        prompt,
-        covered: 0,
-        valid: 0,
-        stored: 0,
-        fit,
-      });
-    }
-    const before = this.#parts.length;
-    this.#labels = [...clusters.labels];
-    this.#centroids = [...clusters.centroids];
-    this.#parts = parts;
-    this.#resident = -1;
-    this.#clusteredTokens = history.length;
-    this.#misfits = 0;
-    this.#torn = false;
-    this.clusterings++;
-    // the others' are overwritten when they are made
-    for (let e = parts.length; e < before; e++) await this.#store.remove(String(e));
-  }
-
-  #newest(history: History, end: number): number[] {
-    return history.tokens(end - this.#run.plan.blockSize, end);
-  }
-
+  /** Makes an episode's cache resident, with all of the history. */
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
-    const part = this.#parts[e];
-    if (this.#resident === e && run.token === part.covered && this.#whole(e, history)) return;
+    const stored = this.#caches.of(e);
+    const whole = this.#caches.isWhole(e, history);
+    if (this.#resident === e && run.token === stored.covered && whole) return;
     this.#resident = -1;
-    if (part.covered > 0) {
-      try {
-        const newest = this.#newest(history, part.covered);
-        await this.#lend(e, (stored) => run.restore(stored, newest));
-      } catch (error) {
-        if (!(error instanceof StoreError) || this.#store.closed) throw error;
-        this.#lose(e);
-      }
-    }
-    if (part.covered === 0) await run.clear();
-    else if (part.valid < part.covered)
-      await run.takeBack(part.valid, this.#newest(history, part.valid));
-    if (!this.#whole(e, history)) {
-      // what is in no segment yet no prompt speaks of: it looks for itself
-      const indexed = this.#indexedTokens(history);
-      run.prompt = (block) =>
-        run.token + block.length > indexed ? [...block, ...part.prompt] : part.prompt;
-      await prefill(run, history.tokens(part.valid), {
-        ...options,
-        onBlock: (p) => options.onBlock?.({ ...p, episode: e }),
-      });
-      await this.#keep(e, history.length);
+    if (stored.covered > 0) await this.#restore(e, history);
+    if (stored.covered === 0) await run.clear();
+    else if (stored.valid < stored.covered)
+      await run.takeBack(stored.valid, this.#newest(history, stored.valid));
+    if (!this.#caches.isWhole(e, history)) {
+      await this.#catchUp(e, history, options);
+      await this.#caches.put(e, run, history.length);
     }
     this.#resident = e;
   }
 
-  /** Stores the run as an episode's cache, which has seen so many tokens. */
-  async #keep(e: number, covered: number): Promise<void> {
-    const part = this.#parts[e];
-    const stored = ++this.#puts;
-    // in memory the new one takes the old one's place, and where that fails there is none
-    if (this.#store.kind === 'memory') Object.assign(part, { covered: 0, valid: 0, stored: 0 });
-    await this.#store.put(String(e), (out) =>
-      this.#run.save([this.#own[0], this.#own[1], e, stored], out),
-    );
-    Object.assign(part, { covered, valid: covered, stored });
+  /** Puts an episode's cache back as it was stored; it counts as lost where that fails. */
+  async #restore(e: number, history: History): Promise<void> {
+    try {
+      const newest = this.#newest(history, this.#caches.of(e).covered);
+      await this.#caches.lend(e, (stored) => this.#run.restore(stored, newest));
+    } catch (error) {
+      if (!(error instanceof StoreError) || this.#caches.closed) throw error;
+      this.#caches.lose(e);
+    }
+  }
+
+  /** Forwards what the cache in the run has not seen, with the prompt of its episode. */
+  async #catchUp(e: number, history: History, options: PrefillOptions): Promise<void> {
+    const run = this.#run;
+    const episode = this.#clustering.episodes[e];
+    // what is in no segment yet no prompt speaks of: it looks for itself
+    const indexed = this.#indexedTokens(history);
+    run.prompt = (block) =>
+      run.token + block.length > indexed ? [...block, ...episode.prompt] : episode.prompt;
+    await prefill(run, history.tokens(this.#caches.of(e).valid), {
+      ...options,
+      onBlock: (p) => options.onBlock?.({ ...p, episode: e }),
+    });
+  }
+
+  /** The last tokens before number `end`, as many as a block has. */
+  #newest(history: History, end: number): number[] {
+    return history.tokens(end - this.#run.plan.blockSize, end);
   }
 
   /**
@@ -389,9 +220,4 @@ export class Episodes {
       ? history.length
       : history.utterances[last.end - 1].end;
   }
-}
-
-/** Cosine of a unit vector and one of any length. */
-function cosineOf(unit: Float32Array, other: Float32Array): number {
-  return cosine(unit, other) / (Math.sqrt(cosine(other, other)) || 1);
 }
