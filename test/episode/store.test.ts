@@ -19,7 +19,9 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BytesOut } from '../../src/cache/stored.ts';
-import { diskStore, type EpisodeStore, memoryStore } from '../../src/episode/store.ts';
+import { diskStore } from '../../src/episode/disk-store.ts';
+import { memoryStore } from '../../src/episode/memory-store.ts';
+import type { EpisodeStore } from '../../src/episode/store.ts';
 import { rejects } from '../rejects.ts';
 import { skip } from '../skip.ts';
 
@@ -231,7 +233,7 @@ const leave = (folder: string, name: string, days = 0) => {
 test('what ended processes left is removed by the next one; living ones keep theirs', async ({
   folder,
 }) => {
-  const code = `const { diskStore } = await import(${JSON.stringify(new URL('../../src/episode/store.js', import.meta.url).href)});
+  const code = `const { diskStore } = await import(${JSON.stringify(new URL('../../src/episode/disk-store.js', import.meta.url).href)});
     const store = diskStore(${JSON.stringify(folder)});
     for (const key of ['0', '1']) await store.put(key, async (out) => { out.reserve(4); await out.write(new Uint8Array(4)); });
     process.stdout.write('put');
