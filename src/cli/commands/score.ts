@@ -2,7 +2,9 @@
 // implementation.
 import { createWasmBackend } from '../../backend/wasm/backend.ts';
 import { OptionError } from '../../errors.ts';
-import { scoredNames, scoreTensors, type TensorFile } from '../../eval/score.ts';
+import { scoreTensors } from '../../eval/score.ts';
+import { scoredNames } from '../../eval/scored-policies.ts';
+import type { TensorFile } from '../../eval/tensor-file.ts';
 import { type Command, oneOf, UsageError } from '../command.ts';
 import { fold } from '../words.ts';
 import { readText } from '../files.ts';

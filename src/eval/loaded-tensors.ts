@@ -1,0 +1,92 @@
+// The tensors of a file in a backend's memory, as a layer of a model would have left them there.
+import type { Backend } from '../backend/backend.ts';
+import { weightTypes } from '../backend/dtype.ts';
+import type { HeadRows, Tensor, Weight } from '../backend/tensor.ts';
+import type { TensorFile } from './tensor-file.ts';
+
+const F32 = weightTypes[0];
+
+export class LoadedTensors {
+  readonly #file: TensorFile;
+  readonly #backend: Backend;
+  readonly #addresses: number[] = [];
+  readonly #releaseScratch: () => void;
+
+  constructor(file: TensorFile, backend: Backend) {
+    const { Hq, Hkv, d, window, patched, D } = file.shape;
+    this.#file = file;
+    this.#backend = backend;
+    this.#releaseScratch = backend.reserveScratch({
+      tokens: Math.max(window, patched, 1),
+      queryHeads: Hq,
+      kvHeads: Hkv,
+      headDim: d,
+      width: Math.max(32, Hq * d, D),
+    });
+  }
+
+  /** Reserves memory. */
+  room(bytes: number): number {
+    const address = this.#backend.arena.allocate(bytes);
+    this.#addresses.push(address);
+    return address;
+  }
+
+  put(numbers: readonly number[], columns: number): Tensor {
+    const address = this.room(numbers.length * 4);
+    this.#backend.floats(address, numbers.length).set(numbers);
+    return { address, columns };
+  }
+
+  /** Wo, packed as weights are; the file has it [Hq * d, D]. */
+  output(): Weight {
+    const backend = this.#backend;
+    const { Hq, d, D } = this.#file.shape;
+    const output: Weight = {
+      address: this.room(backend.weightBytes(F32, D, Hq * d)),
+      type: F32,
+      rows: D,
+      columns: Hq * d,
+    };
+    for (let row = 0; row < D; row += 4) {
+      const rows = Array.from({ length: Math.min(4, D - row) }, (_, r) =>
+        this.#file.Wo.map((column) => column[row + r]),
+      );
+      const bytes = new Uint8Array(Float32Array.from(rows.flat()).buffer);
+      backend.packRows(output, row, rows.length, bytes);
+    }
+    return output;
+  }
+
+  /** All rows of each kv head, their states zero. */
+  heads(): HeadRows[] {
+    const { n, d } = this.#file.shape;
+    return this.#file.keys.map((keys, h) => {
+      const positions = this.room(n * 4);
+      this.#backend.ints(positions, n).set(Array.from({ length: n }, (_, i) => i));
+      return {
+        keys: this.put(keys.flat(), d).address,
+        values: this.put(this.#file.values[h].flat(), d).address,
+        positions,
+        state: this.put(new Array<number>(n).fill(0), 1).address,
+        length: n,
+      };
+    });
+  }
+
+  /** The last queries: the file has them [Hq, count, d], a forward pass leaves [count, Hq * d]. */
+  queries(source: 'windowQueries' | 'patchedQueries', count: number): Tensor {
+    const { Hq, d } = this.#file.shape;
+    const heads = this.#file[source];
+    const first = heads[0].length - count;
+    return this.put(
+      Array.from({ length: count }, (_, p) => heads.map((head) => head[first + p])).flat(2),
+      Hq * d,
+    );
+  }
+
+  dispose(): void {
+    for (const address of this.#addresses) this.#backend.arena.free(address);
+    this.#releaseScratch();
+  }
+}
