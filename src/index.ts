@@ -44,16 +44,8 @@ export type { Dialogue, Question, Turn } from './eval/datasets/dataset.ts';
 export { readDialogues } from './eval/datasets/registry.ts';
 export type { Interval } from './eval/bootstrap.ts';
 export type { Explanation } from './eval/explain.ts';
-export {
-  type Answer,
-  type EvalBudget,
-  type EvalHooks,
-  type EvalResult,
-  type EvalSetup,
-  evaluate,
-  type Measured,
-  type Share,
-} from './eval/evaluate.ts';
+export { type EvalBudget, type EvalHooks, type EvalSetup, evaluate } from './eval/evaluate.ts';
+export type { Answer, EvalResult, Measured, Share } from './eval/results.ts';
 export type {
   ChatTemplate,
   ContentPart,

@@ -3,13 +3,14 @@
 import type { OnKept } from '../engine/stage.ts';
 import type { Model } from '../engine/model.ts';
 import { findPolicy } from '../policy/registry.ts';
-import { type AddProgress, openConversation } from '../session/conversation.ts';
+import { type AddProgress, type Conversation, openConversation } from '../session/conversation.ts';
 import { Framing } from '../session/framing.ts';
 import type { ConversationOptions } from '../session/options.ts';
-import { bootstrapMean, type Interval } from './bootstrap.ts';
-import type { Dialogue } from './datasets/dataset.ts';
-import { EvidenceTrace, type Explanation, type Span } from './explain.ts';
+import type { Dialogue, Question } from './datasets/dataset.ts';
+import { EvidenceTrace, type TokenRange } from './explain.ts';
 import { exactMatch, tokenF1 } from './metrics.ts';
+import type { Answer, DialogueResult, EvalResult } from './results.ts';
+import { summarise } from './summary.ts';
 
 /** A budget of an evaluation: tokens, or a share of each conversation's length such as 1/8. */
 export type EvalBudget = { readonly tokens: number } | { readonly share: number };
@@ -25,72 +26,6 @@ export interface EvalSetup {
   readonly parts?: number;
 }
 
-export interface Answer {
-  readonly conversation: string;
-  readonly question: string;
-  readonly expected: string;
-  readonly answer: string;
-  readonly correct: boolean;
-  readonly f1: number;
-  readonly topic?: string;
-  /** Tokens between the end of the evidence and the end of the conversation, as a share of it. */
-  readonly distance?: number;
-  readonly firstTokenMs: number;
-  readonly episode?: number;
-  readonly recalledTokens: number;
-  /** Where the evidence was kept and lost; undefined where nothing was evicted. */
-  readonly evidence?: Explanation;
-}
-
-/** What one conversation under a setup and a setup's whole result both tell. */
-export interface Measured {
-  readonly policy: string;
-  /** Rows kept per kv head; the mean over conversations where the budget is a share. */
-  readonly budget: number;
-  readonly block: number;
-  readonly heads: string;
-  readonly layers: string;
-  readonly cacheType: string;
-  /** Rows of the budget that are reserved for recall. */
-  readonly recall: number;
-  readonly tokens: number;
-  readonly peakCacheBytes: number;
-  readonly promisedBytes: number;
-  readonly peakBytes: number;
-  readonly prefillMs: number;
-  readonly answers: readonly Answer[];
-}
-
-/** One conversation under one setup. */
-export interface DialogueResult extends Measured {
-  readonly prefillTokens: number;
-  readonly decodeMs: number;
-  readonly decodeTokens: number;
-}
-
-export interface EvalResult extends Measured {
-  readonly questions: number;
-  /** Share of answers that equal the expected one after trimming. */
-  readonly accuracy: number;
-  readonly interval: Interval;
-  readonly f1: number;
-  readonly prefillTokensPerSecond: number;
-  readonly decodeTokensPerSecond: number;
-  /** Median over questions. */
-  readonly firstTokenMs: number;
-  /**
-   * Accuracy by topic, and by the distance of the evidence in quarters of the conversation (0: the
-   * newest).
-   */
-  readonly byTopic: Readonly<Record<string, Share>>;
-  readonly byDistance: Readonly<Record<string, Share>>;
-}
-
-export interface Share {
-  readonly questions: number;
-  readonly accuracy: number;
-}
-
 export interface EvalHooks {
   readonly signal?: AbortSignal;
   /** Questions answered so far, of all. */
@@ -103,8 +38,6 @@ export interface EvalHooks {
 
 /** Answers in this format are a few words. */
 const REPLY_TOKENS = 32;
-const QUARTERS = 4;
-
 /** Tokens of a dialogue's lines. */
 export function dialogueTokens(model: Model, dialogue: Dialogue): number {
   return lineTokens(model, dialogue).reduce((a, b) => a + b, 0);
@@ -152,22 +85,15 @@ export async function evaluateDialogue(
 ): Promise<DialogueResult> {
   const lengths = lineTokens(model, dialogue);
   const tokens = lengths.reduce((a, b) => a + b, 0);
-  const budget =
-    setup.policy === 'full'
-      ? tokens
-      : 'tokens' in setup.budget
-        ? setup.budget.tokens
-        : Math.max(1, Math.floor(tokens * setup.budget.share));
   const conversation = openConversation(model, {
     ...setup.options,
     policy: findPolicy(setup.policy),
-    budget,
+    budget: budgetTokens(setup, tokens),
   });
   try {
     hooks.onConversation?.(index, conversation.memory);
-    const lines = dialogue.turns.map((t) => t.line);
     const [opening] = new Framing(model.chatTemplate, model.tokenizer.bosText).around();
-    const turns = turnSpans(lengths, model.tokenizer.encode(opening).length);
+    const turns = turnRanges(lengths, model.tokenizer.encode(opening).length);
     const trace = new EvidenceTrace(
       dialogue.questions.map(({ evidence }) => evidence.map((e) => turns[e])),
     );
@@ -176,139 +102,113 @@ export async function evaluateDialogue(
       trace.onKept(layer, kept);
       listen?.(layer, kept);
     };
-    const watch = {
+    const watch: Watch = {
       signal: hooks.signal,
-      onProgress: (p: AddProgress) => {
+      onProgress: (p) => {
         trace.onBlock(p.seenTokens, p.episode);
         hooks.onBlock?.(index, p.seenTokens, p.cacheBytes);
       },
     };
-    const part = Math.ceil(lines.length / (setup.parts ?? 1));
-    const ask = (question: string) =>
-      conversation.ask(question, { ...watch, keep: false, maxTokens: REPLY_TOKENS }).text();
-    for (let at = 0; at < lines.length; at += part) {
-      await conversation.add(lines.slice(at, at + part), watch);
-      const early = dialogue.questions.find((q) => q.evidence.every((e) => e < at + part));
-      if (at + part < lines.length && early) await ask(early.question);
-    }
-    await conversation.flush(watch);
+    await takeIn(conversation, dialogue, setup.parts ?? 1, watch);
     const answers: Answer[] = [];
-    for (const [
-      q,
-      { question, answer: expected, topic, evidence },
-    ] of dialogue.questions.entries()) {
-      const answer = await ask(question);
-      const { episode, firstTokenMs, recalledTokens } = conversation.statistics;
-      const last = Math.max(...evidence.map((e) => turns[e][1]));
+    for (const [q, question] of dialogue.questions.entries()) {
+      const said = await ask(conversation, question.question, watch);
+      const evidence = trace.explain(q, conversation.statistics.episode ?? 0);
       answers.push({
         conversation: dialogue.id,
-        question,
-        expected,
-        answer: answer.trim(),
-        correct: exactMatch(answer, expected),
-        f1: tokenF1(answer, expected),
-        topic,
-        ...(evidence.length > 0 && {
-          distance: Math.max(0, 1 - last / turns[turns.length - 1][1]),
-        }),
-        firstTokenMs,
-        episode,
-        recalledTokens,
-        evidence: trace.explain(q, episode ?? 0),
+        ...answerOf(question, said, turns, conversation),
+        evidence,
       });
       hooks.onProgress?.(answers.length, dialogue.questions.length);
     }
-    const { statistics, memory, plan } = conversation;
-    return {
-      policy: plan.policy.name,
-      budget: plan.rows,
-      block: plan.blockSize,
-      heads: plan.heads,
-      layers: plan.layers,
-      cacheType: plan.rowType,
-      recall: plan.recallRows,
-      tokens,
-      peakCacheBytes: memory.peakCacheBytes,
-      promisedBytes: memory.promisedBytes,
-      peakBytes: memory.peakBytes,
-      prefillMs: statistics.prefillMs,
-      prefillTokens: statistics.prefillTokens,
-      decodeMs: statistics.decodeMs,
-      decodeTokens: statistics.decodeTokens,
-      answers,
-    };
+    return resultOf(conversation, tokens, answers);
   } finally {
     conversation.dispose();
   }
 }
 
+/** What an evaluation hears of, and what ends it. */
+interface Watch {
+  readonly signal?: AbortSignal;
+  readonly onProgress: (progress: AddProgress) => void;
+}
+
+function budgetTokens({ policy, budget }: EvalSetup, tokens: number): number {
+  if (policy === 'full') return tokens;
+  return 'tokens' in budget ? budget.tokens : Math.max(1, Math.floor(tokens * budget.share));
+}
+
+/** Adds a conversation in so many parts, with a question that doesn't count between two. */
+async function takeIn(
+  conversation: Conversation,
+  { turns, questions }: Dialogue,
+  parts: number,
+  watch: Watch,
+): Promise<void> {
+  const lines = turns.map((t) => t.line);
+  const part = Math.ceil(lines.length / parts);
+  for (let at = 0; at < lines.length; at += part) {
+    await conversation.add(lines.slice(at, at + part), watch);
+    const early = questions.find((q) => q.evidence.every((e) => e < at + part));
+    if (at + part < lines.length && early) await ask(conversation, early.question, watch);
+  }
+  await conversation.flush(watch);
+}
+
+const ask = (conversation: Conversation, question: string, watch: Watch): Promise<string> =>
+  conversation.ask(question, { ...watch, keep: false, maxTokens: REPLY_TOKENS }).text();
+
 /** Where each turn's tokens lie, behind the frame's opening. */
-function turnSpans(lengths: readonly number[], opening: number): Span[] {
+function turnRanges(lengths: readonly number[], opening: number): TokenRange[] {
   let at = opening;
   return lengths.map((length) => [at, (at += length)]);
 }
 
-/** One result of the conversations of a setup. */
-export function summarise(results: readonly DialogueResult[]): EvalResult {
-  const answers = results.flatMap((r) => r.answers);
-  const sum = (of: (r: DialogueResult) => number) => results.reduce((s, r) => s + of(r), 0);
-  const most = (of: (r: DialogueResult) => number) => Math.max(...results.map(of));
-  const rate = (tokens: number, ms: number) => (ms > 0 ? tokens / (ms / 1000) : 0);
-  const right = answers.map((a) => (a.correct ? 1 : 0));
-  const { policy, block, heads, layers, cacheType } = results[0];
-  const times = answers.map((a) => a.firstTokenMs).sort((a, b) => a - b);
+/** A reply, held against the right answer. */
+function answerOf(
+  { question, answer: expected, topic, evidence }: Question,
+  said: string,
+  turns: readonly TokenRange[],
+  { statistics }: Conversation,
+): Omit<Answer, 'conversation' | 'evidence'> {
+  const last = Math.max(...evidence.map((e) => turns[e][1]));
   return {
-    policy,
-    budget: Math.round(sum((r) => r.budget) / results.length),
-    block,
-    heads,
-    layers,
-    cacheType,
-    recall: most((r) => r.recall),
-    questions: answers.length,
-    accuracy: right.reduce((a: number, b) => a + b, 0) / answers.length,
-    interval: bootstrapMean(right),
-    f1: answers.reduce((s, a) => s + a.f1, 0) / answers.length,
-    tokens: sum((r) => r.tokens),
-    peakCacheBytes: most((r) => r.peakCacheBytes),
-    promisedBytes: most((r) => r.promisedBytes),
-    peakBytes: most((r) => r.peakBytes),
-    prefillMs: sum((r) => r.prefillMs),
-    prefillTokensPerSecond: rate(
-      sum((r) => r.prefillTokens),
-      sum((r) => r.prefillMs),
-    ),
-    decodeTokensPerSecond: rate(
-      sum((r) => r.decodeTokens),
-      sum((r) => r.decodeMs),
-    ),
-    firstTokenMs: times[times.length >> 1],
-    byTopic: shares(answers, (a) => a.topic),
-    byDistance: shares(answers, (a) =>
-      a.distance === undefined
-        ? undefined
-        : String(Math.min(QUARTERS - 1, Math.floor(a.distance * QUARTERS))),
-    ),
-    answers,
+    question,
+    expected,
+    answer: said.trim(),
+    correct: exactMatch(said, expected),
+    f1: tokenF1(said, expected),
+    topic,
+    ...(evidence.length > 0 && {
+      distance: Math.max(0, 1 - last / turns[turns.length - 1][1]),
+    }),
+    firstTokenMs: statistics.firstTokenMs,
+    episode: statistics.episode,
+    recalledTokens: statistics.recalledTokens,
   };
 }
 
-function shares(
+function resultOf(
+  { statistics, memory, plan }: Conversation,
+  tokens: number,
   answers: readonly Answer[],
-  of: (a: Answer) => string | undefined,
-): Record<string, Share> {
-  const groups = new Map<string, Answer[]>();
-  for (const answer of answers) {
-    const key = of(answer);
-    if (key === undefined) continue;
-    if (!groups.has(key)) groups.set(key, []);
-    groups.get(key)!.push(answer);
-  }
-  const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(
-    sorted.map(([key, own]) => [
-      key,
-      { questions: own.length, accuracy: own.filter((a) => a.correct).length / own.length },
-    ]),
-  );
+): DialogueResult {
+  return {
+    policy: plan.policy.name,
+    budget: plan.rows,
+    block: plan.blockSize,
+    heads: plan.heads,
+    layers: plan.layers,
+    cacheType: plan.rowType,
+    recall: plan.recallRows,
+    tokens,
+    peakCacheBytes: memory.peakCacheBytes,
+    promisedBytes: memory.promisedBytes,
+    peakBytes: memory.peakBytes,
+    prefillMs: statistics.prefillMs,
+    prefillTokens: statistics.prefillTokens,
+    decodeMs: statistics.decodeMs,
+    decodeTokens: statistics.decodeTokens,
+    answers,
+  };
 }

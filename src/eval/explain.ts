@@ -2,7 +2,7 @@
 // stays after every block.
 
 /** Tokens [begin, end) of the conversation. */
-export type Span = readonly [begin: number, end: number];
+export type TokenRange = readonly [begin: number, end: number];
 
 export interface Explanation {
   /** Tokens of the evidence. */
@@ -28,12 +28,12 @@ interface Track {
  * episode's cache on its own.
  */
 export class EvidenceTrace {
-  readonly #spans: readonly (readonly Span[])[];
+  readonly #spans: readonly (readonly TokenRange[])[];
   #layers: (readonly Int32Array[])[] = [];
   #tracks = new Map<string, Track>();
 
   /** `spans[q]`: the tokens of question q's evidence. */
-  constructor(spans: readonly (readonly Span[])[]) {
+  constructor(spans: readonly (readonly TokenRange[])[]) {
     this.#spans = spans;
   }
 
@@ -50,7 +50,7 @@ export class EvidenceTrace {
     this.#spans.forEach((spans, q) => {
       const said = spans
         .filter(([begin]) => begin < seen)
-        .map(([begin, end]): Span => [begin, Math.min(end, seen)]);
+        .map(([begin, end]): TokenRange => [begin, Math.min(end, seen)]);
       const total = said.reduce((sum, [begin, end]) => sum + end - begin, 0);
       if (total === 0) return;
       const key = `${episode} ${q}`;
@@ -85,7 +85,7 @@ export class EvidenceTrace {
   }
 }
 
-function countIn(tokens: Int32Array, [begin, end]: Span): number {
+function countIn(tokens: Int32Array, [begin, end]: TokenRange): number {
   let count = 0;
   for (const token of tokens) if (token >= begin && token < end) count++;
   return count;

@@ -10,7 +10,7 @@ import {
   type Strip,
   stripChart,
 } from './chart.ts';
-import type { EvalResult } from './evaluate.ts';
+import type { EvalResult } from './results.ts';
 import { htmlTable, lineStyle, type NextStep, nextSteps, page, percent } from './page.ts';
 
 /** One policy's cache over one conversation. */

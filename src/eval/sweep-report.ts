@@ -2,7 +2,7 @@
 // and where questions were lost.
 import { formatBytes } from '../math/format.ts';
 import { escapeHtml, figure, lineChart, plate, type Series } from './chart.ts';
-import type { Answer, EvalResult } from './evaluate.ts';
+import type { Answer, EvalResult } from './results.ts';
 import { htmlTable, lineStyle, type NextStep, nextSteps, page, percent } from './page.ts';
 import { type Comparison, labelOf } from './sweep.ts';
 

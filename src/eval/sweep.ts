@@ -3,7 +3,9 @@
 // on its seed alone, not on who did it or when (but for its times).
 import { hashText } from '../math/rng.ts';
 import { bootstrapDifference, type Interval } from './bootstrap.ts';
-import { type DialogueResult, type EvalResult, type EvalSetup, summarise } from './evaluate.ts';
+import type { EvalSetup } from './evaluate.ts';
+import type { DialogueResult, EvalResult } from './results.ts';
+import { summarise } from './summary.ts';
 
 /** One setup on one conversation. */
 export interface Unit {

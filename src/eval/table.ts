@@ -1,6 +1,6 @@
 // Results as a table for terminals.
 import { formatBytes } from '../math/format.ts';
-import type { EvalResult } from './evaluate.ts';
+import type { EvalResult } from './results.ts';
 
 const columns: readonly [title: string, cell: (r: EvalResult) => string][] = [
   ['policy', (r) => r.policy],

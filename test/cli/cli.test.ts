@@ -9,7 +9,7 @@ import { help as chatHelp } from '../../src/cli/converse.ts';
 import { commands } from '../../src/cli/registry.ts';
 import { startedAs } from '../../src/cli/words.ts';
 import { resultTable } from '../../src/eval/table.ts';
-import type { EvalResult } from '../../src/eval/evaluate.ts';
+import type { EvalResult } from '../../src/eval/results.ts';
 import { skip } from '../skip.ts';
 import { bundled, fixture, readJson } from '../fixtures.ts';
 import { type Ended, main, noTerminal, run, start } from './program.ts';

@@ -3,7 +3,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { figure, lineChart, type Series, standalone } from '../../src/eval/chart.ts';
-import type { EvalResult } from '../../src/eval/evaluate.ts';
+import type { EvalResult } from '../../src/eval/results.ts';
 import { textWidth, wrapText } from '../../src/eval/letters.ts';
 import { lineStyle, page } from '../../src/eval/page.ts';
 import { renderFigures, renderReport, type ReportData } from '../../src/eval/report.ts';

@@ -3,7 +3,8 @@
 import { cpus } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { readDialogues } from '../../eval/datasets/registry.ts';
-import { dialogueTokens, type EvalBudget, type EvalResult, evaluate } from '../../eval/evaluate.ts';
+import { dialogueTokens, type EvalBudget, evaluate } from '../../eval/evaluate.ts';
+import type { EvalResult } from '../../eval/results.ts';
 import {
   type CacheTrace,
   type ReportData,

@@ -5,13 +5,9 @@ import { pathToFileURL } from 'node:url';
 import { runtime } from '#runtime';
 import type { Dialogue } from '../../eval/datasets/dataset.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
-import {
-  type DialogueResult,
-  type EvalBudget,
-  type EvalResult,
-  type EvalSetup,
-  summarise,
-} from '../../eval/evaluate.ts';
+import type { EvalBudget, EvalSetup } from '../../eval/evaluate.ts';
+import type { DialogueResult, EvalResult } from '../../eval/results.ts';
+import { summarise } from '../../eval/summary.ts';
 import type { NextStep } from '../../eval/page.ts';
 import { compare, type Journal, runSweep, sweepKey, type Unit } from '../../eval/sweep.ts';
 import { renderSweep } from '../../eval/sweep-report.ts';
