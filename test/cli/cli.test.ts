@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fileURLToPath } from 'node:url';
-import { help as chatHelp } from '../../src/cli/converse.ts';
+import { help as chatHelp } from '../../src/cli/chat/commands.ts';
 import { commands } from '../../src/cli/registry.ts';
 import { startedAs } from '../../src/cli/words.ts';
 import { resultTable } from '../../src/eval/table.ts';

@@ -11,7 +11,8 @@ import {
   wholeNumber,
   wholeOrAuto,
 } from '../command.ts';
-import { converse, help } from '../converse.ts';
+import { help } from '../chat/commands.ts';
+import { converse } from '../chat/converse.ts';
 import { readText } from '../files.ts';
 import { aboutModels, describeKernels, loadWithProgress } from '../load.ts';
 import { fold } from '../words.ts';

@@ -1,0 +1,55 @@
+// What a chat tells of its memory and speed.
+import { cacheRowBytes } from '../../cache/shape.ts';
+import { formatBytes } from '../../math/format.ts';
+import type { Conversation } from '../../session/conversation.ts';
+import type { Chat } from './chat.ts';
+
+export const rateOf = (tokens: number, ms: number) =>
+  ms > 0 && tokens > 0 ? `${(tokens / (ms / 1000)).toFixed(1)} tokens/s` : 'none yet';
+
+export function describe({ memory, statistics }: Conversation): string {
+  return (
+    `${formatBytes(memory.promisedBytes)} promised, ${statistics.budgetRows} tokens kept a ` +
+    `head by ${statistics.policy}`
+  );
+}
+
+/** What /memory shows. */
+export function memoryOf({ conversation, setup, seed }: Chat): string {
+  const { memory, plan, statistics } = conversation;
+  const heads = plan.shape.kvHeads * plan.shape.keptRows.length;
+  const rows = memory.cacheBytes / cacheRowBytes(plan.shape.headDim, plan.shape.rowType) / heads;
+  const lines: [string, string][] = [
+    ['policy', `${statistics.policy}, ${plan.heads} heads, blocks of ${plan.blockSize} tokens`],
+    ['budget', `${setup.budget}: ${statistics.budgetRows} tokens kept a head`],
+    ['promised', `${formatBytes(memory.promisedBytes)}, reserved since the chat began`],
+    ['in use', `${formatBytes(memory.peakBytes)} at most so far`],
+    [
+      'cache',
+      `${formatBytes(memory.cacheBytes)} now, ${formatBytes(memory.peakCacheBytes)} at most so far`,
+    ],
+    ['rows', `${Math.round(rows)} cached a head now, of type ${plan.rowType}`],
+    ['tokens', `${statistics.tokens} in the conversation`],
+  ];
+  if (memory.storedBytes > 0)
+    lines.push(['episodes', `${formatBytes(memory.storedBytes)} stored in memory`]);
+  if (memory.historyBytes > 0)
+    lines.push([
+      'history',
+      `${formatBytes(memory.historyBytes)} of text, beside the promise; it grows`,
+    ]);
+  lines.push(['seed', seed === undefined ? 'none: replies are greedy (--temperature)' : `${seed}`]);
+  return lines.map(([name, what]) => `${name.padEnd(8)}  ${what}`).join('\n');
+}
+
+/** What /stats shows. */
+export function statisticsOf({ memory, statistics }: Conversation): string {
+  return [
+    `${statistics.tokens} tokens so far, ${formatBytes(memory.cacheBytes)} of cache, ` +
+      `${statistics.budgetRows} tokens kept a head`,
+    `memory: ${formatBytes(memory.peakBytes)} at most so far, ` +
+      `${formatBytes(memory.promisedBytes)} promised`,
+    `reading ${rateOf(statistics.prefillTokens, statistics.prefillMs)}, replying ` +
+      `${rateOf(statistics.decodeTokens, statistics.decodeMs)}`,
+  ].join('\n');
+}
