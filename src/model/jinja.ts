@@ -1,8 +1,9 @@
 // Chat templates are programs from outside: this runs them through @huggingface/jinja, with a bound
-// on what they may do, and with what that library (0.5.11) does otherwise than the Jinja of
-// transformers: line ends, arguments of strip, a date that stays.
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+// on what they may do, with the line ends of the Jinja of transformers, and a date that stays. What
+// else the library does otherwise is mended in jinja-interpreter.ts.
+import { parse, tokenize } from '@huggingface/jinja';
 import { UnsupportedError } from '../errors.ts';
+import { ChatInterpreter, type Node, Scope, type Value } from './jinja-interpreter.ts';
 
 /** Longest template in characters: the longest published ones have some 40,000. */
 const MAX_CHARS = 1 << 18;
@@ -33,37 +34,9 @@ const CHARS_PER_STEP = 64;
 const TEXT = 1 << 22;
 const TEXT_PER_CHAR = 16;
 
-/**
- * A value and a node as the library has them (its declarations do not resolve in every setting).
- */
-interface Value {
-  readonly value: unknown;
-}
-type Node = object | undefined;
-interface Scope {
-  set(name: string, value: unknown): Value;
-}
-const Base = Interpreter as unknown as new (scope: Scope) => {
-  evaluate(node: Node, scope: Scope): Value;
-  run(program: object): Value;
-};
-const newScope = (): Scope => new Environment();
-
-/** What of a node is read here. */
-interface Call {
-  readonly type: string;
-  readonly args?: readonly Node[];
-  readonly callee?: {
-    readonly type: string;
-    readonly computed: boolean;
-    readonly object: Node;
-    readonly property: { readonly value?: string };
-  };
-}
-
 class Overdone extends Error {}
 
-class BoundedInterpreter extends Base {
+class BoundedInterpreter extends ChatInterpreter {
   #steps: number;
   readonly #longest: number;
   #depth = 0;
@@ -79,15 +52,13 @@ class BoundedInterpreter extends Base {
     if (this.#steps < 0) throw new Overdone('it takes too many steps');
   }
 
-  override evaluate(statement: Node, environment: Scope): Value {
+  override evaluate(statement: Node | undefined, environment: Scope): Value {
     this.spend(1);
     if (++this.#depth > MAX_DEPTH)
       throw new Overdone('its macros or expressions are nested too deep');
     let value: Value;
     try {
-      value =
-        this.#stripped(statement as Call | undefined, environment) ??
-        super.evaluate(statement, environment);
+      value = super.evaluate(statement, environment);
     } finally {
       this.#depth--; // break and continue are thrown, too
     }
@@ -97,32 +68,6 @@ class BoundedInterpreter extends Base {
       this.spend(length / CHARS_PER_STEP);
     } else if (Array.isArray(value.value)) this.spend(value.value.length);
     return value;
-  }
-
-  /** text.strip(characters), of which the library ignores the characters. */
-  #stripped(node: Call | undefined, environment: Scope): Value | undefined {
-    const callee =
-      node?.type === 'CallExpression' &&
-      node.args?.length === 1 &&
-      node.callee?.type === 'MemberExpression' &&
-      node.callee;
-    if (
-      !callee ||
-      callee.computed ||
-      !['strip', 'lstrip', 'rstrip'].includes(callee.property.value ?? '')
-    )
-      return undefined;
-    const text = this.evaluate(callee.object, environment).value;
-    const set = this.evaluate(node.args![0], environment).value;
-    if (typeof text !== 'string' || typeof set !== 'string') return undefined;
-    const characters = new Set(set);
-    const all = [...text];
-    let [first, end] = [0, all.length];
-    if (callee.property.value !== 'rstrip')
-      while (first < end && characters.has(all[first])) first++;
-    if (callee.property.value !== 'lstrip')
-      while (end > first && characters.has(all[end - 1])) end--;
-    return newScope().set('text', all.slice(first, end).join(''));
   }
 }
 
@@ -155,7 +100,7 @@ export function readTemplate(source: string, name: string): Render {
     const { messages } = variables;
     const count = Array.isArray(messages) ? messages.length : 0;
     const chars = JSON.stringify(variables)?.length ?? 0;
-    const environment = newScope();
+    const environment = new Scope();
     const interpreter = new BoundedInterpreter(
       environment,
       STEPS + STEPS_PER_MESSAGE * count + STEPS_PER_PAIR * count * count + STEPS_PER_CHAR * chars,

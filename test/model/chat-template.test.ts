@@ -119,6 +119,59 @@ test('strip takes the characters that are named', () => {
   assert.is(template.render([], false), '  code|abxx|xxab|a|ab');
 });
 
+// what Python's jinja2 3.1.6 writes, with the settings of transformers
+const written = (source: string, variables = {}): string =>
+  chat(source).render(
+    [user('a'), { role: 'assistant', content: 'b' }, user('c')],
+    false,
+    variables,
+  );
+
+test('each turn of a loop has its own variables, and sees those outside', () => {
+  assert.is(
+    written(
+      "{% set seen = 'none' %}{% for m in messages %}{% if m.role == 'assistant' %}" +
+        "{% set note = '!' %}{% set seen = m.content %}{% endif %}" +
+        '{{ m.content }}{{ note }}{{ seen }} {% endfor %}{{ seen }}{{ note is defined }}',
+    ),
+    'anone b!b cnone nonefalse',
+  );
+  assert.is(
+    written(
+      '{% for i in [1, 2] %}{% for j in [1, 2] %}{{ k }}{% set k = i * j %}{{ k }}{% endfor %};{% endfor %}',
+    ),
+    '12;24;',
+  );
+});
+
+test('what a turn of a loop wrote before it is left stays', () => {
+  const jump = (word: string) =>
+    `{% for m in messages %}[{{ m.content }}{% if m.role == 'assistant' %}+{% ${word} %}{% endif %}]` +
+    '{% else %}none{% endfor %}';
+  assert.is(written(jump('continue')), '[a][b+[c]');
+  assert.is(written(jump('break')), '[a][b+');
+  assert.is(
+    written(
+      '{% for i in [1, 2] %}{{ i }}{% for j in [1, 2] %}-{% break %}{% endfor %}{% continue %}x{% endfor %}',
+    ),
+    '1-2-',
+  );
+  assert.is(written('{% for i in [1] %}{% continue %}{% else %}none{% endfor %}'), 'none');
+  assert.is(written('{% for i in [1] %}a{% break %}{% else %}none{% endfor %}'), 'anone');
+});
+
+test('a method of a dictionary is called where a key has its name', () => {
+  const call = { items: [1], get: 'g', keys: 'k', values: 'v', other: 'o' };
+  assert.is(
+    written(
+      "{% for k, v in call.items() %}{{ k }} {% endfor %}{{ call.get('other') }}{{ call.get('no', 'd') }}" +
+        "{{ call.keys() | length }}{{ call.values() | length }}{{ call['get'] }}{{ call.items | length }}",
+      { call },
+    ),
+    'items get keys values other od55g1',
+  );
+});
+
 test('the date stays what the caller says it is', () => {
   const now = new Date(2026, 2, 7, 15, 4, 5);
   const template = chat("{{ strftime_now('%d %B %Y, %b %-d %y, %A %a %H:%M:%S %I %p %j %% %Q') }}");
