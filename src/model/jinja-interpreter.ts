@@ -1,6 +1,6 @@
 // @huggingface/jinja's interpreter, with what it (0.5.11) does otherwise than the Jinja of
-// transformers: arguments of strip, keys with names of methods, variables and jumps in loops.
-// It bounds nothing.
+// transformers: arguments of strip, keys with names of methods, variables and jumps in loops, equality.
+// It bounds nothing, but tells how much is compared.
 import { Environment, Interpreter } from '@huggingface/jinja';
 
 /**
@@ -24,7 +24,7 @@ const Base = Interpreter as unknown as new (scope: Scope) => {
 };
 export const Scope = Environment as unknown as new (parent?: Scope) => Scope;
 
-/** What of a call, a loop and a known value is read here. */
+/** What of a call, a loop, a comparison and a known value is read here. */
 interface Call extends Node {
   readonly args: readonly Node[];
   readonly callee: Node & {
@@ -35,6 +35,11 @@ interface Call extends Node {
 }
 interface Loop extends Node {
   readonly body: readonly Node[];
+}
+interface Comparison extends Node {
+  readonly operator: { readonly value: string };
+  readonly left: Node;
+  readonly right: Node;
 }
 interface Known extends Node {
   readonly value: Value;
@@ -74,6 +79,8 @@ export class ChatInterpreter extends Base {
         return this.#call(node as Call, scope);
       case 'For':
         return this.#loop(node as Loop, scope);
+      case 'BinaryExpression':
+        return this.#compared(node as Comparison, scope);
       case 'Break':
       case 'Continue':
         throw new Jump(node);
@@ -124,6 +131,33 @@ export class ChatInterpreter extends Base {
     }
   }
 
+  /** Told of each pair of values that are compared. */
+  spend(_steps: number): void {}
+
+  /** == and != by value and kind, as in Python; the library leaves them to JavaScript's ==. */
+  #compared(node: Comparison, scope: Scope): Value {
+    if (node.operator.value !== '==' && node.operator.value !== '!=')
+      return super.evaluate(node, scope);
+    const left = this.evaluate(node.left, scope);
+    const equal = this.#equal(left, this.evaluate(node.right, scope));
+    const [one, other] = [known({ value: 1 }), known({ value: equal ? 1 : 0 })];
+    return super.evaluate({ ...node, left: one, right: other } as Node, scope);
+  }
+
+  /** Differs: what is missing equals none, as callers leave out what transformers sets to None. */
+  #equal(left: Value, right: Value): boolean {
+    this.spend(1);
+    const [a, b] = [left.value, right.value];
+    if (a === b) return true;
+    if (a === undefined || a === null) return b === undefined || b === null;
+    if (isNumber(a) && isNumber(b)) return Number(a) === Number(b);
+    if (left.type !== right.type) return false;
+    if (Array.isArray(a) && Array.isArray(b))
+      return a.length === b.length && a.every((one: Value, i) => this.#equal(one, b[i]));
+    if (!(a instanceof Map && b instanceof Map) || a.size !== b.size) return false;
+    return [...a].every(([key, one]) => b.has(key) && this.#equal(one, b.get(key)));
+  }
+
   #text(value: string, scope: Scope): Value {
     return Object.assign(super.evaluateBlock([], scope), { value });
   }
@@ -145,6 +179,8 @@ export class ChatInterpreter extends Base {
     return super.evaluate({ ...node, callee: called } as Node, scope);
   }
 }
+
+const isNumber = (value: unknown) => typeof value === 'number' || typeof value === 'boolean';
 
 /** text.strip(characters), of which the library ignores the characters. */
 function strip(text: string, name: string, set: string): Value {

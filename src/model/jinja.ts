@@ -47,7 +47,7 @@ class BoundedInterpreter extends ChatInterpreter {
     this.#longest = longest;
   }
 
-  spend(steps: number): void {
+  override spend(steps: number): void {
     this.#steps -= steps;
     if (this.#steps < 0) throw new Overdone('it takes too many steps');
   }

@@ -172,6 +172,42 @@ test('a method of a dictionary is called where a key has its name', () => {
   );
 });
 
+test('values are equal by value and kind', () => {
+  const equal = (pairs: readonly string[]) =>
+    written(`{{ ${pairs.map((pair) => `(1 if ${pair} else 0)`).join(' ~ ')} }}`, {
+      list: ['a'],
+      map: { a: [1] },
+    });
+  assert.is(
+    equal(["'' == false", "[] == ''", "['a'] == 'a'", "'1' == 1", "0 == ''", "list != ['a']"]),
+    '000000',
+  );
+  assert.is(
+    equal([
+      "list == ['a']",
+      "map == {'a': [1]}",
+      '(1, 2) == (1, 2)',
+      '1 == 1.0',
+      '1 == true',
+      '[] == []',
+    ]),
+    '111111',
+  );
+  assert.is(
+    equal([
+      "'' != false",
+      "map == {'a': [2]}",
+      '[1] == (1,2)',
+      'none == none',
+      'none == 0',
+      "'a' == 'a'",
+    ]),
+    '100101',
+  );
+  // not Python's: there what is missing differs from none
+  assert.is(equal(['tools == none', 'tools != none', 'list == none', 'tools == no']), '1001');
+});
+
 test('the date stays what the caller says it is', () => {
   const now = new Date(2026, 2, 7, 15, 4, 5);
   const template = chat("{{ strftime_now('%d %B %Y, %b %-d %y, %A %a %H:%M:%S %I %p %j %% %Q') }}");
@@ -187,6 +223,7 @@ test('whatever a template does ends soon, as an error of ours', () => {
     '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}',
     '{% set r = range(100000) %}{% for i in r %}{% for j in r %}{% endfor %}{% endfor %}',
     "{% set ns = namespace(x='a') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    '{% set ns = namespace(a=[], b=[]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}',
     '{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}',
     `{{ ${'('.repeat(20000)}1${')'.repeat(20000)} }}`,
     `{{ ${'['.repeat(5000)}${']'.repeat(5000)} }}`,
