@@ -25,7 +25,7 @@ export type { Executor, Layers } from './engine/executor.ts';
 export type { Placement, Plan, PlanOptions } from './engine/plan.ts';
 export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
 export type { OnKept, Place, Restored, Span, Step } from './engine/stage.ts';
-export type { SampleOptions } from './engine/sample.ts';
+export type { SampleOptions } from './engine/sample-options.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';
 export type { Episode } from './episode/episodes.ts';
 export type { Segment } from './episode/segment.ts';
@@ -58,9 +58,11 @@ export type { LoadFetch, LoadHeaders, LoadRetry } from './model/download/options
 export type { Metadata } from './model/gguf.ts';
 export type { LayerRange } from './model/tensors.ts';
 export type { LoadProgress } from './model/load.ts';
-export { type LoadOptions, loadModel, type Model } from './engine/model.ts';
+export type { LoadOptions } from './engine/load-options.ts';
+export { loadModel, type Model } from './engine/model.ts';
 export type { ModelInput } from './model/source.ts';
 export type { Tokenizer } from './model/tokenizer.ts';
+export type { OptionsOf } from './options/table.ts';
 export { type Axes, composePolicy } from './policy/compose.ts';
 export {
   type Aggregate,
@@ -73,10 +75,8 @@ export {
   type Score,
 } from './policy/policy.ts';
 export { findPolicy, policies, type PolicyName } from './policy/registry.ts';
+export type { AddOptions, AddProgress, AskOptions } from './session/ask-options.ts';
 export {
-  type AddOptions,
-  type AddProgress,
-  type AskOptions,
   type Conversation,
   type EpisodeReport,
   type MemoryReport,
@@ -84,7 +84,8 @@ export {
   type Reply,
   type Statistics,
 } from './session/conversation.ts';
-export type { ConversationOptions, EpisodeSettings, Instructions } from './session/options.ts';
+export type { Instructions } from './session/option-kinds.ts';
+export type { ConversationOptions, EpisodeSettings } from './session/options.ts';
 export {
   profileOf,
   readProfile,

@@ -1,81 +1,26 @@
 // A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat
 // template.
-import { abortSignal, callback, knownNames, namesOf, optional } from '../arguments.ts';
 import { createWasmBackend, type WasmBackend } from '../backend/wasm/backend.ts';
-import { type Build, compileKernels } from '../backend/wasm/builds.ts';
+import { compileKernels } from '../backend/wasm/builds.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
-import { DeviceError, OptionError } from '../errors.ts';
-import { parseBytes } from '../math/format.ts';
+import { DeviceError } from '../errors.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
-import type { LoadFetch, LoadHeaders, LoadRetry } from '../model/download/options.ts';
-import { type LoadProgress, readTensors } from '../model/load.ts';
+import { readTensors } from '../model/load.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
 import { checkTensors } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
 import { createWeights, type ModelWeights, weightBytes } from '../model/weights.ts';
+import { settle } from '../options/table.ts';
 import { type Executor, LocalExecutor } from './executor.ts';
+import { type LoadOptions, loadTable } from './load-options.ts';
 import { NoWorkersError, PipelineExecutor } from './pipeline/pipeline.ts';
 import { fitsOneMemory, splitLayers } from './pipeline/split.ts';
 
-export interface LoadOptions {
-  /** Called as weights arrive, about once a MiB. */
-  onProgress?: (progress: LoadProgress) => void;
-  /**
-   * From a URL: milliseconds without an answer, or without a byte of it, after which it is asked
-   * for again. Default 30,000; Infinity waits.
-   */
-  stallMs?: number;
-  /**
-   * From a URL: how often it is asked again without a byte between, when a connection breaks or
-   * stalls or the server answers 429 or 5xx; each time from where it stopped. Default 5; 0: never.
-   */
-  retries?: number;
-  /**
-   * Milliseconds before the first of them, about; each waits twice as long, up to 60 s. Default
-   * 500.
-   */
-  retryDelayMs?: number;
-  /** Called before each of them. */
-  onRetry?: (retry: LoadRetry) => void;
-  /** From a URL: sent with every request, a token for instance. */
-  headers?: LoadHeaders;
-  /** From a URL: what fetches it. Default: the platform's. */
-  fetch?: LoadFetch;
-  /** Aborts the load; everything is freed and the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
-  /**
-   * Which build of the kernels: 'relaxed' needs relaxed SIMD (Node 22+). Default 'auto'. Bytes of a
-   * module are for tests.
-   */
-  build?: Build | 'auto' | Uint8Array<ArrayBuffer>;
-  /**
-   * Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where
-   * memory cannot be shared (pages without cross-origin isolation). They start with the first work
-   * that is worth sharing and stop when the last conversation is closed. The number changes no
-   * result.
-   */
-  threads?: number | 'auto';
-  /**
-   * Workers that own consecutive layers each, in memories of their own; blocks flow through them.
-   * 1: none, the layers are on this thread (or shared by
-   * `threads`). Default 'auto': none where threads can share a memory; else some, by the cores
-   * there are, for models that are worth it; in any case as
-   * many as it takes where a model does not fit into one memory. They start while the model loads
-   * and stop when it is disposed of. The number changes no result.
-   */
-  pipeline?: number | 'auto';
-  /**
-   * Most bytes of one wasm memory. Default: what 32 bits reach, 4 GiB. A model that needs more is
-   * split over workers.
-   */
-  memoryLimit?: number | string;
-  /** Another backend, with a memory of its own that the model then owns. Default: WebAssembly. */
-  backend?: Backend;
-}
+export type { LoadOptions };
 
 /** A loaded model. Dispose of it when no conversation uses it any more. */
 export interface Model {
@@ -100,22 +45,6 @@ export interface Model {
   [Symbol.dispose](): void;
 }
 
-const loadNames = namesOf<LoadOptions>({
-  onProgress: true,
-  stallMs: true,
-  retries: true,
-  retryDelayMs: true,
-  onRetry: true,
-  headers: true,
-  fetch: true,
-  signal: true,
-  build: true,
-  threads: true,
-  pipeline: true,
-  memoryLimit: true,
-  backend: true,
-});
-
 /**
  * Loads a GGUF model from a path, URL, Blob or bytes.
  *
@@ -127,9 +56,7 @@ const loadNames = namesOf<LoadOptions>({
  * ends, the signal's reason when aborted.
  */
 export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
-  const options = knownNames('loadModel', given, loadNames);
-  optional(abortSignal, 'signal', options.signal);
-  optional(callback, 'onProgress', options.onProgress);
+  const options = settle('loadModel', given, loadTable);
   options.signal?.throwIfAborted();
   const source = await openSource(input, options);
   try {
@@ -176,7 +103,8 @@ async function placeLayers(
   options: LoadOptions,
 ): Promise<{ executor: Executor; bytes: number; fallback?: string }> {
   const { build, threads, onProgress, signal } = options;
-  const limitBytes = readLimit(options.memoryLimit);
+  // its check has read a text's bytes
+  const limitBytes = Math.min(Number(options.memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
   const stages = options.backend
     ? []
     : splitLayers(tensors, config, { pipeline: options.pipeline, threads, limitBytes });
@@ -238,11 +166,4 @@ async function loadWeights(
     store.free();
     throw error;
   }
-}
-
-function readLimit(limit: number | string = MAXIMUM_BYTES): number {
-  const bytes = typeof limit === 'number' ? limit : parseBytes(limit);
-  if (bytes === undefined || !(bytes > 0))
-    throw new OptionError(`memoryLimit is '${limit}', expected bytes such as '2GB'`);
-  return Math.min(bytes, MAXIMUM_BYTES);
 }

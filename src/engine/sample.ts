@@ -12,35 +12,13 @@
 // Sums by bucket differ from those of the definition in the last digits. Where a draw, or top-p's
 // limit, falls so close between two tokens that this could decide, all are sorted after all: the
 // token is always the one of the definition.
-import { namesOf, whole, within } from '../arguments.ts';
-import { ModelFormatError, OptionError } from '../errors.ts';
+import { ModelFormatError } from '../errors.ts';
 import { createRandom } from '../math/rng.ts';
+import { complete } from '../options/table.ts';
 import { Ranking } from './ranking.ts';
+import { type SampleOptions, sampleTable } from './sample-options.ts';
 
-export interface SampleOptions {
-  /** 0 (default) = greedy: the most probable token, the lower on ties. */
-  readonly temperature?: number;
-  /** Only the k most probable tokens; 0 (default) = all. */
-  readonly topK?: number;
-  /** The fewest tokens whose probabilities reach this; 1 (default) = all. */
-  readonly topP?: number;
-  /** Only tokens at least this share as probable as the best; 0 (default) = all. */
-  readonly minP?: number;
-  /**
-   * A whole number, of which the lowest 32 bits count. Same seed, same tokens. Default: another one
-   * each time; which it was can be read.
-   */
-  readonly seed?: number;
-}
-
-/** The names of all options, for who takes them among others. */
-export const sampleNames = namesOf<SampleOptions>({
-  temperature: true,
-  topK: true,
-  topP: true,
-  minP: true,
-  seed: true,
-});
+export type { SampleOptions };
 
 /** Draws a token from log-odds [V]. Throws ModelFormatError for log-odds that are not numbers. */
 export interface Sampler {
@@ -73,11 +51,9 @@ const NEAR = 1e-6;
 
 /** Checks the options once. Throws OptionError. */
 export function createSampler(options: SampleOptions = {}): Sampler {
-  const { seed } = options;
-  if (seed !== undefined) whole('seed', seed, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  const { seed, temperature } = complete(options, sampleTable);
   const drawAt = createDraw(options);
-  if (options.temperature === undefined || options.temperature === 0)
-    return named((logits) => drawAt(logits, 0), seed ?? 0);
+  if (temperature === 0) return named((logits) => drawAt(logits, 0), seed ?? 0);
   const used = seed ?? anySeed();
   const random = createRandom(used);
   return named((logits) => drawAt(logits, random()), used);
@@ -87,14 +63,7 @@ export function createSampler(options: SampleOptions = {}): Sampler {
 export function createDraw(
   options: Omit<SampleOptions, 'seed'>,
 ): (logits: Float32Array, random: number) => number {
-  const { temperature = 0, topK = 0, topP = 1, minP = 0 } = options;
-  within('temperature', temperature, 0, Number.POSITIVE_INFINITY);
-  whole('topK', topK, 0, Number.POSITIVE_INFINITY);
-  if (within('topP', topP, 0, 1) === 0)
-    throw new OptionError(
-      'topP is 0, expected a number above 0, at most 1: topK: 1 takes the best token',
-    );
-  within('minP', minP, 0, 1);
+  const { temperature, topK, topP, minP } = complete(options, sampleTable);
   if (temperature === 0) return argmax;
   const filters = { temperature, topK, topP, minP };
   const ranking = new Ranking(FEW);

@@ -32,7 +32,6 @@ export async function openSource(
   input: ModelInput,
   options: DownloadOptions = {},
 ): Promise<ModelSource> {
-  checkOptions(options);
   const bytes = bytesOf(input);
   if (bytes) return bytesSource(bytes);
   const tag = tagOf(input);
@@ -198,23 +197,4 @@ function interruptible(source: ModelSource, { signal }: DownloadOptions): ModelS
       });
     },
   };
-}
-
-/** Throws OptionError for what cannot be meant. */
-function checkOptions(options: DownloadOptions): void {
-  const number = (name: 'retries' | 'retryDelayMs' | 'stallMs', least: number, most: number) => {
-    const value = options[name];
-    if (value === undefined || (typeof value === 'number' && value >= least && value <= most))
-      if (name !== 'retries' || value === undefined || Number.isInteger(value)) return;
-    throw new OptionError(
-      `${name} is ${typeof value === 'number' ? value : typeof value}, expected a ` +
-        `${name === 'retries' ? 'whole number' : 'number'} from ${least} to ${most}`,
-    );
-  };
-  number('retries', 0, 100);
-  number('retryDelayMs', 0, 60_000);
-  number('stallMs', 1, Number.POSITIVE_INFINITY);
-  for (const name of ['fetch', 'onRetry'] as const)
-    if (options[name] !== undefined && typeof options[name] !== 'function')
-      throw new OptionError(`${name} is ${typeof options[name]}, expected a function`);
 }

@@ -1,10 +1,12 @@
 // Any policy's axes, changed one by one: who looks, what looks are worth, what weighs them. Heads
 // and layers are options of the run.
-import { knownNames, namesOf, oneOf, whole } from '../arguments.ts';
 import { OptionError } from '../errors.ts';
+import * as kinds from '../options/kinds.ts';
+import { option, type OptionsOf, settle } from '../options/table.ts';
 import {
   aggregates,
   definePolicy,
+  MOST_POOL,
   MOST_WINDOW,
   type Observer,
   type Policy,
@@ -14,38 +16,72 @@ import {
   values,
 } from './policy.ts';
 
-/**
- * 'last': the block's last queries; 'block': all of its queries; the others: a patched prompt's
- * (section 2: KVzip's, InfiniPot's, EpiCache's).
- */
-export const observerNames = [
-  'last',
-  'block',
-  'repeat',
-  'summary',
-  'episode',
-] as const satisfies readonly Axes['observe'][];
+/** Who may look: the queries of the block, or those of a patched prompt. */
+export const observerNames = ['last', 'block', 'repeat', 'summary', 'episode'] as const;
 
-export interface Axes {
-  readonly observe?: 'last' | 'block' | 'repeat' | 'summary' | 'episode';
-  /** Newest tokens that are kept whatever their score; under 'last' the ones that look. */
-  readonly window?: number;
-  readonly aggregate?: Policy['aggregate'];
-  /** Neighbouring rows that looks are averaged over: an odd number, 1 = not at all. */
-  readonly pool?: number;
-  readonly value?: Policy['value'];
-  readonly stages?: Policy['stages'];
-}
-
-/** The names of all axes, for who takes them among other options. */
-export const axisNames = namesOf<Axes>({
-  observe: true,
-  window: true,
-  aggregate: true,
-  pool: true,
-  value: true,
-  stages: true,
+const pool = kinds.custom(`an odd number from 1 to ${MOST_POOL}`, readPool, {
+  fromText: kinds.whole(1, MOST_POOL).fromText,
 });
+
+export const axisTable = {
+  /**
+   * Who looks. 'last': the block's last queries; 'block': all of its queries; the others: a patched
+   * prompt's (KVzip's, InfiniPot's, EpiCache's). Default: the policy's.
+   */
+  observe: option(kinds.oneOf(observerNames), {
+    otherwise: "the policy's",
+    flag: 'observe WHO',
+    summary:
+      "who looks: the block's last queries, all of them, or a patched prompt that asks to repeat, " +
+      'to sum up, or for the episode',
+  }),
+  /**
+   * Newest tokens that are kept whatever their score; under 'last' the ones that look. Default: the
+   * policy's.
+   */
+  window: option(kinds.whole(0, MOST_WINDOW), {
+    otherwise: "the policy's",
+    flag: 'window N',
+    summary: 'newest tokens that are kept whatever their score, and that look under last',
+  }),
+  /**
+   * What many looks are worth: their mean, the largest, or smoothed looks at their worst with a
+   * floor of average risk. Default: the policy's.
+   */
+  aggregate: option(kinds.oneOf(aggregates), {
+    otherwise: "the policy's",
+    flag: 'aggregate HOW',
+    summary:
+      'what many looks are worth; defensive: smoothed ones at their worst, with a floor of ' +
+      'average risk',
+  }),
+  /**
+   * Neighbouring rows that looks are averaged over: an odd number, 1 = not at all. Default: the
+   * policy's.
+   */
+  pool: option(pool, {
+    otherwise: "the policy's",
+    flag: 'pool N',
+    summary: 'neighbouring rows that looks are averaged over, an odd number',
+  }),
+  /**
+   * 'projected': looks are weighed by what a row's value becomes in the output. Default: the
+   * policy's.
+   */
+  value: option(kinds.oneOf(values), {
+    otherwise: "the policy's",
+    flag: 'value TERM',
+    summary: 'what weighs looks; projected: what a value becomes in the output',
+  }),
+  /** 2: the rows with most of the attention are kept first. Default: the policy's. */
+  stages: option(kinds.oneOf(stageCounts), {
+    otherwise: "the policy's",
+    flag: 'stages N',
+    summary: '2: the rows with most of the attention are kept first',
+  }),
+};
+
+export interface Axes extends OptionsOf<typeof axisTable> {}
 
 const DEFAULT_WINDOW = 64;
 
@@ -56,16 +92,10 @@ const DEFAULT_WINDOW = 64;
  */
 export function composePolicy(policy: Policy, changes: Axes): Policy {
   const base = readPolicy(policy);
-  const axes = knownNames('composePolicy', changes, axisNames);
+  const axes = settle('composePolicy', changes, axisTable);
   const given = Object.entries(axes);
   if (given.length === 0) return base;
   const { observe, window, aggregate, pool, value, stages } = axes;
-  if (observe !== undefined) oneOf('observe', observe, observerNames);
-  if (aggregate !== undefined) oneOf('aggregate', aggregate, aggregates);
-  if (value !== undefined) oneOf('value', value, values);
-  if (stages !== undefined) oneOf('stages', stages, stageCounts);
-  if (pool !== undefined) readPool('pool', pool);
-  if (window !== undefined) whole('window', window, 0, MOST_WINDOW);
   if (!base.composed)
     throw new OptionError(
       `policy '${base.name}' scores by a formula of its own, ` +

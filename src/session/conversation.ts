@@ -1,22 +1,13 @@
 // What a user holds: a conversation of any length with a model, inside a budget that is reserved
 // when it opens.
 import { decode } from '../engine/decode.ts';
-import {
-  describeValue,
-  flag,
-  abortSignal,
-  callback,
-  knownNames,
-  namesOf,
-  optional,
-  whole,
-} from '../arguments.ts';
+import { describeValue, knownNames } from '../arguments.ts';
 import { closedError } from '../engine/executor.ts';
 import type { Model } from '../engine/model.ts';
 import { type Plan, fullError, planRun } from '../engine/plan.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import { Run } from '../engine/run.ts';
-import { createSampler, sampleNames, type SampleOptions } from '../engine/sample.ts';
+import { createSampler } from '../engine/sample.ts';
 import type { OnKept } from '../engine/stage.ts';
 import { diskStore } from '../episode/disk-store.ts';
 import { createEmbedder } from '../episode/embedders.ts';
@@ -29,49 +20,21 @@ import type { Segment } from '../episode/segment.ts';
 import type { EpisodeStore } from '../episode/store.ts';
 import { ContextError, OptionError } from '../errors.ts';
 import { type Message, textOf } from '../model/chat-template.ts';
+import { complete, namesIn, settle } from '../options/table.ts';
+import {
+  type AddOptions,
+  type AddProgress,
+  addTable,
+  type AskOptions,
+  askTable,
+} from './ask-options.ts';
 import { type Framing, nothingSaid, type Said } from './framing.ts';
 import { Line } from './line.ts';
-import { type ConversationOptions, type Instructions, readOptions } from './options.ts';
+import type { Instructions } from './option-kinds.ts';
+import type { ConversationOptions } from './options.ts';
 import { type Pieces, type Reply, StreamedReply } from './reply.ts';
+import { readOptions } from './settings.ts';
 import { sharedLength, Transcript } from './transcript.ts';
-
-export interface AddOptions {
-  /**
-   * Whether the call waits in line where another one has the conversation; false refuses it then.
-   * Default true.
-   */
-  readonly queue?: boolean;
-  /**
-   * Stops between two blocks: what was not forwarded yet waits for the next call, nothing that was
-   * added is lost.
-   */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: AddProgress) => void;
-}
-
-export interface AddProgress {
-  readonly doneTokens: number;
-  readonly totalTokens: number;
-  readonly blockMs: number;
-  /** Tokens that the cache being made has seen, and bytes of its rows after the block. */
-  readonly seenTokens: number;
-  readonly cacheBytes: number;
-  /** Which episode's cache is being made, of how many; 0 of 1 without episodes. */
-  readonly episode: number;
-  readonly episodes: number;
-}
-
-export interface AskOptions extends SampleOptions, AddOptions {
-  /** Longest reply in tokens. Default 256. */
-  readonly maxTokens?: number;
-  /**
-   * Whether question and reply become part of the conversation. Default true; false asks
-   * independently of other questions.
-   */
-  readonly keep?: boolean;
-  /** Whether the model's chat template is put around the question. Default true. */
-  readonly template?: boolean;
-}
 
 export interface MemoryReport {
   /**
@@ -139,18 +102,7 @@ export interface EpisodeReport {
   readonly clusterings: number;
 }
 
-export type { Reply };
-
-const addNames = namesOf<AddOptions>({ queue: true, signal: true, onProgress: true });
-const ownAskNames = namesOf<Omit<AskOptions, keyof AddOptions | keyof SampleOptions>>({
-  maxTokens: true,
-  keep: true,
-  template: true,
-});
-const askNames = [...addNames, ...ownAskNames, ...sampleNames];
-
-const MOST_REPLY_TOKENS = 2 ** 31 - 1;
-const DEFAULT_REPLY_TOKENS = 256;
+export type { AddOptions, AddProgress, AskOptions, Reply };
 
 /**
  * Opens a conversation with a model. Everything it will ever hold is reserved now.
@@ -314,7 +266,7 @@ export class Conversation {
     input: string | readonly string[] | Message | readonly Message[],
     given: AddOptions = {},
   ): Promise<void> {
-    const options = readAdd('add', given);
+    const options = settle('add', given, addTable);
     await this.#alone(options, async () => {
       const items = this.#read(input);
       const before = this.#said;
@@ -334,7 +286,7 @@ export class Conversation {
    * the next question does not have to.
    */
   async flush(given: AddOptions = {}): Promise<void> {
-    const options = readAdd('flush', given);
+    const options = settle('flush', given, addTable);
     await this.#alone(options, async () => {
       if (this.#episodes)
         await this.#timed(() => this.#episodes!.prepare(this.#history!, this.#watch(options)));
@@ -350,7 +302,7 @@ export class Conversation {
    * OptionError for wrong options and for messages that the template refuses.
    */
   ask(question: string | Message, given: AskOptions = {}): Reply {
-    const options = knownNames('ask', given, askNames);
+    const options = knownNames('ask', given, namesIn(askTable));
     const sample = createSampler(options);
     const reply: StreamedReply = new StreamedReply(
       () => this.#generate(question, options, sample, () => void reply.hurry()),
@@ -391,15 +343,7 @@ export class Conversation {
     sample: (logits: Float32Array) => number,
     hurry: () => void,
   ): Pieces {
-    checkCall(options);
-    const keep = flag('keep', options.keep ?? true);
-    const template = flag('template', options.template ?? true);
-    const maxTokens = whole(
-      'maxTokens',
-      options.maxTokens ?? DEFAULT_REPLY_TOKENS,
-      1,
-      MOST_REPLY_TOKENS,
-    );
+    const { keep, template, maxTokens } = complete(options, askTable);
     const message: Message =
       typeof question === 'string' ? { role: 'user', content: question } : checkMessage(question);
     const spoken = textOf(message);
@@ -768,18 +712,6 @@ export class Conversation {
       leave();
     }
   }
-}
-
-function readAdd(what: string, given: AddOptions): AddOptions {
-  const options = knownNames(what, given, addNames);
-  checkCall(options);
-  return options;
-}
-
-function checkCall({ queue, signal, onProgress }: AddOptions): void {
-  optional(flag, 'queue', queue);
-  optional(abortSignal, 'signal', signal);
-  optional(callback, 'onProgress', onProgress);
 }
 
 function checkMessage(message: Message): Message {

@@ -2,12 +2,8 @@
 // tokens for equal random numbers.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  createDraw,
-  createSampler,
-  type SampleOptions,
-  sampleNames,
-} from '../../src/engine/sample.ts';
+import { createDraw, createSampler, type SampleOptions } from '../../src/engine/sample.ts';
+import { sampleTable } from '../../src/engine/sample-options.ts';
 import { createRandom } from '../../src/math/rng.ts';
 
 /** The definition, for one random number. */
@@ -202,7 +198,7 @@ test('options out of range and of a wrong kind are refused by name', () => {
     Symbol('s'),
     () => 1,
   ];
-  for (const name of sampleNames)
+  for (const name of Object.keys(sampleTable))
     for (const value of wrong)
       assert.throws(
         () => createSampler({ [name]: value } as SampleOptions),

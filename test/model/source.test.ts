@@ -799,14 +799,15 @@ test('options that cannot be meant are refused', async () => {
   for (const [options, pattern] of [
     [{ retries: -1 }, /retries is -1, expected a whole number from 0 to 100/],
     [{ retries: 1.5 }, /retries is 1.5/],
-    [{ retries: '3' }, /retries is string/],
+    [{ retries: '3' }, /retries is '3'/],
     [{ stallMs: 0 }, /stallMs is 0/],
     [{ stallMs: Number.NaN }, /stallMs is NaN/],
     [{ retryDelayMs: Number.POSITIVE_INFINITY }, /retryDelayMs is Infinity/],
-    [{ fetch: 'x' }, /fetch is string, expected a function/],
-    [{ onRetry: 5 }, /onRetry is number/],
+    [{ stallMs: null }, /stallMs is null, expected a number from 1, or Infinity/],
+    [{ fetch: 'x' }, /fetch is 'x', expected a function/],
+    [{ onRetry: 5 }, /onRetry is 5, expected a function/],
   ] as [object, RegExp][])
-    await rejects(readAll(file, options), 'OptionError', pattern);
+    await rejects(loadModel(file, options), 'OptionError', pattern);
   await serve(
     (e) => send(e, { until: broken, finish: 'stall' }),
     async ({ url }) => {

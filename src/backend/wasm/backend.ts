@@ -10,7 +10,7 @@ import { Team } from './team.ts';
 
 export type { WasmBackend };
 
-const MOST_THREADS = 16;
+export const MOST_THREADS = 16;
 /** Cores from which on half of them are taken to be second threads of the other half. */
 const MANY_CORES = 8;
 

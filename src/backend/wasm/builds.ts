@@ -7,7 +7,8 @@ import { DeviceError, OptionError, UnsupportedError } from '../../errors.ts';
 import type { Compiled } from './core.ts';
 
 /** Builds that ship inside the package. 'debug' is loaded by tests, as bytes. */
-export type Build = 'simd' | 'relaxed';
+export const builds = ['simd', 'relaxed'] as const;
+export type Build = (typeof builds)[number];
 
 /**
  * (module (func (param v128 v128 v128) (result v128) local.get 0 local.get 1 local.get 2

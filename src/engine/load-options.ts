@@ -1,0 +1,73 @@
+// How a model is loaded, and what runs it: the options of loadModel().
+import type { Backend } from '../backend/backend.ts';
+import { MOST_THREADS } from '../backend/wasm/backend.ts';
+import { type Build, builds } from '../backend/wasm/builds.ts';
+import type { LoadProgress } from '../model/load.ts';
+import { sourceTable } from '../model/source-options.ts';
+import * as kinds from '../options/kinds.ts';
+import { option, type OptionsOf } from '../options/table.ts';
+
+const named = kinds.oneOf(['auto', ...builds]);
+const build = kinds.custom<Build | 'auto' | Uint8Array<ArrayBuffer>>(
+  named.values,
+  (name, value) =>
+    value instanceof Uint8Array ? (value as Uint8Array<ArrayBuffer>) : named.check(name, value),
+  { words: named.words },
+);
+const backend = kinds.custom('a backend', (_, value) => value as Backend);
+
+const machineTable = {
+  /** Called as weights arrive, about once a MiB. */
+  onProgress: option(kinds.callback<(progress: LoadProgress) => void>(), {
+    summary: 'called as weights arrive',
+  }),
+  /**
+   * Which build of the kernels: 'relaxed' needs relaxed SIMD (Node 22+). Default 'auto'. Bytes of a
+   * module are for tests.
+   */
+  build: option(build, { default: 'auto', flag: 'build NAME', summary: 'kernels to use' }),
+  /**
+   * Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where
+   * memory cannot be shared (pages without cross-origin isolation). They start with the first work
+   * that is worth sharing and stop when the last conversation is closed. The number changes no
+   * result.
+   */
+  threads: option(kinds.either(kinds.whole(1, MOST_THREADS), 'auto'), {
+    default: 'auto',
+    flag: 'threads N',
+    summary: 'threads that share the work; auto: by the cores there are',
+  }),
+  /**
+   * Workers that own consecutive layers each, in memories of their own; blocks flow through them.
+   * 1: none, the layers are on this thread (or shared by `threads`). Default 'auto': none where
+   * threads can share a memory; else some, by the cores there are, for models that are worth it; in
+   * any case as many as it takes where a model does not fit into one memory. They start while the
+   * model loads and stop when it is disposed of. The number changes no result.
+   */
+  pipeline: option(kinds.either(kinds.whole(1, Number.POSITIVE_INFINITY), 'auto'), {
+    default: 'auto',
+    flag: 'pipeline N',
+    summary:
+      'workers that own some of the layers each; auto: none, unless the model does not fit into ' +
+      'one memory, or threads cannot share one',
+  }),
+  /**
+   * Most bytes of one wasm memory. Default: what 32 bits reach, 4 GiB. A model that needs more is
+   * split over workers.
+   */
+  memoryLimit: option(kinds.bytes('2GB'), {
+    otherwise: '4GB',
+    flag: 'memory-limit B',
+    summary: 'most bytes of one memory; a model that needs more is split over workers',
+  }),
+  /** Another backend, with a memory of its own that the model then owns. Default: WebAssembly. */
+  backend: option(backend, {
+    otherwise: 'WebAssembly',
+    summary: 'another backend, which the model then owns',
+  }),
+};
+
+export const loadTable = { ...machineTable, ...sourceTable };
+
+export interface LoadOptions
+  extends OptionsOf<typeof machineTable>, OptionsOf<typeof sourceTable> {}

@@ -1,0 +1,49 @@
+// How a model's bytes are fetched: the options of sources.
+import * as kinds from '../options/kinds.ts';
+import { option } from '../options/table.ts';
+import type { LoadFetch, LoadHeaders, LoadRetry } from './download.ts';
+
+const headers = kinds.custom('headers as fetch takes them', (_, value) => value as LoadHeaders);
+
+export const sourceTable = {
+  /**
+   * From a URL: milliseconds without an answer, or without a byte of it, after which it is asked
+   * for again. Default 30000; Infinity waits.
+   */
+  stallMs: option(
+    kinds.either(kinds.number(1, Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY),
+    {
+      default: 30_000,
+      summary: 'milliseconds without a byte after which a server is asked again',
+    },
+  ),
+  /**
+   * From a URL: how often it is asked again without a byte between, when a connection breaks or
+   * stalls or the server answers 429 or 5xx; each time from where it stopped. Default 5; 0: never.
+   */
+  retries: option(kinds.whole(0, 100), {
+    default: 5,
+    summary: 'how often a server is asked again without a byte between',
+  }),
+  /**
+   * Milliseconds before the first of them, about; each waits twice as long, up to 60 s. Default
+   * 500.
+   */
+  retryDelayMs: option(kinds.number(0, 60_000), {
+    default: 500,
+    summary: 'milliseconds before the first of them; each waits twice as long',
+  }),
+  /** Called before each of them. */
+  onRetry: option(kinds.callback<(retry: LoadRetry) => void>(), {
+    summary: 'called before each of them',
+  }),
+  /** From a URL: sent with every request, a token for instance. */
+  headers: option(headers, { summary: 'sent with every request' }),
+  /** From a URL: what fetches it. Default: the platform's. */
+  fetch: option(kinds.callback<LoadFetch>(), {
+    otherwise: "the platform's",
+    summary: 'what fetches a URL',
+  }),
+  /** Aborts the load; everything is freed and the promise rejects with the signal's reason. */
+  signal: option(kinds.signal, { summary: 'aborts the load' }),
+};
