@@ -1,7 +1,9 @@
 // What a command is, and what it is given: everything it reads from or writes to the outside.
 import type { ParseArgsConfig } from 'node:util';
 import { OptionError } from '../errors.ts';
-import { meant } from './words.ts';
+import { parseConfig, readGroups, type Raw } from './flags.ts';
+import type { Group, Groups, ValuesOf } from './flags.ts';
+import { renderHelp } from './help.ts';
 
 /** The arguments are wrong: the command was not run. Exit code 2. */
 export class UsageError extends OptionError {
@@ -30,59 +32,53 @@ export interface Terminal {
   interrupt(): void;
 }
 
-export type Values = Record<string, string | boolean | (string | boolean)[] | undefined>;
-
-export interface Command {
+/** A command as its file defines it. */
+export interface Definition<G extends Groups> {
   readonly name: string;
   readonly summary: string;
-  readonly help: string;
-  readonly options: NonNullable<ParseArgsConfig['options']>;
   /** Names of the positional arguments, all required. */
   readonly operands: readonly string[];
   /** What to know of operands that are missing. */
   readonly about?: string;
-  run(operands: readonly string[], values: Values, terminal: Terminal): Promise<void>;
+  /** What it does, for --help. */
+  readonly intro: string;
+  /** Tables of options, in --help's order: its own, and those of src/session/options.ts. */
+  readonly groups: G;
+  /** Gets what was given, checked, by group; what has a default is there. */
+  run(operands: readonly string[], values: ValuesOf<G>, terminal: Terminal): Promise<void>;
 }
 
-/** A whole number of at least `least`. */
-export function wholeNumber(name: string, value: unknown, least: number): number | undefined {
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (String(value).trim() === '' || !Number.isSafeInteger(number) || number < least) {
-    throw new UsageError(`--${name} is '${String(value)}', expected a whole number from ${least}`);
-  }
-  return number;
+/** A command as the command line knows it. */
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly operands: readonly string[];
+  readonly about?: string;
+  readonly help: string;
+  readonly groups: readonly Group[];
+  readonly options: NonNullable<ParseArgsConfig['options']>;
+  /** Throws UsageError for values that are none. */
+  run(operands: readonly string[], raw: Raw, terminal: Terminal): Promise<void>;
 }
 
-/** A whole number of at least `least`, or 'auto'. */
-export function wholeOrAuto(
-  name: string,
-  value: unknown,
-  least: number,
-): number | 'auto' | undefined {
-  return value === 'auto' ? value : wholeNumber(name, value, least);
-}
-
-/** A finite number. */
-export function anyNumber(name: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (String(value).trim() === '' || !Number.isFinite(number)) {
-    throw new UsageError(`--${name} is '${String(value)}', expected a number`);
-  }
-  return number;
-}
-
-/** One of some words. */
-export function oneOf<T extends string>(
-  name: string,
-  value: unknown,
-  allowed: readonly T[],
-): T | undefined {
-  if (value === undefined) return undefined;
-  if (!allowed.includes(value as T)) {
-    const hint = meant(String(value), allowed);
-    throw new UsageError(`--${name} is '${String(value)}'${hint}, expected ${allowed.join(', ')}`);
-  }
-  return value as T;
+/** Completes a command: how its flags are parsed, checked and told follows from its tables. */
+export function defineCommand<G extends Groups>(definition: Definition<G>): Command {
+  const { groups, run, ...told } = definition;
+  const list = Object.values(groups);
+  return {
+    ...told,
+    groups: list,
+    help: renderHelp({ ...told, groups: list }),
+    options: parseConfig(list),
+    async run(operands, raw, terminal) {
+      let values: ValuesOf<G>;
+      try {
+        values = readGroups(groups, raw);
+      } catch (cause) {
+        if (!(cause instanceof OptionError)) throw cause;
+        throw new UsageError(cause.message, { cause });
+      }
+      await run(operands, values, terminal);
+    },
+  };
 }

@@ -2,6 +2,7 @@
 import { runtime } from '#runtime';
 import { detectBuild } from '../backend/wasm/builds.ts';
 import { formatBytes } from '../math/format.ts';
+import type { LoadOptions } from '../engine/load-options.ts';
 import { loadModel, type Model } from '../engine/model.ts';
 import { architectures } from '../model/arch/registry.ts';
 import type { Terminal } from './command.ts';
@@ -20,23 +21,18 @@ For a first look without a download there is ${shortPathOf(TINY)}
 /** A name in front of what is said about loading. */
 const nameOf = (input: string) => (input === pathOf(TINY) ? 'recollect-tiny' : input);
 
-export interface LoadChoices {
-  readonly build?: 'simd' | 'relaxed';
-  readonly threads?: number;
-  readonly pipeline?: number;
-}
+/** What the command line can say about loading. */
+export type LoadChoices = Omit<LoadOptions, 'signal' | 'onRetry' | 'onProgress'>;
 
 export async function loadWithProgress(
   input: string,
   terminal: Terminal,
-  { build, threads, pipeline }: LoadChoices = {},
+  choices: LoadChoices = {},
 ): Promise<Model> {
   try {
     return await loadModel(input, {
+      ...choices,
       signal: terminal.signal,
-      build: build ?? 'auto',
-      threads: threads ?? 'auto',
-      pipeline: pipeline ?? 'auto',
       onRetry: ({ url, reason, delayMs }) =>
         terminal.progress(`loading ${url}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
       onProgress: ({ loadedBytes, totalBytes }) => {
@@ -58,7 +54,7 @@ export function describeKernels(model: Model, chosen: LoadChoices = {}): string 
   const { build, threads } = model.backend;
   const stages = model.executor.stages.length;
   const slower =
-    build === 'simd' && chosen.build === undefined && detectBuild() === 'simd'
+    build === 'simd' && (chosen.build ?? 'auto') === 'auto' && detectBuild() === 'simd'
       ? ` (relaxed SIMD, which is faster, needs Node 22 or newer; this is ${process.version})`
       : '';
   const work =

@@ -3,96 +3,17 @@
 // codes.
 //   0 done | 1 it failed | 2 the arguments are wrong
 //   130, 143, 129 ended by Ctrl-C (SIGINT), SIGTERM, SIGHUP
-import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { RecollectError } from '../errors.ts';
-import { type Command, type Terminal, UsageError, type Values } from './command.ts';
+import { type Command, type Terminal, UsageError } from './command.ts';
+import type { Raw } from './flags.ts';
 import { version } from './package.ts';
 import { commands } from './registry.ts';
+import { codeOf, openSession } from './terminal.ts';
 import { meant, startedAs } from './words.ts';
-
-/** The signals that end a command, after it has put away what it holds. */
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Options of every command. */
 const common = { help: { type: 'boolean', short: 'h' }, debug: { type: 'boolean' } } as const;
-
-interface Session {
-  readonly terminal: Terminal;
-  /** The signal that ended it. */
-  endedBy(): NodeJS.Signals | undefined;
-  close(): void;
-}
-
-function openSession(): Session {
-  const { stdout, stderr } = process;
-  const watched = stderr.isTTY === true && process.env.TERM !== 'dumb';
-  const ending = new AbortController();
-  let endedBy: NodeJS.Signals | undefined;
-  let shown = false;
-  let begun = false;
-  let last = 0;
-  const clear = () => {
-    if (shown) stderr.write('\r\x1b[K');
-    shown = false;
-  };
-  const end = (name: NodeJS.Signals) => {
-    // whoever asks twice does not want to wait
-    if (endedBy !== undefined) process.exit(codeOf(endedBy));
-    endedBy = name;
-    ending.abort(new DOMException('interrupted', 'AbortError'));
-  };
-  const terminal: Terminal = {
-    isInteractive: process.stdin.isTTY === true && stdout.isTTY === true,
-    columns: stdout.isTTY === true ? stdout.columns : undefined,
-    signal: ending.signal,
-    onInterrupt: undefined,
-    interrupt: () => end('SIGINT'),
-    print: (text) => {
-      clear();
-      terminal.endLine();
-      stdout.write(`${text}\n`);
-    },
-    write: (text) => {
-      clear();
-      stdout.write(text);
-      if (text !== '') begun = !text.endsWith('\n');
-    },
-    endLine: () => {
-      if (begun) stdout.write('\n');
-      begun = false;
-    },
-    note: (text) => {
-      clear();
-      terminal.endLine();
-      stderr.write(`${text}\n`);
-    },
-    progress(text) {
-      if (!watched) return;
-      if (text === '') return clear();
-      const now = performance.now();
-      if (now - last < 100) return; // a person reads no faster
-      last = now;
-      stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns || 80) - 1)}`);
-      shown = true;
-    },
-  };
-  const onSignal = (name: NodeJS.Signals) => {
-    if (name === 'SIGINT' && endedBy === undefined && terminal.onInterrupt) terminal.onInterrupt();
-    else end(name);
-  };
-  for (const name of ENDING) process.on(name, onSignal);
-  return {
-    terminal,
-    endedBy: () => endedBy,
-    close: () => {
-      for (const name of ENDING) process.removeListener(name, onSignal);
-    },
-  };
-}
-
-/** What a shell sees of a program that a signal ended. */
-const codeOf = (name: NodeJS.Signals) => 128 + constants.signals[name];
 
 function overview(): string {
   const width = Math.max(...commands.map((c) => c.name.length));
@@ -111,7 +32,7 @@ ${start} chat MODEL.gguf    talks with a model of yours`;
 }
 
 /** The arguments of a command. Throws UsageError. */
-function read(command: Command, args: readonly string[]): { values: Values; operands: string[] } {
+function read(command: Command, args: readonly string[]): { values: Raw; operands: string[] } {
   const options: Command['options'] = { ...command.options, ...common };
   const names = Object.keys(options);
   try {
@@ -130,7 +51,7 @@ function read(command: Command, args: readonly string[]): { values: Values; oper
       }
       given.add(token.name);
     }
-    return { values: parsed.values as Values, operands: parsed.positionals };
+    return { values: parsed.values as Raw, operands: parsed.positionals };
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;

@@ -53,6 +53,17 @@ export function fold(text: string, width: number): string {
     .join('\n');
 }
 
+/** Letters of a line that is printed. */
+export const LINE = 79;
+
+/** Text behind a heading, its further lines under its first. */
+export function hung(heading: string, text: string): string {
+  return fold(text, LINE - heading.length)
+    .split('\n')
+    .map((line, i) => (i === 0 ? heading : ' '.repeat(heading.length)) + line)
+    .join('\n');
+}
+
 /** An argument as a shell takes it. */
 export function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;

@@ -1,7 +1,7 @@
 // How a model's bytes are fetched: the options of sources.
 import * as kinds from '../options/kinds.ts';
 import { option } from '../options/table.ts';
-import type { LoadFetch, LoadHeaders, LoadRetry } from './download.ts';
+import type { LoadFetch, LoadHeaders, LoadRetry } from './download/options.ts';
 
 const headers = kinds.custom('headers as fetch takes them', (_, value) => value as LoadHeaders);
 

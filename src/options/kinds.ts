@@ -21,6 +21,8 @@ export interface Kind<T> {
   readonly words?: readonly string[];
   /** Whether a flag of this kind takes no value: it stands for true. */
   readonly isSwitch?: boolean;
+  /** Whether a value is a list, which a flag may be given several times for, or with commas. */
+  readonly isList?: boolean;
   /** The value as it may be used. Throws OptionError for one that is none. */
   check(name: string, value: unknown): T;
   /** What a word of the command line stands for; `check` refuses what is none. */
@@ -81,6 +83,21 @@ export function either<T, const W extends string | number>(kind: Kind<T>, word: 
       }
     },
     fromText: (text) => (text === String(word) ? word : kind.fromText(text)),
+  };
+}
+
+/** Several values of a kind. */
+export function listOf<T>(kind: Kind<T>): Kind<readonly T[]> {
+  return {
+    ...kind,
+    isList: true,
+    check: (name, value) => (value as readonly unknown[]).map((each) => kind.check(name, each)),
+    fromText: (text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '')
+        .map((part) => kind.fromText(part)),
   };
 }
 

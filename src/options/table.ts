@@ -10,7 +10,7 @@
 //     export interface SampleOptions extends OptionsOf<typeof sampleTable> {}
 import { knownNames } from '../arguments.ts';
 import { OptionError } from '../errors.ts';
-import type { Kind } from './kinds.ts';
+import { type Kind, listOf } from './kinds.ts';
 
 /** What people read of an option, and how the command line says it. */
 export interface About {
@@ -29,8 +29,6 @@ export interface Row<T> extends About {
   /** Taken where nothing is given. */
   readonly default?: T;
   readonly isRequired?: boolean;
-  /** The rows of an option that is options itself, each with a flag of its own. */
-  readonly rows?: Table;
 }
 
 export interface DefaultRow<T> extends Row<T> {
@@ -52,7 +50,7 @@ export function option<T>(
   kind: Kind<T>,
   about: About & { readonly isRequired: true },
 ): RequiredRow<T>;
-export function option<T>(kind: Kind<T>, about: About & { readonly rows?: Table }): Row<T>;
+export function option<T>(kind: Kind<T>, about: About): Row<T>;
 export function option<T>(kind: Kind<T>, about: Omit<Row<T>, 'kind'>): Row<T> {
   return { ...about, kind };
 }
@@ -117,4 +115,36 @@ export function complete<T extends Table>(given: OptionsOf<T>, table: T, prefix 
     if (row.default !== undefined) settled[name] = row.default;
   }
   return settled as Settled<T>;
+}
+
+/** A table with a few rows of another. */
+export function pick<T extends Table, const K extends keyof T>(
+  table: T,
+  ...names: readonly K[]
+): Pick<T, K> {
+  return Object.fromEntries(names.map((name) => [name, table[name]])) as Pick<T, K>;
+}
+
+/** A table without a few rows. */
+export function without<T extends Table, const K extends keyof T>(
+  table: T,
+  ...names: readonly K[]
+): Omit<T, K> {
+  const left = Object.entries(table).filter(([name]) => !names.includes(name as K));
+  return Object.fromEntries(left) as Omit<T, K>;
+}
+
+/** A row with another default, for a command that differs. */
+export function withDefault<T>(
+  row: Row<T>,
+  value: NoInfer<T>,
+  summary = row.summary,
+): DefaultRow<T> {
+  return { ...row, summary, isRequired: false, default: value };
+}
+
+/** A row that takes several values: all of them are tried. */
+export function asList<T>(row: Row<T>): Row<readonly T[]> {
+  const { default: value, ...rest } = row;
+  return { ...rest, kind: listOf(row.kind), ...(value !== undefined && { default: [value] }) };
 }

@@ -86,7 +86,7 @@ const episodes = kinds.custom<number | 'auto' | EpisodeSettings>(
     return settle(name, isCount ? { count: value } : value, episodeTable, `${name}.`);
   },
 );
-const ownTable = {
+const memoryTable = {
   /**
    * Bytes for all that the conversation holds ('64MB': cache at its fullest, scratch, stored
    * episodes), or tokens kept per kv head (512).
@@ -109,7 +109,7 @@ const ownTable = {
   policy: option(policy, {
     default: 'keydiff',
     flag: 'policy NAME',
-    summary: 'what is kept (docs/policies.md)',
+    summary: 'what is kept, as docs/policies.md tells',
   }),
   /**
    * 'uniform': each head keeps as many rows; 'adaptive': a layer's best rows, whatever their head.
@@ -129,7 +129,7 @@ const ownTable = {
     flag: 'layers KIND',
     summary:
       'how layers share rows; pyramid: falling with depth, global: the best of all layers and ' +
-      "heads, sensitivity: by the model's profile (recollect profile)",
+      "heads, sensitivity: by the model's profile",
   }),
   /** Similarity of each layer from profileModel(), wanted by layers 'sensitivity'. */
   sensitivity: option(similarities, { summary: "similarity of each layer, the model's profile" }),
@@ -164,7 +164,7 @@ const ownTable = {
   cacheType: option(kinds.oneOf(rowTypeNames), {
     default: 'f16',
     flag: 'cache-type T',
-    summary: 'type of cached rows (docs/memory.md)',
+    summary: 'type of cached rows, as docs/memory.md tells',
   }),
   /**
    * 'original', 'compact' (kept keys re-rotated to be contiguous), or 'auto': compact once the
@@ -196,7 +196,6 @@ const ownTable = {
   /** A number of clusters, 'auto', or all about them. */
   episodes: option(episodes, {
     summary: 'episodes of epicache: how many, or all about them',
-    rows: episodeTable,
   }),
   /**
    * Rows per kv head, out of the budget (at most half of it), into which the text that a question
@@ -224,20 +223,31 @@ const ownTable = {
   }),
 };
 
-export const conversationTable = { ...ownTable, ...axisTable };
+export const conversationTable = { ...memoryTable, ...axisTable };
 
-export interface ConversationOptions extends OptionsOf<typeof ownTable>, Axes {}
+export interface ConversationOptions extends OptionsOf<typeof memoryTable>, Axes {}
 
-/** All tables: whose options they are, and what they are about. */
-export const optionTables: readonly {
+/** A table, what it is about, and whose options they are. */
+export interface OptionTable<T extends Table = Table> {
   readonly title: string;
   readonly takenBy: string;
-  readonly table: Table;
-}[] = [
-  { title: 'Loading, and the machine', takenBy: 'loadModel()', table: loadTable },
-  { title: 'Memory', takenBy: 'openConversation()', table: ownTable },
-  { title: 'Episodes', takenBy: "openConversation()'s `episodes`", table: episodeTable },
-  { title: 'Axes of a policy', takenBy: 'openConversation(), composePolicy()', table: axisTable },
-  { title: 'Replies', takenBy: 'ask()', table: { ...replyTable, ...sampleTable } },
-  { title: 'Calls', takenBy: 'add(), flush(), ask()', table: addTable },
-];
+  readonly table: T;
+}
+
+/** All options there are. */
+export const optionTables = {
+  load: { title: 'Machine', takenBy: 'loadModel()', table: loadTable },
+  memory: { title: 'Memory', takenBy: 'openConversation()', table: memoryTable },
+  axes: {
+    title: 'Axes of a policy',
+    takenBy: 'openConversation(), composePolicy()',
+    table: axisTable,
+  },
+  episodes: {
+    title: 'Episodes',
+    takenBy: "openConversation()'s `episodes`",
+    table: episodeTable,
+  },
+  replies: { title: 'Replies', takenBy: 'ask()', table: { ...replyTable, ...sampleTable } },
+  calls: { title: 'Calls', takenBy: 'add(), flush(), ask()', table: addTable },
+} satisfies Record<string, OptionTable>;

@@ -327,7 +327,7 @@ test('wrong arguments end with 2 and say how it is done', async () => {
     [[], /usage/],
     [['nonsense'], /no command 'nonsense'/],
     [['logits'], /expected MODEL, found none/],
-    [['logits', model], /--text is missing/],
+    [['logits', model], /--text TEXT is missing/],
     [['logits', model, '--text', 'x', '--top', 'many'], /--top is 'many'/],
     [['logits', model, '--txt', 'x'], /unknown option '--txt' \(did you mean --text\?\)/],
     [['chta', model], /no command 'chta' \(did you mean chat\?\)/],

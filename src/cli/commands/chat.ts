@@ -1,128 +1,67 @@
 // recollect chat: an interactive conversation that goes on past its budget.
-import { rowTypeNames } from '../../backend/dtype.ts';
-import { createSampler } from '../../engine/sample.ts';
-import { findPolicy, policies } from '../../policy/registry.ts';
+import type { Model } from '../../engine/model.ts';
+import { OptionError } from '../../errors.ts';
+import * as kinds from '../../options/kinds.ts';
+import { option, withDefault, without } from '../../options/table.ts';
 import { openConversation } from '../../session/conversation.ts';
-import {
-  anyNumber,
-  type Command,
-  oneOf,
-  UsageError,
-  wholeNumber,
-  wholeOrAuto,
-} from '../command.ts';
+import { type ConversationOptions, optionTables } from '../../session/options.ts';
+import { readProfile } from '../../session/profile.ts';
+import { defineCommand, UsageError } from '../command.ts';
 import { help } from '../chat/commands.ts';
 import { converse } from '../chat/converse.ts';
 import { readText } from '../files.ts';
 import { aboutModels, describeKernels, loadWithProgress } from '../load.ts';
-import { fold } from '../words.ts';
+import { startedAs } from '../words.ts';
 
-const DEFAULT_POLICY = 'keydiff';
+const own = {
+  system: option(kinds.text, { flag: 'system TEXT', summary: 'the system message' }),
+  context: option(kinds.filledText, {
+    flag: 'context FILE',
+    summary: 'text to take in before the first question',
+  }),
+  verbose: option(kinds.flag, {
+    default: false,
+    flag: 'verbose',
+    summary: 'tell speed and seed after each reply',
+  }),
+};
+// --seed is that of replies
+const memory = {
+  ...without(optionTables.memory.table, 'seed'),
+  budget: withDefault(optionTables.memory.table.budget, '64MB'),
+};
 
-export const chat: Command = {
+export const chat = defineCommand({
   name: 'chat',
   summary: 'a conversation that goes on past its budget',
   operands: ['MODEL'],
   about: aboutModels,
-  options: {
-    budget: { type: 'string' },
-    policy: { type: 'string' },
-    block: { type: 'string' },
-    context: { type: 'string' },
-    heads: { type: 'string' },
-    temperature: { type: 'string' },
-    'top-k': { type: 'string' },
-    'top-p': { type: 'string' },
-    'min-p': { type: 'string' },
-    seed: { type: 'string' },
-    'max-tokens': { type: 'string' },
-    independent: { type: 'boolean' },
-    'cache-type': { type: 'string' },
-    recall: { type: 'string' },
-    episodes: { type: 'string' },
-    threads: { type: 'string' },
-    pipeline: { type: 'string' },
-    system: { type: 'string' },
-    verbose: { type: 'boolean' },
+  groups: {
+    own: { title: '', table: own },
+    memory: { ...optionTables.memory, table: memory },
+    replies: optionTables.replies,
+    load: optionTables.load,
+    axes: optionTables.axes,
+    episodes: optionTables.episodes,
   },
-  help: `
-usage: recollect chat MODEL [--budget 64MB] [--policy keydiff] [--system TEXT]
-                      [--context FILE] ...
-
+  intro: `
 Talks with a model (a .gguf path or URL). Whatever the conversation's length,
 its memory stays within --budget. What is said is read from standard input, a
 line a turn; pasted lines are one turn.
 
 In the chat:
-${help()}
-
-Memory and text:
-  --budget B         bytes for cache and working memory (64MB), or a number of
-                     tokens kept per kv head
-  --policy NAME      what is kept (keydiff); one of those below
-  --heads KIND       uniform or adaptive
-  --block N          tokens forwarded, and evicted after, at a time (256)
-  --system TEXT      the system message
-  --context FILE     text to take in before the first question
-  --independent      forget each question and reply before the next
-  --cache-type T     f16, f32, or of few bits: int8, int4, int3, kivi-int8,
-                     -int4, -int3, -mixed4, -mixed3.5, -mixed3, -mixed2.5
-  --recall R         rows, out of the budget, into which what a question needs
-                     is forwarded again (0)
-  --episodes E       clusters of epicache, or auto (4)
-
-Replies:
-  --max-tokens N     longest reply (256)
-  --temperature T    0 = greedy (0)
-  --top-k K          only the K most probable tokens (0 = all)
-  --top-p P          only the most probable ones that make up P together (1)
-  --min-p P          only those at least P times as probable as the best (0)
-  --seed N           same seed, same replies
-  --verbose          tell speed and seed after each reply
-
-Machine:
-  --threads N        threads that share the work (default: by the cores)
-  --pipeline N       workers that own some of the layers each (default: none,
-                     unless the model does not fit into one memory)
-
-Policies:
-${fold(policies.map((p) => p.name).join(', '), 78)}`,
-  async run([input], values, terminal) {
-    const choices = {
-      threads: wholeNumber('threads', values.threads, 1),
-      pipeline: wholeNumber('pipeline', values.pipeline, 1),
-    };
-    const ask = {
-      temperature: anyNumber('temperature', values.temperature),
-      topK: wholeNumber('top-k', values['top-k'], 0),
-      topP: anyNumber('top-p', values['top-p']),
-      minP: anyNumber('min-p', values['min-p']),
-      seed: anyNumber('seed', values.seed),
-      maxTokens: wholeNumber('max-tokens', values['max-tokens'], 1),
-      keep: !values.independent,
-    };
-    const { system, context: file, budget = '64MB' } = values as Record<string, string | undefined>;
+${help()}`,
+  async run([input], { own, memory, replies, load, axes, episodes }, terminal) {
+    const { system } = own;
     if (system?.trim() === '') throw new UsageError('--system is empty, expected a text');
-    if (values.independent && system === undefined && file === undefined) {
+    if (!replies.keep && system === undefined && own.context === undefined)
       throw new UsageError(
         '--independent needs something to ask about: --context FILE or --system TEXT',
       );
-    }
-    const names = policies.map((p) => p.name);
-    const options = {
-      budget,
-      policy: findPolicy(oneOf('policy', values.policy, names) ?? DEFAULT_POLICY),
-      blockSize: wholeNumber('block', values.block, 1),
-      heads: oneOf('heads', values.heads, ['uniform', 'adaptive']),
-      cacheType: oneOf('cache-type', values['cache-type'], rowTypeNames),
-      recall: wholeNumber('recall', values.recall, 0),
-      episodes: wholeOrAuto('episodes', values.episodes, 1),
-    };
-    createSampler(ask); // what is wrong with the arguments shows before a model is loaded
-    const context = file === undefined ? undefined : await readText(file);
-    const model = await loadWithProgress(input, terminal, choices);
+    const context = own.context === undefined ? undefined : await readText(own.context);
+    const model = await loadWithProgress(input, terminal, load);
     try {
-      const open = () => openConversation(model, options);
+      const options = { ...memory, ...axes, episodes, ...(await profileFor(memory.layers, model)) };
       const source = model.metadata['tokenizer.chat_template'];
       const template = typeof source === 'string' && source.trim() !== '';
       if (!template)
@@ -130,16 +69,30 @@ ${fold(policies.map((p) => p.name).join(', '), 78)}`,
           'the model has no chat template: it goes on with what you say, as with any text',
         );
       const setup = {
-        open,
-        budget,
+        open: () => openConversation(model, options),
+        budget: String(memory.budget),
         context,
         system,
-        ask: { ...ask, template },
-        verbose: values.verbose === true,
+        ask: { ...replies, template },
+        verbose: own.verbose,
       };
-      await converse(setup, terminal, describeKernels(model, choices));
+      await converse(setup, terminal, describeKernels(model, load));
     } finally {
       model.dispose();
     }
   },
-};
+});
+
+/** What --layers sensitivity needs beside it. */
+async function profileFor(
+  layers: ConversationOptions['layers'],
+  model: Model,
+): Promise<Pick<ConversationOptions, 'sensitivity'>> {
+  if (layers !== 'sensitivity') return {};
+  const profile = await readProfile(model);
+  if (profile) return { sensitivity: profile.similarity };
+  throw new OptionError(
+    `--layers sensitivity needs the model's profile: make it with ${startedAs()} profile MODEL ` +
+      `--text FILE`,
+  );
+}

@@ -2,23 +2,23 @@
 // a report.
 import { cpus } from 'node:os';
 import { pathToFileURL } from 'node:url';
+import type { Model } from '../../engine/model.ts';
+import type { Dialogue } from '../../eval/datasets/dataset.ts';
 import { readDialogues } from '../../eval/datasets/registry.ts';
-import { dialogueTokens, type EvalBudget, evaluate } from '../../eval/evaluate.ts';
-import type { EvalResult } from '../../eval/results.ts';
-import {
-  type CacheTrace,
-  type ReportData,
-  renderFigures,
-  renderReport,
-} from '../../eval/report.ts';
+import { dialogueTokens } from '../../eval/evaluate.ts';
+import { type ReportData, renderFigures, renderReport } from '../../eval/report.ts';
 import { resultTable } from '../../eval/table.ts';
 import type { NextStep } from '../../eval/page.ts';
 import { architectures } from '../../model/arch/registry.ts';
-import { type Command, UsageError, wholeNumber } from '../command.ts';
+import * as kinds from '../../options/kinds.ts';
+import { option } from '../../options/table.ts';
+import { optionTables } from '../../session/options.ts';
+import { defineCommand, type Terminal, UsageError } from '../command.ts';
+import { BLOCK, type Measurement, measurePolicy, SHARE } from '../demo-measure.ts';
 import { checkWritable, readText, writeText } from '../files.ts';
-import { describeKernels, loadWithProgress, TINY } from '../load.ts';
+import { describeKernels, loadWithProgress, type LoadChoices, TINY } from '../load.ts';
 import { pathOf, shortPathOf } from '../package.ts';
-import { fold, quoted, startedAs } from '../words.ts';
+import { fold, LINE, quoted, startedAs } from '../words.ts';
 
 const shown = [
   'full',
@@ -29,159 +29,134 @@ const shown = [
   'expected-attention',
   'epicache',
 ];
-const SHARE = 8;
-const SWEEP = [4, 16];
-const BLOCK = 256;
-const EPISODES = { count: 8, medoids: 8, segmentTurns: 8 };
 
-export const demo: Command = {
+const own = {
+  conversations: option(kinds.whole(1, Number.POSITIVE_INFINITY), {
+    default: 2,
+    flag: 'conversations N',
+    summary: 'how many of models/conv-2k.jsonl',
+  }),
+  out: option(kinds.filledText, {
+    default: 'recollect-report.html',
+    flag: 'out FILE',
+    summary: 'where the report goes',
+  }),
+  figures: option(kinds.filledText, {
+    flag: 'figures DIR',
+    summary: 'write the plots as SVG files too',
+  }),
+};
+
+export const demo = defineCommand({
   name: 'demo',
   summary: 'policies compared on the bundled conversations, with a report (npm start)',
   operands: [],
-  options: {
-    conversations: { type: 'string' },
-    out: { type: 'string' },
-    figures: { type: 'string' },
-  },
-  help: `
-usage: recollect demo [--conversations 2] [--out recollect-report.html]
-                      [--figures DIR]
-
+  groups: { own: { title: '', table: own }, load: optionTables.load },
+  intro: `
 Takes bundled conversations of some 2,100 tokens in under each of
-${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, prints a table and writes a report with plots, to be opened in a browser.`, 78)}
-
-  --conversations N   how many of models/conv-2k.jsonl (2)
-  --out FILE          where the report goes (recollect-report.html)
-  --figures DIR       write the plots as SVG files too`,
-  async run(_, values, terminal) {
-    const out = typeof values.out === 'string' ? values.out : 'recollect-report.html';
+${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, prints a table and writes a report with plots, to be opened in a browser.`, LINE - 1)}`,
+  async run(_, { own: { conversations, out, figures }, load }, terminal) {
     const data = pathOf('models/conv-2k.jsonl');
     const all = readDialogues(await readText(data), data);
-    const count = wholeNumber('conversations', values.conversations, 1) ?? 2;
-    if (count > all.length) {
+    if (conversations > all.length) {
       throw new UsageError(
-        `--conversations is ${count}, expected at most ${all.length}: there are no more`,
+        `--conversations is ${conversations}, expected at most ${all.length}: there are no more`,
       );
     }
     await checkWritable(out);
-    if (typeof values.figures === 'string') await checkWritable(`${values.figures}/accuracy.svg`);
-    const dialogues = all.slice(0, count);
-    const model = await loadWithProgress(pathOf(TINY), terminal);
+    if (figures !== undefined) await checkWritable(`${figures}/accuracy.svg`);
+    const dialogues = all.slice(0, conversations);
+    const model = await loadWithProgress(pathOf(TINY), terminal, load);
     try {
-      const tokens = dialogues.map((d) => dialogueTokens(model, d));
-      const questions = dialogues.reduce((n, d) => n + d.questions.length, 0);
-      const taken =
-        `${tokens.length} conversation${tokens.length === 1 ? '' : 's'} of ` +
-        `${[...new Set(tokens)].join(', ')} tokens`;
-      terminal.print(
-        `recollect: ${taken}, taken in by blocks of ${BLOCK},\nkeeping 1/${SHARE} of the cache ` +
-          `rows; then ${questions} questions about all of them.\n` +
-          fold(`${model.config.name}, ${describeKernels(model)}.\n`, 79),
-      );
-      const results: EvalResult[] = [];
-      const sweep: { policy: string; points: [number, number][] }[] = [];
-      const traces: CacheTrace[] = [];
-      const run = async (policy: string) => {
-        const points: [number, number][] = [];
-        const trace = {
-          policy,
-          points: [] as [number, number][],
-          promisedCacheBytes: 0,
-          kept: [] as Int32Array[],
-        };
-        const layers = new Map<number, readonly Int32Array[]>();
-        const measure = (parts: typeof dialogues, budget: EvalBudget, watch: boolean) => {
-          let before = 0;
-          return evaluate(
-            model,
-            parts,
-            { policy, budget, options: { blockSize: BLOCK, episodes: EPISODES } },
-            {
-              signal: terminal.signal,
-              onProgress: (done, total) =>
-                terminal.progress(`${policy}: ${done} of ${total} questions`),
-              onConversation: (index, memory) => {
-                if (watch && index === 0) trace.promisedCacheBytes = memory.promisedCacheBytes;
-              },
-              onBlock: (index, seen, bytes) => {
-                if (!watch || index > 0) return;
-                // the next episode begins at the first token again
-                if (seen <= before) trace.points = [];
-                before = seen;
-                trace.points.push([seen, bytes]);
-              },
-              onKept: (index) => (layer, heads) => {
-                if (watch && index === 0) layers.set(layer, heads);
-              },
-            },
-          );
-        };
-        const result = await measure(dialogues, { share: 1 / SHARE }, true);
-        results.push(result);
-        const first = result.answers.filter((a) => a.conversation === dialogues[0].id);
-        const accuracy = first.filter((a) => a.correct).length / first.length;
-        if (policy === 'full')
-          points.push(...[SHARE, ...SWEEP].map((s): [number, number] => [1 / s, accuracy]));
-        else {
-          points.push([1 / SHARE, accuracy]);
-          for (const s of SWEEP)
-            points.push([
-              1 / s,
-              (await measure(dialogues.slice(0, 1), { share: 1 / s }, false)).accuracy,
-            ]);
-        }
-        trace.kept = [...layers.entries()]
-          .sort((a, b) => a[0] - b[0])
-          .flatMap(([, heads]) => heads);
-        traces.push(trace);
-        sweep.push({ policy, points });
-        terminal.progress('');
-        terminal.note(
-          `${policy.padEnd(18)} ${(100 * result.accuracy).toFixed(1).padStart(5)}% right`,
-        );
-      };
-      try {
-        for (const policy of shown) await run(policy);
-      } catch (error) {
-        if (terminal.signal.aborted && results.length > 0)
-          terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
-        throw error;
-      }
-      terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
-      const next = nextSteps();
-      const report: ReportData = {
-        title: 'A long conversation in a fixed amount of memory',
-        model:
-          `${model.config.name} (${model.config.layers} layers, ${model.backend.build} ` +
-          `kernels)`,
-        machine: `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`,
-        command: 'npm start',
-        results,
-        budgetText: `1/${SHARE}`,
-        sweep,
-        sweepQuestions: dialogues[0].questions.length,
-        traces,
-        traceTokens: tokens[0],
-        next,
-      };
+      announce(model, dialogues, load, terminal);
+      const measured = await measureShown(model, dialogues, terminal);
+      const report = reportOf(model, dialogues, measured);
       await writeText(out, renderReport(report));
-      if (typeof values.figures === 'string') {
+      if (figures !== undefined) {
         for (const [name, svg] of Object.entries(renderFigures(report)))
-          await writeText(`${values.figures}/${name}.svg`, svg);
+          await writeText(`${figures}/${name}.svg`, svg);
       }
-      terminal.print(
-        `The report, with plots (open it in a browser):\n  ${pathToFileURL(out).href}\n\nWhat ` +
-          `to do next:`,
-      );
-      for (const { what, command } of next)
-        terminal.print(
-          `- ${what}${command === undefined ? '' : `\n    ${command.replaceAll('\n', '\n    ')}`}`,
-        );
+      tellNext(out, report.next, terminal);
     } finally {
       model.dispose();
     }
   },
-};
+});
+
+function announce(
+  model: Model,
+  dialogues: readonly Dialogue[],
+  load: LoadChoices,
+  terminal: Terminal,
+): void {
+  const tokens = dialogues.map((d) => dialogueTokens(model, d));
+  const questions = dialogues.reduce((n, d) => n + d.questions.length, 0);
+  const taken =
+    `${tokens.length} conversation${tokens.length === 1 ? '' : 's'} of ` +
+    `${[...new Set(tokens)].join(', ')} tokens`;
+  terminal.print(
+    `recollect: ${taken}, taken in by blocks of ${BLOCK},\nkeeping 1/${SHARE} of the cache ` +
+      `rows; then ${questions} questions about all of them.\n` +
+      fold(`${model.config.name}, ${describeKernels(model, load)}.\n`, LINE),
+  );
+}
+
+/** Measures the policies, and prints the table; of those that are done, where it is interrupted. */
+async function measureShown(
+  model: Model,
+  dialogues: readonly Dialogue[],
+  terminal: Terminal,
+): Promise<Measurement[]> {
+  const measured: Measurement[] = [];
+  const tell = () => {
+    const results = measured.map((m) => m.result);
+    terminal.print(`\n${resultTable(results, terminal.columns)}\n`);
+  };
+  try {
+    for (const policy of shown) {
+      measured.push(await measurePolicy(model, dialogues, policy, terminal));
+      const { accuracy } = measured[measured.length - 1].result;
+      terminal.progress('');
+      terminal.note(`${policy.padEnd(18)} ${(100 * accuracy).toFixed(1).padStart(5)}% right`);
+    }
+  } catch (error) {
+    if (terminal.signal.aborted && measured.length > 0) tell();
+    throw error;
+  }
+  tell();
+  return measured;
+}
+
+function reportOf(
+  model: Model,
+  dialogues: readonly Dialogue[],
+  measured: readonly Measurement[],
+): ReportData & { readonly next: readonly NextStep[] } {
+  return {
+    title: 'A long conversation in a fixed amount of memory',
+    model: `${model.config.name} (${model.config.layers} layers, ${model.backend.build} kernels)`,
+    machine: `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`,
+    command: 'npm start',
+    results: measured.map((m) => m.result),
+    budgetText: `1/${SHARE}`,
+    sweep: measured.map(({ policy, points }) => ({ policy, points })),
+    sweepQuestions: dialogues[0].questions.length,
+    traces: measured.map((m) => m.trace),
+    traceTokens: dialogueTokens(model, dialogues[0]),
+    next: nextSteps(),
+  };
+}
+
+function tellNext(out: string, next: readonly NextStep[], terminal: Terminal): void {
+  terminal.print(
+    `The report, with plots (open it in a browser):\n  ${pathToFileURL(out).href}\n\nWhat ` +
+      `to do next:`,
+  );
+  for (const { what, command } of next)
+    terminal.print(
+      `- ${what}${command === undefined ? '' : `\n    ${command.replaceAll('\n', '\n    ')}`}`,
+    );
+}
 
 /** What one can do after this; commands are cut so that they fit into a terminal. */
 function nextSteps(): NextStep[] {

@@ -6,39 +6,54 @@ import { modelEmbedder } from '../../episode/embedders.ts';
 import { datasetFormats, readDialogues } from '../../eval/datasets/registry.ts';
 import { type EpisodeReport, measureEpisodes } from '../../eval/episodes.ts';
 import type { Model } from '../../engine/model.ts';
-import {
-  anyNumber,
-  type Command,
-  oneOf,
-  UsageError,
-  wholeNumber,
-  wholeOrAuto,
-} from '../command.ts';
+import * as kinds from '../../options/kinds.ts';
+import { option, pick } from '../../options/table.ts';
+import { optionTables } from '../../session/options.ts';
+import { defineCommand, UsageError } from '../command.ts';
 import { readText } from '../files.ts';
 import { loadWithProgress } from '../load.ts';
-import { fold } from '../words.ts';
+import { hung } from '../words.ts';
 
-const formats = datasetFormats.map((f) => f.name);
+const own = {
+  data: option(kinds.filledText, {
+    isRequired: true,
+    flag: 'data FILE',
+    summary: 'conversations: a JSON array, one object, or one a line',
+  }),
+  format: option(kinds.oneOf(datasetFormats.map((f) => f.name)), {
+    flag: 'format NAME',
+    summary: 'what the file is',
+    otherwise: 'recognised by its shape',
+  }),
+  model: option(kinds.filledText, {
+    flag: 'model FILE.gguf',
+    summary: 'the model of --embedder model',
+  }),
+  limit: option(kinds.whole(1, Number.POSITIVE_INFINITY), {
+    flag: 'limit N',
+    summary: 'only the first N conversations',
+  }),
+  json: option(kinds.flag, {
+    default: false,
+    flag: 'json',
+    summary: 'print JSON: an object for one conversation, an array for several',
+  }),
+};
+const clusters = {
+  ...pick(optionTables.episodes.table, 'count', 'segmentTurns', 'restarts', 'embedder'),
+  ...pick(optionTables.memory.table, 'seed'),
+};
 
-export const episodes: Command = {
+export const episodes = defineCommand({
   name: 'episodes',
   summary: 'topics of conversations, and how well they find what questions are about',
   operands: [],
-  options: {
-    data: { type: 'string' },
-    format: { type: 'string' },
-    embedder: { type: 'string' },
-    model: { type: 'string' },
-    episodes: { type: 'string' },
-    segment: { type: 'string' },
-    restarts: { type: 'string' },
-    seed: { type: 'string' },
-    limit: { type: 'string' },
-    json: { type: 'boolean' },
+  groups: {
+    own: { title: '', table: own },
+    clusters: { ...optionTables.episodes, table: clusters },
+    load: optionTables.load,
   },
-  help: `
-usage: recollect episodes --data FILE [--format NAME] [--episodes E] [--json]
-
+  intro: `
 Cuts each conversation of FILE into segments, embeds and clusters them, and
 prints the episodes with their most telling words, and over the questions whose
 evidence is known:
@@ -48,40 +63,15 @@ evidence is known:
                   segments most like the question
   chance          what match would be for episodes drawn in proportion to their
                   size
-
-  --data FILE        conversations: a JSON array, one object, or one a line
-  --format NAME      ${formats.join(', ')}
-                     (default: recognised by its shape)
-  --embedder KIND    lexical (default), or model: the mean of a model's input
-                     embeddings, given with --model FILE.gguf
-  --model FILE       the model of --embedder model
-  --episodes E       clusters, or auto (4)
-  --segment TURNS    turns to a segment (4)
-  --restarts N       runs of k-means (10)
-  --seed N           for their beginnings (0)
-  --limit N          only the first N conversations
-  --json             {"id", "segments", "sizes", "words", "match", "match2",
-                      "recall": {"1", "4", "16"}, "chance", "questions",
-                      "droppedEvidence"}
-                     an object for one conversation, an array for several`,
-  async run(_, values, terminal) {
-    if (typeof values.data !== 'string') throw new UsageError('--data FILE is missing');
-    const format = oneOf('format', values.format, formats);
-    const kind = oneOf('embedder', values.embedder, ['lexical', 'model'] as const) ?? 'lexical';
-    if (kind === 'model' && typeof values.model !== 'string')
+As JSON: {"id", "segments", "sizes", "words", "match", "match2",
+  "recall": {"1", "4", "16"}, "chance", "questions", "droppedEvidence"}`,
+  async run(_, { own, clusters: { embedder, ...settings }, load }, terminal) {
+    if (embedder === 'model' && own.model === undefined)
       throw new UsageError('--embedder model needs --model FILE.gguf');
-    const settings = {
-      count: wholeOrAuto('episodes', values.episodes, 1) ?? 4,
-      segmentTurns: wholeNumber('segment', values.segment, 1) ?? 4,
-      restarts: wholeNumber('restarts', values.restarts, 1) ?? 10,
-      seed: anyNumber('seed', values.seed) ?? 0,
-    };
-    const dialogues = readDialogues(await readText(values.data), values.data, format).slice(
-      0,
-      wholeNumber('limit', values.limit, 1),
-    );
+    const text = await readText(own.data);
+    const dialogues = readDialogues(text, own.data, own.format).slice(0, own.limit);
     const model: Model | undefined =
-      kind === 'model' ? await loadWithProgress(values.model as string, terminal) : undefined;
+      embedder === 'model' ? await loadWithProgress(own.model!, terminal, load) : undefined;
     const backend = model?.backend ?? createWasmBackend();
     try {
       const reports: EpisodeReport[] = [];
@@ -98,14 +88,14 @@ evidence is known:
         );
       }
       terminal.progress('');
-      if (values.json) terminal.print(JSON.stringify(reports.length === 1 ? reports[0] : reports));
+      if (own.json) terminal.print(JSON.stringify(reports.length === 1 ? reports[0] : reports));
       else for (const report of reports) terminal.print(describe(report));
     } finally {
       if (model) model.dispose();
       else backend.dispose();
     }
   },
-};
+});
 
 function describe(report: EpisodeReport): string {
   const { recall } = report;
@@ -130,14 +120,4 @@ function describe(report: EpisodeReport): string {
       : `  no question names its evidence: nothing to measure  chance ${digits(report.chance)}`,
     '',
   ].join('\n');
-}
-
-const WIDTH = 79;
-
-/** Text behind a heading, its further lines under its first. */
-function hung(heading: string, text: string): string {
-  return fold(text, WIDTH - heading.length)
-    .split('\n')
-    .map((line, i) => (i === 0 ? heading : ' '.repeat(heading.length)) + line)
-    .join('\n');
 }

@@ -1,29 +1,39 @@
 // recollect profile: which layers suffer when attention is cut to blocks.
+import * as kinds from '../../options/kinds.ts';
+import { option } from '../../options/table.ts';
+import { optionTables } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
-import { type Command, UsageError } from '../command.ts';
+import { defineCommand } from '../command.ts';
 import { readText } from '../files.ts';
 import { aboutModels, loadWithProgress } from '../load.ts';
 
-export const profile: Command = {
+const own = {
+  text: option(kinds.filledText, {
+    isRequired: true,
+    flag: 'text FILE',
+    summary: 'any text longer than a block',
+  }),
+  json: option(kinds.flag, {
+    default: false,
+    flag: 'json',
+    summary: 'print the profile as JSON',
+  }),
+};
+
+export const profile = defineCommand({
   name: 'profile',
   summary: 'layer sensitivities, kept beside the model',
   operands: ['MODEL'],
   about: aboutModels,
-  options: { text: { type: 'string' }, json: { type: 'boolean' } },
-  help: `
-usage: recollect profile MODEL --text FILE [--json]
-
+  groups: { own: { title: '', table: own }, load: optionTables.load },
+  intro: `
 Measures how similar each layer's keys stay when attention is limited to blocks
 (EpiCache, section 3.4), on a text file of some thousand tokens, and keeps the
 result beside the model as MODEL.profile.json, where --layers sensitivity finds
-it. Low similarity = sensitive: such layers get more of the budget.
-
-  --text FILE   any text longer than a block
-  --json        print the profile as JSON`,
-  async run([input], values, terminal) {
-    if (typeof values.text !== 'string') throw new UsageError('--text FILE is missing');
-    const text = await readText(values.text);
-    const model = await loadWithProgress(input, terminal);
+it. Low similarity = sensitive: such layers get more of the budget.`,
+  async run([input], { own: { text: file, json }, load }, terminal) {
+    const text = await readText(file);
+    const model = await loadWithProgress(input, terminal, load);
     try {
       const { profile: found, stored } = await profileOf(model, text, {
         signal: terminal.signal,
@@ -31,7 +41,7 @@ it. Low similarity = sensitive: such layers get more of the budget.
         onProgress: (done, total) => terminal.progress(`profiling: ${done} of ${total} tokens`),
       });
       terminal.progress('');
-      if (values.json) terminal.print(JSON.stringify(found));
+      if (json) terminal.print(JSON.stringify(found));
       else {
         terminal.print(
           `${found.tokens} tokens, blocks of ${found.blockSize}, ${found.sinks} sinks`,
@@ -47,4 +57,4 @@ it. Low similarity = sensitive: such layers get more of the budget.
       model.dispose();
     }
   },
-};
+});

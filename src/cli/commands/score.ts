@@ -5,22 +5,37 @@ import { OptionError } from '../../errors.ts';
 import { scoreTensors } from '../../eval/score.ts';
 import { scoredNames } from '../../eval/scored-policies.ts';
 import type { TensorFile } from '../../eval/tensor-file.ts';
-import { type Command, oneOf, UsageError } from '../command.ts';
-import { fold } from '../words.ts';
+import * as kinds from '../../options/kinds.ts';
+import { asList, option, pick } from '../../options/table.ts';
+import { optionTables } from '../../session/options.ts';
+import { defineCommand } from '../command.ts';
 import { readText } from '../files.ts';
+import { fold, LINE } from '../words.ts';
 
-export const score: Command = {
+const own = {
+  tensors: option(kinds.filledText, {
+    isRequired: true,
+    flag: 'tensors FILE.json',
+    summary: 'what to score',
+  }),
+  policy: asList(
+    option(kinds.text, {
+      flag: 'policy NAME',
+      summary: 'names as above, and others that need no more than there is',
+      otherwise: 'those above',
+    }),
+  ),
+};
+
+export const score = defineCommand({
   name: 'score',
   summary: "policies' scores and kept rows for tensors of a file, as JSON",
   operands: [],
-  options: {
-    tensors: { type: 'string' },
-    policy: { type: 'string', multiple: true },
-    build: { type: 'string' },
+  groups: {
+    own: { title: '', table: own },
+    load: { ...optionTables.load, table: pick(optionTables.load.table, 'build') },
   },
-  help: `
-usage: recollect score --tensors FILE.json [--policy NAME ...]
-
+  intro: `
 FILE, with everything after RoPE:
   {"shape": {Hq, Hkv, n, d, window, patched, D, budget},
    "keys", "values" [Hkv, n, d], "windowQueries" [Hq, window, d],
@@ -29,34 +44,22 @@ FILE, with everything after RoPE:
 Prints {"scores": {policy: [Hkv, n]},
         "kept": {policy: {uniform, adaptive, adaptive-safeguard-0.2}},
         "layerBudgets"}
-
-  --tensors FILE  what to score
-  --policy NAME   may be repeated, or listed with commas (default: those below)
-  --build NAME    kernels to use: simd or relaxed
-
-Policies, others too if they need no more than there is:
-${fold(scoredNames().join(', '), 78)}`,
-  async run(_, values, terminal) {
-    if (typeof values.tensors !== 'string') throw new UsageError('--tensors FILE.json is missing');
-    const text = await readText(values.tensors);
+for
+${fold(scoredNames().join(', '), LINE - 1)}
+Options marked * may be repeated, or lists with commas.`,
+  async run(_, { own: { tensors, policy = scoredNames() }, load }, terminal) {
+    const text = await readText(tensors);
     let file: TensorFile;
     try {
       file = JSON.parse(text) as TensorFile;
     } catch (cause) {
-      throw new OptionError(`'${values.tensors}' is no JSON (${(cause as Error).message})`, {
-        cause,
-      });
+      throw new OptionError(`'${tensors}' is no JSON (${(cause as Error).message})`, { cause });
     }
-    const names = ((values.policy as string[] | undefined) ?? []).flatMap((p) => p.split(','));
-    const backend = createWasmBackend(
-      oneOf('build', values.build, ['simd', 'relaxed'] as const) ?? 'auto',
-    );
+    const backend = createWasmBackend(load.build);
     try {
-      terminal.print(
-        JSON.stringify(scoreTensors(file, names.length > 0 ? names : scoredNames(), backend)),
-      );
+      terminal.print(JSON.stringify(scoreTensors(file, policy, backend)));
     } finally {
       backend.dispose();
     }
   },
-};
+});
