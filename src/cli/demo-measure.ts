@@ -2,8 +2,9 @@
 // the cache held meanwhile.
 import type { Model } from '../engine/model.ts';
 import type { Dialogue } from '../eval/datasets/dataset.ts';
-import { type EvalBudget, type EvalHooks, type EvalResult, evaluate } from '../eval/evaluate.ts';
+import { type EvalBudget, type EvalHooks, evaluate } from '../eval/evaluate.ts';
 import type { CacheTrace } from '../eval/report.ts';
+import type { EvalResult } from '../eval/results.ts';
 import type { Terminal } from './command.ts';
 
 /** Share of a conversation that is kept, as 1 / SHARE; and further ones, of one conversation. */

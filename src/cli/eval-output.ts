@@ -1,8 +1,8 @@
 // The results of an evaluation: a table, JSON, a page, and what to do next.
 import { cpus } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import type { EvalResult } from '../eval/evaluate.ts';
 import type { NextStep } from '../eval/page.ts';
+import type { EvalResult } from '../eval/results.ts';
 import { compare } from '../eval/sweep.ts';
 import { renderSweep } from '../eval/sweep-report.ts';
 import { resultTable } from '../eval/table.ts';

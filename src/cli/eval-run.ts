@@ -4,12 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { runtime } from '#runtime';
 import type { Model } from '../engine/model.ts';
 import type { Dialogue } from '../eval/datasets/dataset.ts';
-import {
-  type DialogueResult,
-  type EvalResult,
-  type EvalSetup,
-  summarise,
-} from '../eval/evaluate.ts';
+import type { EvalSetup } from '../eval/evaluate.ts';
+import type { DialogueResult, EvalResult } from '../eval/results.ts';
+import { summarise } from '../eval/summary.ts';
 import { type Journal, runSweep, sweepKey, type Unit, type Workers } from '../eval/sweep.ts';
 import { resultTable } from '../eval/table.ts';
 import { profileOf } from '../session/profile.ts';
