@@ -29,7 +29,10 @@ export interface Executor extends Placement {
  * need not wait for the one before.
  */
 export interface Layers {
-  /** Hears what each layer kept. */
+  /**
+   * Hears what each layer kept, once a step is done with it: it may dispose of whatever it likes.
+   * What it throws rejects that step, which stays done.
+   */
   onKept?: OnKept | undefined;
   /** Bytes of rows now, as far as is known, and the most there were. */
   readonly cacheBytes: number;
@@ -122,9 +125,10 @@ export class LocalExecutor implements Executor {
 export class LocalLayers implements Layers {
   readonly #executor: LocalExecutor;
   readonly #stage: Stage;
-  #closed = false;
-
   readonly #desk: Desk;
+  onKept?: OnKept;
+  #closed = false;
+  #failure?: { readonly error: unknown };
 
   constructor(executor: LocalExecutor, stage: Stage) {
     this.#executor = executor;
@@ -150,11 +154,8 @@ export class LocalLayers implements Layers {
   get stage(): Stage {
     if (this.#executor.ended) throw this.#executor.ended;
     if (this.#closed) throw closedError();
+    if (this.#failure) throw this.#failure.error;
     return this.#stage;
-  }
-
-  set onKept(listen: OnKept | undefined) {
-    this.#stage.onKept = listen;
   }
 
   get cacheBytes(): number {
@@ -170,11 +171,27 @@ export class LocalLayers implements Layers {
     prompt: readonly number[] | undefined,
     step: Step,
   ): Promise<void> {
-    this.stage.step(block, prompt, step);
+    const kept: Parameters<OnKept>[] = [];
+    this.#forward((stage) => {
+      stage.onKept = this.onKept && ((...layer) => kept.push(layer));
+      stage.step(block, prompt, step);
+    });
+    for (const layer of kept) this.onKept?.(...layer);
   }
 
   async extend(tokens: readonly number[], place: Place): Promise<void> {
-    this.stage.extend(tokens, place);
+    this.#forward((stage) => stage.extend(tokens, place));
+  }
+
+  /** What ends in the middle (a policy's score throws) leaves rows that nothing may follow. */
+  #forward(work: (stage: Stage) => void): void {
+    const { stage } = this;
+    try {
+      work(stage);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
   }
 
   async logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T> {

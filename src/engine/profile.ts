@@ -92,6 +92,7 @@ export async function profileModel(
     let windows = 0;
     for (let at = 0; at < tokens.length; at += blockSize) {
       signal?.throwIfAborted();
+      if (executor.ended) throw executor.ended;
       const block = tokens.slice(at, at + blockSize);
       transformer.forward(block, { cache: full, workspace, position: at, token: at });
       transformer.forward(block, { cache: cut, workspace, position: at, token: at });

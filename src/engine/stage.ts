@@ -67,6 +67,7 @@ export class Stage {
   readonly plan: Plan;
   readonly cache: Cache;
   readonly workspace: Workspace;
+  /** Called in the middle of a step: it must only take note. */
   onKept?: OnKept;
   /** Whether the model's last layer is one of these. */
   readonly isLast: boolean;

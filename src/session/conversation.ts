@@ -185,7 +185,10 @@ export class Conversation {
     else if (prompt) this.#run.prompt = prompt;
   }
 
-  /** A listener that hears after each block which tokens every layer and head kept. */
+  /**
+   * A listener that hears after each block which tokens every layer and head kept. What it throws
+   * rejects the call that it hears of; the block stays in.
+   */
   set onKept(listen: OnKept | undefined) {
     this.#run.onKept = listen;
   }

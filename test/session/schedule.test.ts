@@ -5,13 +5,17 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type LoadOptions, loadModel, type Model } from '../../src/engine/model.ts';
+import { profileModel } from '../../src/engine/profile.ts';
 import { RecollectError } from '../../src/errors.ts';
+import { definePolicy } from '../../src/policy/policy.ts';
+import { findPolicy } from '../../src/policy/registry.ts';
 import {
   type AskOptions,
   type Conversation,
   openConversation,
 } from '../../src/session/conversation.ts';
 import { fixture } from '../fixtures.ts';
+import { rejects } from '../rejects.ts';
 
 const test = suite('schedule');
 const file = new Uint8Array(readFileSync(fixture('llama-f32.gguf')));
@@ -208,6 +212,71 @@ test('a model that was disposed of ends whoever uses it, at every turn', async (
       c.dispose();
     }
   }
+});
+
+test('a listener of steps may dispose of its conversation, or of the model', async () => {
+  for (const load of [{ threads: 1 }, { threads: 2 }, { pipeline: 2 }] as const) {
+    const model = await loadModel(file, load);
+    const c = openConversation(model, options);
+    c.onKept = () => c.dispose();
+    await rejects(c.add(history.repeat(3)), 'OptionError', /the conversation was disposed of/);
+    const other = openConversation(model, options);
+    other.onKept = () => model.dispose();
+    await rejects(other.add(history.repeat(3)), 'DeviceError', /the model was disposed of/);
+  }
+});
+
+test('what a listener of steps throws is heard, and the conversation goes on', async () => {
+  for (const load of [{ threads: 1 }, { pipeline: 2 }] as const) {
+    const model = await loadModel(file, load);
+    const answer = async (listen: boolean) => {
+      const c = openConversation(model, options);
+      if (listen)
+        c.onKept = () => {
+          throw new RangeError('of the listener');
+        };
+      const added = c.add(history.repeat(3));
+      if (listen) await rejects(added, 'RangeError', /of the listener/);
+      c.onKept = undefined;
+      await added.catch(() => {});
+      await c.flush();
+      try {
+        return await c.ask('dog', asking).text();
+      } finally {
+        c.dispose();
+      }
+    };
+    assert.is(await answer(true), await answer(false));
+    model.dispose();
+  }
+});
+
+test('a step that ends in the middle is the last of its conversation, and of no other', async () => {
+  const model = await loadModel(file, { threads: 1 });
+  let calls = 0;
+  const policy = definePolicy({
+    name: 'fails',
+    summary: 'a score that throws in the middle of a step',
+    score: (view, ops) => {
+      if (++calls === 2) throw new RangeError('of the score');
+      return findPolicy('knorm').score(view, ops);
+    },
+  });
+  const c = openConversation(model, { ...options, policy });
+  const other = openConversation(model, options);
+  await rejects(c.add(history.repeat(3)), 'OptionError', /of the score/);
+  await rejects(c.flush(), 'OptionError', /of the score/);
+  await rejects(c.ask('dog', asking).text(), 'OptionError', /of the score/);
+  await other.add(history);
+  assert.ok((await other.ask('dog', asking).text()).length > 0);
+  model.dispose();
+});
+
+test('a profile ends with its model', async () => {
+  const model = await loadModel(file, { threads: 1 });
+  const profiled = profileModel(model, history.repeat(8), { onProgress: () => model.dispose() });
+  await rejects(profiled, 'DeviceError', /the model was disposed of/);
+  await rejects(profileModel(model, history.repeat(8)), 'DeviceError', /the model was disposed of/);
 });
 
 test.run();

@@ -22,6 +22,8 @@ export class PipelineLayers implements Layers {
   readonly #bytes: { now: number; peak: number }[];
   readonly #desk: Desk;
   #failure?: Error;
+  /** What a listener threw, until the step that it heard of says so. */
+  #thrown?: { readonly error: unknown };
 
   constructor(stages: readonly LayerRange[], line: Line, plan: Plan) {
     this.#line = line;
@@ -50,7 +52,11 @@ export class PipelineLayers implements Layers {
   /** For the executor: what a worker answered. */
   hear({ stage, cacheBytes, peakCacheBytes, kept = [] }: Done): void {
     this.#bytes[stage] = { now: cacheBytes, peak: peakCacheBytes };
-    for (const { layer, tokens } of kept) this.onKept?.(layer, tokens);
+    try {
+      for (const { layer, tokens } of kept) this.onKept?.(layer, tokens);
+    } catch (error) {
+      this.#thrown ??= { error };
+    }
   }
 
   /** For the executor: every operation from now on rejects. */
@@ -64,6 +70,9 @@ export class PipelineLayers implements Layers {
     step: Step,
   ): Promise<void> {
     await this.#ask({ kind: 'step', block, prompt, step, reports: this.onKept !== undefined });
+    const thrown = this.#thrown;
+    this.#thrown = undefined;
+    if (thrown) throw thrown.error;
   }
 
   async extend(tokens: readonly number[], place: Place): Promise<void> {
