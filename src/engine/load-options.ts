@@ -1,10 +1,12 @@
 // How a model is loaded, and what runs it: the options of loadModel().
+import { describeValue } from '../arguments.ts';
 import type { Backend } from '../backend/backend.ts';
 import { MOST_THREADS } from '../backend/wasm/backend.ts';
 import { type Build, builds } from '../backend/wasm/builds.ts';
 import type { LoadProgress } from '../model/load.ts';
 import { sourceTable } from '../model/source-options.ts';
 import * as kinds from '../options/kinds.ts';
+import { OptionError } from '../errors.ts';
 import { option, type OptionsOf } from '../options/table.ts';
 
 const named = kinds.oneOf(['auto', ...builds]);
@@ -14,7 +16,11 @@ const build = kinds.custom<Build | 'auto' | Uint8Array<ArrayBuffer>>(
     value instanceof Uint8Array ? (value as Uint8Array<ArrayBuffer>) : named.check(name, value),
   { words: named.words },
 );
-const backend = kinds.custom('a backend', (_, value) => value as Backend);
+const backend = kinds.custom('a Backend', (name, value) => {
+  const { arena, dispose } = (value ?? {}) as Partial<Backend>;
+  if (typeof arena === 'object' && typeof dispose === 'function') return value as Backend;
+  throw new OptionError(`${name} is ${describeValue(value)}, expected a Backend`);
+});
 
 const machineTable = {
   /** Called as weights arrive, about once a MiB. */

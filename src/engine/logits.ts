@@ -1,7 +1,8 @@
 // Log-probabilities after every token of a text: what fixtures and other engines are compared by.
+import { text as readText, whole } from '../arguments.ts';
 import { ContextError, OptionError } from '../errors.ts';
 import { full } from '../policy/full.ts';
-import type { Model } from './model.ts';
+import { type Model, readModel } from './model.ts';
 import { planRun, type PlanOptions } from './plan.ts';
 import { blocksOf } from './prefill.ts';
 import { Run } from './run.ts';
@@ -37,12 +38,13 @@ const everything: Omit<PlanOptions, 'budget' | 'blockSize'> = {
 };
 
 /**
- * Runs a text through the model with a full cache. Throws OptionError for an empty text,
- * ContextError for one past the context length.
+ * Runs a text through the model with a full cache. Throws OptionError for arguments of a wrong kind
+ * and an empty text, ContextError for one past the context length.
  */
 export async function textLogits(model: Model, text: string, top: number): Promise<TextLogits> {
-  const { executor, tokenizer, config } = model;
-  const tokens = tokenizer.encode(text);
+  const { executor, tokenizer, config } = readModel(model);
+  const tokens = tokenizer.encode(readText('text', text));
+  whole('top', top, 0, Number.POSITIVE_INFINITY);
   if (tokenizer.addBos && tokenizer.bosToken !== undefined) tokens.unshift(tokenizer.bosToken);
   if (tokens.length === 0) throw new OptionError('the text is empty: there is no token to follow');
   if (tokens.length > config.contextLength)

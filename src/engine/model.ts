@@ -1,10 +1,11 @@
 // A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat
 // template.
+import { describeValue } from '../arguments.ts';
 import { createWasmBackend, type WasmBackend } from '../backend/wasm/backend.ts';
 import { compileKernels } from '../backend/wasm/builds.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
-import { DeviceError } from '../errors.ts';
+import { DeviceError, OptionError } from '../errors.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
@@ -166,4 +167,18 @@ async function loadWeights(
     store.free();
     throw error;
   }
+}
+
+/**
+ * What loadModel() resolves to. Throws OptionError for anything else: above all for its promise.
+ */
+export function readModel(model: Model): Model {
+  const { executor, tokenizer } = (model ?? {}) as Partial<Model>;
+  if (typeof executor === 'object' && typeof tokenizer === 'object') return model;
+  const found: unknown = model;
+  throw new OptionError(
+    found instanceof Promise
+      ? 'the model is a promise, expected what it resolves to: await loadModel()'
+      : `the model is ${describeValue(found)}, expected what loadModel() resolves to`,
+  );
 }

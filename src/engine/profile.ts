@@ -4,7 +4,7 @@ import { abortSignal, callback, filledText, knownNames, namesOf, optional } from
 import { Cache } from '../cache/cache.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { LocalExecutor } from './executor.ts';
-import type { Model } from './model.ts';
+import { type Model, readModel } from './model.ts';
 import { pause } from './prefill.ts';
 
 export interface Profile {
@@ -53,7 +53,7 @@ export async function profileModel(
     given.onProgress,
   ) as ProfileOptions['onProgress'];
   filledText('text', text);
-  const { executor, config, backend } = model;
+  const { executor, config, backend } = readModel(model);
   if (!(executor instanceof LocalExecutor))
     throw new UnsupportedError(
       `the model is split over ${executor.stages.length} workers, a profile needs it whole: ` +

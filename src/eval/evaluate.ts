@@ -1,7 +1,9 @@
 // Policies measured on conversations: every question is asked independently of the others,
 // greedily, and compared with its answer.
+import { describeValue } from '../arguments.ts';
+import { type Model, readModel } from '../engine/model.ts';
 import type { OnKept } from '../engine/stage.ts';
-import type { Model } from '../engine/model.ts';
+import { OptionError } from '../errors.ts';
 import { findPolicy } from '../policy/registry.ts';
 import { type AddProgress, type Conversation, openConversation } from '../session/conversation.ts';
 import { Framing } from '../session/framing.ts';
@@ -58,6 +60,11 @@ export async function evaluate(
   hooks: EvalHooks = {},
 ): Promise<EvalResult> {
   const results: DialogueResult[] = [];
+  readModel(model);
+  if (!Array.isArray(dialogues))
+    throw new OptionError(
+      `dialogues is ${describeValue(dialogues)}, expected what readDialogues() returns`,
+    );
   const total = dialogues.reduce((sum, d) => sum + d.questions.length, 0);
   let before = 0;
   for (const [index, dialogue] of dialogues.entries()) {

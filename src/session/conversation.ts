@@ -3,7 +3,7 @@
 import { decode } from '../engine/decode.ts';
 import { describeValue, knownNames } from '../arguments.ts';
 import { closedError } from '../engine/executor.ts';
-import type { Model } from '../engine/model.ts';
+import { type Model, readModel } from '../engine/model.ts';
 import { type Plan, fullError, planRun } from '../engine/plan.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import { Run } from '../engine/run.ts';
@@ -157,7 +157,7 @@ export class Conversation {
   #recalledTokens = 0;
 
   constructor(model: Model, options: ConversationOptions) {
-    if (model.executor.ended) throw model.executor.ended;
+    if (readModel(model).executor.ended) throw model.executor.ended;
     const settings = readOptions(options, model);
     this.#model = model;
     this.plan = planRun(model.executor, settings.plan);

@@ -2,13 +2,19 @@
 // of ours, and nothing stays reserved.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadModel, type Model } from '../../src/engine/model.ts';
+import { describeValue } from '../../src/arguments.ts';
+import { textLogits } from '../../src/engine/logits.ts';
+import { type LoadOptions, loadModel, type Model } from '../../src/engine/model.ts';
+import { profileModel } from '../../src/engine/profile.ts';
 import { RecollectError } from '../../src/errors.ts';
+import { readDialogues } from '../../src/eval/datasets/registry.ts';
+import { evaluate } from '../../src/eval/evaluate.ts';
 import { findPolicy } from '../../src/policy/registry.ts';
 import type { ConversationOptions } from '../../src/session/options.ts';
 import { readOptions } from '../../src/session/settings.ts';
 import { openConversation } from '../../src/session/conversation.ts';
 import { tinyModel } from '../fixtures.ts';
+import { rejects } from '../rejects.ts';
 import { type MetadataValue, smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 
 const test = suite('options');
@@ -135,6 +141,67 @@ test('any value in any place is taken or refused, never a foreign error', async 
     }
   }
   assert.is(model.backend.arena.usedBytes, before);
+});
+
+test('so it is where a model is loaded', async () => {
+  const file = writeGguf(smallLlama());
+  const names = ['build', 'threads', 'pipeline', 'memoryLimit', 'backend', 'signal'];
+  for (const name of names) {
+    for (const value of anything.filter((v) => v !== undefined)) {
+      try {
+        (await loadModel(file, { threads: 1, [name]: value } as LoadOptions)).dispose();
+      } catch (error) {
+        assert.instance(error, RecollectError, `${name}: ${describeValue(value)}: ${error}`);
+        continue;
+      }
+      const isTaken = { threads: [1], pipeline: [1] };
+      assert.ok(
+        (isTaken as Record<string, unknown[]>)[name]?.includes(value) ||
+          (name === 'memoryLimit' && value === 1e300) ||
+          (name === 'build' && value instanceof Uint8Array),
+        `${name}: ${describeValue(value)} was taken`,
+      );
+    }
+  }
+});
+
+test('what is no model is refused, and a promise of one by name', async () => {
+  const text = 'Mia: hi. '.repeat(40);
+  const uses: ((model: Model) => unknown)[] = [
+    (model) => openConversation(model, { budget: 64 }),
+    (model) => textLogits(model, text, 2),
+    (model) => profileModel(model, text),
+    (model) => evaluate(model, [], { policy: 'knorm', budget: { tokens: 64 }, options: {} }),
+  ];
+  for (const use of uses) {
+    for (const value of anything)
+      await rejects(
+        (async () => use(value as Model))(),
+        'OptionError',
+        value instanceof Promise ? /the model is a promise.*await loadModel/ : /the model is /,
+      );
+  }
+  const model = await tinyModel();
+  await rejects(textLogits(model, 5 as never, 2), 'OptionError', /text is 5, expected a text/);
+  await rejects(textLogits(model, text, '2' as never), 'OptionError', /top is '2', expected/);
+  await rejects(
+    evaluate(model, 5 as never, {} as never),
+    'OptionError',
+    /dialogues is 5, expected what readDialogues/,
+  );
+  assert.throws(() => readDialogues(5 as never, 'x'), /text is 5, expected a text/);
+});
+
+test('null is no value for an option of a question', async () => {
+  const model = await tinyModel();
+  const c = openConversation(model, { budget: 64, blockSize: 32 });
+  for (const name of ['maxTokens', 'keep', 'template'])
+    await rejects(
+      (async () => c.ask('x?', { [name]: null }).text())(),
+      'OptionError',
+      new RegExp(`${name} is null`),
+    );
+  c.dispose();
 });
 
 test('each kind is refused as what it is', async () => {

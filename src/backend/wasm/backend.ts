@@ -1,5 +1,6 @@
 // The WebAssembly backend: a build of the kernels, a memory, and who works on it.
 import { runtime } from '#runtime';
+import { describeValue } from '../../arguments.ts';
 import { createArena } from '../arena.ts';
 import { OptionError, UnsupportedError } from '../../errors.ts';
 import { type Build, canShareMemory, compileKernels, instantiate } from './builds.ts';
@@ -60,7 +61,7 @@ export function chooseThreads(threads: number | 'auto' = 'auto'): number {
   if (threads !== 'auto') {
     if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
       throw new OptionError(
-        `threads is ${threads}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`,
+        `threads is ${describeValue(threads)}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`,
       );
     if (threads > 1 && runtime.noWorkers !== undefined)
       throw new UnsupportedError(

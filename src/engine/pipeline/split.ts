@@ -1,4 +1,5 @@
 // How many workers a model's layers are split over, and which layers each gets.
+import { describeValue } from '../../arguments.ts';
 import { availableCores, canRunThreads, noWorkers } from '../../backend/wasm/backend.ts';
 import { DeviceError, OptionError, UnsupportedError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
@@ -37,7 +38,7 @@ export function splitLayers(
   if (pipeline !== 'auto') {
     if (!Number.isInteger(pipeline) || pipeline < 1 || pipeline > layers)
       throw new OptionError(
-        `pipeline is ${pipeline}, expected a whole number from 1 to the model's ${layers} ` +
+        `pipeline is ${describeValue(pipeline)}, expected a whole number from 1 to the model's ${layers} ` +
           `layers, or 'auto'`,
       );
     if (pipeline > 1 && noWorkers !== undefined)

@@ -1,4 +1,5 @@
 // The formats by name, and files read into conversations. A new one: its file, and its line here.
+import { text as readText } from '../../arguments.ts';
 import { OptionError } from '../../errors.ts';
 import { type DatasetFormat, type Dialogue, objectOf, refuseIn } from './dataset.ts';
 import { locomo } from './locomo.ts';
@@ -14,7 +15,7 @@ export const datasetFormats: readonly DatasetFormat[] = [recollect, locomo, real
  * entry that is wrong, and what was expected.
  */
 export function readDialogues(text: string, name: string, format?: string): Dialogue[] {
-  const items = itemsOf(text, name);
+  const items = itemsOf(readText('text', text), readText('name', name));
   if (items.length === 0)
     throw new OptionError(
       `${name} holds no conversation: expected a JSON array, or one JSON object a line`,
