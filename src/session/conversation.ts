@@ -465,6 +465,8 @@ export class Conversation {
   ): { from: number; lead: readonly number[]; asked: readonly number[] } {
     const { blockSize } = this.plan;
     const { same, tokens } = this.#transcript.compare(whole);
+    if (tokens.length === 0)
+      throw new OptionError('the question adds no token to the conversation: ask in other words');
     if (tokens.length <= blockSize) return { from: same, lead: [], asked: tokens };
     const { tokenizer } = this.#model;
     const own = tokenizer.encodeFrom(

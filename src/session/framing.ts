@@ -76,14 +76,14 @@ export class Framing {
   }
 
   /**
-   * Takes messages in. Throws OptionError where the template refuses them, or would leave a system
-   * message out.
+   * Takes messages in. Throws OptionError where the template refuses them, or would leave one out
+   * whose role it does not know.
    */
   addMessages(said: Said, messages: readonly Message[]): Said {
     let next = said;
     for (const message of messages) next = this.asked(next, message);
     for (const message of messages)
-      if (message.role === 'system' || message.role === 'developer') this.#checkKept(next, message);
+      if (message.role !== 'user' && message.role !== 'assistant') this.#checkKept(next, message);
     this.textOf(next);
     return next;
   }
@@ -123,9 +123,19 @@ export class Framing {
     return this.#withRaws(messages.length === 0 ? '' : this.#settled(messages), said.raws);
   }
 
-  /** The whole text that asks the model for an answer. */
-  questionOf(said: Said): string {
-    return this.#withRaws(this.#render(said.messages, true), said.raws);
+  /**
+   * The whole text that asks the model for an answer. Throws OptionError where the template refuses
+   * the question, or leaves it out.
+   */
+  questionOf({ messages, raws }: Said): string {
+    const text = this.#render(messages, true);
+    const question = messages[messages.length - 1];
+    if (!text.includes(contentOf(question).trim())) {
+      const marked = [...messages.slice(0, -1), { ...question, content: MARKS[0] }];
+      if (this.#attempt(() => this.#render(marked, true)) === text)
+        throw leftOut(question, messages.length, messages.length);
+    }
+    return this.#withRaws(text, raws);
   }
 
   /** What is said once `reply` stands behind a question's whole text. */
@@ -265,7 +275,7 @@ export class Framing {
     return alone;
   }
 
-  /** Refuses a system message that the template leaves out. */
+  /** Refuses a message that the template leaves out. */
   #checkKept({ messages }: Said, message: Message): void {
     const [mark, next] = MARKS;
     const marked = messages.map((m) => (m === message ? { ...m, content: mark } : m));
@@ -278,11 +288,7 @@ export class Framing {
     const texts = ways.map((way) => this.#attempt(way));
     if (texts.some((text) => text?.includes(mark)) || texts.every((text) => text === undefined))
       return;
-    throw new OptionError(
-      `the model's chat template leaves out a ${message.role} message in place ` +
-        `${messages.indexOf(message) + 1} of ${messages.length}: ` +
-        'give it first, or put its text into a user message',
-    );
+    throw leftOut(message, messages.indexOf(message) + 1, messages.length);
   }
 
   #withRaws(text: string, raws: readonly Raw[]): string {
@@ -326,6 +332,16 @@ export class Framing {
       throw error;
     }
   }
+}
+
+function leftOut({ role }: Message, place: number, count: number): OptionError {
+  const todo =
+    role === 'user' || role === 'assistant'
+      ? 'ask in plain text, with { template: false }'
+      : 'give it first, or put its text into a user message';
+  return new OptionError(
+    `the model's chat template leaves out a ${role} message in place ${place} of ${count}: ${todo}`,
+  );
 }
 
 function leadingSpace(text: string): string {

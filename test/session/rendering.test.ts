@@ -354,6 +354,28 @@ test('text without a role goes before the question where there is no system role
   }
 });
 
+test('a message that would be lost is refused, whatever its role, asked or added', async () => {
+  const spoken = "{% if m.role == 'user' or m.role == 'assistant' %}[{{ m.content }}]{% endif %}";
+  const ends = '{% if add_generation_prompt %}>{% endif %}';
+  const ignores = `{% for m in messages %}${spoken}{% endfor %}${ends}`;
+  for (const [source, message] of [
+    [ignores, { role: 'tool', content: 'b' }],
+    [ignores, { role: 'system', content: 'b' }],
+    [ignores, { role: 'Narrator', content: 'b' }],
+    ['{# #}', { role: 'user', content: 'b' }],
+    ['the same', { role: 'user', content: 'b' }],
+  ] as const) {
+    using model = await loadModel(machineModel(source, metadata, tokens.length), { threads: 1 });
+    using c = openConversation(model, { budget: 400, blockSize: 64, policy: 'full' });
+    const lost = /template leaves out a \w+ message in place \d of \d: /;
+    if (source === ignores) await c.ask('why?', { maxTokens: 1 }).text();
+    const before = c.tokens;
+    await rejects(c.ask(message).text(), 'OptionError', lost);
+    if (message.role !== 'user') await rejects(c.add(message), 'OptionError', lost);
+    assert.equal(c.tokens, before);
+  }
+});
+
 test('a system message that would be lost is refused, and nothing is taken in', async () => {
   for (const name of ['vicuna', 'gemma', 'llama 2']) {
     await plain(name, async (c) => {
