@@ -13,13 +13,33 @@ export type EmbedFunction = (
 /** How options name an embedder. */
 export type EmbedderOption = 'lexical' | 'model' | EmbedFunction;
 
-export function createEmbedder(option: EmbedderOption, model: Model): Embedder {
+/** `ending` tells what may end the wait for a user's function. */
+export function createEmbedder(
+  option: EmbedderOption,
+  model: Model,
+  ending: () => readonly AbortSignal[] = () => [],
+): Embedder {
   if (option === 'lexical') return lexicalEmbedder();
   if (option === 'model') return modelEmbedder(model);
-  if (typeof option === 'function') return userEmbedder(option);
+  if (typeof option === 'function') return userEmbedder((texts) => until(ending(), option(texts)));
   throw new OptionError(
     `no embedder '${String(option)}'; there are lexical, model, or a function from texts to vectors`,
   );
+}
+
+/** What work resolves to; rejects with the first reason to end before. */
+async function until<T>(ending: readonly AbortSignal[], work: T | PromiseLike<T>): Promise<T> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const ended = new Promise<never>((_, reject) => {
+    for (const { aborted, reason } of ending) if (aborted) reject(reason);
+    for (const one of ending) one.addEventListener('abort', () => reject(one.reason), { signal });
+  });
+  try {
+    return await Promise.race([work, ended]);
+  } finally {
+    stop.abort();
+  }
 }
 
 /** The mean of the model's own input embeddings. */

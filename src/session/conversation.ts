@@ -144,6 +144,9 @@ export class Conversation {
   // what recall chooses from: single turns, so that much fits into few rows
   readonly #turns: SegmentIndex | undefined;
   #disposed = false;
+  /** What ends the waits of the call that is under way: its signal, and disposal. */
+  readonly #disposal = new AbortController();
+  #endings: readonly AbortSignal[] = [];
   #peakStored = 0;
   #counts = {
     prefillTokens: 0,
@@ -167,7 +170,10 @@ export class Conversation {
     const { ids } = this.#transcript;
     const { observe } = this.plan.policy;
     const indexOf = (turns: number) =>
-      new SegmentIndex(createEmbedder(settings.episodes.embedder, model), turns);
+      new SegmentIndex(
+        createEmbedder(settings.episodes.embedder, model, () => this.#endings),
+        turns,
+      );
     const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
     if (episodic || this.plan.recallRows > 0) this.#history = new History(ids);
     if (this.plan.recallRows > 0) this.#turns = indexOf(1);
@@ -335,6 +341,7 @@ export class Conversation {
     if (!this.#disposed) {
       this.#disposed = true;
       this.#line.close(closedError());
+      this.#disposal.abort(closedError());
       this.#run.dispose();
     }
     return this.#store.clear();
@@ -700,6 +707,8 @@ export class Conversation {
     };
     refuse();
     const leave = await this.#line.enter(options, hurry);
+    const { signal } = options;
+    this.#endings = [this.#disposal.signal, ...(signal ? [signal] : [])];
     try {
       refuse();
       return leave;

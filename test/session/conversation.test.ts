@@ -423,6 +423,34 @@ test('an embedder of the user is used, and checked', async () => {
   }
 });
 
+test('an embedder that never answers is waited for until the call is aborted, or disposed of', async () => {
+  let waits = true;
+  const embedder: EpisodeSettings['embedder'] = async (texts) => {
+    if (waits) await new Promise(() => {});
+    return texts.map((t) => [t.length % 7, 1, t.includes('dog') ? 9 : 0]);
+  };
+  const options = { budget: 265, policy: 'epicache', episodes: { count: 2, embedder } } as const;
+  await withConversation(options, async (c) => {
+    await c.add(lines);
+    const stop = new AbortController();
+    const asked = c.ask(question, { keep: false, signal: stop.signal }).text();
+    const flushed = c.flush();
+    setTimeout(() => stop.abort(new Error('enough')), 5);
+    await rejects(asked, 'Error', /enough/);
+    setTimeout(() => c.dispose(), 5);
+    await rejects(flushed, 'OptionError', /disposed of/);
+  });
+  await withConversation(options, async (c) => {
+    await c.add(lines);
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(new Error('enough')), 5);
+    const asked = c.ask(question, { keep: false, signal: stop.signal }).text();
+    await rejects(asked, 'Error', /enough/);
+    waits = false;
+    assert.ok((await c.ask(question, { keep: false }).text()).length > 0);
+  });
+});
+
 test('the model embeds too', async () => {
   await withConversation(
     { budget: 265, policy: 'epicache', episodes: { count: 4, embedder: 'model' } },
