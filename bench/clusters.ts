@@ -1,6 +1,6 @@
 // k-means beside ml-kmeans: the same rows, seeds and number of steps.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
-import { moveCentroids } from '../src/episode/cluster.ts';
+import { moveCentroids } from '../src/backend/cpu/kmeans.ts';
 import { createRandom } from '../src/math/rng.ts';
 import type { BenchGroup } from './case.ts';
 import { mlKMeans } from './peers/kmeans.ts';

@@ -2,6 +2,7 @@
 // 256.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { weightRowBytes, weightTypes } from '../src/backend/dtype.ts';
+import { rowsOf } from '../test/rows.ts';
 import { Bench as Inputs } from '../test/cases/ops.ts';
 import type { BenchGroup } from './case.ts';
 import { medianMs, readWork, sideBySide, tileWork } from './limit.ts';
@@ -51,9 +52,9 @@ export const kernels: BenchGroup = {
       const out = inputs.empty(T, HEADS * GROUP * HEAD_DIM);
       const scores = inputs.room(HEADS * ROWS * 4);
       const count = 64;
-      const attend = () => backend.attention(out, q, heads, T, HEAD_DIM, type);
+      const attend = () => backend.attention(out, q, rowsOf(heads, HEAD_DIM, type), T);
       const look = () =>
-        backend.observe(scores, heads, HEAD_DIM, type, {
+        backend.observe(scores, rowsOf(heads, HEAD_DIM, type), {
           queries: q,
           count,
           causal: false,

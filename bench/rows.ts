@@ -56,7 +56,7 @@ export const rows: BenchGroup = {
         kivi
           ? backend.groupRows(at, list, x.address, 0, ROWS, WIDTH, type, 'values')
           : backend.storeRows(at, x, 0, ROWS, WIDTH, type);
-      const copy = () => backend.moveBytes(wide.address, x.address, ROWS * WIDTH * 4);
+      const copy = () => backend.copy(wide.address, x.address, ROWS * WIDTH * 4);
       const [quantize, plain, copied] = await sideBySide([
         store,
         () => plainQuantize(codes, scales, numbers),

@@ -6,25 +6,30 @@ export type { Arena } from './backend/arena.ts';
 export type {
   Angles,
   Backend,
-  KnownDistances,
   Looks,
+  MostLooked,
   Observation,
   Product,
+  Protection,
   ScratchShape,
+  Selection,
+  Share as SelectionShare,
 } from './backend/backend.ts';
+export type { Cache, Extent, LayerRows, TokenSpan, Turning } from './backend/cache.ts';
+export type { CacheShape } from './backend/cache-shape.ts';
+export type { ClusterOptions, Clusters } from './backend/clusters.ts';
 export type { RowSide, RowType, WeightName, WeightType } from './backend/dtype.ts';
-export type { Address, HeadRows, Scores, Tensor, Weight } from './backend/tensor.ts';
+export type { Address, Scores, Tensor, Weight } from './backend/tensor.ts';
 export type { Build } from './backend/wasm/builds.ts';
 export type { Budget } from './cache/budget.ts';
-export type { CacheShape } from './cache/shape.ts';
-export type { Extent } from './cache/snapshot.ts';
 export type { BytesIn, BytesOut, Standing, Stored, Tag } from './cache/stored.ts';
 export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
 export type { Executor, Layers } from './engine/executor.ts';
 export type { Placement, Plan, PlanOptions } from './engine/plan.ts';
 export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
-export type { OnKept, Place, Restored, Span, Step } from './engine/stage.ts';
+export type { Place, Step } from './engine/block.ts';
+export type { OnKept, Restored } from './engine/stage.ts';
 export type { SampleOptions } from './engine/sample-options.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';
 export type { Episode } from './episode/episodes.ts';

@@ -1,5 +1,5 @@
 // Options of a run that change nothing, for tests and benches that care about one or two of them.
-import type { Cache } from '../src/cache/cache.ts';
+import type { CpuCache } from '../src/backend/cpu/cache.ts';
 import { LocalLayers } from '../src/engine/executor.ts';
 import type { PlanOptions } from '../src/engine/plan.ts';
 import type { Run } from '../src/engine/run.ts';
@@ -32,7 +32,7 @@ export function planOptions(
 }
 
 /** The cache of a run whose layers are on this thread. */
-export function cacheOf(run: Run): Cache {
+export function cacheOf(run: Run): CpuCache {
   if (!(run.layers instanceof LocalLayers)) throw new Error('the layers are elsewhere');
-  return run.layers.stage.cache;
+  return run.layers.stage.cache as CpuCache;
 }

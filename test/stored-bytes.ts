@@ -1,6 +1,6 @@
 // Stored states as plain bytes, for tests that look at them or damage them.
-import type { Cache } from '../src/cache/cache.ts';
-import { CacheReader, CacheWriter } from '../src/cache/snapshot.ts';
+import type { CpuCache } from '../src/backend/cpu/cache.ts';
+import { CacheReader, CacheWriter } from '../src/backend/cpu/transfer.ts';
 import type { BytesIn, BytesOut, Standing, Stored, Tag } from '../src/cache/stored.ts';
 import { type Caches, Desk } from '../src/engine/saved.ts';
 
@@ -41,7 +41,7 @@ export const stored = (bytes: Uint8Array, name = 'saved'): Stored => ({
 });
 
 /** Saves and restores one cache, through pieces of so many bytes. */
-export function deskOf(cache: Cache, pieceBytes = 64, joinedRows = 1000, sinks = 0): Desk {
+export function deskOf(cache: CpuCache, pieceBytes = 64, joinedRows = 1000, sinks = 0): Desk {
   let [reader, writer]: [CacheReader?, CacheWriter?] = [];
   const caches: Caches = {
     async save() {
@@ -70,12 +70,12 @@ export function deskOf(cache: Cache, pieceBytes = 64, joinedRows = 1000, sinks =
   return new Desk(caches, [cache.shape], { pieceBytes, joinedRows, sinks });
 }
 
-export const takeBytes = (cache: Cache, standing: Standing, pieceBytes?: number) =>
+export const takeBytes = (cache: CpuCache, standing: Standing, pieceBytes?: number) =>
   bytesFrom((out) => deskOf(cache, pieceBytes).save(standing, tag, out));
 
 /** Puts bytes back; where the cache stands then. */
 export async function putBack(
-  cache: Cache,
+  cache: CpuCache,
   bytes: Uint8Array,
   name = 'x',
   pieceBytes?: number,

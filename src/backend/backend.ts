@@ -1,13 +1,18 @@
 // What a backend is: a memory, and the operations of a transformer's forward pass and of eviction
-// on it. What it is not: it knows no model, no policy, no conversation. Operations take effect in
-// the order of the calls. All sizes are legal, 0 included.
+// on it. What it is not: it knows no model, no policy, no conversation. `write` and operations take
+// effect in the order of the calls and give nothing back; what they left is read, and awaited. A
+// read sees what was asked for before it, nothing that was asked for behind it. Nobody outside
+// backend/ sees memory: it may be a device's. All sizes are legal, 0 included.
 //
 // Letters: T tokens at hand, n rows of a head, d head dimension, Hq and Hkv query and kv heads, G =
 // Hq / Hkv, m and k rows and columns of a weight. Tensors are f32 unless said. `reference/`
 // defines every operation as a plain loop.
 import type { Arena } from './arena.ts';
-import type { RowSide, RowType, WeightType } from './dtype.ts';
-import type { Address, HeadRows, Scores, Tensor, Weight } from './tensor.ts';
+import type { Cache, LayerRows } from './cache.ts';
+import type { CacheShape } from './cache-shape.ts';
+import type { ClusterOptions, Clusters } from './clusters.ts';
+import type { RowSide, WeightType } from './dtype.ts';
+import type { Address, Scores, Tensor, Weight } from './tensor.ts';
 
 /**
  * Which positions a query may see, and how the looks of many become one number (algorithms, section
@@ -23,7 +28,10 @@ export interface Observation {
    */
   readonly causal: boolean;
   readonly aggregate: 'mean' | 'max';
-  /** Rows at the end of each head that take part in the softmax but get no score. Default 0. */
+  /**
+   * Rows at the end of each head that take part in the softmax but get no score, as far as every
+   * head has so many. Default 0.
+   */
   readonly unscored?: number;
   /** What attention() left of these queries on the same rows; then they see all of them. */
   readonly looks?: Looks;
@@ -59,14 +67,18 @@ export interface Backend {
   readonly threads: number;
   readonly arena: Arena;
 
-  /** Copies bytes into memory. */
-  write(address: Address, bytes: Uint8Array): void;
+  /** Copies numbers or bytes into memory. */
+  write(address: Address, data: ArrayBufferView): void;
   /** Copies `count` bytes inside memory; the regions may overlap. */
-  moveBytes(to: Address, from: Address, count: number): void;
-  /** A view of memory. It is valid until the next allocation: use it at once, never keep it. */
-  bytes(address: Address, count: number): Uint8Array;
-  floats(address: Address, count: number): Float32Array;
-  ints(address: Address, count: number): Int32Array;
+  copy(to: Address, from: Address, count: number): void;
+  /** Numbers f32, or i32, as they are once everything asked for before is done. */
+  readFloats(address: Address, count: number): Promise<Float32Array<ArrayBuffer>>;
+  readInts(address: Address, count: number): Promise<Int32Array<ArrayBuffer>>;
+
+  /** Bytes that a cache of this shape reserves. */
+  cacheBytes(shape: CacheShape): number;
+  /** Reserves one. Throws DeviceError where memory ends. */
+  createCache(shape: CacheShape): Cache;
 
   /** Bytes that a weight takes once packed. */
   weightBytes(type: WeightType, rows: number, columns: number): number;
@@ -98,80 +110,26 @@ export interface Backend {
 
   /** Rotates n rows of `heads` heads of d by angle rows 0 .. n - 1. */
   rope(x: Tensor, angles: Angles, n: number, heads: number, d: number): void;
-  /** Rotates n cached keys, of a type whose rows stand alone, by one row of angles. */
-  ropeShift(keys: Address, angles: Angles, n: number, d: number, type: RowType): void;
-  /** Stores head h of x [n, heads * d] as rows of a cache, of a type whose rows stand alone. */
-  storeRows(rows: Address, x: Tensor, head: number, n: number, d: number, type: RowType): void;
-  /** Widens rows list[0 .. n), list i32, of a type whose keys share grids: f32 [n, d] at out. */
-  gatherRows(
-    out: Address,
-    rows: Address,
-    list: Address,
-    n: number,
-    d: number,
-    type: RowType,
-    side: RowSide,
-  ): void;
   /**
-   * Rounds x f32 [n, d] and stores it as rows list[0 .. n), n > 0, of such a type: keys together,
-   * on one grid that is written at `grid` (gridBytes, an even address), values each by itself.
+   * out[T, Hq * d] = causal attention of q [T, Hq * d] over rows, the last T of each head being the
+   * block's own.
    */
-  groupRows(
-    rows: Address,
-    list: Address,
-    x: Address,
-    grid: Address,
-    n: number,
-    d: number,
-    type: RowType,
-    side: RowSide,
-  ): void;
-  /**
-   * out[T, Hq * d] = causal attention of q [T, Hq * d] over heads, the last T rows of each being
-   * the block's own.
-   */
-  attention(
-    out: Tensor,
-    q: Tensor,
-    heads: readonly HeadRows[],
-    T: number,
-    d: number,
-    type: RowType,
-    looks?: Looks,
-  ): void;
+  attention(out: Tensor, q: Tensor, rows: LayerRows, T: number, looks?: Looks): void;
 
-  /** scores[h][i] of section 2, over the rows of each head. `out` has room for all of them. */
-  observe(
-    out: Address,
-    heads: readonly HeadRows[],
-    d: number,
-    type: RowType,
-    o: Observation,
-  ): Scores;
+  // Scores: one number for each row of some heads, higher = keep. `out` has room for all of them.
+
+  /** scores[h][i] of section 2. */
+  observe(out: Address, rows: LayerRows, o: Observation): Scores;
   /**
    * Worst case over observers of smoothed attention (algorithms, section 5.1, step 1): max over g,
    * p of A', where A' is A averaged over `size` (odd) neighbouring scored rows and rescaled to its
    * old sum.
    */
-  observeDefensive(
+  observeWorst(
     out: Address,
-    heads: readonly HeadRows[],
-    d: number,
-    type: RowType,
+    rows: LayerRows,
     o: Omit<Observation, 'aggregate'>,
     size: number,
-  ): Scores;
-  /**
-   * v[i] = mean over g of norm1(V[i] Wo_{h,g}) for rows from[h] and later; wo [D, Hq * d] is the
-   * output projection, Wo_{h,g} a query head's slice.
-   */
-  valueNorms(
-    out: Address,
-    heads: readonly HeadRows[],
-    from: readonly number[],
-    d: number,
-    type: RowType,
-    wo: Weight,
   ): Scores;
   /**
    * Mean over g of softmax_i(m . k[i] + k[i] C k[i] / 2), m and C the mean and covariance of the
@@ -181,44 +139,85 @@ export interface Backend {
   expectedAttention(
     out: Address,
     spare: Address,
-    heads: readonly HeadRows[],
-    d: number,
-    type: RowType,
+    rows: LayerRows,
     queries: Tensor,
     count: number,
   ): Scores;
   /** norm2 of each key, or value. */
-  rowNorms(out: Address, heads: readonly HeadRows[], of: RowSide, d: number, type: RowType): Scores;
+  rowNorms(out: Address, rows: LayerRows, of: RowSide): Scores;
   /** cos of each key with the mean direction of its head's keys, mean_j k_j / norm(k_j). */
-  keyCosines(out: Address, heads: readonly HeadRows[], d: number, type: RowType): Scores;
+  keyCosines(out: Address, rows: LayerRows): Scores;
+  /** `rate` of each row's token number and head. */
+  rateTokens(out: Address, rows: LayerRows, rate: (token: number, head: number) => number): Scores;
   /**
    * Each score averaged with its neighbours, `size` (odd) in all, zeros beyond the ends, head by
    * head. `out` lies apart.
    */
   averagePool(out: Address, scores: Scores, size: number): Scores;
+  /** s = -s. */
+  negate(scores: Scores): void;
+  /** s[i] *= by[i]. */
+  multiply(scores: Scores, by: Scores): void;
   /**
-   * Indices of the min(k, n) largest of n numbers, ascending, ties to the lower: i32 at kept.
-   * Returns how many.
+   * s[h][i] = mean over h of s[h][i], where all heads have as many; heads of different lengths are
+   * left as they are.
    */
-  topK(kept: Address, scores: Address, n: number, k: number): number;
-  /** rows[i] = rows[kept[i]], i < count; kept ascends. */
-  compactRows(rows: Address, kept: Address, count: number, rowBytes: number): void;
+  meanOverHeads(scores: Scores): void;
+  /** s[i] = max(s[i], mean_j s[j]), head by head. */
+  raiseToMean(scores: Scores): void;
+  /**
+   * In each head the rows with the most mean attention, in order, get the best score of all, until
+   * their share of it reaches `mass` less what lies on the last `recent` rows (averaged over
+   * heads), or they are `rows` - `recent`. `spare` has room for an index a row.
+   */
+  raiseMost(scores: Scores, mean: Scores, most: MostLooked, spare: Address): void;
+  /** state[i] += weight s[i]; s[i] = state[i] / (tokens - token[i]). */
+  addToState(scores: Scores, rows: LayerRows, weight: number, tokens: number): void;
+  /**
+   * s[i] *= v[i] / sum_j v[j], v[i] = mean over g of norm1(V[i] Wo_{h,g}); output [D, Hq * d] is the
+   * output projection, Wo_{h,g} a query head's slice. v stays with the row, as its state: only rows
+   * of state 0 at the end of each head are projected. `spare` has room for all scores too.
+   */
+  weighByValues(scores: Scores, rows: LayerRows, output: Weight, spare: Address): void;
+  /** into[i] = by s[i] ('first'), into[i] + by s[i] ('mean'), or max(into[i], by s[i]) ('max'). */
+  fold(into: Address, scores: Scores, by: number, how: 'first' | 'mean' | 'max'): Scores;
+  /** state[i] = s[i]. */
+  keepAsState(rows: LayerRows, scores: Scores): void;
+  /**
+   * One score for every row, at an address or behind other scores: infinity for tokens below
+   * `sinks`, for the newest `recent` rows, and for rows at the end that got none.
+   */
+  protect(to: Address | Scores, rows: LayerRows, scores: Scores, who: Protection): Scores;
+  /** Scores that lie one behind the other, as scores of all their heads. */
+  join(first: Scores, second: Scores): Scores;
+  /**
+   * What is wrong with scores that somebody handed in for these rows, to stand behind 'its score':
+   * undefined where they are one number a row at most, none of them NaN. A backend that cannot tell
+   * at once says nothing here, and rejects the next read.
+   */
+  faultOf(scores: Scores, rows: LayerRows): string | undefined;
+  /** Whether n rows of x are finite; whether scores are. */
+  allFinite(x: Tensor, n: number): boolean;
+  scoresFinite(scores: Scores): boolean;
 
   /**
-   * labels i32 [n], distances [n] to the nearest of E centroids [E, x.columns]: squared. `known`
-   * saves work from one step to the next.
+   * Rows to keep of heads that share a budget, by a score for every row. `scores` is overwritten,
+   * `kept` has room for one i32 a row. Exact counts, order preserved, ties to the lower row and then
+   * the lower head.
    */
-  kmeansAssign(
-    labels: Address,
-    distances: Address,
-    x: Tensor,
-    centroids: Tensor,
-    n: number,
-    E: number,
-    known?: KnownDistances,
-  ): void;
-  /** sums [E, x.columns] and counts i32 [E] of the rows with each label. */
-  kmeansSum(sums: Tensor, counts: Address, x: Tensor, labels: Address, n: number, E: number): void;
+  select(kept: Address, rows: LayerRows, scores: Scores, share: Share): Selection;
+  /** The same rows of every head, ascending; `kept` has room for them. */
+  selectListed(kept: Address, rows: LayerRows, list: readonly number[]): Selection;
+
+  /** The scores, and the selected rows, of each head. */
+  readScores(scores: Scores): Promise<Float32Array[]>;
+  readSelection(selection: Selection): Promise<Int32Array[]>;
+
+  /**
+   * k-means of unit vectors, `count` no more than there are distinct ones. Same seed, same clusters.
+   * On the host: a device has one for it.
+   */
+  kmeans(vectors: readonly Float32Array[], options: ClusterOptions): Clusters;
 
   /**
    * Bytes of working memory that operations on up to T tokens (and P observers) of this shape need;
@@ -232,17 +231,6 @@ export interface Backend {
   dispose(): void;
 }
 
-/** What one assignment to centroids leaves for the next. */
-export interface KnownDistances {
-  /** f32 [n]: distance to the second nearest centroid, at least. */
-  readonly bounds: Address;
-  /**
-   * f32 [E]: how far each centroid has moved since labels and bounds were left there. Not given:
-   * they were not.
-   */
-  readonly moved?: Address;
-}
-
 /** What the largest operation will be. */
 export interface ScratchShape {
   readonly tokens: number;
@@ -253,4 +241,37 @@ export interface ScratchShape {
   readonly width: number;
   /** Most centroids. Default 0: nothing is clustered. */
   readonly clusters?: number;
+}
+
+/** Rows that are kept whatever the score: the conversation's first tokens, and the newest rows. */
+export interface Protection {
+  readonly sinks: number;
+  readonly recent: number;
+}
+
+/** How much of the attention is to be kept for certain, and of how many rows. */
+export interface MostLooked {
+  readonly mass: number;
+  readonly recent: number;
+  readonly rows: number;
+}
+
+/** What heads may keep. */
+export interface Share {
+  /** Rows kept per head, on average, sinks not counted. */
+  readonly rows: number;
+  /** First tokens of the conversation that are kept on top. */
+  readonly sinks: number;
+  /**
+   * 'uniform': every head keeps as many; 'adaptive': the best rows, whatever their head (AdaKV,
+   * arXiv 2407.11550).
+   */
+  readonly heads: 'uniform' | 'adaptive';
+  /** Share of its uniform budget that an adaptive head keeps for certain. */
+  readonly safeguard: number;
+}
+
+/** Rows that stay, i32 head after head: how many of each head, the backend knows. */
+export interface Selection {
+  readonly address: Address;
 }

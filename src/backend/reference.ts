@@ -2,7 +2,10 @@
 // file a group. Slow, and made to be read. Its memory is an ArrayBuffer of fixed size; weights are
 // kept as the f32 numbers they stand for, cache rows as the backend type says.
 import { createArena } from './arena.ts';
-import type { Backend } from './backend.ts';
+import { cacheBytes, CpuCache } from './cpu/cache.ts';
+import { kmeans } from './cpu/kmeans.ts';
+import type { CpuBackend } from './cpu/memory.ts';
+import { createSelect } from './cpu/select.ts';
 import { attentionOps } from './reference/attention.ts';
 import { clusterOps } from './reference/clusters.ts';
 import { elementOps } from './reference/elements.ts';
@@ -10,34 +13,44 @@ import { lookOps } from './reference/looks.ts';
 import { createMemory, memoryOps } from './reference/memory.ts';
 import { productOps } from './reference/products.ts';
 import { rowOps } from './reference/rows.ts';
+import { scoreOps } from './reference/scores.ts';
 import { scoringOps } from './reference/scoring.ts';
 import { selectOps } from './reference/select.ts';
 import { DeviceError } from '../errors.ts';
 
 const DEFAULT_BYTES = 64 << 20;
 
-export function createReferenceBackend(bytes = DEFAULT_BYTES): Backend {
+export function createReferenceBackend(bytes = DEFAULT_BYTES): CpuBackend {
   const memory = createMemory(new ArrayBuffer(bytes));
   const arena = createArena(64, bytes, (end) => {
     if (end > bytes)
       throw new DeviceError(`the reference backend holds ${bytes} bytes, ${end} are wanted`);
   });
-  return {
+  const bytesOps = memoryOps(memory);
+  const scoring = scoringOps(memory);
+  const selecting = selectOps(memory);
+  const backend: CpuBackend = {
     name: 'reference',
     build: 'f64',
     threads: 1,
     arena,
-    ...memoryOps(memory),
+    ...bytesOps,
+    cacheBytes,
+    createCache: (shape) => new CpuCache(backend, shape),
+    kmeans: (vectors, options) => kmeans(backend, vectors, options),
     ...productOps(memory),
     ...elementOps(memory),
     ...rowOps(memory),
     ...attentionOps(memory),
     ...lookOps(memory),
-    ...scoringOps(memory),
-    ...selectOps(memory),
+    ...scoring,
+    ...scoreOps(memory, bytesOps, { ...selecting, ...scoring }),
+    ...selecting,
+    ...createSelect(bytesOps, selecting),
     ...clusterOps(memory),
     scratchBytes: () => 0,
     reserveScratch: () => () => {},
     dispose() {},
   };
+  return backend;
 }

@@ -18,26 +18,10 @@ export interface Weight {
   readonly columns: number;
 }
 
-/** The rows of one kv head: keys and values [length, d] of a row type. */
-export interface HeadRows {
-  keys: Address;
-  values: Address;
-  /** i32 [length]: each row's token, counted from the conversation's first. */
-  positions: Address;
-  /** f32 [length]: what a policy accumulates over blocks; 0 where it accumulates nothing. */
-  state: Address;
-  /**
-   * i32 [length]: the rotary position that each key was stored with; only where rows are of few
-   * bits (cache.ts), else 0.
-   */
-  places?: Address;
-  length: number;
-}
-
 /**
- * Numbers for the rows of a layer's heads, f32, head after head without gaps: head h has counts[h].
+ * Numbers for the rows of some heads, f32, head after head without gaps: how many of each, the
+ * backend knows.
  */
 export interface Scores {
   readonly address: Address;
-  readonly counts: readonly number[];
 }

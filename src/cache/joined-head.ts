@@ -4,10 +4,10 @@ import { checksumOfBytes, EMPTY_CHECKSUM } from './checksum.ts';
 import type { Section, StoredReader } from './stored-reader.ts';
 
 /** The columns that are read whole: the token numbers of the rows, and their scores. */
-type NumbersColumn = 'positions' | 'state';
+type NumbersColumn = 'tokens' | 'state';
 
 export const isNumbers = (column: string): column is NumbersColumn =>
-  column === 'positions' || column === 'state';
+  column === 'tokens' || column === 'state';
 
 export class JoinedHead {
   /** Bytes that a row's token and score take. */
@@ -20,7 +20,7 @@ export class JoinedHead {
   readonly #state: StoredReader;
   readonly #window: Uint8Array;
   readonly #numbers: {
-    readonly positions: Int32Array<ArrayBuffer>;
+    readonly tokens: Int32Array<ArrayBuffer>;
     readonly state: Float32Array<ArrayBuffer>;
   };
   /** The head's columns, and the one that is read. */
@@ -44,14 +44,14 @@ export class JoinedHead {
     this.#state = state;
     this.#window = window;
     this.#numbers = {
-      positions: new Int32Array(numbers, at, rows),
+      tokens: new Int32Array(numbers, at, rows),
       state: new Float32Array(numbers, at + 4 * rows, rows),
     };
   }
 
   /** Token number of each row, ascending. */
   get tokens(): Int32Array {
-    return this.#numbers.positions.subarray(0, this.count);
+    return this.#numbers.tokens.subarray(0, this.count);
   }
 
   get scores(): Float32Array {

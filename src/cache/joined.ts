@@ -3,8 +3,8 @@
 import { isGrouped } from '../backend/dtype.ts';
 import { BestRows } from './best-rows.ts';
 import { isNumbers, JoinedHead } from './joined-head.ts';
-import { cacheColumns, type CacheShape } from './shape.ts';
-import type { Extent } from './snapshot.ts';
+import type { Extent } from '../backend/cache.ts';
+import { cacheColumns, type CacheShape } from '../backend/cache-shape.ts';
 import type { Standing } from './stored.ts';
 import type { Body, StoredReader } from './stored-reader.ts';
 

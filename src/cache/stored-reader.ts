@@ -1,8 +1,9 @@
 // Reads a stored state (stored.ts) in parts, from wherever it lies. Nothing of it is believed
 // before its checksum was right; a wrong one is a LostError.
 import { checksumOfTail, SectionChecksums } from './checksum.ts';
-import type { CacheShape } from './shape.ts';
-import { type Extent, sectionsOf } from './snapshot.ts';
+import type { Extent } from '../backend/cache.ts';
+import type { CacheShape } from '../backend/cache-shape.ts';
+import { sectionsOf } from '../backend/extent.ts';
 import {
   headInts,
   LostError,

@@ -1,10 +1,10 @@
-// The format of a stored conversation: where it stands, and the rows of its caches (snapshot.ts),
+// The format of a stored conversation: where it stands, and the rows of its caches (extent.ts),
 // stage after stage. i32, little-endian:
 //
 //   head:  'RCS3' | numbers of the head | checksum of the rest of it | tag [4] | token
 //          | position base | rebased at | kvHeads | headDim | type of rows | stages
 //          | layers, grids, slots of each | lengths [layers][kvHeads]
-//   body:  the bytes of each stage's cache, in sections (snapshot.ts)
+//   body:  the bytes of each stage's cache, in sections (extent.ts)
 //   tail:  a checksum of each section of the body, and one of these checksums
 //
 // Here are its sizes, its head, and the types of those who store and read it; it reads and writes
@@ -12,8 +12,9 @@
 import { StoreError } from '../errors.ts';
 import { rowCode } from '../backend/dtype.ts';
 import { checksum, EMPTY_CHECKSUM } from './checksum.ts';
-import { cacheColumns, type CacheShape } from './shape.ts';
-import { type Extent, largestExtent, sectionsOf } from './snapshot.ts';
+import type { Extent } from '../backend/cache.ts';
+import { cacheColumns, type CacheShape } from '../backend/cache-shape.ts';
+import { largestExtent, sectionsOf } from '../backend/extent.ts';
 
 /** Where a state is written to, from its first byte to its last. */
 export interface BytesOut {

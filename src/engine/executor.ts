@@ -1,7 +1,7 @@
 // Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/).
 // `Run` asks for the same steps either way.
 import type { Backend } from '../backend/backend.ts';
-import type { Extent } from '../cache/snapshot.ts';
+import type { Extent, TokenSpan } from '../backend/cache.ts';
 import type { BytesOut, Standing, Stored, Tag } from '../cache/stored.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -9,7 +9,8 @@ import type { LayerRange } from '../model/tensors.ts';
 import type { Transformer } from '../model/transformer.ts';
 import type { Placement, Plan } from './plan.ts';
 import { type Caches, Desk } from './saved.ts';
-import { type OnKept, type Place, type Restored, type Span, Stage, type Step } from './stage.ts';
+import type { Place, Step } from './block.ts';
+import { type OnKept, type Restored, Stage } from './stage.ts';
 
 export interface Executor extends Placement {
   /** Why nothing can be asked of it any more: it was disposed of, or a worker stopped. */
@@ -37,7 +38,7 @@ export interface Layers {
   /** Bytes of rows now, as far as is known, and the most there were. */
   readonly cacheBytes: number;
   readonly peakCacheBytes: number;
-  /** A block's step (stage.ts), with its patched prompt where there is one. */
+  /** A block's step (block.ts), with its patched prompt where there is one. */
   step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void>;
   extend(tokens: readonly number[], place: Place): Promise<void>;
   /**
@@ -47,7 +48,7 @@ export interface Layers {
    */
   logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T>;
   /**
-   * Takes back rows of tokens from a number on; how many rows each range (cache/shape.ts) has left.
+   * Takes back rows of tokens from a number on; how many rows each range (cache-shape.ts) has left.
    */
   truncateFrom(token: number): Promise<readonly number[]>;
   clear(): Promise<void>;
@@ -64,7 +65,7 @@ export interface Layers {
    */
   restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined>;
   /** Rows of the tokens of each span, over all layers and heads. */
-  held(spans: readonly Span[]): Promise<number[]>;
+  held(spans: readonly TokenSpan[]): Promise<number[]>;
   /** Whoever still uses it is told so by the next operation. */
   dispose(): void;
 }
@@ -134,9 +135,9 @@ export class LocalLayers implements Layers {
     this.#executor = executor;
     this.#stage = stage;
     const caches: Caches = {
-      save: async () => [this.stage.save()],
+      save: async () => [await this.stage.save()],
       read: async (_, piece) => {
-        this.stage.read(piece);
+        await this.stage.read(piece);
         return piece;
       },
       restore: async ([extent]: readonly Extent[]) => this.stage.restore(extent),
@@ -172,22 +173,22 @@ export class LocalLayers implements Layers {
     step: Step,
   ): Promise<void> {
     const kept: Parameters<OnKept>[] = [];
-    this.#forward((stage) => {
+    await this.#forward((stage) => {
       stage.onKept = this.onKept && ((...layer) => kept.push(layer));
-      stage.step(block, prompt, step);
+      return stage.step(block, prompt, step);
     });
     for (const layer of kept) this.onKept?.(...layer);
   }
 
   async extend(tokens: readonly number[], place: Place): Promise<void> {
-    this.#forward((stage) => stage.extend(tokens, place));
+    await this.#forward((stage) => stage.extend(tokens, place));
   }
 
   /** What ends in the middle (a policy's score throws) leaves rows that nothing may follow. */
-  #forward(work: (stage: Stage) => void): void {
+  #forward(work: (stage: Stage) => Promise<unknown>): Promise<unknown> {
     const { stage } = this;
     try {
-      work(stage);
+      return work(stage);
     } catch (error) {
       this.#failure = { error };
       throw error;
@@ -195,7 +196,7 @@ export class LocalLayers implements Layers {
   }
 
   async logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T> {
-    return read(this.stage.logits(t));
+    return read(await this.stage.logits(t));
   }
 
   async truncateFrom(token: number): Promise<readonly number[]> {
@@ -218,7 +219,7 @@ export class LocalLayers implements Layers {
     return this.#desk.restoreUnion(first, second, recent);
   }
 
-  async held(spans: readonly Span[]): Promise<number[]> {
+  async held(spans: readonly TokenSpan[]): Promise<number[]> {
     return this.stage.held(spans);
   }
 

@@ -4,8 +4,7 @@
 //
 // A step that evicts leaves a layer exactly its share, or every token where there are fewer; each
 // head of a range has the same room then (cache.ts).
-import type { CacheShape } from '../cache/shape.ts';
-import { rangesOf } from '../cache/shape.ts';
+import { type CacheShape, rangesOf } from '../backend/cache-shape.ts';
 
 export class Ledger {
   readonly #ranges: ReturnType<typeof rangesOf>;

@@ -2,8 +2,7 @@
 // bytes that are promised.
 import type { RowType } from '../backend/dtype.ts';
 import { type Budget, budgetRows, layerBudgets, pyramidBudgets } from '../cache/budget.ts';
-import { cacheBytes } from '../cache/cache.ts';
-import { type CacheShape, cacheRowBytes, cacheRows } from '../cache/shape.ts';
+import { type CacheShape, cacheRowBytes, cacheRows } from '../backend/cache-shape.ts';
 import { storedBytes } from '../cache/stored.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
@@ -13,6 +12,7 @@ import type { LayerRange } from '../model/tensors.ts';
 import { workspaceBytes } from '../model/workspace.ts';
 import type { LayerSharing, Policy } from '../policy/policy.ts';
 import { pieceBytes, savedBytes } from './saved.ts';
+import { turnBytes } from './turns.ts';
 
 /** Where layers are. */
 export interface Placement {
@@ -93,15 +93,10 @@ export interface Plan extends PlanOptions {
 }
 
 /**
- * One f32 or i32 a row: scores, smoothed scores, a patched prompt's looks so far, scores with
- * protection, kept indices, and what a score needs aside.
+ * What there is one f32 or i32 a row of: scores, smoothed scores, scores with protection, kept
+ * indices, what a score needs aside, and a patched prompt's looks so far.
  */
-export const ROW_BUFFERS = 6;
-/**
- * Rotations by recent differences of positions that are kept. A prime spreads neighbours; 1021 rows
- * of 64 f32 are 256 KiB.
- */
-export const SHIFT_SLOTS = 1021;
+export const rowBuffers = ['scores', 'smoothed', 'rated', 'kept', 'aside', 'looks'] as const;
 
 /**
  * Decides. Throws BudgetError where the budget holds too little, OptionError where layers that are
@@ -109,7 +104,7 @@ export const SHIFT_SLOTS = 1021;
  */
 export function planRun(placement: Placement, options: PlanOptions): Plan {
   const { config, backend, stages, depth } = placement;
-  const { layers, kvHeads, headDim, contextLength, ropeDims, width } = config;
+  const { layers, kvHeads, headDim, contextLength, width } = config;
   const { blockSize: B, promptTokens: P, sinks: S, rowType, policy } = options;
   if (options.layers === 'global' && stages.length > 1) {
     throw new OptionError(
@@ -133,12 +128,12 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     room: B + P + recallOf(rows),
     pooled: options.layers === 'global',
   });
-  const aheadBytes =
-    policy.observe.queries === 'block' && policy.observe.ahead ? B * ropeDims * 4 : 0;
-  const tables = SHIFT_SLOTS * ropeDims * 4 + aheadBytes;
-  const workBytes = workspaceBytes(config, backend, Math.max(B, P), B) + tables;
-  const scoreBytes = (shape: CacheShape) => capacityOf(shape) * 4 * ROW_BUFFERS;
-  const episodic = policy.observe.queries === 'patched' && policy.observe.prompt === 'episode';
+  const { observe } = policy;
+  const turnsAhead = observe.queries === 'block' && observe.ahead !== undefined;
+  const workBytes =
+    workspaceBytes(config, backend, Math.max(B, P), B) + turnBytes(config, turnsAhead ? B : 0);
+  const scoreBytes = (shape: CacheShape) => capacityOf(shape) * 4 * rowBuffers.length;
+  const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
   const keptRows = (shape: CacheShape) =>
     kvHeads * shape.keptRows.reduce((sum, kept) => sum + kept, 0);
   const stateBytes = (shape: CacheShape) => storedBytes(shape, keptRows(shape));
@@ -159,7 +154,9 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
   const promised = (rows: number): number => {
     const shape = shapeOf(rows);
     return (
-      sumStages(shape, cacheBytes) + fixedBytes(shape) + options.storedCaches * stateBytes(shape)
+      sumStages(shape, backend.cacheBytes) +
+      fixedBytes(shape) +
+      options.storedCaches * stateBytes(shape)
     );
   };
   const within = contextLength - S - B - P - options.recallRows;
@@ -194,7 +191,7 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     shape,
     layerCapacity: capacityOf(shape),
     promisedBytes: promised(rows),
-    promisedCacheBytes: sumStages(shape, cacheBytes),
+    promisedCacheBytes: sumStages(shape, backend.cacheBytes),
     promisedFixedBytes: fixedBytes(shape),
     ...savedPlan(shape),
   };

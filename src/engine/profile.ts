@@ -1,7 +1,7 @@
 // Layer sensitivity (algorithms, section 3.4): how much a layer's keys change when attention is cut
 // to blocks. Measured once a model.
 import { abortSignal, callback, filledText, knownNames, namesOf, optional } from '../arguments.ts';
-import { Cache } from '../cache/cache.ts';
+import type { Cache } from '../backend/cache.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { LocalExecutor } from './executor.ts';
 import { type Model, readModel } from './model.ts';
@@ -69,9 +69,9 @@ export async function profileModel(
     );
   const blockSize = tokens.length >= 2 * BLOCK ? BLOCK : Math.ceil(tokens.length / 4);
   const sinks = Math.min(SINKS, Math.floor(blockSize / 4));
-  const local = sinks + Math.ceil(blockSize / 2);
+  const localRows = sinks + Math.ceil(blockSize / 2);
   const cacheOf = (kept: number) =>
-    new Cache(backend, {
+    backend.createCache({
       kvHeads,
       headDim: d,
       rowType: 'f32',
@@ -82,44 +82,41 @@ export async function profileModel(
   try {
     const full = cacheOf(tokens.length);
     undo.push(() => full.dispose());
-    const cut = cacheOf(local);
+    const cut = cacheOf(localRows);
     undo.push(() => cut.dispose());
     const workspace = transformer.createWorkspace(blockSize, Math.min(256, blockSize));
     undo.push(() => workspace.dispose());
-    const kept = backend.arena.allocate(local * 4);
+    const kept = backend.arena.allocate(localRows * 4);
     undo.push(() => backend.arena.free(kept));
     const sums = new Array<number>(layers).fill(0);
     let windows = 0;
+    let held = 0; // rows of each head of `cut`
     for (let at = 0; at < tokens.length; at += blockSize) {
       signal?.throwIfAborted();
       if (executor.ended) throw executor.ended;
       const block = tokens.slice(at, at + blockSize);
       transformer.forward(block, { cache: full, workspace, position: at, token: at });
       transformer.forward(block, { cache: cut, workspace, position: at, token: at });
+      const [whole, local] = await Promise.all(
+        [full, cut].map((cache) => keysOf(cache, block.length)),
+      );
       for (let from = 0; from < block.length; from += WINDOW) {
         const count = Math.min(WINDOW, block.length - from);
         windows++;
         for (let l = 0; l < layers; l++) {
           for (let h = 0; h < kvHeads; h++) {
-            const keys = [full, cut].map((cache) => {
-              const head = cache.heads[l][h];
-              return backend.floats(
-                head.keys + (head.length - block.length + from) * d * 4,
-                count * d,
-              );
-            });
-            sums[l] += cosine(keys[0], keys[1]) / kvHeads;
+            const part = (keys: Float32Array) => keys.subarray(from * d, (from + count) * d);
+            sums[l] += cosine(part(whole[l][h]), part(local[l][h])) / kvHeads;
           }
         }
       }
-      for (let l = 0; l < layers; l++) {
-        const n = cut.heads[l][0].length;
-        const rows = [...Array(n).keys()].filter(
-          (i) => i < Math.min(sinks, n) || i >= n - Math.ceil(block.length / 2),
-        );
-        backend.ints(kept, rows.length).set(rows);
-        cut.compact(l, new Array(kvHeads).fill({ rows: kept, count: rows.length }));
-      }
+      const n = held + block.length;
+      const rows = [...Array(n).keys()].filter(
+        (i) => i < Math.min(sinks, n) || i >= n - Math.ceil(block.length / 2),
+      );
+      held = rows.length;
+      for (let l = 0; l < layers; l++)
+        cut.compact(l, backend.selectListed(kept, cut.rows(l), rows));
       onProgress?.(Math.min(at + blockSize, tokens.length), tokens.length);
       await pause();
     }
@@ -127,6 +124,16 @@ export async function profileModel(
   } finally {
     for (const step of undo.reverse()) step();
   }
+}
+
+/** Keys f32 [count, d] of the newest rows, of each layer and head. */
+function keysOf(cache: Cache, count: number): Promise<Float32Array[][]> {
+  const heads = Array.from({ length: cache.shape.kvHeads }, (_, h) => h);
+  return Promise.all(
+    Array.from({ length: cache.layers }, (_, l) =>
+      Promise.all(heads.map((h) => cache.newestKeys(l, h, count))),
+    ),
+  );
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {

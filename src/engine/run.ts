@@ -9,7 +9,9 @@ import { ContextError } from '../errors.ts';
 import type { Executor, Layers } from './executor.ts';
 import { Ledger } from './ledger.ts';
 import { fullError, type Plan } from './plan.ts';
-import { type OnKept, ORIGINAL, type Restored, type Span } from './stage.ts';
+import type { TokenSpan } from '../backend/cache.ts';
+import { ORIGINAL } from './block.ts';
+import type { OnKept, Restored } from './stage.ts';
 
 export class Run {
   readonly executor: Executor;
@@ -147,7 +149,7 @@ export class Run {
    * Share of the rows of tokens [begin, end) that are held, over all layers and heads, for each
    * span of tokens.
    */
-  async held(spans: readonly Span[]): Promise<number[]> {
+  async held(spans: readonly TokenSpan[]): Promise<number[]> {
     const { layers, kvHeads } = this.executor.config;
     const rows = await this.layers.held(spans);
     return rows.map(
@@ -301,6 +303,7 @@ export class Run {
       token: this.token,
       count,
       rates,
+      patched: prompt !== undefined,
       evicts,
       compact,
       base: this.#base,

@@ -14,8 +14,9 @@ import {
   type Tag,
 } from '../cache/stored.ts';
 import { type Body, StoredReader } from '../cache/stored-reader.ts';
-import type { CacheShape } from '../cache/shape.ts';
-import { type Extent, sectionsOf } from '../cache/snapshot.ts';
+import type { Extent } from '../backend/cache.ts';
+import type { CacheShape } from '../backend/cache-shape.ts';
+import { sectionsOf } from '../backend/extent.ts';
 import { StoreError } from '../errors.ts';
 import type { Restored } from './stage.ts';
 

@@ -2,7 +2,7 @@
 // most of their rows are gone, is forwarded again into rows that are reserved for it, before the
 // question; after the answer it is taken back. (No paper has it; retrieval is BM25's or the
 // embedder's.)
-import type { Span } from '../engine/stage.ts';
+import type { TokenSpan } from '../backend/cache.ts';
 import type { History } from './history.ts';
 import type { SegmentIndex } from './segment-index.ts';
 
@@ -30,7 +30,7 @@ export async function recall(
   rows: number,
   index: SegmentIndex,
   history: History,
-  held: (spans: readonly Span[]) => Promise<number[]>,
+  held: (spans: readonly TokenSpan[]) => Promise<number[]>,
   encode: (text: string) => number[],
   frame: Frame,
 ): Promise<Recalled> {

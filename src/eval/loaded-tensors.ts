@@ -1,7 +1,8 @@
 // The tensors of a file in a backend's memory, as a layer of a model would have left them there.
 import type { Backend } from '../backend/backend.ts';
 import { weightTypes } from '../backend/dtype.ts';
-import type { HeadRows, Tensor, Weight } from '../backend/tensor.ts';
+import type { Cache, LayerRows } from '../backend/cache.ts';
+import type { Tensor, Weight } from '../backend/tensor.ts';
 import type { TensorFile } from './tensor-file.ts';
 
 const F32 = weightTypes[0];
@@ -10,12 +11,15 @@ export class LoadedTensors {
   readonly #file: TensorFile;
   readonly #backend: Backend;
   readonly #addresses: number[] = [];
+  readonly #cache: Cache;
   readonly #releaseScratch: () => void;
 
   constructor(file: TensorFile, backend: Backend) {
-    const { Hq, Hkv, d, window, patched, D } = file.shape;
+    const { Hq, Hkv, n, d, window, patched, D } = file.shape;
     this.#file = file;
     this.#backend = backend;
+    const rows = { kvHeads: Hkv, headDim: d, rowType: 'f32', keptRows: [0], room: n } as const;
+    this.#cache = backend.createCache(rows);
     this.#releaseScratch = backend.reserveScratch({
       tokens: Math.max(window, patched, 1),
       queryHeads: Hq,
@@ -34,7 +38,7 @@ export class LoadedTensors {
 
   put(numbers: readonly number[], columns: number): Tensor {
     const address = this.room(numbers.length * 4);
-    this.#backend.floats(address, numbers.length).set(numbers);
+    this.#backend.write(address, Float32Array.from(numbers));
     return { address, columns };
   }
 
@@ -58,20 +62,22 @@ export class LoadedTensors {
     return output;
   }
 
-  /** All rows of each kv head, their states zero. */
-  heads(): HeadRows[] {
-    const { n, d } = this.#file.shape;
-    return this.#file.keys.map((keys, h) => {
-      const positions = this.room(n * 4);
-      this.#backend.ints(positions, n).set(Array.from({ length: n }, (_, i) => i));
-      return {
-        keys: this.put(keys.flat(), d).address,
-        values: this.put(this.#file.values[h].flat(), d).address,
-        positions,
-        state: this.put(new Array<number>(n).fill(0), 1).address,
-        length: n,
-      };
+  /** All rows, their states zero: the file has them [Hkv, n, d]. */
+  fresh(): LayerRows {
+    const { Hkv, n, d } = this.#file.shape;
+    const [keys, values] = (['keys', 'values'] as const).map((side) => {
+      const heads = this.#file[side];
+      const rows = Array.from({ length: n }, (_, i) => heads.map((head) => head[i]));
+      return this.put(rows.flat(2), Hkv * d);
     });
+    this.#cache.clear();
+    this.#cache.append(0, keys, values, n, 0);
+    return this.#cache.rows(0);
+  }
+
+  /** The first rows of each head. */
+  first(count: number): LayerRows {
+    return this.#cache.rows(0, this.#file.shape.n - count);
   }
 
   /** The last queries: the file has them [Hq, count, d], a forward pass leaves [count, Hq * d]. */
@@ -86,6 +92,7 @@ export class LoadedTensors {
   }
 
   dispose(): void {
+    this.#cache.dispose();
     for (const address of this.#addresses) this.#backend.arena.free(address);
     this.#releaseScratch();
   }

@@ -1,11 +1,8 @@
 // Policies' scores on tensors from a file, so that anyone can hold them against an implementation
 // of their own: shape, keys, values, queries and Wo in; scores, kept rows and layer budgets out.
 import type { Backend } from '../backend/backend.ts';
-import type { HeadRows, Scores } from '../backend/tensor.ts';
 import { layerBudgets } from '../cache/budget.ts';
 import type { LayerView, Policy } from '../policy/policy.ts';
-import { total } from '../policy/score.ts';
-import { protectRows, select } from '../policy/select.ts';
 import { LoadedTensors } from './loaded-tensors.ts';
 import { PARTS_ALONE, scoredPolicy } from './scored-policies.ts';
 import { checkTensors, type TensorFile } from './tensor-file.ts';
@@ -34,11 +31,11 @@ type Common = Pick<LayerView, 'output' | 'out' | 'spare' | 'extra'> & {
  * Scores, selections and layer budgets. Throws OptionError for a file whose shapes do not fit
  * together.
  */
-export function scoreTensors(
+export async function scoreTensors(
   file: TensorFile,
   names: readonly string[],
   backend: Backend,
-): ScoreReport {
+): Promise<ScoreReport> {
   checkTensors(file);
   const { Hkv, n, window } = file.shape;
   const tensors = new LoadedTensors(file, backend);
@@ -53,14 +50,14 @@ export function scoreTensors(
     for (const name of names) {
       const policy = scoredPolicy(name, window);
       const view = viewOf(policy, file, tensors, common);
-      const rated = policy.score(view, backend);
-      scores[name] = completeScores(rated, name === PARTS_ALONE ? n - window : n, backend);
+      const rated = await backend.readScores(policy.score(view, backend));
+      scores[name] = completeScores(rated, name === PARTS_ALONE ? n - window : n);
       const selected = (heads: 'uniform' | 'adaptive', safeguard: number) =>
         selectRows(view, scores[name], { heads, safeguard }, tensors, common, backend);
       keptRows[name] = {
-        uniform: selected('uniform', 0),
-        adaptive: selected('adaptive', 0),
-        'adaptive-safeguard-0.2': selected('adaptive', 0.2),
+        uniform: await selected('uniform', 0),
+        adaptive: await selected('adaptive', 0),
+        'adaptive-safeguard-0.2': await selected('adaptive', 0.2),
       };
     }
     const shared = budgetsOf(file);
@@ -77,8 +74,7 @@ function viewOf(
   tensors: LoadedTensors,
   { output, out, spare, extra }: Common,
 ): LayerView {
-  const { n, d, window, patched, budget } = file.shape;
-  const heads = tensors.heads();
+  const { n, window, patched, budget } = file.shape;
   const { observe } = policy;
   const count =
     observe.queries === 'patched'
@@ -91,14 +87,12 @@ function viewOf(
   const source = observe.queries === 'patched' ? 'patchedQueries' : 'windowQueries';
   return {
     layer: 0,
-    heads,
-    headDim: d,
-    rowType: 'f32',
+    cached: tensors.fresh(),
     tokens: n,
     queries: count > 0 ? tensors.queries(source, count) : undefined,
     count,
     recent: policy.protect.recent,
-    rows: budget,
+    keeps: budget,
     output,
     out,
     spare,
@@ -108,24 +102,21 @@ function viewOf(
 }
 
 /** The rows that a policy keeps by scores of all rows that it may evict. */
-function selectRows(
+async function selectRows(
   view: LayerView,
   scores: readonly (readonly number[])[],
   { heads, safeguard }: { heads: 'uniform' | 'adaptive'; safeguard: number },
   tensors: LoadedTensors,
-  { fullScores, kept }: Common,
+  { out, fullScores, kept }: Common,
   backend: Backend,
-): number[][] {
-  const { address } = tensors.put(scores.flat(), 1);
-  const shown = view.heads.map((head, h): HeadRows => ({ ...head, length: scores[h].length }));
-  const rated = { address, counts: scores.map((s) => s.length) };
+): Promise<number[][]> {
+  const shown = tensors.first(scores[0].length);
+  const rated = backend.rateTokens(out, shown, (token, head) => scores[head][token]);
   // what the policy protects has the best score already
-  const unprotected = { ...view, heads: shown, recent: 0 };
-  const full = protectRows(unprotected, rated, 0, fullScores, backend);
-  const axes = { rows: view.rows, sinks: 0, heads, safeguard };
-  return select(shown, full, axes, kept, backend).map(({ rows, count }) => [
-    ...backend.ints(rows, count),
-  ]);
+  const full = backend.protect(fullScores, shown, rated, { sinks: 0, recent: 0 });
+  const share = { rows: view.keeps, sinks: 0, heads, safeguard };
+  const selection = backend.select(kept, shown, full, share);
+  return (await backend.readSelection(selection)).map((rows) => [...rows]);
 }
 
 function budgetsOf({ layerBudgets: asked }: TensorFile): ScoreReport['layerBudgets'] {
@@ -143,13 +134,7 @@ function budgetsOf({ layerBudgets: asked }: TensorFile): ScoreReport['layerBudge
 }
 
 /** Each head's scores, the rows behind them that got none carrying the best of the layer. */
-function completeScores(scores: Scores, n: number, backend: Backend): number[][] {
-  const all = [...backend.floats(scores.address, total(scores))];
-  const best = Math.max(...all);
-  let at = 0;
-  return scores.counts.map((count) => {
-    const own = all.slice(at, at + count);
-    at += count;
-    return [...own, ...new Array<number>(Math.max(0, n - count)).fill(best)];
-  });
+function completeScores(scores: readonly Float32Array[], n: number): number[][] {
+  const best = Math.max(...scores.map((own) => Math.max(...own)));
+  return scores.map((own) => [...own, ...new Array<number>(n - own.length).fill(best)]);
 }

@@ -31,7 +31,7 @@ export function createRotary(config: ModelConfig, factors?: readonly number[]): 
   );
   return {
     write(backend, to, first, count) {
-      const table = backend.floats(to, count * 2 * half);
+      const table = new Float32Array(count * 2 * half);
       for (let i = 0; i < count; i++) {
         const row = i * 2 * half;
         for (let j = 0; j < half; j++) {
@@ -40,9 +40,10 @@ export function createRotary(config: ModelConfig, factors?: readonly number[]): 
           table[row + half + j] = Math.sin(angle);
         }
       }
+      backend.write(to, table);
     },
     writeAhead(backend, to, count, ahead) {
-      const table = backend.floats(to, count * 2 * half);
+      const table = new Float32Array(count * 2 * half);
       for (let j = 0; j < half; j++) {
         // token i is count - i .. count - i + ahead - 1 positions away: sums over a window that
         // slides from the last token to the first
@@ -59,6 +60,7 @@ export function createRotary(config: ModelConfig, factors?: readonly number[]): 
           sin += Math.sin((nearest + ahead) * frequencies[j]) - Math.sin(nearest * frequencies[j]);
         }
       }
+      backend.write(to, table);
     },
   };
 }

@@ -8,7 +8,7 @@
 // activations f32.
 import type { Backend, Looks, Product } from '../backend/backend.ts';
 import type { Tensor } from '../backend/tensor.ts';
-import type { Cache } from '../cache/cache.ts';
+import type { Cache } from '../backend/cache.ts';
 import type { ModelConfig } from './config.ts';
 import { createRotary, type Rotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
@@ -68,11 +68,11 @@ export interface Transformer {
    * Input embeddings f32 [n, D] of tokens, where the model's first layers are here. Throws
    * DeviceError where memory ends.
    */
-  embed(tokens: readonly number[]): Float32Array;
-  /** Hidden states [T, D] after the last pass: a view, valid until the next operation. */
-  hidden(workspace: Workspace, T: number): Float32Array;
-  /** Log-odds [V] after token t of the last pass: a view, valid until the next operation. */
-  logits(workspace: Workspace, t: number): Float32Array;
+  embed(tokens: readonly number[]): Promise<Float32Array<ArrayBuffer>>;
+  /** Hidden states [T, D] after the last pass. */
+  hidden(workspace: Workspace, T: number): Promise<Float32Array<ArrayBuffer>>;
+  /** Log-odds [V] after token t of the last pass. */
+  logits(workspace: Workspace, t: number): Promise<Float32Array<ArrayBuffer>>;
 }
 
 /** Tokens embedded at once. */
@@ -111,10 +111,10 @@ export function createTransformer(
       rotary.write(backend, s.angles, pass.position + from, T);
     const onePiece = all <= s.piece;
 
-    if (hidden) backend.floats(s.x.address, input.length).set(input);
+    if (hidden) backend.write(s.x.address, input);
     for (let from = 0; from < all && !hidden; from += s.piece) {
       const T = Math.min(s.piece, all - from);
-      backend.ints(s.ids, T).set(input.slice(from, from + T));
+      backend.write(s.ids, Int32Array.from(input.slice(from, from + T)));
       backend.embed(rowsOf(s.x, from), weights.embedding!, s.ids, T);
     }
     if (onePiece) writeAngles(0, all);
@@ -143,8 +143,7 @@ export function createTransformer(
         const last = pass.queriesOnly && ends && l === layers - 1;
         const looks =
           pass.looks && !last ? { address: s.looks.address, unseen: from + T } : undefined;
-        if (!last)
-          backend.attention(s.mixed, s.q, cache.heads[l], T, d, cache.shape.rowType, looks);
+        if (!last) backend.attention(s.mixed, s.q, cache.rows(l), T, looks);
         pass.onLayer?.(l, s.q, T, from + T, looks);
         if (last) continue;
         linear([[s.normed, w.attnOutput]], s.mixed, T);
@@ -171,30 +170,32 @@ export function createTransformer(
     createWorkspace: (tokens, piece) => createWorkspace(config, backend, tokens, piece),
     countOf,
     forward,
-    embed(tokens) {
-      const out = new Float32Array(tokens.length * D);
+    async embed(tokens) {
       const ids = backend.arena.allocate(EMBED_TOKENS * (1 + D) * 4);
       const rows = { address: ids + EMBED_TOKENS * 4, columns: D };
+      const parts: Promise<Float32Array>[] = [];
       let release = () => {};
       try {
         release = backend.reserveScratch(scratchShape(config, 1));
         for (let at = 0; at < tokens.length; at += EMBED_TOKENS) {
           const part = tokens.slice(at, at + EMBED_TOKENS);
-          backend.ints(ids, part.length).set(part);
+          backend.write(ids, Int32Array.from(part));
           backend.embed(rows, weights.embedding!, ids, part.length);
-          out.set(backend.floats(rows.address, part.length * D), at * D);
+          parts.push(backend.readFloats(rows.address, part.length * D));
         }
-        return out;
       } finally {
         release();
         backend.arena.free(ids);
       }
+      const out = new Float32Array(tokens.length * D);
+      for (const [i, part] of parts.entries()) out.set(await part, i * EMBED_TOKENS * D);
+      return out;
     },
-    hidden: (s, T) => backend.floats(s.x.address, T * D),
+    hidden: (s, T) => backend.readFloats(s.x.address, T * D),
     logits(s, t) {
       backend.rmsNorm(s.normed, rowsOf(s.x, t), weights.outputNorm!, 1, normEps);
       backend.linearOne([[s.logits, weights.output!]], s.normed);
-      return backend.floats(s.logits.address, V);
+      return backend.readFloats(s.logits.address, V);
     },
   };
 }

@@ -98,6 +98,7 @@ export function createWeights(
   // a place below the weights for what backends put beside them while they pack: behind them the
   // memory would grow as far
   let below: Address | undefined;
+  let ropeFactors: Float32Array | undefined;
   try {
     below = arena.plan(
       tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0),
@@ -126,18 +127,19 @@ export function createWeights(
       } else {
         const { address } = vectors.get(name)!;
         touch(address + columns * 4);
-        backend.floats(address, columns).set(dequantize(type.name, bytes, columns));
+        const numbers = Float32Array.from(dequantize(type.name, bytes, columns));
+        backend.write(address, numbers);
+        if (name === ROPE_FACTORS) ropeFactors = numbers;
       }
     },
     finish() {
-      const factors = vectors.get(ROPE_FACTORS);
       const ends = vectors.has(OUTPUT_NORM);
       return {
         ...range,
         embedding: matrices.get(EMBEDDING),
         outputNorm: vectors.get(OUTPUT_NORM),
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
-        ropeFactors: factors && [...backend.floats(factors.address, factors.columns)],
+        ropeFactors: ropeFactors && [...ropeFactors],
         layers: Array.from({ length: range.end - range.first }, (_, i) =>
           layerOf(layerPrefix(range.first + i), matrices, vectors),
         ),

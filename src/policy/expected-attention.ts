@@ -5,7 +5,6 @@
 // a matrix product away from kvpress's way (mean and covariance before RoPE, then the mean rotation
 // applied to both) and gives the same numbers.
 import { definePolicy } from './policy.ts';
-import { total } from './score.ts';
 
 export const expectedAttention = definePolicy({
   name: 'expected-attention',
@@ -13,18 +12,15 @@ export const expectedAttention = definePolicy({
     'rows that queries like the newest are expected to attend to, times the length of their ' +
     'value (kvpress)',
   observe: { queries: 'block', ahead: 512 },
-  score({ out, spare, extra, heads, headDim, rowType, queries, count, ahead }, ops) {
+  score({ out, spare, extra, cached, queries, count, ahead }, ops) {
     if (!queries || !ahead)
       throw new TypeError(
         'expected-attention was scored without queries and the angles ahead of them',
       );
+    const { headDim } = cached;
     ops.rope(queries, ahead, count, queries.columns / headDim, headDim);
-    const scores = ops.expectedAttention(out, spare, heads, headDim, rowType, queries, count);
-    const lengths = ops.rowNorms(extra, heads, 'values', headDim, rowType);
-    const n = total(scores);
-    const s = ops.floats(scores.address, n);
-    const v = ops.floats(lengths.address, n);
-    for (let i = 0; i < n; i++) s[i] *= v[i];
+    const scores = ops.expectedAttention(out, spare, cached, queries, count);
+    ops.multiply(scores, ops.rowNorms(extra, cached, 'values'));
     return scores;
   },
 });

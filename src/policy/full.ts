@@ -6,5 +6,5 @@ export const full = definePolicy({
   name: 'full',
   summary: 'keeps every row',
   evicts: false,
-  score: (view) => ({ address: view.out, counts: view.heads.map(() => 0) }),
+  score: ({ out, cached }, ops) => ops.rateTokens(out, cached, () => 0),
 });

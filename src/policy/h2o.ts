@@ -9,24 +9,14 @@ export const h2o = definePolicy({
   summary: 'rows that received most attention so far (arXiv 2306.14048)',
   observe: { queries: 'block' },
   accumulates: true,
-  score: ({ out, heads, headDim, rowType, queries, count, tokens }, ops) => {
-    const scores = ops.observe(out, heads, headDim, rowType, {
+  score: ({ out, cached, queries, count, tokens }, ops) => {
+    const scores = ops.observe(out, cached, {
       queries: queries!,
       count,
       causal: true,
       aggregate: 'mean',
     });
-    let at = scores.address;
-    for (const head of heads) {
-      const received = ops.floats(at, head.length);
-      const state = ops.floats(head.state, head.length);
-      const token = ops.ints(head.positions, head.length);
-      for (let i = 0; i < head.length; i++) {
-        state[i] += received[i] * count;
-        received[i] = state[i] / (tokens - token[i]);
-      }
-      at += head.length * 4;
-    }
+    ops.addToState(scores, cached, count, tokens);
     return scores;
   },
 });

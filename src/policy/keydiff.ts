@@ -5,6 +5,5 @@ import { negate } from './score.ts';
 export const keydiff = definePolicy({
   name: 'keydiff',
   summary: 'rows whose keys differ most from the mean direction (arXiv 2504.15364)',
-  score: ({ out, heads, headDim, rowType }, ops) =>
-    negate(ops.keyCosines(out, heads, headDim, rowType), ops),
+  score: ({ out, cached }, ops) => negate(ops.keyCosines(out, cached), ops),
 });

@@ -5,6 +5,5 @@ import { negate } from './score.ts';
 export const knorm = definePolicy({
   name: 'knorm',
   summary: 'rows with the shortest keys (arXiv 2406.11430)',
-  score: ({ out, heads, headDim, rowType }, ops) =>
-    negate(ops.rowNorms(out, heads, 'keys', headDim, rowType), ops),
+  score: ({ out, cached }, ops) => negate(ops.rowNorms(out, cached, 'keys'), ops),
 });

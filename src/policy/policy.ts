@@ -14,8 +14,8 @@ import {
   within,
 } from '../arguments.ts';
 import type { Angles, Backend, Looks } from '../backend/backend.ts';
-import type { RowType } from '../backend/dtype.ts';
-import type { Address, HeadRows, Scores, Tensor, Weight } from '../backend/tensor.ts';
+import type { LayerRows } from '../backend/cache.ts';
+import type { Address, Scores, Tensor, Weight } from '../backend/tensor.ts';
 import { OptionError } from '../errors.ts';
 import { attentionScore } from './attention.ts';
 
@@ -33,9 +33,8 @@ export type Observer =
 /** One layer's rows while they are rated. */
 export interface LayerView {
   readonly layer: number;
-  readonly heads: readonly HeadRows[];
-  readonly headDim: number;
-  readonly rowType: RowType;
+  /** The rows themselves: what operations take. */
+  readonly cached: LayerRows;
   /** Tokens of the conversation so far; a row's token number is below it. */
   readonly tokens: number;
   /**
@@ -56,8 +55,8 @@ export interface LayerView {
   readonly ahead?: Angles;
   /** Rows at the end of each head that are kept whatever the score. */
   readonly recent: number;
-  /** Rows the layer keeps per kv head, sinks not counted. */
-  readonly rows: number;
+  /** How many rows the layer keeps per kv head, sinks not counted. */
+  readonly keeps: number;
   /** The layer's output projection [D, Hq * d], for value terms. */
   readonly output?: Weight;
   /** Room for one number a row, and as much again, and once more. */

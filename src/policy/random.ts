@@ -2,11 +2,10 @@
 // of the whole conversation.
 import { hashText } from '../math/rng.ts';
 import { definePolicy } from './policy.ts';
-import { scoreRows } from './score.ts';
 
 export const random = definePolicy({
   name: 'random',
   summary: 'rows drawn by lot, seeded (control)',
-  score: (view, ops) =>
-    scoreRows(view, ops, (token, head) => hashText(`${view.layer} ${head} ${token}`, view.seed)),
+  score: ({ out, cached, layer, seed }, ops) =>
+    ops.rateTokens(out, cached, (token, head) => hashText(`${layer} ${head} ${token}`, seed)),
 });

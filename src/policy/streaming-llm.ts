@@ -1,10 +1,9 @@
 // StreamingLLM (arXiv 2309.17453): the first few rows (attention sinks) and the newest ones.
-import { scoreRows } from './score.ts';
 import { definePolicy } from './policy.ts';
 
 export const streamingLlm = definePolicy({
   name: 'streaming-llm',
   summary: 'attention sinks and the newest rows (arXiv 2309.17453)',
   protect: { sinks: 4 },
-  score: (view, ops) => scoreRows(view, ops, (token) => token),
+  score: ({ out, cached }, ops) => ops.rateTokens(out, cached, (token) => token),
 });

@@ -2,20 +2,19 @@
 // all heads keep the same rows. Differs: where heads have come to different lengths (adaptive
 // budgets), each head is rated by its own attention.
 import { definePolicy } from './policy.ts';
-import { meanOverHeads } from './score.ts';
 
 export const tova = definePolicy({
   name: 'tova',
   summary: "rows that the block's last query attends to, the same in all heads (arXiv 2401.06104)",
   observe: { queries: 'last', count: 1 },
-  score: ({ out, heads, headDim, rowType, queries, count }, ops) =>
-    meanOverHeads(
-      ops.observe(out, heads, headDim, rowType, {
-        queries: queries!,
-        count,
-        causal: true,
-        aggregate: 'mean',
-      }),
-      ops,
-    ),
+  score: ({ out, cached, queries, count }, ops) => {
+    const scores = ops.observe(out, cached, {
+      queries: queries!,
+      count,
+      causal: true,
+      aggregate: 'mean',
+    });
+    ops.meanOverHeads(scores);
+    return scores;
+  },
 });

@@ -4,11 +4,14 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { Cache, type Kept } from '../../src/cache/cache.ts';
-import { cacheRowBytes, cacheRows } from '../../src/cache/shape.ts';
+import { CpuCache } from '../../src/backend/cpu/cache.ts';
+import { cacheRowBytes, cacheRows } from '../../src/backend/cache-shape.ts';
 import { storedBytes } from '../../src/cache/stored.ts';
 import { createRandom } from '../../src/math/rng.ts';
+import type { Selection } from '../../src/backend/backend.ts';
+import type { Kept } from '../../src/backend/cpu/memory.ts';
 import { rejects } from '../rejects.ts';
+import { rowsOf, selectionOf } from '../rows.ts';
 import { deskOf, putBack, stored, takeBytes } from '../stored-bytes.ts';
 
 const test = suite('cache');
@@ -31,7 +34,7 @@ function setup(
 ) {
   const backend = createWasmBackend('simd');
   backend.reserveScratch({ tokens: 8, queryHeads: kvHeads, kvHeads, headDim: d, width: 64 });
-  const cache = new Cache(backend, {
+  const cache = new CpuCache(backend, {
     kvHeads,
     headDim: d,
     rowType,
@@ -45,7 +48,7 @@ function setup(
   return { backend, cache, model };
 }
 
-function append(cache: Cache, model: Model, layer: number, T: number, token: number): void {
+function append(cache: CpuCache, model: Model, layer: number, T: number, token: number): void {
   const { backend } = cache;
   const { kvHeads } = cache.shape;
   const tensor = { address: backend.arena.allocate(T * kvHeads * d * 4), columns: kvHeads * d };
@@ -58,12 +61,12 @@ function append(cache: Cache, model: Model, layer: number, T: number, token: num
   for (const head of model[layer]) for (let t = 0; t < T; t++) head.push(token + t);
 }
 
-function check(cache: Cache, model: Model): void {
+function check(cache: CpuCache, model: Model): void {
   const { backend } = cache;
   const { rowType } = cache.shape;
   for (let layer = 0; layer < cache.layers; layer++) {
     cache.heads[layer].forEach((head, h) => {
-      assert.equal([...backend.ints(head.positions, head.length)], model[layer][h]);
+      assert.equal([...backend.ints(head.tokens, head.length)], model[layer][h]);
       for (const rows of [head.keys, head.values]) {
         const found = Array.from({ length: head.length }, (_, i) =>
           rowType === 'f32' ? backend.floats(rows + (i * d + d - 1) * 4, 1)[0] : undefined,
@@ -77,10 +80,8 @@ function check(cache: Cache, model: Model): void {
       if (rowType === 'f16' && head.length > 0) {
         const norms = backend.rowNorms(
           backend.arena.allocate(head.length * 4),
-          [head],
+          rowsOf([head], d, 'f16'),
           'keys',
-          d,
-          'f16',
         );
         [...backend.floats(norms.address, head.length)].forEach((n, i) =>
           assert.ok(
@@ -92,7 +93,7 @@ function check(cache: Cache, model: Model): void {
     });
   }
   const rows = model.flat(2).length;
-  assert.is(cache.rows, rows);
+  assert.is(cache.rowCount, rows);
   assert.ok(cache.peakBytes <= cache.bytes && cache.usedBytes <= cache.peakBytes);
 }
 
@@ -117,21 +118,22 @@ test('appending and compacting at random keeps order, contents and the promise',
         // shares fall to heads at random, adaptive budgets at their wildest
         const choose = (
           heads: number[][],
-          rows: readonly { positions: number; length: number }[],
+          rows: readonly { tokens: number; length: number }[],
           share: number,
           at: number,
-        ): Kept[] => {
+        ): Selection => {
           let left = share;
-          return heads.map((head, h) => {
+          const chosen = heads.map((head, h): Kept => {
             const count = Math.min(head.length, draw(left + 1));
             while (head.length > count) head.splice(draw(head.length), 1);
-            const before = [...backend.ints(rows[h].positions, rows[h].length)];
+            const before = [...backend.ints(rows[h].tokens, rows[h].length)];
             backend.ints(at, count).set(head.map((t) => before.indexOf(t)));
             left -= count;
-            const chosen = { rows: at, count };
+            const first = at;
             at += 4 * count;
-            return chosen;
+            return { rows: first, count };
           });
+          return selectionOf(chosen);
         };
         for (let block = 0; block < 6; block++) {
           const T = 1 + draw(room);
@@ -178,7 +180,7 @@ test('more than the room, or than a share, is refused before anything is written
   assert.throws(() => cache.append(0, tensor, tensor, 1, 7), /1 rows appended where 0 fit/);
   const kept = backend.arena.allocate(64);
   backend.ints(kept, 7).set([0, 1, 2, 3, 4, 5, 6]);
-  const seven = [4, 3].map((count) => ({ rows: kept, count }));
+  const seven = selectionOf([4, 3].map((count) => ({ rows: kept, count })));
   assert.throws(() => cache.compact(0, seven), /layer 0 keeps 7 rows, its share is 6/);
   check(cache, model);
 });
@@ -208,7 +210,7 @@ test('a stored state restores rows and standing; a damaged or foreign one is ref
       bytes.map((b, i) => (i === at ? b ^ (1 << (at % 8)) : b)),
       at < 8 ? /no snapshot/ : /checksum|no snapshot/,
     );
-  assert.is(cache.rows, 0);
+  assert.is(cache.rowCount, 0);
   const other = setup(2, 1, [4, 5], 6, 'f16').cache;
   await rejects(putBack(other, bytes), 'StoreError', /no snapshot of this model/);
   await rejects(
@@ -228,7 +230,7 @@ test('states of many shapes are read back to the bit, whatever the size of the p
     for (let layer = 0; layer < layers; layer++) append(cache, model, layer, 2 + layer, 0);
     const standing = { token: 6, base: 3, rebasedAt: 2 };
     const bytes = await takeBytes(cache, standing, pieceBytes);
-    assert.ok(bytes.length <= storedBytes(cache.shape, cache.rows));
+    assert.ok(bytes.length <= storedBytes(cache.shape, cache.rowCount));
     cache.clear();
     assert.equal(await putBack(cache, bytes, 'x', pieceBytes), standing);
     assert.equal(await takeBytes(cache, standing), bytes);
@@ -252,14 +254,14 @@ test('two stored states join to as many rows as the first has: the best scores, 
   const { token } = (await deskOf(cache, 64, 5, 1).restoreUnion(stored(first), stored(second), 1))!;
   assert.is(token, 20);
   for (const head of cache.heads[0]) {
-    assert.equal([...backend.ints(head.positions, head.length)], [0, 3, 4, 5, 19]);
+    assert.equal([...backend.ints(head.tokens, head.length)], [0, 3, 4, 5, 19]);
     // a row that both have is the first's
     assert.equal(
       Array.from({ length: 5 }, (_, i) => backend.floats(head.keys, 5 * d)[i * d]),
       [0, 3, -4, 5, 19],
     );
   }
-  const rows = cache.rows;
+  const rows = cache.rowCount;
   const later = await fill([0, 1, 2, 3, 4], [0, 0, 0, 0, 0], 1, 21);
   assert.is(
     await deskOf(cache, 64, 5, 1).restoreUnion(stored(first), stored(later), 1),
@@ -271,7 +273,7 @@ test('two stored states join to as many rows as the first has: the best scores, 
     undefined,
     'more rows than there is room for',
   );
-  assert.is(cache.rows, rows, 'nothing changed');
+  assert.is(cache.rowCount, rows, 'nothing changed');
   // whichever byte of either is changed, it is noticed, and said of which
   for (let at = 0; at < first.length; at += 3)
     for (const changed of [0, 1]) {
@@ -310,7 +312,7 @@ test('a union is the same as one made of whole states at once, for any shape and
         for (const { name, bytes } of cache.columns)
           for (let i = 0; i < head.length * bytes; i++)
             backend.bytes(head[name]! + i, 1)[0] = Math.floor(random() * 256);
-        backend.ints(head.positions, head.length).set(tokens);
+        backend.ints(head.tokens, head.length).set(tokens);
         // with ties
         backend.floats(head.state, head.length).set(tokens.map(() => Math.floor(random() * 8) / 8));
         const row = (i: number) => ({
@@ -340,7 +342,7 @@ test('a union is the same as one made of whole states at once, for any shape and
         score(t) === score(u) ? t - u : score(u) - score(t),
       );
       const wanted = best.slice(0, p.size).sort((t, u) => t - u);
-      assert.equal([...backend.ints(head.positions, head.length)], wanted);
+      assert.equal([...backend.ints(head.tokens, head.length)], wanted);
       wanted.forEach((t, i) =>
         cache.columns.forEach(({ name, bytes }, c) =>
           assert.equal(

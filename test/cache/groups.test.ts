@@ -5,12 +5,15 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RowType, rowBytes } from '../../src/backend/dtype.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { Cache, cacheBytes } from '../../src/cache/cache.ts';
-import { cacheRows, type CacheShape } from '../../src/cache/shape.ts';
-import { CacheReader, CacheWriter, type Extent } from '../../src/cache/snapshot.ts';
+import { cacheBytes, CpuCache } from '../../src/backend/cpu/cache.ts';
+import { cacheRows, type CacheShape } from '../../src/backend/cache-shape.ts';
+import type { Extent } from '../../src/backend/cache.ts';
+import { CacheReader, CacheWriter } from '../../src/backend/cpu/transfer.ts';
 import { storedBytes } from '../../src/cache/stored.ts';
 import { StoreError } from '../../src/errors.ts';
 import { createRandom } from '../../src/math/rng.ts';
+import { turnHead } from '../../src/backend/cpu/turn.ts';
+import { selectionOf } from '../rows.ts';
 import { putBack, takeBytes } from '../stored-bytes.ts';
 
 const test = suite('rows on shared grids');
@@ -23,7 +26,7 @@ const RESIDUAL = 32;
  * token.
  */
 class Twin {
-  readonly cache: Cache;
+  readonly cache: CpuCache;
   readonly #random: () => number;
   readonly #rows = new Map<string, { key: number[]; value: number[] }>();
   token = 0;
@@ -37,7 +40,7 @@ class Twin {
       headDim: d,
       width: 64,
     });
-    this.cache = new Cache(backend, shape);
+    this.cache = new CpuCache(backend, shape);
     this.#random = createRandom(seed);
   }
 
@@ -103,14 +106,16 @@ class Twin {
     const kept = shape.keptRows.map((rows) => rows * shape.kvHeads);
     if (shape.pooled)
       this.cache.compactAll(
-        keep(
-          heads,
-          kept.reduce((a, b) => a + b, 0),
+        selectionOf(
+          keep(
+            heads,
+            kept.reduce((a, b) => a + b, 0),
+          ),
         ),
       );
     else
       for (const [layer, rows] of kept.entries())
-        this.cache.compact(layer, keep([heads[layer]], rows));
+        this.cache.compact(layer, selectionOf(keep([heads[layer]], rows)));
     backend.arena.free(list);
   }
 
@@ -125,7 +130,7 @@ class Twin {
     const out = backend.arena.allocate(4 * d * cacheRows(shape));
     for (const [layer, own] of heads.entries()) {
       for (const [h, head] of own.entries()) {
-        const tokens = [...backend.ints(head.positions, head.length)];
+        const tokens = [...backend.ints(head.tokens, head.length)];
         assert.equal(
           tokens,
           tokens.slice().sort((a, b) => a - b),
@@ -226,7 +231,7 @@ test('a saved cache reads back to the bit, in another cache, and within what it 
     }
     const standing = { token: 250, base: -1, rebasedAt: 0 };
     const bytes = await takeBytes(twin.cache, standing);
-    assert.ok(bytes.length <= storedBytes(shape, twin.cache.rows), `${bytes.length} bytes`);
+    assert.ok(bytes.length <= storedBytes(shape, twin.cache.rowCount), `${bytes.length} bytes`);
     assert.equal(await takeBytes(twin.cache, standing, 1 << 16), bytes, 'whatever the pieces');
     const other = new Twin(shape, 6);
     other.append(70);
@@ -278,7 +283,8 @@ test('keys turned to other positions are what turning the numbers gives, up to r
   };
   const before = read();
   const angles = { address: backend.arena.allocate(4 * d), rotated: d, style: 'halves' as const };
-  twin.cache.turn(
+  turnHead(
+    twin.cache,
     0,
     1,
     rows,

@@ -1,7 +1,7 @@
 // One case an operation: sizes that hurt (0, 1, around the tiles of 4 and 8 rows and of 64 cached
 // rows, primes), how far a result may be from the f64 reference, and how to run it. Used for every
 // backend and build, and by the benches.
-import type { Backend } from '../../src/backend/backend.ts';
+import type { CpuBackend, HeadRows } from '../../src/backend/cpu/memory.ts';
 import {
   gridBytes,
   isGrouped,
@@ -16,9 +16,10 @@ import {
   weightTypes,
   type WeightType,
 } from '../../src/backend/dtype.ts';
-import type { Address, HeadRows, Scores, Tensor, Weight } from '../../src/backend/tensor.ts';
+import type { Address, Scores, Tensor, Weight } from '../../src/backend/tensor.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import { encodeGroup, encodeRow, quantize, tailOf } from '../../src/backend/row-codec.ts';
+import { countsOf, rowsOf, scoresOf } from '../rows.ts';
 import { floatToHalf } from '../../src/math/half.ts';
 
 /** Bytes around every buffer that nobody may touch. */
@@ -27,11 +28,11 @@ const GUARD_BYTE = 0xa5;
 
 /** Puts the same inputs into any backend's memory, and remembers the guards around them. */
 export class Bench {
-  readonly backend: Backend;
+  readonly backend: CpuBackend;
   #random: () => number;
   #guards: [Address, number][] = [];
 
-  constructor(backend: Backend, seed: number) {
+  constructor(backend: CpuBackend, seed: number) {
     this.backend = backend;
     this.#random = createRandom(seed);
   }
@@ -122,7 +123,7 @@ export class Bench {
       return {
         keys,
         values,
-        positions: this.room(length * 4),
+        tokens: this.room(length * 4),
         state: this.room(length * 4),
         length,
       };
@@ -182,9 +183,9 @@ export class Bench {
     return [
       ...this.backend.floats(
         scores.address,
-        scores.counts.reduce((a, b) => a + b, 0),
+        countsOf(scores).reduce((a, b) => a + b, 0),
       ),
-      ...scores.counts,
+      ...countsOf(scores),
     ];
   }
 }
@@ -256,7 +257,9 @@ function weightCases(): OpCase[] {
         run(b, [d, group, m, n]) {
           const heads = b.heads([n, n + 2], d, 'f16');
           const wo = b.weight(type, m, 2 * group * d);
-          return b.scores(b.backend.valueNorms(b.room(8 * (n + 2)), heads, [0, 3], d, 'f16', wo));
+          return b.scores(
+            b.backend.valueNorms(b.room(8 * (n + 2)), rowsOf(heads, d, 'f16'), [0, 3], wo),
+          );
         },
       },
       {
@@ -327,8 +330,8 @@ function aloneCases(type: RowType): OpCase[] {
         b.backend.ropeShift(head.keys, angles, n, d, type);
         const back = b.empty(1, Math.max(1, n));
         return b
-          .scores(b.backend.rowNorms(back.address, [head], 'keys', d, type))
-          .concat(b.scores(b.backend.keyCosines(back.address, [head], d, type)));
+          .scores(b.backend.rowNorms(back.address, rowsOf([head], d, type), 'keys'))
+          .concat(b.scores(b.backend.keyCosines(back.address, rowsOf([head], d, type))));
       },
     })),
   ];
@@ -383,13 +386,17 @@ function rowCases(type: RowType): OpCase[] {
       const d = fit(dim);
       const heads = b.heads(l, d, type);
       const queries = b.tensor(count, l.length * group * d);
-      const scores = b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), heads, d, type, {
-        queries,
-        count,
-        causal,
-        aggregate,
-        unscored: Math.min(unscored, ...l),
-      });
+      const scores = b.backend.observe(
+        b.room(4 * l.reduce((x, y) => x + y, 0)),
+        rowsOf(heads, d, type),
+        {
+          queries,
+          count,
+          causal,
+          aggregate,
+          unscored: Math.min(unscored, ...l),
+        },
+      );
       return b.scores(scores);
     },
   });
@@ -408,7 +415,7 @@ function rowCases(type: RowType): OpCase[] {
         const d = fit(dim);
         const heads = b.heads(l, d, type);
         const [q, out] = [b.tensor(T, l.length * group * d), b.empty(T, l.length * group * d)];
-        b.backend.attention(out, q, heads, T, d, type);
+        b.backend.attention(out, q, rowsOf(heads, d, type), T);
         return b.read(out, T);
       },
     },
@@ -428,11 +435,11 @@ function rowCases(type: RowType): OpCase[] {
           q[i] = steep * x;
         });
         const looks = { address: b.room(2 * T * group * l.length * 4), unseen: T + 1 };
-        b.backend.attention(out, queries, heads, T, d, type, looks);
+        b.backend.attention(out, queries, rowsOf(heads, d, type), T, looks);
         const before = heads.map((head) => ({ ...head, length: head.length - looks.unseen }));
         const scores = (['mean', 'max'] as const).flatMap((aggregate) =>
           b.scores(
-            b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), before, d, type, {
+            b.backend.observe(b.room(4 * l.reduce((x, y) => x + y, 0)), rowsOf(before, d, type), {
               queries,
               count: T,
               causal: false,
@@ -444,11 +451,9 @@ function rowCases(type: RowType): OpCase[] {
         const worst = b.room(4 * l.reduce((x, y) => x + y, 0));
         scores.push(
           ...b.scores(
-            b.backend.observeDefensive(
+            b.backend.observeWorst(
               worst,
-              before,
-              d,
-              type,
+              rowsOf(before, d, type),
               { queries, count: T, causal: false, looks },
               5,
             ),
@@ -458,7 +463,7 @@ function rowCases(type: RowType): OpCase[] {
       },
     })),
     ...[1, 5, 9].map((size): OpCase => ({
-      op: `observeDefensive ${size} ${type}`,
+      op: `observeWorst ${size} ${type}`,
       sizes: observed,
       tolerance: 2e-5,
       run(b, [dim, group, count, ...l]) {
@@ -467,11 +472,9 @@ function rowCases(type: RowType): OpCase[] {
         const queries = b.tensor(count, l.length * group * d);
         const out = b.room(4 * l.reduce((x, y) => x + y, 0));
         return b.scores(
-          b.backend.observeDefensive(
+          b.backend.observeWorst(
             out,
-            heads,
-            d,
-            type,
+            rowsOf(heads, d, type),
             { queries, count, causal: true, unscored: size === 9 ? 0 : count },
             size,
           ),
@@ -501,9 +504,7 @@ function rowCases(type: RowType): OpCase[] {
           b.backend.expectedAttention(
             b.room(n * 4),
             b.room(n * 4),
-            b.heads(lengths, d, type),
-            d,
-            type,
+            rowsOf(b.heads(lengths, d, type), d, type),
             q,
             P,
           ),
@@ -525,8 +526,8 @@ function rowCases(type: RowType): OpCase[] {
         const out = b.room(4 * l.reduce((x, y) => x + y, 0));
         return b.scores(
           of === 'keyCosines'
-            ? b.backend.keyCosines(out, heads, d, type)
-            : b.backend.rowNorms(out, heads, of, d, type),
+            ? b.backend.keyCosines(out, rowsOf(heads, d, type))
+            : b.backend.rowNorms(out, rowsOf(heads, d, type), of),
         );
       },
     })),
@@ -604,9 +605,7 @@ export const opCases: readonly OpCase[] = [
     run(b, [size, ...counts]) {
       const n = counts.reduce((x, y) => x + y, 0);
       const from = b.tensor(1, n);
-      return b.scores(
-        b.backend.averagePool(b.room(n * 4), { address: from.address, counts }, size),
-      );
+      return b.scores(b.backend.averagePool(b.room(n * 4), scoresOf(from.address, counts), size));
     },
   },
   {

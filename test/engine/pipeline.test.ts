@@ -411,7 +411,7 @@ test('what workers cannot do is refused, and what to do is said', async () => {
   const own = definePolicy({
     name: 'mine',
     summary: 'a formula',
-    score: ({ out, heads }) => ({ address: out, counts: heads.map((h) => h.length) }),
+    score: ({ out, cached }, ops) => ops.rateTokens(out, cached, (token) => token),
   });
   assert.throws(
     () => openConversation(model, { budget: 200, policy: own }),

@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Cache, cacheBytes } from '../../src/cache/cache.ts';
+import { cacheBytes, CpuCache } from '../../src/backend/cpu/cache.ts';
+import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { decode } from '../../src/engine/decode.ts';
 import type { LocalExecutor } from '../../src/engine/executor.ts';
 import { planRun, type PlanOptions } from '../../src/engine/plan.ts';
@@ -20,6 +21,8 @@ import { bytesFrom, stored, tag } from '../stored-bytes.ts';
 import { savedBytes } from '../../src/engine/saved.ts';
 
 const test = suite('run');
+/** The backend, as one whose memory can be looked into. */
+const seen = (model: Model) => model.backend as CpuBackend;
 const dialogues = readDialogues(readFileSync(bundled('conv-2k.jsonl'), 'utf8'), 'conv-2k.jsonl');
 const tokensOf = (model: Model, count: number) =>
   dialogues.flatMap((x) => x.turns.flatMap((t) => model.tokenizer.encode(t.line))).slice(0, count);
@@ -87,13 +90,13 @@ test('full, in blocks, answers as one plain forward pass, token for token', asyn
     keptRows: new Array<number>(config.layers).fill(0),
     room: 800,
   } as const;
-  const cache = new Cache(model.backend, shape);
+  const cache = new CpuCache(seen(model), shape);
   const workspace = transformer.createWorkspace(800);
   const plain: number[] = [];
   let next = [...tokens, ...question];
   for (let at = 0; plain.length < 20;) {
     transformer.forward(next, { cache, workspace, position: at, token: at });
-    const token = argmax(transformer.logits(workspace, next.length - 1));
+    const token = argmax(await transformer.logits(workspace, next.length - 1));
     plain.push(token);
     at += next.length;
     next = [token];
@@ -173,7 +176,7 @@ test('after every block each layer holds exactly its budget and the sinks, whate
                   `${policy}, layer ${layer}`,
                 );
                 for (const head of rows) {
-                  const kept = [...model.backend.ints(head.positions, head.length)];
+                  const kept = [...seen(model).ints(head.tokens, head.length)];
                   assert.ok(
                     kept.every((t, i) => i === 0 || t > kept[i - 1]),
                     'order is kept',
@@ -233,7 +236,7 @@ test('layers that compete: after every block all together hold exactly the budge
             assert.ok(lengths.every((n) => n >= Math.min(at, Math.floor(safeguard * tokens))));
             for (const [layer, heads] of cacheOf(run).heads.entries())
               for (const [h, head] of heads.entries()) {
-                const kept = [...model.backend.ints(head.positions, head.length)];
+                const kept = [...seen(model).ints(head.tokens, head.length)];
                 assert.ok(kept.every((t, i) => (i === 0 ? t === 0 : t > kept[i - 1])));
                 assert.ok(cacheOf(run).roomOf(layer, h) >= run.plan.shape.room);
               }
@@ -293,7 +296,7 @@ test('rows of few bits are turned rarely: each keeps the position that it stands
         await prefill(run, text.slice(0, 9000));
         if (rowType !== 'f16') {
           for (const head of cacheOf(run).heads.flat()) {
-            const places = [...model.backend.ints(head.places!, head.length)];
+            const places = [...seen(model).ints(head.positions!, head.length)];
             assert.ok(places.every((p, i) => i === 0 || p > places[i - 1]));
             assert.is(places[places.length - 1], run.position - 1);
           }

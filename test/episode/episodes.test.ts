@@ -7,7 +7,7 @@ import { cluster, clusterAuto } from '../../src/episode/cluster.ts';
 import { cosine, type Embedder } from '../../src/episode/embed.ts';
 import { modelEmbedder } from '../../src/episode/embedders.ts';
 import type { LocalExecutor } from '../../src/engine/executor.ts';
-import type { Span } from '../../src/engine/stage.ts';
+import type { TokenSpan } from '../../src/backend/cache.ts';
 import { IntList } from '../../src/math/int-list.ts';
 import { History } from '../../src/episode/history.ts';
 import { recall } from '../../src/episode/recall.ts';
@@ -113,9 +113,10 @@ embedding('model: the mean of the input embeddings', async () => {
   ];
   const sum = new Float64Array(config.width);
   for (const token of tokenizer.encode(text)) {
-    backend.ints(id, 1)[0] = token;
+    backend.write(id, Int32Array.of(token));
     backend.embed(row, transformer.weights.embedding!, id, 1);
-    backend.floats(row.address, config.width).forEach((x, i) => void (sum[i] += x));
+    const numbers = await backend.readFloats(row.address, config.width);
+    numbers.forEach((x, i) => void (sum[i] += x));
   }
   const length = Math.hypot(...sum);
   vector.forEach((x, i) => assert.ok(Math.abs(x - sum[i] / length) < 1e-5));
@@ -294,7 +295,7 @@ recalling(
     }
     // tokens up to here are held
     let until = 0;
-    const held = async (spans: readonly Span[]) =>
+    const held = async (spans: readonly TokenSpan[]) =>
       spans.map(([begin, end]) => Math.max(0, Math.min(until, end) - begin) / (end - begin));
     const index = new SegmentIndex(lexicalEmbedder(), 1);
     const ask = (question: string, rows: number) =>

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import type { HeadRows } from '../../src/backend/tensor.ts';
+import type { HeadRows } from '../../src/backend/cpu/memory.ts';
 import { type Axes, composePolicy } from '../../src/policy/compose.ts';
 import {
   definePolicy,
@@ -15,6 +15,7 @@ import {
 } from '../../src/policy/policy.ts';
 import { findPolicy, policies } from '../../src/policy/registry.ts';
 import { rateRows } from '../../src/policy/score.ts';
+import { countsOf, rowsOf, scoresOf } from '../rows.ts';
 import { ModelFormatError, StoreError } from '../../src/errors.ts';
 
 const refused = (work: () => unknown, pattern: RegExp) =>
@@ -24,7 +25,7 @@ const refused = (work: () => unknown, pattern: RegExp) =>
     String(pattern),
   );
 const looking = { name: 'mine', summary: '', observe: { queries: 'last', count: 8 } } as const;
-const none: Score = ({ out, heads }) => ({ address: out, counts: heads.map(() => 0) });
+const none: Score = ({ out, cached }) => scoresOf(out, new Array<number>(cached.kvHeads).fill(0));
 const define = (change: Record<string, unknown>) =>
   definePolicy({ ...looking, ...change } as PolicyDefinition);
 const notCounts = [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 40, '5', null, 1n, {}, []];
@@ -186,7 +187,7 @@ const headOf = (key: number): HeadRows => {
   return {
     keys,
     values: rows(),
-    positions: room(new Array(n).fill(0)),
+    tokens: room(new Array(n).fill(0)),
     state: room(new Array(n).fill(0)),
     length: n,
   };
@@ -195,13 +196,11 @@ const viewOf = (heads: HeadRows[]): LayerView => {
   const [out, spare, extra] = [0, 1, 2].map(() => room(new Array(heads.length * n).fill(0)));
   return {
     layer: 3,
-    heads,
-    headDim: d,
-    rowType: 'f32',
+    cached: rowsOf(heads, d, 'f32'),
     tokens: n,
     count: 0,
     recent: 0,
-    rows: 2,
+    keeps: 2,
     out,
     spare,
     extra,
@@ -223,7 +222,7 @@ rating('that are none are refused, with the policy and the layer', () => {
     [() => [1, 2], /score returned an array of 2/],
     [
       async (v: LayerView) => whole(v.out),
-      /score returned a promise, expected \{ address, counts \} at once/,
+      /score returned a promise, expected what an operation such as ops\.rateTokens\(\) gives/,
     ],
     [(v: LayerView) => ({ address: v.out, counts: [n] }), /counts of 1 heads, the layer has 2/],
     [(v: LayerView) => ({ address: v.out, counts: [n, n, n] }), /counts of 3 heads/],
@@ -270,8 +269,8 @@ rating('may be infinite, and keep their own errors', () => {
     backend.floats(v.out, 2 * n).set([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
     return { address: v.out, counts: [n, n] };
   });
-  assert.equal(found.counts, [n, n]);
-  assert.equal(rate(none).counts, [0, 0]);
+  assert.equal(countsOf(found), [n, n]);
+  assert.equal(countsOf(rate(none)), [0, 0]);
   const mine = new StoreError('mine');
   try {
     rate(() => {
@@ -291,7 +290,7 @@ rating('that a damaged model spoils are the model’s fault', () => {
       (e: Error) => e instanceof ModelFormatError && /layer 3: keys are not finite/.test(e.message),
     );
   }
-  assert.equal(rate(knorm).counts, [n, n]);
+  assert.equal(countsOf(rate(knorm)), [n, n]);
 });
 rating.after(() => backend.dispose());
 rating.run();

@@ -9,6 +9,8 @@ import { detectBuild } from '../../src/backend/wasm/builds.ts';
 import { layerBudgets, pyramidBudgets } from '../../src/cache/budget.ts';
 import { type ScoreReport, scoreTensors } from '../../src/eval/score.ts';
 import type { TensorFile } from '../../src/eval/tensor-file.ts';
+import { rejects } from '../rejects.ts';
+import { rowsOf } from '../rows.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import type { ModelConfig } from '../../src/model/config.ts';
 import { createRotary } from '../../src/model/rotary.ts';
@@ -27,8 +29,8 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
   if (build === 'relaxed' && detectBuild() !== 'relaxed') continue;
   const backend = createWasmBackend(build === 'debug' ? kernelBytes('debug') : build);
   for (const name of Object.keys(data.scores)) {
-    test(`${name}: scores and rows kept agree`, () => {
-      const { scores, kept } = scoreTensors(data, [name], backend);
+    test(`${name}: scores and rows kept agree`, async () => {
+      const { scores, kept } = await scoreTensors(data, [name], backend);
       const scale = Math.max(1, ...data.scores[name].flat().map(Math.abs));
       for (let h = 0; h < Hkv; h++) {
         assert.is(scores[name][h].length, data.scores[name][h].length);
@@ -47,9 +49,9 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
       }
     });
   }
-  test('every policy scores every row with a finite number', () => {
+  test('every policy scores every row with a finite number', async () => {
     for (const { name } of policies.filter((p) => p.evicts && p.name !== 'expected-attention')) {
-      const { scores } = scoreTensors(data, [name], backend);
+      const { scores } = await scoreTensors(data, [name], backend);
       assert.ok(
         scores[name].every((head) => head.length === n && head.every(Number.isFinite)),
         name,
@@ -99,22 +101,20 @@ ahead(
     const head = {
       keys: put(keys),
       values: put(values),
-      positions: put(new Array(n).fill(0)),
+      tokens: put(new Array(n).fill(0)),
       state: put(new Array(n).fill(0)),
       length: n,
     };
     const view = {
       layer: 0,
-      heads: [head],
-      headDim: d,
-      rowType: 'f32' as const,
+      cached: rowsOf([head], d, 'f32'),
       tokens: n,
       queries,
       count: P,
       ahead: angles,
     };
     const scores = findPolicy('expected-attention').score(
-      { ...view, recent: 0, rows: n, out, spare, extra, seed: 0 },
+      { ...view, recent: 0, keeps: n, out, spare, extra, seed: 0 },
       backend,
     );
     const found = [...backend.floats(scores.address, n)];
@@ -218,7 +218,7 @@ composing('what cannot be is refused', () => {
 composing.run();
 
 const hostile = suite('tensors that do not fit together');
-hostile('are refused with what is wrong', () => {
+hostile('are refused with what is wrong', async () => {
   const backend = createWasmBackend('simd');
   const bad: [unknown, RegExp][] = [
     [null, /'shape'/],
@@ -232,10 +232,7 @@ hostile('are refused with what is wrong', () => {
     ],
   ];
   for (const [file, pattern] of bad)
-    assert.throws(
-      () => scoreTensors(file as TensorFile, ['knorm'], backend),
-      (e: Error) => e.name === 'OptionError' && pattern.test(e.message),
-    );
+    await rejects(scoreTensors(file as TensorFile, ['knorm'], backend), 'OptionError', pattern);
 });
 hostile.run();
 

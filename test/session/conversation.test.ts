@@ -557,15 +557,8 @@ test("a policy of one's own in a few lines", async () => {
   const everySecond = definePolicy({
     name: 'every-second',
     summary: 'even tokens first',
-    score: (view, ops) => {
-      let at = view.out;
-      for (const head of view.heads) {
-        const tokens = ops.ints(head.positions, head.length);
-        ops.floats(at, head.length).set(Array.from(tokens, (t) => (t % 2 === 0 ? 1 : 0) + t / 1e6));
-        at += head.length * 4;
-      }
-      return { address: view.out, counts: view.heads.map((h) => h.length) };
-    },
+    score: ({ out, cached }, ops) =>
+      ops.rateTokens(out, cached, (t) => (t % 2 === 0 ? 1 : 0) + t / 1e6),
   });
   await withConversation(
     { budget: 100, policy: everySecond, blockSize: 64, sinks: 0 },

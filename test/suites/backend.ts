@@ -2,14 +2,14 @@
 // every buffer.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Backend } from '../../src/backend/backend.ts';
+import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { Bench, opCases } from '../cases/ops.ts';
 
 /** Runs all cases. `expected` names the backend and build that `create` must give. */
 export function backendSuite(
   expected: { name: string; build: string },
-  create: () => Backend,
+  create: () => CpuBackend,
 ): void {
   const test = suite(`backend ${expected.name} ${expected.build}`);
   test('it is the one that was asked for', () => {

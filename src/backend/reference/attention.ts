@@ -1,11 +1,13 @@
 // Causal attention of a block, and what it leaves of its queries.
 import type { Backend } from '../backend.ts';
+import { cpuRows } from '../cpu/memory.ts';
 import { attend, dot } from './math.ts';
 import type { Memory } from './memory.ts';
 
 export function attentionOps({ f32, row, rowsOf }: Memory): Pick<Backend, 'attention'> {
   return {
-    attention(out, q, heads, T, d, type, looks) {
+    attention(out, q, cached, T, looks) {
+      const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = q.columns / d / heads.length;
       heads.forEach((head, h) => {
         const [keys, values] = (['keys', 'values'] as const).map((of) =>

@@ -1,8 +1,8 @@
 // Steps of k-means.
-import type { Backend } from '../backend.ts';
+import type { ClusterKernels } from '../cpu/memory.ts';
 import type { Memory } from './memory.ts';
 
-export function clusterOps({ f32, i32, row }: Memory): Pick<Backend, 'kmeansAssign' | 'kmeansSum'> {
+export function clusterOps({ f32, i32, row }: Memory): ClusterKernels {
   return {
     kmeansAssign(labels, distances, x, centroids, n, E, known) {
       for (let i = 0; i < n; i++) {

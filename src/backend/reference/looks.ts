@@ -1,7 +1,7 @@
 // What observers look at: their attention, aggregated over them.
 import type { Backend, Observation } from '../backend.ts';
 import type { RowType } from '../dtype.ts';
-import type { HeadRows } from '../tensor.ts';
+import { cpuRows, type HeadRows, unscoredOf } from '../cpu/memory.ts';
 import { attend } from './math.ts';
 import type { Memory } from './memory.ts';
 
@@ -9,7 +9,7 @@ export function lookOps({
   row,
   rowsOf,
   perHead,
-}: Memory): Pick<Backend, 'observe' | 'observeDefensive'> {
+}: Memory): Pick<Backend, 'observe' | 'observeWorst'> {
   /** The looks of all queries of a kv head, [count * G][rows seen]. */
   function looksAt(
     head: HeadRows,
@@ -28,8 +28,9 @@ export function lookOps({
     });
   }
   return {
-    observe(out, heads, d, type, o: Observation) {
-      return perHead(out, heads, o.unscored ?? 0, (head, h, scored) => {
+    observe(out, rows, o: Observation) {
+      const { heads, headDim: d, rowType: type } = cpuRows(rows);
+      return perHead(out, heads, unscoredOf(heads, o.unscored), (head, h, scored) => {
         const looks = looksAt(head, h, heads.length, d, type, o);
         return Array.from({ length: scored }, (_, i) => {
           const seen = looks.map((look) => look[i] ?? 0);
@@ -39,9 +40,10 @@ export function lookOps({
         });
       });
     },
-    observeDefensive(out, heads, d, type, o, size) {
+    observeWorst(out, rows, o, size) {
+      const { heads, headDim: d, rowType: type } = cpuRows(rows);
       const half = size >> 1;
-      return perHead(out, heads, o.unscored ?? 0, (head, h, scored) => {
+      return perHead(out, heads, unscoredOf(heads, o.unscored), (head, h, scored) => {
         const smoothed = looksAt(head, h, heads.length, d, type, o).map((look) => {
           const seen = Array.from({ length: scored }, (_, i) => look[i] ?? 0);
           const pooled = seen.map(

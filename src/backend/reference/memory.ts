@@ -1,8 +1,8 @@
 // The reference's memory: an ArrayBuffer, and how its tensors and cached rows are read.
-import type { Backend } from '../backend.ts';
+import type { CpuBackend, CpuScores, HeadRows } from '../cpu/memory.ts';
 import { type RowSide, type RowType, rowBytes } from '../dtype.ts';
 import { decodeRow, encodeRow } from '../row-codec.ts';
-import type { Address, HeadRows, Scores, Tensor } from '../tensor.ts';
+import type { Address, Tensor } from '../tensor.ts';
 
 export type Memory = ReturnType<typeof createMemory>;
 
@@ -32,7 +32,7 @@ export function createMemory(memory: ArrayBuffer) {
     heads: readonly HeadRows[],
     unscored: number,
     numbers: (head: HeadRows, h: number, scored: number) => number[],
-  ): Scores {
+  ): CpuScores {
     let at = out;
     const counts = heads.map((head, h) => {
       const scored = Math.max(0, head.length - unscored);
@@ -51,10 +51,18 @@ export function memoryOps({
   memory,
   f32,
   i32,
-}: Memory): Pick<Backend, 'write' | 'moveBytes' | 'bytes' | 'floats' | 'ints'> {
+}: Memory): Pick<
+  CpuBackend,
+  'write' | 'copy' | 'readFloats' | 'readInts' | 'bytes' | 'floats' | 'ints'
+> {
   return {
-    write: (address, data) => new Uint8Array(memory, address, data.length).set(data),
-    moveBytes: (to, from, count) => void new Uint8Array(memory).copyWithin(to, from, from + count),
+    write: (address, { buffer, byteOffset, byteLength }) =>
+      new Uint8Array(memory, address, byteLength).set(
+        new Uint8Array(buffer, byteOffset, byteLength),
+      ),
+    readFloats: async (address, count) => f32(address, count).slice(),
+    readInts: async (address, count) => i32(address, count).slice(),
+    copy: (to, from, count) => void new Uint8Array(memory).copyWithin(to, from, from + count),
     bytes: (address, count) => new Uint8Array(memory, address, count),
     floats: f32,
     ints: i32,

@@ -1,5 +1,5 @@
 // Cached rows: storing, widening, turning and moving them.
-import type { Backend } from '../backend.ts';
+import type { RowKernels } from '../cpu/memory.ts';
 import { rowTypes } from '../dtype.ts';
 import { encodeGroup, quantize } from '../row-codec.ts';
 import { rotate } from './math.ts';
@@ -13,7 +13,10 @@ export function rowOps({
   rowAt,
   readRow,
   writeRow,
-}: Memory): Pick<Backend, 'ropeShift' | 'storeRows' | 'gatherRows' | 'groupRows' | 'compactRows'> {
+}: Memory): Pick<
+  RowKernels,
+  'ropeShift' | 'storeRows' | 'gatherRows' | 'groupRows' | 'compactRows'
+> {
   return {
     ropeShift(keys, angles, n, d, type) {
       const table = f32(angles.address, angles.rotated);

@@ -1,5 +1,6 @@
 // What rows are worth by themselves: norms, directions, expected attention; and smoothing.
 import type { Backend } from '../backend.ts';
+import { cpuRows, type CpuScores, cpuScores, type RowKernels } from '../cpu/memory.ts';
 import { dot, norm } from './math.ts';
 import type { Memory } from './memory.ts';
 
@@ -9,12 +10,11 @@ export function scoringOps({
   readRow,
   rowsOf,
   perHead,
-}: Memory): Pick<
-  Backend,
-  'valueNorms' | 'expectedAttention' | 'rowNorms' | 'keyCosines' | 'averagePool'
-> {
+}: Memory): Pick<Backend, 'expectedAttention' | 'rowNorms' | 'keyCosines' | 'averagePool'> &
+  Pick<RowKernels, 'valueNorms'> {
   return {
-    valueNorms(out, heads, from, d, type, wo) {
+    valueNorms(out, cached, from, wo) {
+      const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = wo.columns / d / heads.length;
       let at = out;
       const counts = heads.map((head, h) => {
@@ -36,7 +36,8 @@ export function scoringOps({
       });
       return { address: out, counts };
     },
-    expectedAttention(out, _, heads, d, type, queries, count) {
+    expectedAttention(out, _, cached, queries, count) {
+      const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = queries.columns / d / heads.length;
       return perHead(out, heads, 0, (head, h, n) => {
         const sums = new Array<number>(n).fill(0);
@@ -70,10 +71,13 @@ export function scoringOps({
         return sums;
       });
     },
-    rowNorms: (out, heads, of, d, type) =>
-      perHead(out, heads, 0, (head, _, n) => rowsOf(head, of, n, d, type).map(norm)),
-    keyCosines: (out, heads, d, type) =>
-      perHead(out, heads, 0, (head, _, n) => {
+    rowNorms(out, cached, of) {
+      const { heads, headDim: d, rowType: type } = cpuRows(cached);
+      return perHead(out, heads, 0, (head, _, n) => rowsOf(head, of, n, d, type).map(norm));
+    },
+    keyCosines(out, cached) {
+      const { heads, headDim: d, rowType: type } = cpuRows(cached);
+      return perHead(out, heads, 0, (head, _, n) => {
         const keys = rowsOf(head, 'keys', n, d, type);
         const direction = Array.from(
           { length: d },
@@ -82,11 +86,13 @@ export function scoringOps({
         return keys.map((k) =>
           norm(k) * norm(direction) > 0 ? dot(k, direction) / (norm(k) * norm(direction)) : 0,
         );
-      }),
+      });
+    },
     averagePool(out, scores, size) {
+      const { counts } = cpuScores(scores);
       let at = 0;
       const half = size >> 1;
-      for (const n of scores.counts) {
+      for (const n of counts) {
         const from = f32(scores.address + at * 4, n);
         f32(out + at * 4, n).set(
           Array.from(
@@ -97,7 +103,7 @@ export function scoringOps({
         );
         at += n;
       }
-      return { address: out, counts: scores.counts };
+      return { address: out, counts } as CpuScores;
     },
   };
 }

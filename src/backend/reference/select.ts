@@ -1,8 +1,8 @@
 // Which scores are the best.
-import type { Backend } from '../backend.ts';
+import type { RowKernels } from '../cpu/memory.ts';
 import type { Memory } from './memory.ts';
 
-export function selectOps({ f32, i32 }: Memory): Pick<Backend, 'topK'> {
+export function selectOps({ f32, i32 }: Memory): Pick<RowKernels, 'topK'> {
   return {
     topK(kept, scores, n, k) {
       const numbers = [...f32(scores, n)].map((s) =>

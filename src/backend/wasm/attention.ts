@@ -1,5 +1,6 @@
 // Attention of a block, or of one token, head by head.
 import type { Backend } from '../backend.ts';
+import { cpuRows } from '../cpu/memory.ts';
 import { rowCode } from '../dtype.ts';
 import { type Call, call, SCRATCH } from './call.ts';
 import type { Context } from './context.ts';
@@ -12,7 +13,8 @@ export const QUERY_ROWS = 32;
 
 export function attentionOps({ numbers, share }: Context): Pick<Backend, 'attention'> {
   return {
-    attention(out, q, heads, T, d, type, looks) {
+    attention(out, q, rows, T, looks) {
+      const { heads, headDim: d, rowType: type } = cpuRows(rows);
       const group = q.columns / d / heads.length;
       const code = rowCode(type);
       const calls: Call[] = [];

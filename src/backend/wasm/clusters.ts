@@ -1,14 +1,9 @@
 // Steps of k-means.
-import type { Backend } from '../backend.ts';
+import type { ClusterKernels } from '../cpu/memory.ts';
 import { call, SCRATCH } from './call.ts';
 import type { Context } from './context.ts';
 
-export function clusterOps({
-  kernels,
-  numbers,
-  share,
-  parts,
-}: Context): Pick<Backend, 'kmeansAssign' | 'kmeansSum'> {
+export function clusterOps({ kernels, numbers, share, parts }: Context): ClusterKernels {
   return {
     kmeansAssign(labels, distances, x, centroids, n, E, known) {
       const d = x.columns;

@@ -1,7 +1,8 @@
 // What the operations of this folder share: a core's memory, who makes the calls, and the loop over
 // heads that get scores.
 import type { Arena } from '../arena.ts';
-import type { Address, HeadRows, Scores } from '../tensor.ts';
+import type { CpuScores, HeadRows } from '../cpu/memory.ts';
+import type { Address } from '../tensor.ts';
 import type { Core, Kernels } from './core.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -26,7 +27,7 @@ export function scoreHeads(
   heads: readonly HeadRows[],
   unscored: number,
   each: (head: HeadRows, to: Address, scored: number, h: number) => void,
-): Scores {
+): CpuScores {
   const counts: number[] = [];
   let to = out;
   for (let h = 0; h < heads.length; h++) {

@@ -1,7 +1,8 @@
 // What observers look at: their attention, aggregated over them.
 import type { Backend, Observation } from '../backend.ts';
-import { type RowType, rowCode } from '../dtype.ts';
-import type { HeadRows, Scores } from '../tensor.ts';
+import type { LayerRows } from '../cache.ts';
+import { type CpuScores, cpuRows, unscoredOf } from '../cpu/memory.ts';
+import { rowCode } from '../dtype.ts';
 import { type Call, call, SCRATCH } from './call.ts';
 import { type Context, scoreHeads } from './context.ts';
 
@@ -13,19 +14,15 @@ export function lookOps({
   share,
   parts,
   scratch,
-}: Context): Pick<Backend, 'observe' | 'observeDefensive'> {
+}: Context): Pick<Backend, 'observe' | 'observeWorst'> {
   /**
    * Attention of observers, aggregated: their sums cut by queries (unless attention left them),
    * then scores cut by rows.
    */
-  function observe(
-    out: number,
-    heads: readonly HeadRows[],
-    d: number,
-    type: RowType,
-    o: Observation,
-  ): Scores {
-    const { queries, count, causal, aggregate, unscored = 0, looks } = o;
+  function observe(out: number, rows: LayerRows, o: Observation): CpuScores {
+    const { heads, headDim: d, rowType: type } = cpuRows(rows);
+    const { queries, count, causal, aggregate, looks } = o;
+    const unscored = unscoredOf(heads, o.unscored);
     const group = queries.columns / d / heads.length;
     const [code, sees, how] = [rowCode(type), causal ? 1 : 0, aggregate === 'max' ? 1 : 0];
     const sumsOf = (h: number) => (looks?.address ?? scratch.common) + h * 2 * count * group * 4;
@@ -87,7 +84,9 @@ export function lookOps({
 
   return {
     observe,
-    observeDefensive(out, heads, d, type, { queries, count, causal, unscored = 0, looks }, size) {
+    observeWorst(out, rows, { queries, count, causal, looks, ...o }, size) {
+      const { heads, headDim: d, rowType: type } = cpuRows(rows);
+      const unscored = unscoredOf(heads, o.unscored);
       const group = queries.columns / d / heads.length;
       const calls: Call[] = [];
       let work = 0;

@@ -1,15 +1,25 @@
 // Bytes and numbers of the memory, as they are.
-import type { Backend } from '../backend.ts';
+import type { CpuBackend } from '../cpu/memory.ts';
 import type { Context } from './context.ts';
 
 export function memoryOps({
   memory,
-}: Context): Pick<Backend, 'write' | 'moveBytes' | 'bytes' | 'floats' | 'ints'> {
+}: Context): Pick<
+  CpuBackend,
+  'write' | 'copy' | 'readFloats' | 'readInts' | 'bytes' | 'floats' | 'ints'
+> {
   return {
-    write(address, bytes) {
-      new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
+    write(address, { buffer, byteOffset, byteLength }) {
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      new Uint8Array(memory.buffer, address, byteLength).set(bytes);
     },
-    moveBytes(to, from, count) {
+    async readFloats(address, count) {
+      return Float32Array.from(new Float32Array(memory.buffer, address, count));
+    },
+    async readInts(address, count) {
+      return Int32Array.from(new Int32Array(memory.buffer, address, count));
+    },
+    copy(to, from, count) {
       new Uint8Array(memory.buffer).copyWithin(to, from, from + count);
     },
     bytes: (address, count) => new Uint8Array(memory.buffer, address, count),

@@ -2,7 +2,11 @@
 // loop over heads, and cut operations into calls that threads can share (schedule.ts); no numbers
 // here. Cutting changes no result: every sum is made within one call, in the same order.
 import type { Arena } from '../arena.ts';
-import type { Backend } from '../backend.ts';
+import { cacheBytes, CpuCache } from '../cpu/cache.ts';
+import { kmeans } from '../cpu/kmeans.ts';
+import type { CpuBackend } from '../cpu/memory.ts';
+import { createScoreOperations } from '../cpu/scores.ts';
+import { createSelect } from '../cpu/select.ts';
 import { attentionOps } from './attention.ts';
 import { clusterOps } from './clusters.ts';
 import { createContext } from './context.ts';
@@ -19,15 +23,19 @@ import { selectOps } from './select.ts';
 import type { Team } from './team.ts';
 
 /** A backend, and the threads beside this one that work on it. */
-export interface WasmBackend extends Backend {
+export interface WasmBackend extends CpuBackend {
   readonly team?: Team;
 }
+
 /** The operations on a core's memory. */
 export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBackend {
   const { kernels } = core;
   const { team } = schedule;
   const context = createContext(core, arena, schedule);
-  return {
+  const memory = memoryOps(context);
+  const selecting = selectOps(context);
+  const scoring = scoringOps(context);
+  const backend: WasmBackend = {
     name: 'wasm',
     build: core.build,
     get threads() {
@@ -35,17 +43,23 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     },
     team,
     arena,
-    ...memoryOps(context),
+    ...memory,
+    cacheBytes,
+    createCache: (shape) => new CpuCache(backend, shape),
+    kmeans: (vectors, options) => kmeans(backend, vectors, options),
     ...productOps(context),
     ...elementOps(context),
     ...rowOps(context),
     ...attentionOps(context),
     ...lookOps(context),
-    ...scoringOps(context),
-    ...selectOps(context),
+    ...scoring,
+    ...createScoreOperations(memory, { ...selecting, ...scoring }),
+    ...selecting,
+    ...createSelect(memory, selecting),
     ...clusterOps(context),
     scratchBytes: (shape) => schedule.bytesOf(scratchOf(kernels, shape)),
     reserveScratch: (shape) => schedule.reserve(scratchOf(kernels, shape)),
     dispose: schedule.stop,
   };
+  return backend;
 }

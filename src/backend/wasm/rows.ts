@@ -1,12 +1,15 @@
 // Cached rows: storing, widening, turning and moving them.
-import type { Backend } from '../backend.ts';
+import type { RowKernels } from '../cpu/memory.ts';
 import { rowCode } from '../dtype.ts';
 import type { Context } from './context.ts';
 
 export function rowOps({
   kernels,
   scratch,
-}: Context): Pick<Backend, 'ropeShift' | 'storeRows' | 'gatherRows' | 'groupRows' | 'compactRows'> {
+}: Context): Pick<
+  RowKernels,
+  'ropeShift' | 'storeRows' | 'gatherRows' | 'groupRows' | 'compactRows'
+> {
   return {
     ropeShift(keys, angles, n, d, type) {
       kernels.rope_shift(

@@ -1,5 +1,6 @@
 // What rows are worth by themselves: norms, directions, expected attention; and smoothing.
 import type { Backend } from '../backend.ts';
+import { cpuRows, type CpuScores, cpuScores, type RowKernels } from '../cpu/memory.ts';
 import { isGrouped, isQuantized, rowBytes, rowCode } from '../dtype.ts';
 import { type Context, scoreHeads } from './context.ts';
 import type { Kernels } from './core.ts';
@@ -11,12 +12,11 @@ export function scoringOps({
   kernels,
   memory,
   scratch,
-}: Context): Pick<
-  Backend,
-  'valueNorms' | 'expectedAttention' | 'rowNorms' | 'keyCosines' | 'averagePool'
-> {
+}: Context): Pick<Backend, 'expectedAttention' | 'rowNorms' | 'keyCosines' | 'averagePool'> &
+  Pick<RowKernels, 'valueNorms'> {
   return {
-    valueNorms(out, heads, from, d, type, wo) {
+    valueNorms(out, cached, from, wo) {
+      const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = wo.columns / d / heads.length;
       const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
       const rows = scratch.own + kernels.abs_sums_scratch();
@@ -55,7 +55,8 @@ export function scoringOps({
       });
       return { address: out, counts };
     },
-    expectedAttention(out, spare, heads, d, type, queries, count) {
+    expectedAttention(out, spare, rows, queries, count) {
+      const { heads, headDim: d, rowType: type } = cpuRows(rows);
       const group = queries.columns / d / heads.length;
       return scoreHeads(out, heads, 0, (head, to, n, h) => {
         const drawn = queries.address + h * group * d * 4;
@@ -74,24 +75,29 @@ export function scoringOps({
         );
       });
     },
-    rowNorms: (out, heads, of, d, type) =>
-      scoreHeads(out, heads, 0, (head, to, n) =>
+    rowNorms(out, rows, of) {
+      const { heads, headDim: d, rowType: type } = cpuRows(rows);
+      return scoreHeads(out, heads, 0, (head, to, n) =>
         kernels.row_norms(to, head[of], scratch.own, n, d, rowCode(type, of)),
-      ),
-    keyCosines: (out, heads, d, type) =>
-      scoreHeads(out, heads, 0, (head, to, n) => {
+      );
+    },
+    keyCosines(out, rows) {
+      const { heads, headDim: d, rowType: type } = cpuRows(rows);
+      return scoreHeads(out, heads, 0, (head, to, n) => {
         const direction = scratch.own;
         const rest = direction + d * 4;
         kernels.mean_direction(direction, head.keys, rest, n, d, rowCode(type));
         kernels.row_cosines(to, head.keys, direction, rest, n, d, rowCode(type));
-      }),
+      });
+    },
     averagePool(out, scores, size) {
+      const { counts } = cpuScores(scores);
       let offset = 0;
-      for (const n of scores.counts) {
+      for (const n of counts) {
         kernels.average_pool(out + offset, scores.address + offset, n, size);
         offset += n * 4;
       }
-      return { address: out, counts: scores.counts };
+      return { address: out, counts } as CpuScores;
     },
   };
 }

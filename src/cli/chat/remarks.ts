@@ -1,5 +1,5 @@
 // What a chat tells of its memory and speed.
-import { cacheRowBytes } from '../../cache/shape.ts';
+import { cacheRowBytes } from '../../backend/cache-shape.ts';
 import { formatBytes } from '../../math/format.ts';
 import type { Conversation } from '../../session/conversation.ts';
 import type { Chat } from './chat.ts';

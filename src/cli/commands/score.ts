@@ -57,7 +57,7 @@ Options marked * may be repeated, or lists with commas.`,
     }
     const backend = createWasmBackend(load.build);
     try {
-      terminal.print(JSON.stringify(scoreTensors(file, policy, backend)));
+      terminal.print(JSON.stringify(await scoreTensors(file, policy, backend)));
     } finally {
       backend.dispose();
     }

@@ -1,12 +1,13 @@
 // A conversation's rows in the layers of all workers: what `Run` asks for, as commands that go
 // through them, and their answers as one.
-import type { Extent } from '../../cache/snapshot.ts';
+import type { Extent, TokenSpan } from '../../backend/cache.ts';
 import type { BytesOut, Standing, Stored, Tag } from '../../cache/stored.ts';
 import type { LayerRange } from '../../model/tensors.ts';
+import type { Place, Step } from '../block.ts';
 import { closedError, type Layers } from '../executor.ts';
 import { partOf, type Plan } from '../plan.ts';
 import { type Caches, Desk } from '../saved.ts';
-import type { OnKept, Place, Restored, Span, Step } from '../stage.ts';
+import type { OnKept, Restored } from '../stage.ts';
 import type { Done, Task } from './messages.ts';
 
 /** The way to the workers: their answers to a task, first to last. */
@@ -104,7 +105,7 @@ export class PipelineLayers implements Layers {
     return this.#desk.restoreUnion(first, second, recent);
   }
 
-  async held(spans: readonly Span[]): Promise<number[]> {
+  async held(spans: readonly TokenSpan[]): Promise<number[]> {
     const counts = (await this.#ask({ kind: 'held', spans })) as number[][];
     return spans.map((_, i) => counts.reduce((sum, own) => sum + own[i], 0));
   }

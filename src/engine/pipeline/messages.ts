@@ -8,14 +8,14 @@
 // upon, and the next may follow at once.
 import type { Compiled } from '../../backend/wasm/core.ts';
 import type { Failure } from '../../errors.ts';
-import type { Extent } from '../../cache/snapshot.ts';
+import type { Extent, TokenSpan } from '../../backend/cache.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
 import type { LayerRange } from '../../model/tensors.ts';
 import type { Input } from '../../model/transformer.ts';
 import type { PolicyData } from './policy-data.ts';
 import type { Plan } from '../plan.ts';
-import type { Place, Span, Step } from '../stage.ts';
+import type { Place, Step } from '../block.ts';
 
 /** What a worker begins with. */
 export interface Begin {
@@ -75,7 +75,7 @@ export type Task =
       readonly count: number;
     }
   | { readonly kind: 'restored' }
-  | { readonly kind: 'held'; readonly spans: readonly Span[] }
+  | { readonly kind: 'held'; readonly spans: readonly TokenSpan[] }
   | { readonly kind: 'embed'; readonly tokens: readonly number[] }
   | { readonly kind: 'close' };
 

@@ -46,6 +46,7 @@ class Worker {
   readonly #stages = new Map<number, Stage>();
   /** Conversations that went wrong: what they are told to do is not done any more. */
   readonly #broken = new Set<number>();
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(begin: Begin) {
     this.#begin = begin;
@@ -78,8 +79,13 @@ class Worker {
     }
   }
 
-  /** Does its part of a command, passes the command on, and says what came of it. */
+  /** Commands take their turns, in the order they came. */
   command(command: Command): void {
+    this.#turn = this.#turn.then(() => this.#obey(command));
+  }
+
+  /** Does its part of a command, passes the command on, and says what came of it. */
+  async #obey(command: Command): Promise<void> {
     const { id, session, task } = command;
     const kept: { layer: number; tokens: readonly Int32Array[] }[] = [];
     let outcome: Outcome = {};
@@ -87,7 +93,7 @@ class Worker {
     try {
       if (this.#broken.has(session) && task.kind !== 'close')
         throw new Error('the conversation went wrong before');
-      outcome = this.#perform(session, task, kept);
+      outcome = await this.#perform(session, task, kept);
     } catch (error) {
       failure = failureOf(error);
       // without hidden states nobody behind can go on; all else each worker does for itself
@@ -116,14 +122,14 @@ class Worker {
     if (!answersOnce(task) || value !== undefined || failure) say(answer, own);
   }
 
-  #perform(
+  async #perform(
     session: number,
     task: Task,
     kept: { layer: number; tokens: readonly Int32Array[] }[],
-  ): Outcome {
+  ): Promise<Outcome> {
     const { stage: number, range } = this.#begin;
     const transformer = this.#transformer!;
-    if (task.kind === 'embed') return { value: transformer.embed(task.tokens) };
+    if (task.kind === 'embed') return { value: await transformer.embed(task.tokens) };
     if (task.kind === 'open') {
       const plan = { ...task.plan, policy: policyOf(task.plan.policy) };
       this.#stages.set(session, new Stage(transformer, partOf(plan, range)));
@@ -140,7 +146,7 @@ class Worker {
     switch (task.kind) {
       case 'step': {
         stage.onKept = task.reports ? (layer, tokens) => kept.push({ layer, tokens }) : undefined;
-        const passed = stage.step(task.block, task.prompt, task.step);
+        const passed = await stage.step(task.block, task.prompt, task.step);
         if (!passed) return {};
         const { block, prompt } = passed;
         return {
@@ -149,22 +155,22 @@ class Worker {
         };
       }
       case 'extend': {
-        const tokens = stage.extend(task.tokens, task.place);
+        const tokens = await stage.extend(task.tokens, task.place);
         return tokens ? { onward: { ...task, tokens }, transfer: [tokens.buffer] } : {};
       }
       case 'logits':
-        return stage.isLast ? { value: stage.logits(task.t).slice() } : { onward: task };
+        return stage.isLast ? { value: await stage.logits(task.t) } : { onward: task };
       case 'truncateFrom':
-        return { onward: task, value: stage.truncateFrom(task.token) };
+        return { onward: task, value: await stage.truncateFrom(task.token) };
       case 'clear':
         stage.cache.clear();
         return { onward: task };
       case 'save':
-        return { onward: task, value: stage.save() };
+        return { onward: task, value: await stage.save() };
       case 'read':
       case 'write':
         if (task.stage !== number) return { onward: task, transfer: [task.piece.buffer] };
-        if (task.kind === 'read') stage.read(task.piece);
+        if (task.kind === 'read') await stage.read(task.piece);
         else stage.write(task.piece.subarray(0, task.count));
         return { value: task.piece };
       case 'restore':
@@ -173,7 +179,7 @@ class Worker {
       case 'restored':
         return { onward: task, value: stage.restored() };
       case 'held':
-        return { onward: task, value: stage.held(task.spans) };
+        return { onward: task, value: await stage.held(task.spans) };
     }
   }
 }

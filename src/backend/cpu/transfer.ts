@@ -1,46 +1,14 @@
 // A cache's rows as bytes, taken out and put back piece by piece, so that a second copy of them
 // never lies in memory. In order: for each layer and head its columns (cache.ts): keys | values |
-// tokens i32 | state f32 | places i32 of rows of few bits; then, where keys share grids
+// tokens i32 | state f32 | positions i32 of rows of few bits; then, where keys share grids
 // (groups.ts), the grids, and the keys and values f16 of each slot: rows name them by number. What
 // is stored around these bytes, and what tells damage, is in stored.ts.
-import { StoreError } from '../errors.ts';
-import { gridBytes, isGrouped } from '../backend/dtype.ts';
-import type { Address } from '../backend/tensor.ts';
-import type { Cache } from './cache.ts';
-import { gridsOf, type Groups, SETTLED_SLOTS, slotBytes } from './groups.ts';
-import { cacheColumns, type CacheShape, rangesOf } from './shape.ts';
-
-/** How much there is of a cache's rows. */
-export interface Extent {
-  /** Rows of each head, layer after layer. */
-  readonly lengths: readonly number[];
-  readonly grids: number;
-  readonly slots: number;
-}
-
-/** The largest extent that a cache has with `rows` rows. */
-export function largestExtent(shape: CacheShape, rows: number): Extent {
-  const heads = shape.keptRows.length * shape.kvHeads;
-  const lengths = Array.from({ length: heads }, (_, i) => (i === 0 ? rows : 0));
-  if (!isGrouped(shape.rowType)) return { lengths, grids: 0, slots: 0 };
-  const grids = rangesOf(shape).reduce((sum, range) => sum + gridsOf(range.rows, range.heads), 0);
-  return { lengths, grids, slots: Math.min(rows, heads * SETTLED_SLOTS) };
-}
-
-/**
- * Bytes of each section: a head's columns one by one, then all grids, then all slots. Multiples of
- * 4.
- */
-export function sectionsOf(
-  { headDim, rowType }: CacheShape,
-  { lengths, grids, slots }: Extent,
-): number[] {
-  const columns = cacheColumns(headDim, rowType);
-  const heads = lengths.flatMap((length) => columns.map(([, bytes]) => length * bytes));
-  return isGrouped(rowType)
-    ? [...heads, grids * gridBytes(rowType, headDim), slots * slotBytes(headDim)]
-    : heads;
-}
+import { StoreError } from '../../errors.ts';
+import type { Extent } from '../cache.ts';
+import { gridBytes } from '../dtype.ts';
+import type { Address } from '../tensor.ts';
+import type { CpuCache } from './cache.ts';
+import type { Groups } from './groups.ts';
 
 /** A part of the bytes that lies in one place. */
 interface Region {
@@ -58,13 +26,13 @@ interface Region {
 /** Takes the rows of a cache out. They must stay as they are until all were taken. */
 export class CacheReader {
   readonly extent: Extent;
-  readonly #cache: Cache;
+  readonly #cache: CpuCache;
   readonly #regions: Region[] = [];
   #region = 0;
   #at = 0; // in the region
 
   /** Rounds what may be rounded first. */
-  constructor(cache: Cache) {
+  constructor(cache: CpuCache) {
     this.#cache = cache;
     cache.settle();
     const { headDim: d, rowType } = cache.shape;
@@ -114,7 +82,7 @@ export class CacheReader {
  * clear it then.
  */
 export class CacheWriter {
-  readonly #cache: Cache;
+  readonly #cache: CpuCache;
   readonly #regions: Region[] = [];
   #region = 0;
   #at = 0;
@@ -122,7 +90,7 @@ export class CacheWriter {
   readonly #grids: Region[] = [];
   readonly #slots: Region[] = [];
 
-  constructor(cache: Cache, extent: Extent) {
+  constructor(cache: CpuCache, extent: Extent) {
     this.#cache = cache;
     cache.clear();
     const { lengths } = extent;
@@ -212,7 +180,7 @@ const slotOf = ([groups, i]: readonly [Groups, number], s: number): Address[] =>
   (['keys', 'values'] as const).map((side) => groups.slotAddress(i, s, side));
 
 /** Every head with its columns. */
-function* headsOf(cache: Cache) {
+function* headsOf(cache: CpuCache) {
   for (const [layer, heads] of cache.heads.entries()) {
     for (const [h, head] of heads.entries()) {
       const columns = cache.columns.map(({ name, bytes }) => ({

@@ -1,6 +1,5 @@
 // How large a cache is: its layers, heads and rows, and what a row takes.
-import { isQuantized, type RowType, rowBytes } from '../backend/dtype.ts';
-import type { HeadRows } from '../backend/tensor.ts';
+import { isQuantized, type RowType, rowBytes } from './dtype.ts';
 
 export interface CacheShape {
   readonly kvHeads: number;
@@ -17,22 +16,22 @@ export interface CacheShape {
   readonly pooled?: boolean;
 }
 
+/** The arrays of a pool. */
+export type ColumnName = 'keys' | 'values' | 'tokens' | 'state' | 'positions';
+
 /**
  * The arrays of a pool and the bytes of a row in each: key, value, token number, accumulated state.
  * Keys of few bits also keep the rotary position that they were stored with: turning one rounds it
  * again, so they are turned rarely, and then from where they are.
  */
-export function cacheColumns(
-  headDim: number,
-  type: RowType,
-): [keyof Omit<HeadRows, 'length'>, number][] {
-  const places: ['places', number][] = isQuantized(type) ? [['places', 4]] : [];
+export function cacheColumns(headDim: number, type: RowType): [ColumnName, number][] {
+  const positions: ['positions', number][] = isQuantized(type) ? [['positions', 4]] : [];
   return [
     ['keys', rowBytes(type, headDim)],
     ['values', rowBytes(type, headDim, 'values')],
-    ['positions', 4],
+    ['tokens', 4],
     ['state', 4],
-    ...places,
+    ...positions,
   ];
 }
 

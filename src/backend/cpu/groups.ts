@@ -10,49 +10,13 @@
 // where no grid is free, the two groups of a head with the fewest rows become one, which rounds
 // those rows again. A grid is always to be had: with more grids than a 32nd of all rows, and one a
 // head, some head has two groups of no more than 64 rows together.
-import type { Angles, Backend } from '../backend/backend.ts';
-import { gridBytes, rowBytes, type RowSide } from '../backend/dtype.ts';
-import { restOf, tailOf } from '../backend/row-codec.ts';
-import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
-import type { CacheShape } from './shape.ts';
-
-/** Rows that are rounded together. */
-const GROUP = 32;
-/** The newest rows of a head that are not rounded yet. */
-const RESIDUAL = 32;
-/** Most rows of a group, once two were put together. */
-const MOST_ROWS = 2 * GROUP;
-
-/** Most slots of a head that are taken after settle(). */
-export const SETTLED_SLOTS = RESIDUAL + GROUP - 1;
-
-/** Slots of a head: what may be appended, and what may be left unrounded. */
-function slotsOf(shape: CacheShape): number {
-  return shape.room + SETTLED_SLOTS;
-}
-
-/** Grids for a range of `rows` rows of `heads` heads. */
-export function gridsOf(rows: number, heads: number): number {
-  return Math.ceil(rows / GROUP) + heads;
-}
-
-/** Bytes of an unrounded row, key and value. */
-export function slotBytes(headDim: number): number {
-  return 4 * headDim;
-}
-
-/** Bytes of a range of `rows` rows of `heads` heads beside its columns. */
-export function rangeBytes(shape: CacheShape, rows: number, heads: number): number {
-  return (
-    gridsOf(rows, heads) * gridBytes(shape.rowType, shape.headDim) +
-    heads * slotsOf(shape) * slotBytes(shape.headDim)
-  );
-}
-
-/** Bytes for rows on their way: numbers of a group, their list. */
-export function scratchBytes(shape: CacheShape): number {
-  return MOST_ROWS * (shape.headDim + 1) * 4;
-}
+import type { Angles } from '../backend.ts';
+import type { CacheShape } from '../cache-shape.ts';
+import { GROUP, gridsOf, MOST_ROWS, SETTLED_SLOTS, slotBytes, slotsOf } from '../group-sizes.ts';
+import { gridBytes, rowBytes, type RowSide } from '../dtype.ts';
+import { restOf, tailOf } from '../row-codec.ts';
+import type { Address, Tensor } from '../tensor.ts';
+import type { CpuBackend, HeadRows } from './memory.ts';
 
 /** What rows mean by number, for those who copy them out. */
 export interface Numbering {
@@ -70,7 +34,7 @@ export interface Numbering {
 export class Groups {
   readonly grids: number;
   readonly slots: number;
-  readonly #backend: Backend;
+  readonly #backend: CpuBackend;
   readonly #shape: CacheShape;
   readonly #heads: readonly HeadRows[];
   readonly #gridAt: Address;
@@ -80,7 +44,7 @@ export class Groups {
 
   /** `address` is where rangeBytes() are, `scratch` where scratchBytes() are. */
   constructor(
-    backend: Backend,
+    backend: CpuBackend,
     shape: CacheShape,
     heads: readonly HeadRows[],
     rows: number,

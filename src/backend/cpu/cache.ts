@@ -1,30 +1,29 @@
-// Cached keys and values of every layer and kv head, in one region that never grows. Rows are
-// appended, taken back and compacted in place; their order never changes. It knows no policy: it is
-// told which rows to keep.
+// A cache in a memory that this thread sees: it knows how long each head is, and moves rows itself.
 //
 //   one pool of rows, arrays of it:
 //     keys [R, d] | values [R, d] | tokens i32 [R] | state f32 [R]
-//     | places i32 [R] (rows of few bits only)
-//   a layer owns a range of the pool, its heads follow one another inside, each with the same room
-//   behind it:
-//
-//   |<------------- layer l: Hkv * (kept_l + room) rows ------------->|
-//   [ head 0: length rows | room ][ head 1: length rows | room ] ...
+//     | positions i32 [R] (rows of few bits only)
 //
 // After a compaction the heads of a range are moved together again so that each has `room` rows
-// behind it, whatever its length. Where layers compete for the budget (`pooled`) there is one
-// range, of all layers' heads. Rows of some types have a part that lies apart (groups.ts).
-import type { Angles, Backend } from '../backend/backend.ts';
-import { isGrouped, rowBytes } from '../backend/dtype.ts';
-import type { Address, HeadRows, Tensor } from '../backend/tensor.ts';
-import { Groups, rangeBytes, scratchBytes } from './groups.ts';
-import { cacheColumns, cacheRowBytes, cacheRows, type CacheShape, rangesOf } from './shape.ts';
-
-/** What stays of a head: ascending indices, i32 [count] at an address. */
-export interface Kept {
-  readonly rows: Address;
-  readonly count: number;
-}
+// behind it, whatever its length. Rows of some types have a part that lies apart (groups.ts).
+import type { Selection } from '../backend.ts';
+import type { Cache, Extent, LayerRows, TokenSpan, Turning } from '../cache.ts';
+import {
+  cacheColumns,
+  cacheRowBytes,
+  cacheRows,
+  type CacheShape,
+  type ColumnName,
+  rangesOf,
+} from '../cache-shape.ts';
+import { isGrouped, rowBytes } from '../dtype.ts';
+import type { Address, Tensor } from '../tensor.ts';
+import { StoreError } from '../../errors.ts';
+import { rangeBytes, scratchBytes } from '../group-sizes.ts';
+import { Groups } from './groups.ts';
+import { type CpuBackend, type CpuRows, cpuSelection, type HeadRows, type Kept } from './memory.ts';
+import { CacheReader, CacheWriter } from './transfer.ts';
+import { turnRows } from './turn.ts';
 
 /** Bytes of what rows have beside their columns. */
 function asideBytes(shape: CacheShape): number {
@@ -41,16 +40,16 @@ export function cacheBytes(shape: CacheShape): number {
   return cacheRows(shape) * cacheRowBytes(shape.headDim, shape.rowType) + asideBytes(shape);
 }
 
-export class Cache {
+export class CpuCache implements Cache {
   readonly shape: CacheShape;
-  readonly backend: Backend;
+  readonly backend: CpuBackend;
   /** heads[layer][h]: where the rows lie now. */
   readonly heads: HeadRows[][];
   /** Bytes reserved. */
   readonly bytes: number;
   #region: Address;
   readonly columns: ReadonlyArray<{
-    readonly name: keyof Omit<HeadRows, 'length'>;
+    readonly name: ColumnName;
     readonly bytes: number;
     readonly address: Address;
   }>;
@@ -58,9 +57,13 @@ export class Cache {
   #aside: number; // bytes
   #used = 0;
   #peak = 0;
+  #layers: CpuRows[];
+  #all: CpuRows;
+  #reader?: CacheReader;
+  #writer?: CacheWriter;
 
   /** Reserves the region. Throws DeviceError where memory ends. */
-  constructor(backend: Backend, shape: CacheShape) {
+  constructor(backend: CpuBackend, shape: CacheShape) {
     const { kvHeads, keptRows } = shape;
     const rows = cacheRows(shape);
     this.shape = shape;
@@ -77,11 +80,17 @@ export class Cache {
     this.heads = keptRows.map(() =>
       Array.from({ length: kvHeads }, () => ({ ...this.#at(0), length: 0 })),
     );
+    const rowsOf = (heads: HeadRows[]): CpuRows => {
+      const { headDim, rowType } = shape;
+      return { kvHeads: heads.length, headDim, rowType, heads };
+    };
+    this.#layers = this.heads.map(rowsOf);
+    this.#all = rowsOf(this.heads.flat());
     let first = 0;
     const scratch = address;
     if (this.#aside > 0) address += scratchBytes(shape);
     this.#ranges = rangesOf(shape).map(({ kept, rows: own, heads: count }, i) => {
-      const heads = shape.pooled ? this.heads.flat() : this.heads[i];
+      const heads = shape.pooled ? this.#all.heads : this.heads[i];
       const groups =
         this.#aside > 0 ? new Groups(backend, shape, heads, own, address, scratch) : undefined;
       address += groups ? rangeBytes(shape, own, count) : 0;
@@ -96,13 +105,25 @@ export class Cache {
     return this.heads.length;
   }
 
+  rows(layer: number, unseen = 0): LayerRows {
+    const rows = this.#layers[layer];
+    if (unseen === 0) return rows;
+    const heads = rows.heads.map((head) => ({ ...head, length: head.length - unseen }));
+    const seen: CpuRows = { ...rows, heads };
+    return seen;
+  }
+
+  allRows(): LayerRows {
+    return this.#all;
+  }
+
   /** Rows that each range holds now: a layer's, or all where layers share one. */
   get rangeRows(): number[] {
     return this.#ranges.map(({ heads }) => heads.reduce((sum, h) => sum + h.length, 0));
   }
 
   /** Rows held now, all layers and heads. */
-  get rows(): number {
+  get rowCount(): number {
     return this.#used;
   }
 
@@ -151,10 +172,6 @@ export class Cache {
     return (i + 1 < heads.length ? starts[i + 1] : end) - starts[i] - heads[i].length;
   }
 
-  /**
-   * Appends k and v [T, Hkv * d] of tokens number `token` .., k rotated to positions `position` ..,
-   * to every head of a layer. Throws RangeError past the room.
-   */
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
     const { headDim: d, rowType } = this.shape;
     const [{ groups }, place] = this.#rangeOf(layer);
@@ -170,11 +187,11 @@ export class Cache {
         this.backend.storeRows(head.keys + at, k, h, T, d, rowType);
         this.backend.storeRows(head.values + at, v, h, T, d, rowType);
       }
-      const tokens = this.backend.ints(head.positions + head.length * 4, T);
+      const tokens = this.backend.ints(head.tokens + head.length * 4, T);
       for (let i = 0; i < T; i++) tokens[i] = token + i;
-      if (head.places)
+      if (head.positions)
         this.backend
-          .ints(head.places + head.length * 4, T)
+          .ints(head.positions + head.length * 4, T)
           .set(tokens.map((t) => t - token + position));
       this.backend.floats(head.state + head.length * 4, T).fill(0);
       head.length += T;
@@ -182,7 +199,6 @@ export class Cache {
     this.#count(this.shape.kvHeads * T);
   }
 
-  /** Takes the last `count` rows of every head of a layer back. */
   truncate(layer: number, count: number): void {
     for (const head of this.heads[layer]) {
       if (count > head.length)
@@ -193,14 +209,13 @@ export class Cache {
   }
 
   /**
-   * Takes back every row of token number `token` and later, of all layers. Heads that lose more
-   * rows than others of their range (some of the tokens were evicted there) share their room with
-   * them.
+   * Heads that lose more rows than others of their range (some of the tokens were evicted there)
+   * share their room with them.
    */
-  truncateFrom(token: number): void {
+  async truncateFrom(token: number): Promise<number[]> {
     for (const range of this.#ranges) {
       const taken = range.heads.map((head) => {
-        const tokens = this.backend.ints(head.positions, head.length);
+        const tokens = this.backend.ints(head.tokens, head.length);
         let count = 0;
         while (count < head.length && tokens[head.length - 1 - count] >= token) count++;
         head.length -= count;
@@ -211,24 +226,25 @@ export class Cache {
       const counts = range.heads.map((head) => head.length);
       this.#moveHeads(range, spread(range, counts));
     }
+    return this.rangeRows;
   }
 
-  /**
-   * Keeps rows of each head of a layer, in their order, and gives every head its room again. Throws
-   * RangeError where more is kept than the layer's share.
-   */
-  compact(layer: number, kept: readonly Kept[]): void {
+  compact(layer: number, kept: Selection, turning?: Turning): void {
     if (this.shape.pooled) throw new RangeError('layers that share a range are compacted together');
-    this.#compact(this.#ranges[layer], kept, `layer ${layer}`);
+    const heads = cpuSelection(kept);
+    if (turning) turnRows(this, layer, heads, turning);
+    this.#compact(this.#ranges[layer], heads, `layer ${layer}`);
   }
 
-  /**
-   * The same for the heads of all layers, layer after layer: the one way where they share a range.
-   */
-  compactAll(kept: readonly Kept[]): void {
+  compactAll(kept: Selection, turning?: Turning): void {
+    const heads = cpuSelection(kept);
+    const { kvHeads } = this.shape;
+    if (turning)
+      for (let l = 0; l < this.layers; l++)
+        turnRows(this, l, heads.slice(l * kvHeads, (l + 1) * kvHeads), turning);
     let at = 0;
     for (const [i, range] of this.#ranges.entries())
-      this.#compact(range, kept.slice(at, (at += range.heads.length)), `range ${i}`);
+      this.#compact(range, heads.slice(at, (at += range.heads.length)), `range ${i}`);
   }
 
   #compact(range: Range, kept: readonly Kept[], name: string): void {
@@ -246,40 +262,6 @@ export class Cache {
     });
     this.#moveHeads(range, spread(range, counts));
     range.groups?.settle();
-  }
-
-  /** Turns rows of head h of a layer, rows[j] by the angles of shifts[j], to other positions. */
-  turn(
-    layer: number,
-    h: number,
-    rows: ArrayLike<number>,
-    shifts: ArrayLike<number>,
-    angles: (shift: number) => Angles,
-  ): void {
-    const [{ groups }, place] = this.#rangeOf(layer);
-    if (groups) {
-      groups.turn(place + h, rows, shifts, angles);
-      return;
-    }
-    const { headDim: d, rowType } = this.shape;
-    for (let j = 0; j < rows.length;) {
-      let run = 1;
-      while (
-        j + run < rows.length &&
-        rows[j + run] === rows[j] + run &&
-        shifts[j + run] === shifts[j]
-      )
-        run++;
-      if (shifts[j] !== 0)
-        this.backend.ropeShift(
-          this.heads[layer][h].keys + rows[j] * rowBytes(rowType, d),
-          angles(shifts[j]),
-          run,
-          d,
-          rowType,
-        );
-      j += run;
-    }
   }
 
   /** Rounds what may be rounded, where rows wait for that in groups. */
@@ -307,10 +289,9 @@ export class Cache {
   }
 
   #move(to: Address, from: Address, bytes: number): void {
-    if (to !== from && bytes > 0) this.backend.moveBytes(to, from, bytes);
+    if (to !== from && bytes > 0) this.backend.copy(to, from, bytes);
   }
 
-  /** Forgets all rows. */
   clear(): void {
     this.resize(new Array<number>(this.layers * this.shape.kvHeads).fill(0));
   }
@@ -334,7 +315,51 @@ export class Cache {
     }
   }
 
-  /** Gives the region back. */
+  async tokens(layer: number): Promise<Int32Array[]> {
+    return this.heads[layer].map(({ tokens, length }) => this.backend.ints(tokens, length).slice());
+  }
+
+  async held(spans: readonly TokenSpan[]): Promise<number[]> {
+    const counts = new Array<number>(spans.length).fill(0);
+    for (const head of this.#all.heads) {
+      const tokens = this.backend.ints(head.tokens, head.length);
+      spans.forEach(([begin, end], i) => {
+        counts[i] += lowerBound(tokens, end) - lowerBound(tokens, begin);
+      });
+    }
+    return counts;
+  }
+
+  async newestKeys(layer: number, head: number, count: number): Promise<Float32Array> {
+    const { headDim: d } = this.shape;
+    const { keys, length } = this.heads[layer][head];
+    return this.backend.floats(keys + (length - count) * d * 4, count * d).slice();
+  }
+
+  async save(): Promise<Extent> {
+    this.#reader = new CacheReader(this);
+    return this.#reader.extent;
+  }
+
+  async read(into: Uint8Array): Promise<void> {
+    this.#reader!.read(into);
+  }
+
+  restore(extent: Extent): void {
+    this.#writer = new CacheWriter(this, extent);
+  }
+
+  write(bytes: Uint8Array): void {
+    if (!this.#writer) throw new StoreError('rows are put back where nothing was begun');
+    this.#writer.write(bytes);
+  }
+
+  restored(): number[] {
+    this.#writer?.finish();
+    this.#writer = undefined;
+    return this.rangeRows;
+  }
+
   dispose(): void {
     if (this.#region === 0) return;
     this.backend.arena.free(this.#region);
@@ -364,4 +389,15 @@ function spread({ first, end, heads }: Range, counts: readonly number[]): number
     start += count + spare;
     return at;
   });
+}
+
+/** How many of ascending numbers are below a limit. */
+function lowerBound(numbers: Int32Array, limit: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

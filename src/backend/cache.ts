@@ -1,0 +1,100 @@
+// Cached keys and values of every layer and kv head, as whoever uses them sees them: rows are
+// appended, taken back and compacted in place, and their order never changes. How many rows each
+// head has may be known to the device alone; what all heads of a range have together follows from
+// what was asked for (engine/ledger.ts). It knows no policy: it is told which rows to keep.
+//
+//   one pool of rows; a layer owns a range of it, its heads follow one another inside, each with the
+//   same room behind it:
+//
+//   |<------------- layer l: Hkv * (kept_l + room) rows ------------->|
+//   [ head 0: length rows | room ][ head 1: length rows | room ] ...
+//
+// Where layers compete for the budget (`pooled`) there is one range, of all layers' heads.
+import type { Angles, Selection } from './backend.ts';
+import type { CacheShape } from './cache-shape.ts';
+import type { RowType } from './dtype.ts';
+import type { Tensor } from './tensor.ts';
+
+/** The rows of some heads, one layer's or all: a handle that operations take. */
+export interface LayerRows {
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly rowType: RowType;
+}
+
+/** Which rows of a head are meant: tokens [begin, end). */
+export type TokenSpan = readonly [begin: number, end: number];
+
+/** Positions that rows are turned to before they move together. */
+export interface Turning {
+  /** Where the last row that stays ends up, plus one; those before it take the positions before. */
+  readonly base: number;
+  /**
+   * Where the rows of a head end now, if they follow one another; undefined where each is at the
+   * position of its token.
+   */
+  readonly end?: number;
+  /** The rotation by a difference of positions. */
+  readonly angles: (shift: number) => Angles;
+}
+
+/** How much there is of a cache's rows. */
+export interface Extent {
+  /** Rows of each head, layer after layer. */
+  readonly lengths: readonly number[];
+  /** Of rows that share grids: how many grids, and rows that are not rounded yet. */
+  readonly grids: number;
+  readonly slots: number;
+}
+
+export interface Cache {
+  readonly shape: CacheShape;
+  readonly layers: number;
+  /** Bytes reserved; of rows now, and of what lies beside them; and the most that was. */
+  readonly bytes: number;
+  readonly usedBytes: number;
+  readonly peakBytes: number;
+  /** The rows of a layer, but for the last `unseen` of each head. */
+  rows(layer: number, unseen?: number): LayerRows;
+  /** Those of all layers. */
+  allRows(): LayerRows;
+  /**
+   * Appends k and v [T, Hkv * d] of tokens number `token` .., k rotated to positions `position` ..,
+   * to every head of a layer. Throws RangeError past the room.
+   */
+  append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position?: number): void;
+  /** Takes the last `count` rows of every head of a layer back. */
+  truncate(layer: number, count: number): void;
+  /**
+   * Takes back every row of token number `token` and later, of all layers; how many rows each range
+   * has left.
+   */
+  truncateFrom(token: number): Promise<number[]>;
+  /**
+   * Keeps the selected rows of a layer, in their order, and gives every head its room again; turned
+   * first, where that is asked for. Throws RangeError where more is kept than the layer's share.
+   */
+  compact(layer: number, kept: Selection, turning?: Turning): void;
+  /** The same for the heads of all layers: the one way where they share a range. */
+  compactAll(kept: Selection, turning?: Turning): void;
+  /** Forgets all rows. */
+  clear(): void;
+  /** Token numbers of a layer's rows, head by head, ascending. */
+  tokens(layer: number): Promise<Int32Array[]>;
+  /** How many rows there are of the tokens of each span. */
+  held(spans: readonly TokenSpan[]): Promise<number[]>;
+  /** Numbers of the last `count` rows of a head's keys, as they are: for rows of f32. */
+  newestKeys(layer: number, head: number, count: number): Promise<Float32Array>;
+  /** Begins to take the rows out: how much there is. They must stay as they are meanwhile. */
+  save(): Promise<Extent>;
+  /** Fills memory with the next bytes of the rows, as far as there are any. */
+  read(into: Uint8Array): Promise<void>;
+  /** Forgets all rows and makes room for others. Throws StoreError where those do not fit. */
+  restore(extent: Extent): void;
+  /** Puts the next bytes back. Throws StoreError where they make no sense: clear it then. */
+  write(bytes: Uint8Array): void;
+  /** All was put back: rows of each range. Throws StoreError where some are missing. */
+  restored(): number[];
+  /** Gives everything back. */
+  dispose(): void;
+}

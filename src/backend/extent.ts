@@ -1,0 +1,29 @@
+// The bytes of a cache that is taken out, section by section (cpu/transfer.ts).
+import type { Extent } from './cache.ts';
+import { cacheColumns, type CacheShape, rangesOf } from './cache-shape.ts';
+import { gridBytes, isGrouped } from './dtype.ts';
+import { gridsOf, SETTLED_SLOTS, slotBytes } from './group-sizes.ts';
+
+/** The largest extent that a cache has with `rows` rows. */
+export function largestExtent(shape: CacheShape, rows: number): Extent {
+  const heads = shape.keptRows.length * shape.kvHeads;
+  const lengths = Array.from({ length: heads }, (_, i) => (i === 0 ? rows : 0));
+  if (!isGrouped(shape.rowType)) return { lengths, grids: 0, slots: 0 };
+  const grids = rangesOf(shape).reduce((sum, range) => sum + gridsOf(range.rows, range.heads), 0);
+  return { lengths, grids, slots: Math.min(rows, heads * SETTLED_SLOTS) };
+}
+
+/**
+ * Bytes of each section: a head's columns one by one, then all grids, then all slots. Multiples of
+ * 4.
+ */
+export function sectionsOf(
+  { headDim, rowType }: CacheShape,
+  { lengths, grids, slots }: Extent,
+): number[] {
+  const columns = cacheColumns(headDim, rowType);
+  const heads = lengths.flatMap((length) => columns.map(([, bytes]) => length * bytes));
+  return isGrouped(rowType)
+    ? [...heads, grids * gridBytes(rowType, headDim), slots * slotBytes(headDim)]
+    : heads;
+}

@@ -1,0 +1,138 @@
+// The sentence: tokens -> forward -> append -> score -> select -> compact, for the layers at hand.
+// Threads, workers and devices are other schedules of it, never other versions. What a block's step
+// has to do, run.ts decides; what its scores are, the policy; what is kept of them, evict.ts.
+import type { Looks } from '../backend/backend.ts';
+import type { LayerRows } from '../backend/cache.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import type { Input } from '../model/transformer.ts';
+import type { LayerView } from '../policy/policy.ts';
+import { rateRows } from '../policy/score.ts';
+import { evict, type Kept } from './evict.ts';
+import type { Stage } from './stage.ts';
+
+/** Where tokens stand: rotary position and number of the first. */
+export interface Place {
+  readonly position: number;
+  readonly token: number;
+}
+
+/** A block's step. */
+export interface Step extends Place {
+  /** Tokens of the block. */
+  readonly count: number;
+  /**
+   * Whether the policy rates all rows, whether a patched prompt does it, and whether each layer is
+   * then cut to its share.
+   */
+  readonly rates: boolean;
+  readonly patched: boolean;
+  readonly evicts: boolean;
+  /**
+   * Whether rows that stay are rotated to end at the plan's compactBase, and at which position they
+   * ended before (ORIGINAL: each where its token was).
+   */
+  readonly compact: boolean;
+  readonly base: number;
+  /** Rows that each layer keeps per kv head. */
+  readonly layerRows: 'layerRows' | 'compactRows';
+}
+
+/** The base of rows that stand where their tokens were. */
+export const ORIGINAL = -1;
+
+/**
+ * Appends a block, lets the policy rate all rows, and evicts, layer by layer: a layer is cut as soon
+ * as it has been scored. Where a patched prompt rates the rows, it goes through behind the block.
+ */
+export function stepBlock(stage: Stage, block: Input, step: Step, kept: Kept): void {
+  const { transformer, cache, workspace, plan } = stage;
+  const { policy } = plan;
+  transformer.forward(block, {
+    cache, // each layer appends its keys and values
+    workspace,
+    position: step.position,
+    token: step.token,
+    onLayer(layer, queries, T) {
+      if (!step.rates || step.patched) return;
+      const looking = observersOf(stage, queries, T);
+      const scores = rateRows(policy, viewOf(stage, layer, step, looking), transformer.backend);
+      evict(stage, layer, scores, step, kept); // selects, and compacts
+    },
+  });
+}
+
+/**
+ * Forwards the patched prompt, lets its queries rate each layer, and drops its rows again
+ * (algorithms, section 2). It comes in pieces, whose looks are folded into one.
+ */
+export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept): void {
+  const { plan, cache, transformer, room } = stage;
+  const { backend } = transformer;
+  const { policy } = plan;
+  const P = transformer.countOf(prompt);
+  const isMean = policy.aggregate === 'mean';
+  transformer.forward(prompt, {
+    cache,
+    workspace: stage.workspace,
+    position: step.position + step.count,
+    token: step.token + step.count,
+    queriesOnly: true,
+    looks: true,
+    onLayer(layer, queries, count, done, looks) {
+      // the prompt's own rows are no keys here: each head is seen as it was before them
+      const cached = cache.rows(layer, done);
+      const view = viewOf(stage, layer, step, { queries, count, looks, cached });
+      const scores = rateRows(policy, view, backend);
+      const how = done === count ? 'first' : isMean ? 'mean' : 'max';
+      const sum = backend.fold(room.looks, scores, isMean ? count / P : 1, how);
+      if (done < P) return;
+      cache.truncate(layer, P);
+      evict(stage, layer, sum, step, kept);
+    },
+  });
+}
+
+/** Who looks at a layer. */
+interface Looking {
+  readonly queries?: Tensor;
+  readonly count: number;
+  readonly looks?: Looks;
+  /** What they look at. Default: all of the layer's rows. */
+  readonly cached?: LayerRows;
+}
+
+/** The observers among a block's queries [T, Hq * d]. */
+function observersOf({ plan }: Stage, queries: Tensor, T: number): Looking {
+  const { observe } = plan.policy;
+  if (observe.queries === 'none') return { count: T };
+  const count = observe.queries === 'last' ? Math.min(observe.count, T) : T;
+  const address = queries.address + (T - count) * queries.columns * 4;
+  return { queries: { ...queries, address }, count };
+}
+
+/** What a policy sees of a layer. */
+function viewOf(stage: Stage, layer: number, step: Step, looking: Looking): LayerView {
+  const { plan, cache, room, transformer } = stage;
+  const { queries, count, looks, cached = cache.rows(layer) } = looking;
+  return {
+    layer: plan.first + layer,
+    cached,
+    tokens: step.token + step.count,
+    queries,
+    count,
+    looks,
+    ahead: stage.turns.ahead(count),
+    recent: recentOf(stage, layer),
+    keeps: plan.layerRows[layer],
+    output: transformer.weights.layers[layer].attnOutput,
+    out: room.scores,
+    spare: room.smoothed,
+    extra: room.aside,
+    seed: plan.seed,
+  };
+}
+
+/** Newest rows that a layer keeps whatever their score: no more than it keeps at all. */
+export function recentOf({ plan }: Stage, layer: number): number {
+  return Math.min(plan.policy.protect.recent, plan.layerRows[layer]);
+}
