@@ -33,6 +33,7 @@ export { expect, expect_scratch } from './expect';
 export { top_k, top_k_scratch } from './select';
 export { compact_rows } from './compact';
 export { kmeans_assign, kmeans_scratch, kmeans_sum } from './kmeans';
+export { logits_best, logits_sums, logits_within } from './logits';
 export { relaxed_simd } from './simd';
 
 /** First byte that the module does not use itself: where the arena begins. */

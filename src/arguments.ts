@@ -32,7 +32,7 @@ export function describeValue(value: unknown): string {
  * unknown. undefined stands for no options, and an option that is undefined for one that was not
  * given (null is a value, and no good one: give defaults by `=`, not `??`). Throws OptionError.
  *
- *     const { topK = 0 } = knownNames('ask', options, sampleNames);
+ *     const { topK = 0 } = knownNames('ask', options, askNames);
  */
 export function knownNames<T extends object>(
   what: string,

@@ -30,7 +30,7 @@ export type { Placement, Plan, PlanOptions } from './engine/plan.ts';
 export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
 export type { Place, Step } from './engine/block.ts';
 export type { OnKept, Restored } from './engine/stage.ts';
-export type { SampleOptions } from './engine/sample-options.ts';
+export type { SampleOptions } from './engine/sampling/options.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';
 export type { Episode } from './episode/episodes.ts';
 export type { Segment } from './episode/segment.ts';

@@ -6,7 +6,7 @@ import { type Model, readModel } from './model.ts';
 import { planRun, type PlanOptions } from './plan.ts';
 import { blocksOf } from './prefill.ts';
 import { Run } from './run.ts';
-import { notFinite } from './sample.ts';
+import { notFinite } from './sampling/argmax.ts';
 
 /**
  * Tokens of a text, and after each the most probable next tokens with their natural-log

@@ -1,5 +1,5 @@
 // What add() and ask() take: how a call waits, and how a reply is made.
-import { type SampleOptions, sampleTable } from '../engine/sample-options.ts';
+import { type SampleOptions, sampleTable } from '../engine/sampling/options.ts';
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf } from '../options/table.ts';
 

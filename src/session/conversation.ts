@@ -7,7 +7,7 @@ import { type Model, readModel } from '../engine/model.ts';
 import { type Plan, fullError, planRun } from '../engine/plan.ts';
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import { Run } from '../engine/run.ts';
-import { createSampler } from '../engine/sample.ts';
+import { createSampler } from '../engine/sampling/sampler.ts';
 import type { OnKept } from '../engine/stage.ts';
 import { diskStore } from '../episode/disk-store.ts';
 import { createEmbedder } from '../episode/embedders.ts';

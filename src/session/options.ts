@@ -5,7 +5,7 @@
 import { describeValue } from '../arguments.ts';
 import { rowTypeNames } from '../backend/dtype.ts';
 import { loadTable } from '../engine/load-options.ts';
-import { sampleTable } from '../engine/sample-options.ts';
+import { sampleTable } from '../engine/sampling/options.ts';
 import { OptionError } from '../errors.ts';
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf, settle, type Table } from '../options/table.ts';

@@ -18,7 +18,7 @@ import { planRun, type PlanOptions } from '../../src/engine/plan.ts';
 import { prefill } from '../../src/engine/prefill.ts';
 import { profileModel } from '../../src/engine/profile.ts';
 import { Run } from '../../src/engine/run.ts';
-import { argmax } from '../../src/engine/sample.ts';
+import { argmax } from '../../src/engine/sampling/argmax.ts';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import { definePolicy } from '../../src/policy/policy.ts';

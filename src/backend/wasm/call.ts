@@ -20,7 +20,7 @@ declare const checked: unique symbol;
 export type Call = readonly number[] & { readonly [checked]: true };
 
 /** Most arguments of a kernel that is called from a board. */
-export const MOST_ARGUMENTS = 16;
+export const MOST_ARGUMENTS = 17;
 
 /** Stands for the scratch of the thread that makes a call. */
 export const SCRATCH = Number.NaN;

@@ -2,83 +2,10 @@
 // tokens for equal random numbers.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createDraw, createSampler, type SampleOptions } from '../../src/engine/sample.ts';
-import { sampleTable } from '../../src/engine/sample-options.ts';
-import { createRandom } from '../../src/math/rng.ts';
-
-/** The definition, for one random number. */
-function defined(logits: Float32Array, options: SampleOptions, random: number): number {
-  const { temperature = 0, topK = 0, topP = 1, minP = 0 } = options;
-  const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
-  if (temperature === 0) return order[0];
-  let kept = topK > 0 ? order.slice(0, topK) : order;
-  const best = logits[kept[0]];
-  let weights = kept.map((i) => Math.exp(logits[i] - best));
-  if (topP < 1) {
-    const sum = weights.reduce((a, b) => a + b, 0);
-    let mass = 0;
-    let count = 0;
-    while (count < kept.length && mass < topP * sum) mass += weights[count++];
-    kept = kept.slice(0, count);
-  }
-  if (minP > 0) kept = kept.filter((_, i) => weights[i] >= minP);
-  weights = kept.map((i) => Math.exp((logits[i] - best) / temperature));
-  let left = random * weights.reduce((a, b) => a + b, 0);
-  for (let i = 0; i < kept.length; i++) {
-    left -= weights[i];
-    if (left < 0) return kept[i];
-  }
-  return kept[kept.length - 1];
-}
-
-const random = createRandom(11);
-const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-/** Shapes of log-odds, by what is hard about them. */
-const shapes: Record<string, (i: number, V: number) => number> = {
-  'like a model': () => 3 * normal(),
-  flat: () => 0.01 * normal(),
-  peaked: (i, V) => (i === V >> 1 ? 30 : 2 * normal()),
-  'wide apart': () => 100 * normal(),
-  'very wide apart': () => 1e30 * normal(),
-  ties: () => Math.round(2 * normal()),
-  'all equal': () => -7.5,
-  'two values': (i) => (i % 3 === 0 ? 1 : -1),
-  'zeros of both signs': (i) => (i % 2 === 0 ? 0 : -0),
-  'mostly impossible': (i) => (i % 50 === 0 ? normal() : Number.NEGATIVE_INFINITY),
-  'masked by a number': (i) => (i % 50 === 0 ? 4 * normal() : -3e38),
-  'masked by -1e4': (i) => (i % 7 === 0 ? 4 * normal() : -1e4 + normal()),
-  denormal: () => 1e-44 * normal(),
-  descending: (i) => -i / 100,
-  ascending: (i) => i / 100,
-  'one unit in the last place apart': (i) => 8 + (i % 5) * 2 ** -20,
-};
-const optionsOf: SampleOptions[] = [
-  { temperature: 0 },
-  { temperature: 1 },
-  { temperature: 0.7 },
-  { temperature: 5 },
-  { temperature: 0.05 },
-  { temperature: 1e-7 },
-  { temperature: 1e-310 },
-  { temperature: 1e5 },
-  { temperature: 1e308 },
-  { temperature: 1, topK: 1 },
-  { temperature: 1, topK: 40 },
-  { temperature: 2, topK: 2048 },
-  { temperature: 2, topK: 2500 },
-  { temperature: 1, topK: 1e9 },
-  { temperature: 1, topP: 0.9 },
-  { temperature: 3, topP: 0.5 },
-  { temperature: 1, topP: 1e-9 },
-  { temperature: 1, topP: 0.999999999999 },
-  { temperature: 1, minP: 0.05 },
-  { temperature: 3, minP: 1 },
-  { temperature: 8, minP: 1e-5 },
-  { temperature: 1, minP: 1e-300 },
-  { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05 },
-  { temperature: 4, topK: 2600, topP: 0.9, minP: 1e-4 },
-  { temperature: 1.5, topP: 0.97, minP: 0.001 },
-];
+import { type SampleOptions, sampleTable } from '../../../src/engine/sampling/options.ts';
+import { createDraw, createSampler } from '../../../src/engine/sampling/sampler.ts';
+import { createRandom } from '../../../src/math/rng.ts';
+import { defined, normal, optionsOf, shapes } from './oracle.ts';
 
 const test = suite('sampling');
 
@@ -89,11 +16,14 @@ for (const [name, shape] of Object.entries(shapes)) {
       for (const options of optionsOf) {
         const seed = (V * 31 + optionsOf.indexOf(options)) | 0;
         const sample = createSampler({ ...options, seed });
+        const byBuckets = createDraw(options, 32);
         const numbers = createRandom(seed);
         for (let draw = 0; draw < 3; draw++) {
           const u = options.temperature === 0 ? 0 : numbers();
-          const [found, expected] = [sample(logits), defined(logits, options, u)];
-          assert.is(found, expected, `V ${V}, ${JSON.stringify(options)}, random ${u}`);
+          const expected = defined(logits, options, u);
+          const name = `V ${V}, ${JSON.stringify(options)}, random ${u}`;
+          assert.is(sample(logits), expected, name);
+          assert.is(byBuckets(logits, u), expected, `by buckets, ${name}`);
         }
       }
     }
@@ -109,7 +39,7 @@ test('random numbers at the ends, and exactly between two tokens, draw as define
     { temperature: 1, topK: 3000 },
     { temperature: 3, minP: 0.5 },
   ]) {
-    const drawAt = createDraw(options);
+    const drawAt = createDraw(options, 32);
     const count = options.topP ? 2048 : (options.topK ?? 4096);
     for (const u of [
       0,
@@ -134,7 +64,7 @@ test('random numbers at the ends, and exactly between two tokens, draw as define
   for (const [name, shape] of Object.entries(shapes)) {
     const odds = Float32Array.from({ length: 3000 }, (_, i) => shape(i, 3000));
     for (const options of optionsOf.slice(1)) {
-      const drawAt = createDraw(options);
+      const drawAt = createDraw(options, 32);
       for (const u of [0, 2 ** -32, 0.5, 1 - 2 ** -32])
         assert.is(
           drawAt(odds, u),

@@ -11,6 +11,8 @@ export class Ranking {
   /** The first `count` of them are what was put in. */
   tokens: Int32Array;
   count = 0;
+  /** A number for each of them, for who reads them in order. */
+  weights: Float64Array;
   #keys: Uint32Array;
   #otherTokens: Int32Array;
   #otherKeys: Uint32Array;
@@ -20,6 +22,7 @@ export class Ranking {
 
   constructor(room: number) {
     this.tokens = new Int32Array(room);
+    this.weights = new Float64Array(room);
     this.#keys = new Uint32Array(room);
     this.#otherTokens = new Int32Array(room);
     this.#otherKeys = new Uint32Array(room);
@@ -98,6 +101,7 @@ export class Ranking {
     const larger = new Int32Array(room);
     larger.set(this.tokens);
     this.tokens = larger;
+    this.weights = new Float64Array(room);
     this.#keys = new Uint32Array(room);
     this.#otherTokens = new Int32Array(room);
     this.#otherKeys = new Uint32Array(room);

@@ -1,8 +1,8 @@
 // How replies are drawn: the options of sampling.
-import { within } from '../arguments.ts';
-import { OptionError } from '../errors.ts';
-import * as kinds from '../options/kinds.ts';
-import { option, type OptionsOf } from '../options/table.ts';
+import { within } from '../../arguments.ts';
+import { OptionError } from '../../errors.ts';
+import * as kinds from '../../options/kinds.ts';
+import { option, type OptionsOf } from '../../options/table.ts';
 
 const topP = kinds.custom(
   'a number above 0, at most 1',
@@ -52,3 +52,6 @@ export const sampleTable = {
 };
 
 export interface SampleOptions extends OptionsOf<typeof sampleTable> {}
+
+/** What decides which token a random number draws. */
+export type Filters = Required<Omit<SampleOptions, 'seed'>>;
