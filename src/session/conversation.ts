@@ -567,7 +567,7 @@ export class Conversation {
   async #take(items: readonly (string | Message)[]): Promise<void> {
     // what may be refused comes first
     let said = this.#said;
-    const steps: { said: Said; heard: string; plain: boolean }[] = [];
+    const steps: Taken[] = [];
     for (const [i, item] of items.entries()) {
       if (typeof item === 'string') {
         said = this.#framing.addText(said, item);
@@ -582,15 +582,27 @@ export class Conversation {
       }
     }
     let same = Number.POSITIVE_INFINITY;
-    for (const step of steps) {
+    for (let i = 0; i < steps.length; i++) {
       const { open } = this.#said;
-      if (step.plain && open && step.said.open?.before === open.before) {
-        // behind what is in the open message already
+      let step = steps[i];
+      if (goesOn(step, open)) {
+        // behind what is in the open message already. Lines go in together, as each costs what has
+        // no boundary yet (a run of empty ones): the history alone wants each one's place
+        let { heard } = step;
+        while (!this.#history && heard.length < TOGETHER_CHARS && goesOn(steps[i + 1], open)) {
+          step = steps[++i];
+          heard += step.heard;
+        }
         this.#said = step.said;
         const begin = this.#transcript.chars;
-        same = Math.min(same, this.#transcript.append(step.heard).same);
-        this.#history?.addAt(step.heard, true, begin, this.#transcript.chars, this.#transcript);
-      } else same = Math.min(same, this.#become(step.said, [step.heard], step.plain));
+        same = Math.min(same, this.#transcript.append(heard).same);
+        this.#history?.addAt(heard, true, begin, this.#transcript.chars, this.#transcript);
+      } else {
+        // of text that no message holds the last state is all of it
+        while (!this.#history && step.plain && !step.said.open && steps[i + 1]?.plain)
+          step = steps[++i];
+        same = Math.min(same, this.#become(step.said, [step.heard], step.plain));
+      }
     }
     await this.#takeBack(same);
   }
@@ -728,6 +740,18 @@ export class Conversation {
   }
 }
 
+/** What was said once a part of what is added has gone in. */
+interface Taken {
+  readonly said: Said;
+  readonly heard: string;
+  readonly plain: boolean;
+}
+
+/** Whether a part goes on with an open message. */
+function goesOn(step: Taken | undefined, open: Said['open']): boolean {
+  return step?.plain === true && open !== undefined && step.said.open?.before === open.before;
+}
+
 function checkMessage(message: Message): Message {
   const { role, content } = message ?? {};
   const parts = Array.isArray(content) && content.every((part) => typeof part?.type === 'string');
@@ -743,6 +767,8 @@ function checkMessage(message: Message): Message {
 }
 
 const BYTES_PER_CHAR = 2;
+/** Lines of one call are encoded together up to this many characters. */
+const TOGETHER_CHARS = 2048;
 /**
  * Another question than any that is asked: it tells where the question begins in what the template
  * writes.

@@ -423,6 +423,21 @@ test('an embedder of the user is used, and checked', async () => {
   }
 });
 
+test('lines without a boundary between them take time in proportion', async () => {
+  // (one after the other they took some 60 s)
+  for (const line of ['\n', ' \n']) {
+    await withConversation({ budget: 64, blockSize: 512 }, async (c) => {
+      const stop = new AbortController();
+      const begin = performance.now();
+      const added = c.add(line.repeat(12_000), { signal: stop.signal });
+      stop.abort(new Error('enough'));
+      await rejects(added, 'Error', /enough/);
+      assert.ok(performance.now() - begin < 10_000, `${performance.now() - begin} ms`);
+      assert.equal(c.tokens, (await tinyModel()).tokenizer.encode(line.repeat(12_000)));
+    });
+  }
+});
+
 test('an embedder that never answers is waited for until the call is aborted, or disposed of', async () => {
   let waits = true;
   const embedder: EpisodeSettings['embedder'] = async (texts) => {
