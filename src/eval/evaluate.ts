@@ -61,7 +61,7 @@ export async function evaluate(
 ): Promise<EvalResult> {
   const results: DialogueResult[] = [];
   readModel(model);
-  if (!Array.isArray(dialogues))
+  if (!Array.isArray(dialogues) || dialogues.length === 0)
     throw new OptionError(
       `dialogues is ${describeValue(dialogues)}, expected what readDialogues() returns`,
     );

@@ -189,6 +189,11 @@ test('what is no model is refused, and a promise of one by name', async () => {
     'OptionError',
     /dialogues is 5, expected what readDialogues/,
   );
+  await rejects(
+    evaluate(model, [], { policy: 'knorm', budget: { tokens: 64 }, options: {} }),
+    'OptionError',
+    /dialogues is an array of 0, expected what readDialogues/,
+  );
   assert.throws(() => readDialogues(5 as never, 'x'), /text is 5, expected a text/);
 });
 
