@@ -16,7 +16,8 @@ export interface ContentPart {
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant' | (string & {});
-  readonly content: string | readonly ContentPart[];
+  /** null only where an answer just calls tools. */
+  readonly content: string | readonly ContentPart[] | null;
   /** What some templates read beside. */
   readonly name?: string;
   readonly reasoning_content?: string;

@@ -753,12 +753,15 @@ function goesOn(step: Taken | undefined, open: Said['open']): boolean {
 }
 
 function checkMessage(message: Message): Message {
-  const { role, content } = message ?? {};
+  const { role, content, tool_calls: calls } = message ?? {};
   const parts = Array.isArray(content) && content.every((part) => typeof part?.type === 'string');
   if (typeof role === 'string' && (typeof content === 'string' || parts)) return message;
+  // as other interfaces write an answer that only calls tools
+  if (typeof role === 'string' && (content ?? null) === null && Array.isArray(calls) && calls[0])
+    return { ...message, content: '' };
   const found =
     message !== null && typeof message === 'object'
-      ? `an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}`
+      ? `role ${describeValue(role)} and content ${describeValue(content)} in an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}`
       : describeValue(message);
   throw new OptionError(
     `a message is { role, content }, the content a text or a list of parts { type, text }; ` +

@@ -354,6 +354,21 @@ test('text without a role goes before the question where there is no system role
   }
 });
 
+test('an answer that only calls tools may have no content', async () => {
+  const called = [{ type: 'function', function: { name: 'f', arguments: { x: 1 } } }];
+  await plain('chatml', async (c, model, family) => {
+    const asked = { role: 'user', content: 'why?' };
+    await c.add([asked, { role: 'assistant', content: null, tool_calls: called }]);
+    const said = [asked, { role: 'assistant', content: '', tool_calls: called }];
+    assert.equal(c.tokens, expected(model, family, said));
+    await rejects(
+      c.add([{ role: 'assistant', content: null }]),
+      'OptionError',
+      /found role 'assistant' and content null/,
+    );
+  });
+});
+
 test('a message that would be lost is refused, whatever its role, asked or added', async () => {
   const spoken = "{% if m.role == 'user' or m.role == 'assistant' %}[{{ m.content }}]{% endif %}";
   const ends = '{% if add_generation_prompt %}>{% endif %}';
