@@ -1,9 +1,13 @@
 // Chat templates are programs from outside: this runs them through @huggingface/jinja, with a bound
-// on what they may do, with the line ends of the Jinja of transformers, and a date that stays. What
-// else the library does otherwise is mended in jinja-interpreter.ts.
+// on what they may do, and with what that library (0.5.11) does otherwise than the Jinja of
+// transformers: how a source is read (jinja-source.ts), values as Python has them
+// (jinja-python.ts), a date that stays.
 import { parse, tokenize } from '@huggingface/jinja';
 import { UnsupportedError } from '../errors.ts';
-import { ChatInterpreter, type Node, Scope, type Value } from './jinja-interpreter.ts';
+import { BoundedInterpreter, Overdone } from './jinja-bounded.ts';
+import { findPlaces } from './jinja-nodes.ts';
+import { readSource } from './jinja-source.ts';
+import { newScope } from './jinja-values.ts';
 
 /** Longest template in characters: the longest published ones have some 40,000. */
 const MAX_CHARS = 1 << 18;
@@ -11,11 +15,6 @@ const MAX_CHARS = 1 << 18;
 const MAX_SPACE = 4096;
 /** Longest range, as in Jinja's sandbox. */
 const MAX_RANGE = 100_000;
-/**
- * Deepest nesting while it runs, through macros too: what a stack of a browser's worker has room
- * for.
- */
-const MAX_DEPTH = 500;
 /**
  * Steps for nothing, for each message, and for each character it is given: published templates take
  * some hundred a message.
@@ -28,48 +27,9 @@ const STEPS_PER_CHAR = 4;
  * each time, every element a step.
  */
 const STEPS_PER_PAIR = 16;
-/** Characters that count as a step where they are looked at together. */
-const CHARS_PER_STEP = 64;
 /** Longest text for nothing, and for each character it is given. */
 const TEXT = 1 << 22;
 const TEXT_PER_CHAR = 16;
-
-class Overdone extends Error {}
-
-class BoundedInterpreter extends ChatInterpreter {
-  #steps: number;
-  readonly #longest: number;
-  #depth = 0;
-
-  constructor(environment: Scope, steps: number, longest: number) {
-    super(environment);
-    this.#steps = steps;
-    this.#longest = longest;
-  }
-
-  override spend(steps: number): void {
-    this.#steps -= steps;
-    if (this.#steps < 0) throw new Overdone('it takes too many steps');
-  }
-
-  override evaluate(statement: Node | undefined, environment: Scope): Value {
-    this.spend(1);
-    if (++this.#depth > MAX_DEPTH)
-      throw new Overdone('its macros or expressions are nested too deep');
-    let value: Value;
-    try {
-      value = super.evaluate(statement, environment);
-    } finally {
-      this.#depth--; // break and continue are thrown, too
-    }
-    if (typeof value.value === 'string') {
-      const { length } = value.value;
-      if (length > this.#longest) throw new Overdone('it writes too long a text');
-      this.spend(length / CHARS_PER_STEP);
-    } else if (Array.isArray(value.value)) this.spend(value.value.length);
-    return value;
-  }
-}
 
 /**
  * A template that can be run: text out of variables. Throws Error with what it says where it
@@ -86,23 +46,24 @@ export function readTemplate(source: string, name: string): Render {
       { cause },
     );
   };
-  const text = source.replace(/\r\n?/g, '\n');
-  if (text.length > MAX_CHARS)
-    refuse(`has ${text.length} characters, at most ${MAX_CHARS} are read`);
-  if (new RegExp(`\\s{${MAX_SPACE}}`).test(text)) refuse(`has ${MAX_SPACE} blanks in a row`);
+  if (source.length > MAX_CHARS)
+    refuse(`has ${source.length} characters, at most ${MAX_CHARS} are read`);
+  if (new RegExp(`\\s{${MAX_SPACE}}`).test(source)) refuse(`has ${MAX_SPACE} blanks in a row`);
   let program: object;
   try {
-    program = parse(tokenize(text, { lstrip_blocks: true, trim_blocks: true }));
+    program = parse(tokenize(readSource(source), { lstrip_blocks: true, trim_blocks: true }));
   } catch (cause) {
     return refuse(`cannot be parsed (${(cause as Error).message})`, cause);
   }
+  const places = findPlaces(program);
   return (variables, now) => {
     const { messages } = variables;
     const count = Array.isArray(messages) ? messages.length : 0;
     const chars = JSON.stringify(variables)?.length ?? 0;
-    const environment = new Scope();
+    const environment = newScope();
     const interpreter = new BoundedInterpreter(
       environment,
+      places,
       STEPS + STEPS_PER_MESSAGE * count + STEPS_PER_PAIR * count * count + STEPS_PER_CHAR * chars,
       TEXT + TEXT_PER_CHAR * chars,
     );

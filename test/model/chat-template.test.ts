@@ -134,7 +134,7 @@ test('each turn of a loop has its own variables, and sees those outside', () => 
         "{% set note = '!' %}{% set seen = m.content %}{% endif %}" +
         '{{ m.content }}{{ note }}{{ seen }} {% endfor %}{{ seen }}{{ note is defined }}',
     ),
-    'anone b!b cnone nonefalse',
+    'anone b!b cnone noneFalse',
   );
   assert.is(
     written(
@@ -225,6 +225,14 @@ test('whatever a template does ends soon, as an error of ours', () => {
     "{% set ns = namespace(x='a') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
     '{% set ns = namespace(a=[], b=[]) %}{% for i in range(60) %}{% set ns.a = [ns.a, ns.a] %}{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}',
     '{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}',
+    ...['{{ ns.x }}', '{{ ns.x | tojson }}', '{{ ns.x == [ns.x] }}', "{{ 'a' ~ ns.x }}"].map(
+      (use) =>
+        "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}" +
+        `{% set ns.x = [ns.x, ns.x] %}{% endfor %}${use}`,
+    ),
+    "{{ 'ab' * 1000000000 }}",
+    '{{ [1] * 1000000000 }}',
+    "{% set x = 'a' * 100000 %}{% for i in range(100000) %}{{ x[i] }}{% endfor %}",
     `{{ ${'('.repeat(20000)}1${')'.repeat(20000)} }}`,
     `{{ ${'['.repeat(5000)}${']'.repeat(5000)} }}`,
     `${'{% if true %}'.repeat(3000)}${'{% endif %}'.repeat(3000)}`,
