@@ -552,10 +552,10 @@ export class Conversation {
   #read(input: string | readonly string[] | Message | readonly Message[]): (string | Message)[] {
     const list = Array.isArray(input);
     const items = list ? (input as readonly (string | Message)[]) : [input as string | Message];
-    if (
-      items.length === 0 ||
-      items.every((item) => (typeof item === 'string' ? item : item?.content) === '')
-    )
+    // (a call of a tool says something without a content)
+    const isEmpty = (item: string | Message) =>
+      typeof item === 'string' ? item === '' : item?.content === '' && !item.tool_calls?.length;
+    if (items.length === 0 || items.every(isEmpty))
       throw new OptionError('there is nothing to add: pass text, utterances or messages');
     return items.flatMap((item): (string | Message)[] => {
       if (typeof item === 'string') return list ? [item] : (item.match(/[^\n]*\n|[^\n]+$/g) ?? []);

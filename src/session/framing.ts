@@ -84,6 +84,11 @@ export class Framing {
     for (const message of messages) next = this.asked(next, message);
     for (const message of messages)
       if (message.role !== 'user' && message.role !== 'assistant') this.#checkKept(next, message);
+    if (messages.some(isSystem)) {
+      // a template that writes one system message only has the newest take the place of the first
+      const place = this.#lost(next.messages);
+      if (place !== undefined) throw leftOut(next.messages[place], place + 1, next.messages.length);
+    }
     this.textOf(next);
     return next;
   }
@@ -215,7 +220,9 @@ export class Framing {
     const lead = leadingSpace(text).length;
     const own = (whole: string) =>
       whole.endsWith(text.slice(0, lead)) ? whole.slice(0, whole.length - lead) : whole;
-    if (found !== undefined)
+    // (some templates write one system message only: a second one would take the first one's place)
+    const kept = !messages.some(isSystem) || this.#lost([...messages, system]) === undefined;
+    if (found !== undefined && kept)
       return {
         place: 'system',
         before: own(alone !== undefined && found.startsWith(alone) ? alone : found),
@@ -262,7 +269,7 @@ export class Framing {
       refusal = error;
     }
     const spoken = last.role === 'user' || last.role === 'assistant';
-    if (alone !== undefined && (spoken || alone.includes(contentOf(last).trim()))) return alone;
+    if (alone !== undefined && (spoken || this.#writes(messages, alone))) return alone;
     for (const { role } of this.#continuations('')) {
       const [one, other] = MARKS.map((content) =>
         this.#attempt(() => this.#render([...messages, { role, content }], role === 'user')),
@@ -273,6 +280,39 @@ export class Framing {
     }
     if (alone === undefined) throw refusal;
     return alone;
+  }
+
+  /**
+   * Whether the last message is in its rendering: as it was said, or (a template may trim it or cut
+   * words out) at least another content would be.
+   */
+  #writes(messages: readonly Message[], rendering: string): boolean {
+    const last = messages[messages.length - 1];
+    if (rendering.includes(contentOf(last).trim())) return true;
+    const [mark] = MARKS;
+    const marked = [...messages.slice(0, -1), { ...last, content: mark }];
+    return this.#attempt(() => this.#render(marked, false))?.includes(mark) ?? false;
+  }
+
+  /** The place of a system message that the template leaves out, whatever comes next. */
+  #lost(messages: readonly Message[]): number | undefined {
+    const markOf = (place: number) => `${MARKS[0]}-${place}.`;
+    const marked = messages.map((m, place) => (isSystem(m) ? { ...m, content: markOf(place) } : m));
+    const ways = [
+      () => this.#render(marked, false),
+      ...this.#continuations(MARKS[1]).map(
+        (m) => () => this.#render([...marked, m], m.role === 'user'),
+      ),
+    ];
+    let place: number | undefined;
+    for (const way of ways) {
+      const text = this.#attempt(way);
+      if (text === undefined) continue;
+      const lost = messages.findIndex((m, at) => isSystem(m) && !text.includes(markOf(at)));
+      if (lost < 0) return undefined;
+      place = lost;
+    }
+    return place;
   }
 
   /** Refuses a message that the template leaves out. */
@@ -342,6 +382,10 @@ function leftOut({ role }: Message, place: number, count: number): OptionError {
   return new OptionError(
     `the model's chat template leaves out a ${role} message in place ${place} of ${count}: ${todo}`,
   );
+}
+
+function isSystem({ role }: Message): boolean {
+  return role === 'system' || role === 'developer';
 }
 
 function leadingSpace(text: string): string {
