@@ -18,7 +18,8 @@ import { createWeights, type ModelWeights, weightBytes } from '../model/weights.
 import { settle } from '../options/table.ts';
 import { type Executor, LocalExecutor } from './executor.ts';
 import { type LoadOptions, loadTable } from './load-options.ts';
-import { NoWorkersError, PipelineExecutor } from './pipeline/pipeline.ts';
+import { NoWorkersError } from './pipeline/loading.ts';
+import { PipelineExecutor } from './pipeline/pipeline.ts';
 import { fitsOneMemory, splitLayers } from './pipeline/split.ts';
 
 export type { LoadOptions };

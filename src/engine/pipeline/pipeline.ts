@@ -2,69 +2,18 @@
 // layers in a memory of their own. Blocks flow through them, several at once, so that prefill gets
 // faster with workers without any memory being shared; and a model may be larger than one memory.
 import type { Backend } from '../../backend/backend.ts';
-import type { Compiled } from '../../backend/wasm/core.ts';
 import { DeviceError, errorOf } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
-import type { TensorInfo } from '../../model/gguf.ts';
-import { type LoadProgress, readTensors } from '../../model/load.ts';
-import type { ModelSource } from '../../model/source.ts';
-import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
+import type { LayerRange } from '../../model/tensors.ts';
 import type { RuntimeWorker } from '../../runtime/runtime.ts';
 import { startWorker } from '../../runtime/start-worker.ts';
 import { type Executor, unloadedError } from '../executor.ts';
 import type { Plan } from '../plan.ts';
 import { PipelineLayers } from './layers.ts';
-import {
-  answersOnce,
-  type Command,
-  type Done,
-  type FromWorker,
-  type Task,
-  type ToWorker,
-} from './messages.ts';
+import { Loading, NoWorkersError, type PipelineOptions } from './loading.ts';
+import type { Done, FromWorker, Task, ToWorker } from './messages.ts';
+import { PendingCommands } from './pending.ts';
 import { policyData } from './policy-data.ts';
-
-export interface PipelineOptions {
-  readonly source: ModelSource;
-  readonly tensors: readonly TensorInfo[];
-  readonly config: ModelConfig;
-  /** Layers of each worker, first to last. */
-  readonly stages: readonly LayerRange[];
-  /** This thread's. */
-  readonly backend: Backend;
-  /** What workers run. */
-  readonly kernels: Compiled;
-  /** Most bytes of each worker's memory. */
-  readonly limitBytes: number;
-  readonly onProgress?: (progress: LoadProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
-/** Bytes on their way to workers while a model is loaded. */
-const UNDER_WAY_BYTES = 8 << 20;
-/** Milliseconds that a worker may take to start. */
-const START_MS = 30_000;
-
-/** A command that is not answered yet. */
-interface Pending {
-  readonly session: number;
-  /** Whether one worker answers, not each. */
-  readonly single: boolean;
-  /**
-   * Whether the first failure is the answer: workers behind it have nothing to answer, or nobody
-   * waits for them.
-   */
-  readonly fails: boolean;
-  /** Answers to come. */
-  left: number;
-  readonly values: unknown[];
-  failure?: Done['failure'];
-  readonly resolve: (values: unknown[]) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** Workers cannot be had, though nothing was against it: the layers may run here instead. */
-export class NoWorkersError extends DeviceError {}
 
 export class PipelineExecutor implements Executor {
   readonly config: ModelConfig;
@@ -72,13 +21,13 @@ export class PipelineExecutor implements Executor {
   readonly stages: readonly LayerRange[];
   readonly depth: number;
   readonly #workers: RuntimeWorker[] = [];
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending: PendingCommands;
   readonly #sessions = new Map<number, PipelineLayers>();
-  #commands = 0;
   #opened = 0;
   /** Why nothing can be done any more. */
   #ended?: Error;
-  #loading?: { storing: number; begun: number; ready: number; wake(): void };
+  /** Until the model is loaded. */
+  #loading?: Loading;
 
   private constructor({ config, backend, stages }: PipelineOptions) {
     this.config = config;
@@ -86,6 +35,7 @@ export class PipelineExecutor implements Executor {
     this.stages = stages;
     // one block a worker, and one that waits at the first
     this.depth = stages.length + 1;
+    this.#pending = new PendingCommands(stages.length);
   }
 
   /**
@@ -95,10 +45,20 @@ export class PipelineExecutor implements Executor {
    */
   static async load(options: PipelineOptions): Promise<PipelineExecutor> {
     const executor = new PipelineExecutor(options);
-    const wake = () => executor.#loading?.wake();
+    const loading = new Loading(options, {
+      start: (stage) => executor.#start(stage),
+      tell: (stage, message, transfer) => executor.#tell(stage, message, transfer),
+      get ended() {
+        return executor.#ended;
+      },
+    });
+    const wake = () => loading.wake();
+    executor.#loading = loading;
     options.signal?.addEventListener('abort', wake);
     try {
-      await executor.#load(options);
+      await loading.run();
+      executor.#loading = undefined;
+      executor.#hold(false);
       return executor;
     } catch (error) {
       executor.#end(new DeviceError('the model was not loaded'));
@@ -106,78 +66,6 @@ export class PipelineExecutor implements Executor {
     } finally {
       options.signal?.removeEventListener('abort', wake);
     }
-  }
-
-  async #load({
-    source,
-    tensors,
-    config,
-    stages,
-    kernels,
-    limitBytes,
-    onProgress,
-    signal,
-  }: PipelineOptions): Promise<void> {
-    const state = { storing: 0, begun: 0, ready: 0, wake() {} };
-    this.#loading = state;
-    const until = async (reached: () => boolean, patienceMs?: number): Promise<void> => {
-      const begin = performance.now();
-      while (!reached()) {
-        signal?.throwIfAborted();
-        if (this.#ended) throw this.#ended;
-        if (patienceMs !== undefined && performance.now() - begin > patienceMs)
-          throw new NoWorkersError(`a worker did not start within ${patienceMs / 1000} s`);
-        let timer: ReturnType<typeof setTimeout> | undefined;
-        await new Promise<void>((resolve) => {
-          state.wake = resolve;
-          timer = setTimeout(resolve, 100);
-        });
-        clearTimeout(timer);
-      }
-    };
-    const owned = stages.map((range) => tensorsOf(tensors, config, range));
-    const channels = stages.slice(1).map(() => new MessageChannel());
-    stages.forEach((range, stage) => {
-      const [before, behind] = [channels[stage - 1]?.port2, channels[stage]?.port1];
-      const message = {
-        kind: 'begin',
-        stage,
-        range,
-        config,
-        tensors: owned[stage],
-        kernels,
-        limitBytes,
-        before,
-        behind,
-      } as const;
-      this.#start(stage);
-      this.#tell(
-        stage,
-        message,
-        [before, behind].filter((port) => port !== undefined),
-      );
-    });
-    await until(() => state.begun === stages.length, START_MS);
-    const places = owned.map((list) => new Map(list.map((tensor, i) => [tensor.name, i])));
-    await readTensors(
-      source,
-      tensors,
-      async (tensor, row, rows, bytes) => {
-        for (const [stage, place] of places.entries()) {
-          const at = place.get(tensor.name);
-          if (at === undefined) continue;
-          const copy = bytes.slice();
-          state.storing += copy.length;
-          this.#tell(stage, { kind: 'rows', tensor: at, row, rows, bytes: copy }, [copy.buffer]);
-        }
-        await until(() => state.storing <= UNDER_WAY_BYTES);
-      },
-      { onProgress, signal },
-    );
-    for (const stage of stages.keys()) this.#tell(stage, { kind: 'finish' });
-    await until(() => state.ready === stages.length);
-    this.#loading = undefined;
-    this.#hold(false);
   }
 
   open(plan: Plan): PipelineLayers {
@@ -203,22 +91,12 @@ export class PipelineExecutor implements Executor {
   /** Sends a command through the workers; their answers, first to last. */
   ask(session: number, task: Task): Promise<unknown[]> {
     if (this.#ended) return Promise.reject(this.#ended);
-    const id = ++this.#commands;
-    const single = answersOnce(task);
-    const fails = single || task.kind === 'open' || task.kind === 'step' || task.kind === 'extend';
+    const id = this.#pending.next();
     return new Promise((resolve, reject) => {
       const piece = task.kind === 'read' || task.kind === 'write' ? [task.piece.buffer] : [];
-      this.#tell(0, { kind: 'command', id, session, task } satisfies Command, piece);
-      if (this.#pending.size === 0) this.#hold(true);
-      this.#pending.set(id, {
-        session,
-        single,
-        fails,
-        left: single ? 1 : this.stages.length,
-        values: [],
-        resolve,
-        reject,
-      });
+      this.#tell(0, { kind: 'command', id, session, task }, piece);
+      if (this.#pending.areNone) this.#hold(true);
+      this.#pending.add(id, session, task, resolve, reject);
     });
   }
 
@@ -248,7 +126,7 @@ export class PipelineExecutor implements Executor {
       heard: (message) => this.#hear(message as FromWorker),
       stopped: (why) => {
         const who = `worker ${stage + 1} of ${this.stages.length}`;
-        const started = this.#loading === undefined || this.#loading.begun === this.stages.length;
+        const started = this.#loading?.hasBegun ?? true;
         this.#end(
           started
             ? new DeviceError(`${who} stopped (${why}): load the model again`)
@@ -266,44 +144,25 @@ export class PipelineExecutor implements Executor {
 
   #hear(message: FromWorker): void {
     const loading = this.#loading;
-    switch (message.kind) {
-      case 'begun':
-      case 'ready':
-        if (loading) loading[message.kind]++;
-        break;
-      case 'stored':
-        if (loading) loading.storing -= message.bytes;
-        break;
-      case 'failed':
-        this.#end(errorOf(message.failure));
-        break;
-      case 'done':
-        this.#answered(message);
-        break;
-    }
+    loading?.hear(message);
+    if (message.kind === 'failed') this.#end(errorOf(message.failure));
+    else if (message.kind === 'done') this.#answered(message);
     loading?.wake();
   }
 
   #answered(message: Done): void {
-    const pending = this.#pending.get(message.id);
-    if (!pending) return;
-    this.#sessions.get(pending.session)?.hear(message);
-    pending.values[pending.single ? 0 : message.stage] = message.value;
-    pending.failure ??= message.failure;
-    pending.left--;
-    if (pending.left > 0 && !(message.failure && pending.fails)) return;
-    this.#pending.delete(message.id);
-    if (this.#pending.size === 0) this.#hold(false);
-    if (pending.failure) pending.reject(errorOf(pending.failure));
-    else pending.resolve(pending.values);
+    const session = this.#pending.sessionOf(message.id);
+    if (session === undefined) return;
+    this.#sessions.get(session)?.hear(message);
+    this.#pending.answer(message);
+    if (this.#pending.areNone) this.#hold(false);
   }
 
   #end(why: Error): void {
     if (this.#ended) return;
     this.#ended = why;
     for (const worker of this.#workers) worker.terminate();
-    for (const { reject } of this.#pending.values()) reject(why);
-    this.#pending.clear();
+    this.#pending.rejectAll(why);
     this.#sessions.clear();
     this.#loading?.wake();
   }
