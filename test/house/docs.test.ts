@@ -20,7 +20,7 @@ const declared: Readonly<Record<keyof typeof optionTables, readonly string[]>> =
   memory: ['session/options'],
   axes: ['policy/compose'],
   episodes: ['session/options'],
-  replies: ['session/ask-options', 'engine/sample-options'],
+  replies: ['session/ask-options', 'engine/sampling/options'],
   calls: ['session/ask-options'],
 };
 
