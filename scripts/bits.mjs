@@ -136,10 +136,14 @@ for (const load of loads) {
   });
 }
 
-// 3. builds
+// 3. builds, those for tests as bytes
+const kernelsOf = (build) =>
+  build === 'debug'
+    ? new Uint8Array(readFileSync(new URL('../build/kernels/debug.wasm', import.meta.url)))
+    : build;
 for (const build of builds)
   await note(`build ${build}`, () =>
-    withModel(small, { threads: 1, build }, async (model) => {
+    withModel(small, { threads: 1, build: kernelsOf(build) }, async (model) => {
       const parts = [];
       for (const { name } of policies.filter((p) => p.evicts))
         parts.push(await hashRun(model, tokens, evicting(name)));

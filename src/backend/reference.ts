@@ -15,7 +15,7 @@ import { productOps } from './reference/products.ts';
 import { rowOps } from './reference/rows.ts';
 import { scoreOps } from './reference/scores.ts';
 import { scoringOps } from './reference/scoring.ts';
-import { selectOps } from './reference/select.ts';
+import { chooseOps, selectOps } from './reference/select.ts';
 import { DeviceError } from '../errors.ts';
 
 const DEFAULT_BYTES = 64 << 20;
@@ -47,6 +47,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): CpuBackend {
     ...scoreOps(memory, bytesOps, { ...selecting, ...scoring }),
     ...selecting,
     ...createSelect(bytesOps, selecting),
+    ...chooseOps(memory),
     ...clusterOps(memory),
     scratchBytes: () => 0,
     reserveScratch: () => () => {},

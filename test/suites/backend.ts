@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { Bench, opCases } from '../cases/ops.ts';
+import { scoreCases } from '../cases/scores.ts';
 
 /** Runs all cases. `expected` names the backend and build that `create` must give. */
 export function backendSuite(
@@ -17,7 +18,7 @@ export function backendSuite(
     assert.equal({ name: backend.name, build: backend.build }, expected);
     backend.dispose();
   });
-  for (const { op, sizes, tolerance, run } of opCases) {
+  for (const { op, sizes, tolerance, run } of [...opCases, ...scoreCases]) {
     test(op, () => {
       sizes.forEach((size, seed) => {
         const backend = create();
