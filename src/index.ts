@@ -59,7 +59,12 @@ export type {
 } from './model/chat-template.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { Architecture } from './model/arch/architecture.ts';
-export type { LoadFetch, LoadHeaders, LoadRetry } from './model/download/options.ts';
+export type {
+  DownloadOptions,
+  LoadFetch,
+  LoadHeaders,
+  LoadRetry,
+} from './model/download/options.ts';
 export type { Metadata } from './model/gguf.ts';
 export type { LayerRange } from './model/tensors.ts';
 export type { LoadProgress } from './model/load.ts';

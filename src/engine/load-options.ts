@@ -4,7 +4,7 @@ import type { Backend } from '../backend/backend.ts';
 import { MOST_THREADS } from '../backend/wasm/backend.ts';
 import { type Build, builds } from '../backend/wasm/builds.ts';
 import type { LoadProgress } from '../model/load.ts';
-import { sourceTable } from '../model/source-options.ts';
+import { type DownloadOptions, downloadTable } from '../model/download/options.ts';
 import * as kinds from '../options/kinds.ts';
 import { OptionError } from '../errors.ts';
 import { option, type OptionsOf } from '../options/table.ts';
@@ -73,7 +73,6 @@ const machineTable = {
   }),
 };
 
-export const loadTable = { ...machineTable, ...sourceTable };
+export const loadTable = { ...machineTable, ...downloadTable };
 
-export interface LoadOptions
-  extends OptionsOf<typeof machineTable>, OptionsOf<typeof sourceTable> {}
+export interface LoadOptions extends OptionsOf<typeof machineTable>, DownloadOptions {}

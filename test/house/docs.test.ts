@@ -16,7 +16,7 @@ for (const part of parts)
 
 /** Where each table's declarations are: what editors show of its options stands there. */
 const declared: Readonly<Record<keyof typeof optionTables, readonly string[]>> = {
-  load: ['engine/load-options', 'model/source-options'],
+  load: ['engine/load-options', 'model/download/options'],
   memory: ['session/options'],
   axes: ['policy/compose'],
   episodes: ['session/options'],

@@ -2,19 +2,17 @@
 // what breaks off, stalls or is refused for the moment is asked for again from where it stopped.
 // It never joins bytes of two versions of a file, and holds no more than nobody has used yet.
 import { ModelFormatError, OptionError } from '../../errors.ts';
+import { complete } from '../../options/table.ts';
 import type { ModelSource } from '../source.ts';
 import { changed, Final, givenUp, odd, type Progress, refusePage, unreadable } from './failures.ts';
 import { Fault, faultOf } from './faults.ts';
-import type { DownloadOptions, LoadRetry } from './options.ts';
+import { type DownloadOptions, downloadTable, type LoadRetry } from './options.ts';
 import { Received } from './received.ts';
 import { RemoteFile } from './remote-file.ts';
 import { FileRequest } from './request.ts';
 import { Retries } from './retries.ts';
 import { Wait } from './wait.ts';
 
-const STALL_MS = 30_000;
-const RETRIES = 5;
-const RETRY_DELAY_MS = 500;
 /** Parts that end in order where the server said are no fault, unless they are as small as that. */
 const LEAST_PART_BYTES = 1 << 16;
 
@@ -59,7 +57,7 @@ class Download implements ModelSource {
   #finished = false;
 
   constructor(url: URL, options: DownloadOptions) {
-    const { retries = RETRIES, retryDelayMs = RETRY_DELAY_MS, stallMs = STALL_MS } = options;
+    const { retries, retryDelayMs, stallMs } = complete(options, downloadTable);
     this.#request = new FileRequest(url, options);
     this.name = this.#request.name;
     this.#file = new RemoteFile(this.name);

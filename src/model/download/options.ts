@@ -1,4 +1,7 @@
-// What callers tell a download, and what it tells them.
+// What callers tell a download (the options of loadModel() that are about URLs), and what it tells
+// them.
+import * as kinds from '../../options/kinds.ts';
+import { option, type OptionsOf } from '../../options/table.ts';
 
 /** Headers as fetch takes them. */
 export type LoadHeaders = Headers | Readonly<Record<string, string>> | [string, string][];
@@ -22,18 +25,49 @@ export interface LoadRetry {
   readonly url: string;
 }
 
-export interface DownloadOptions {
-  readonly signal?: AbortSignal;
-  /** What fetches. Default: the platform's. */
-  readonly fetch?: LoadFetch;
-  /** Sent with every request. */
-  readonly headers?: LoadHeaders;
-  /** Tries again without a byte between them, after which the load fails. Default 5. */
-  readonly retries?: number;
-  /** Milliseconds before the first of them; each waits twice as long. Default 500. */
-  readonly retryDelayMs?: number;
-  /** Milliseconds without an answer, or without a byte of it, that count as a fault. */
-  readonly stallMs?: number;
-  /** Called before each further try. */
-  readonly onRetry?: (retry: LoadRetry) => void;
-}
+const headers = kinds.custom('headers as fetch takes them', (_, value) => value as LoadHeaders);
+
+export const downloadTable = {
+  /**
+   * From a URL: milliseconds without an answer, or without a byte of it, after which it is asked
+   * for again. Default 30000; Infinity waits.
+   */
+  stallMs: option(
+    kinds.either(kinds.number(1, Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY),
+    {
+      default: 30_000,
+      summary: 'milliseconds without a byte after which a server is asked again',
+    },
+  ),
+  /**
+   * From a URL: how often it is asked again without a byte between, when a connection breaks or
+   * stalls or the server answers 429 or 5xx; each time from where it stopped. Default 5; 0: never.
+   */
+  retries: option(kinds.whole(0, 100), {
+    default: 5,
+    summary: 'how often a server is asked again without a byte between',
+  }),
+  /**
+   * Milliseconds before the first of them, about; each waits twice as long, up to 60 s. Default
+   * 500.
+   */
+  retryDelayMs: option(kinds.number(0, 60_000), {
+    default: 500,
+    summary: 'milliseconds before the first of them; each waits twice as long',
+  }),
+  /** Called before each of them. */
+  onRetry: option(kinds.callback<(retry: LoadRetry) => void>(), {
+    summary: 'called before each of them',
+  }),
+  /** From a URL: sent with every request, a token for instance. */
+  headers: option(headers, { summary: 'sent with every request' }),
+  /** From a URL: what fetches it. Default: the platform's. */
+  fetch: option(kinds.callback<LoadFetch>(), {
+    otherwise: "the platform's",
+    summary: 'what fetches a URL',
+  }),
+  /** Aborts the load; everything is freed and the promise rejects with the signal's reason. */
+  signal: option(kinds.signal, { summary: 'aborts the load' }),
+};
+
+export interface DownloadOptions extends OptionsOf<typeof downloadTable> {}
