@@ -32,7 +32,7 @@ export function describeValue(value: unknown): string {
  * unknown. undefined stands for no options, and an option that is undefined for one that was not
  * given (null is a value, and no good one: give defaults by `=`, not `??`). Throws OptionError.
  *
- *     const { topK = 0 } = knownNames('ask', options, askNames);
+ *     const { fresh = false } = knownNames('profileOf', options, profileNames);
  */
 export function knownNames<T extends object>(
   what: string,
@@ -53,7 +53,8 @@ export function knownNames<T extends object>(
   for (const name of order) {
     if (!known.has(name))
       throw new OptionError(
-        `${what}: no option ${quote(name)}${didYouMean(name, names)}; there are ${names.join(', ')}`,
+        `${what}: no option ${quote(name)}${didYouMean(name, names)}; there are ` +
+          names.join(', '),
       );
     const value = options[name as keyof T & string];
     if (value !== undefined) read[name] = value;
@@ -63,7 +64,7 @@ export function knownNames<T extends object>(
 
 /**
  * All names of a type of options, which the compiler holds complete:
- * namesOf<SampleOptions>({ temperature: true, ... }).
+ * namesOf<Policy>({ name: true, ... }).
  */
 export function namesOf<T extends object>(all: {
   readonly [K in keyof T & string]-?: true;

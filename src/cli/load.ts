@@ -11,9 +11,11 @@ import { pathOf, shortPathOf } from './package.ts';
 /** The model that comes with the package. */
 export const TINY = 'models/recollect-tiny.gguf';
 
+const known = architectures.map((a) => a.name).join(', ');
+
 /** What a command that takes a model says where none is named. */
 export const aboutModels = `
-MODEL is a .gguf file, or the URL of one, of an architecture we run (${architectures.map((a) => a.name).join(', ')}), such as
+MODEL is a .gguf file, or the URL of one, of an architecture we run (${known}), such as
 Qwen3-0.6B-Q8_0.gguf or SmolLM2-135M-Instruct-Q8_0.gguf, which huggingface.co has.
 For a first look without a download there is ${shortPathOf(TINY)}
 (it knows one kind of text: ${shortPathOf('models/README.md')}).`.trim();

@@ -159,9 +159,8 @@ for (const stream of [process.stdout, process.stderr])
   });
 process.on('uncaughtException', (error) => {
   const debug = (process.env.RECOLLECT_DEBUG ?? '') !== '' || process.argv.includes('--debug');
-  console.error(
-    `recollect: ${debug ? stackOf(error) : `${error.name}: ${error.message} (--debug tells where)`}`,
-  );
+  const brief = `${error.name}: ${error.message} (--debug tells where)`;
+  console.error(`recollect: ${debug ? stackOf(error) : brief}`);
   process.exit(1);
 });
 process.exitCode = await main(process.argv.slice(2));

@@ -49,7 +49,8 @@ export async function textLogits(model: Model, text: string, top: number): Promi
   if (tokens.length === 0) throw new OptionError('the text is empty: there is no token to follow');
   if (tokens.length > config.contextLength)
     throw new ContextError(
-      `${tokens.length} tokens, the model's context holds ${config.contextLength}: shorten the text`,
+      `${tokens.length} tokens, the model's context holds ${config.contextLength}: shorten the ` +
+        'text',
     );
   const blockSize = Math.min(BLOCK, tokens.length, Math.max(1, config.contextLength >> 1));
   const plan = planRun(executor, { ...everything, budget: { tokens: tokens.length }, blockSize });

@@ -23,7 +23,8 @@ export function createEmbedder(
   if (option === 'model') return modelEmbedder(model);
   if (typeof option === 'function') return userEmbedder((texts) => until(ending(), option(texts)));
   throw new OptionError(
-    `no embedder '${String(option)}'; there are lexical, model, or a function from texts to vectors`,
+    `no embedder '${String(option)}'; there are lexical, model, or a function from texts to ` +
+      'vectors',
   );
 }
 

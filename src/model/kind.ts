@@ -167,7 +167,8 @@ export function refuseOtherKinds({ metadata, tensors }: Header, file: string): v
   const parts = number('split.count');
   if (parts > 1) {
     refuse(
-      `part ${number('split.no') + 1} of ${parts} of a split model (split.count is ${parts}); only whole files are read`,
+      `part ${number('split.no') + 1} of ${parts} of a split model (split.count is ${parts}); ` +
+        'only whole files are read',
       "join the parts with llama.cpp's 'llama-gguf-split --merge', or choose a file that is whole",
     );
   }
@@ -182,14 +183,11 @@ export function refuseOtherKinds({ metadata, tensors }: Header, file: string): v
       'name the model it was made for, with the adapter merged in',
     );
   }
-  const kind = Object.hasOwn(types, type)
-    ? types[type]
-    : Object.hasOwn(kindsByArchitecture, architecture)
-      ? kindsByArchitecture[architecture]
-      : undefined;
+  const kind = ownOf(types, type) ?? ownOf(kindsByArchitecture, architecture);
   if (kind) {
     refuse(
-      `${kind}, not a language model (general.type '${type}', architecture '${clipText(architecture)}')`,
+      `${kind}, not a language model (general.type '${type}', architecture ` +
+        `'${clipText(architecture)}')`,
       "name the language model's own .gguf file",
     );
   }
@@ -215,5 +213,9 @@ export function refuseOtherKinds({ metadata, tensors }: Header, file: string): v
   }
   if (tensors.length === 0) refuse(types.vocab, "name the model's own .gguf file");
 }
+
+/** What a record holds under a name that a file chose. */
+const ownOf = (record: Readonly<Record<string, string>>, name: string): string | undefined =>
+  Object.hasOwn(record, name) ? record[name] : undefined;
 
 const clipText = (text: string): string => text.slice(0, 80);

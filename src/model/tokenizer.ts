@@ -65,7 +65,8 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const sentencePiece = model === 'llama';
   if (!sentencePiece && model !== 'gpt2') {
     throw new UnsupportedError(
-      `${file}: tokenizer '${model}'; supported are gpt2 (byte-level BPE) and llama (SentencePiece)`,
+      `${file}: tokenizer '${model}'; supported are gpt2 (byte-level BPE) and llama ` +
+        '(SentencePiece)',
     );
   }
   const texts = readTexts(list('tokens'), file);

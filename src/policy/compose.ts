@@ -32,8 +32,8 @@ export const axisTable = {
     otherwise: "the policy's",
     flag: 'observe WHO',
     summary:
-      "who looks: the block's last queries, all of them, or a patched prompt that asks to repeat, " +
-      'to sum up, or for the episode',
+      "who looks: the block's last queries, all of them, or a patched prompt that asks to " +
+      'repeat, to sum up, or for the episode',
   }),
   /**
    * Newest tokens that are kept whatever their score; under 'last' the ones that look. Default: the

@@ -15,8 +15,8 @@ export const runtime: Runtime = {
   baseUrl: globalThis.document?.baseURI ?? globalThis.location?.href,
   noWorkers: typeof Worker === 'function' ? undefined : 'this scope cannot start workers',
   compileAdvice:
-    "a Content Security Policy forbids WebAssembly here: add 'wasm-unsafe-eval' to its script-src, " +
-    "for example script-src 'self' 'wasm-unsafe-eval'",
+    "a Content Security Policy forbids WebAssembly here: add 'wasm-unsafe-eval' to its " +
+    "script-src, for example script-src 'self' 'wasm-unsafe-eval'",
   // bundlers look for these very words: `new Worker(new URL('...', import.meta.url), { type:
   // 'module' })`
   startWorker: (kind, events) =>

@@ -61,7 +61,8 @@ export function chooseThreads(threads: number | 'auto' = 'auto'): number {
   if (threads !== 'auto') {
     if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS)
       throw new OptionError(
-        `threads is ${describeValue(threads)}, expected a whole number from 1 to ${MOST_THREADS}, or 'auto'`,
+        `threads is ${describeValue(threads)}, expected a whole number from 1 to ` +
+          `${MOST_THREADS}, or 'auto'`,
       );
     if (threads > 1 && runtime.noWorkers !== undefined)
       throw new UnsupportedError(

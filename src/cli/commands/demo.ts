@@ -54,7 +54,11 @@ export const demo = defineCommand({
   groups: { own: { title: '', table: own }, load: optionTables.load },
   intro: `
 Takes bundled conversations of some 2,100 tokens in under each of
-${fold(`${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, prints a table and writes a report with plots, to be opened in a browser.`, LINE - 1)}`,
+${fold(
+  `${shown.join(', ')}, keeping 1/${SHARE} of them, asks their questions, prints a table and ` +
+    'writes a report with plots, to be opened in a browser.',
+  LINE - 1,
+)}`,
   async run(_, { own: { conversations, out, figures }, load }, terminal) {
     const data = pathOf('models/conv-2k.jsonl');
     const all = readDialogues(await readText(data), data);

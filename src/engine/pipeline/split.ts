@@ -38,8 +38,8 @@ export function splitLayers(
   if (pipeline !== 'auto') {
     if (!Number.isInteger(pipeline) || pipeline < 1 || pipeline > layers)
       throw new OptionError(
-        `pipeline is ${describeValue(pipeline)}, expected a whole number from 1 to the model's ${layers} ` +
-          `layers, or 'auto'`,
+        `pipeline is ${describeValue(pipeline)}, expected a whole number from 1 to the model's ` +
+          `${layers} layers, or 'auto'`,
       );
     if (pipeline > 1 && noWorkers !== undefined)
       throw new UnsupportedError(
