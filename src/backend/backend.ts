@@ -174,9 +174,9 @@ export interface Backend {
   /** state[i] += weight s[i]; s[i] = state[i] / (tokens - token[i]). */
   addToState(scores: Scores, rows: LayerRows, weight: number, tokens: number): void;
   /**
-   * s[i] *= v[i] / sum_j v[j], v[i] = mean over g of norm1(V[i] Wo_{h,g}); output [D, Hq * d] is the
-   * output projection, Wo_{h,g} a query head's slice. v stays with the row, as its state: only rows
-   * of state 0 at the end of each head are projected. `spare` has room for all scores too.
+   * s[i] *= v[i] / sum_j v[j], v[i] = mean over g of norm1(V[i] Wo_{h,g}); output [D, Hq * d] is
+   * the output projection, Wo_{h,g} a query head's slice. v stays with the row, as its state: only
+   * rows of state 0 at the end of each head are projected. `spare` has room for all scores too.
    */
   weighByValues(scores: Scores, rows: LayerRows, output: Weight, spare: Address): void;
   /** into[i] = by s[i] ('first'), into[i] + by s[i] ('mean'), or max(into[i], by s[i]) ('max'). */
@@ -202,8 +202,8 @@ export interface Backend {
 
   /**
    * Rows to keep of heads that share a budget, by a score for every row. `scores` is overwritten,
-   * `kept` has room for one i32 a row. Exact counts, order preserved, ties to the lower row and then
-   * the lower head.
+   * `kept` has room for one i32 a row. Exact counts, order preserved, ties to the lower row and
+   * then the lower head.
    */
   select(kept: Address, rows: LayerRows, scores: Scores, share: Share): Selection;
   /** The same rows of every head, ascending; `kept` has room for them. */
@@ -214,8 +214,8 @@ export interface Backend {
   readSelection(selection: Selection): Promise<Int32Array[]>;
 
   /**
-   * k-means of unit vectors, `count` no more than there are distinct ones. Same seed, same clusters.
-   * On the host: a device has one for it.
+   * k-means of unit vectors, `count` no more than there are distinct ones. Same seed, same
+   * clusters. On the host: a device has one for it.
    */
   kmeans(vectors: readonly Float32Array[], options: ClusterOptions): Clusters;
 

@@ -3,8 +3,8 @@
 // head has may be known to the device alone; what all heads of a range have together follows from
 // what was asked for (engine/ledger.ts). It knows no policy: it is told which rows to keep.
 //
-//   one pool of rows; a layer owns a range of it, its heads follow one another inside, each with the
-//   same room behind it:
+//   one pool of rows; a layer owns a range of it, its heads follow one another inside, each with
+//   the same room behind it:
 //
 //   |<------------- layer l: Hkv * (kept_l + room) rows ------------->|
 //   [ head 0: length rows | room ][ head 1: length rows | room ] ...

@@ -1,5 +1,5 @@
-// How many grids and unrounded rows there are beside rows that share grids (cpu/groups.ts), and what
-// they take.
+// How many grids and unrounded rows there are beside rows that share grids (cpu/groups.ts), and
+// what they take.
 import type { CacheShape } from './cache-shape.ts';
 import { gridBytes } from './dtype.ts';
 

@@ -41,8 +41,9 @@ export interface Step extends Place {
 export const ORIGINAL = -1;
 
 /**
- * Appends a block, lets the policy rate all rows, and evicts, layer by layer: a layer is cut as soon
- * as it has been scored. Where a patched prompt rates the rows, it goes through behind the block.
+ * Appends a block, lets the policy rate all rows, and evicts, layer by layer: a layer is cut as
+ * soon as it has been scored. Where a patched prompt rates the rows, it goes through behind the
+ * block.
  */
 export function stepBlock(stage: Stage, block: Input, step: Step, kept: Kept): void {
   const { transformer, cache, workspace, plan } = stage;

@@ -1,5 +1,5 @@
-// Rotations beside those of a pass: of kept keys to other positions, and of a block's queries to the
-// mean of the positions behind it.
+// Rotations beside those of a pass: of kept keys to other positions, and of a block's queries to
+// the mean of the positions behind it.
 import type { Angles } from '../backend/backend.ts';
 import type { Address } from '../backend/tensor.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -20,7 +20,8 @@ export class Turns {
   readonly #transformer: Transformer;
   readonly #queries: number;
   readonly #region: Address;
-  readonly #held = new Int32Array(SHIFT_SLOTS); // which difference a slot holds; 0 is never asked for
+  /** Which difference a slot holds; 0 is never asked for. */
+  readonly #held = new Int32Array(SHIFT_SLOTS);
 
   /**
    * `ahead`: positions behind a block of `queries` that these are turned to the mean of; 0: none

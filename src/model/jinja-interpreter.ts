@@ -37,7 +37,9 @@ class Jump extends Error {
   }
 }
 
-/** A loop that runs: what its turns wrote before they were left, and whether one came to its end. */
+/**
+ * A loop that runs: what its turns wrote before they were left, and whether one came to its end.
+ */
 interface Running {
   readonly body: readonly Node[];
   left: string;

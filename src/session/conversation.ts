@@ -761,7 +761,8 @@ function checkMessage(message: Message): Message {
     return { ...message, content: '' };
   const found =
     message !== null && typeof message === 'object'
-      ? `role ${describeValue(role)} and content ${describeValue(content)} in an object with ${Object.keys(message).slice(0, 5).join(', ') || 'nothing'}`
+      ? `role ${describeValue(role)} and content ${describeValue(content)} in an object with ` +
+        (Object.keys(message).slice(0, 5).join(', ') || 'nothing')
       : describeValue(message);
   throw new OptionError(
     `a message is { role, content }, the content a text or a list of parts { type, text }; ` +

@@ -10,8 +10,8 @@ export function faultOf(memory: Views, scores: Scores, rows: LayerRows): string 
   const { address, counts } = ((scores as unknown) ?? {}) as Partial<CpuScores>;
   if (!Array.isArray(counts) || typeof address !== 'number')
     return (
-      `returned ${scores instanceof Promise ? 'a promise' : describeValue(scores)}, expected what ` +
-      'an operation such as ops.rateTokens() gives, at once'
+      `returned ${scores instanceof Promise ? 'a promise' : describeValue(scores)}, expected ` +
+      'what an operation such as ops.rateTokens() gives, at once'
     );
   if (counts.length !== heads.length)
     return `has counts of ${counts.length} heads, the layer has ${heads.length}`;
@@ -19,8 +19,10 @@ export function faultOf(memory: Views, scores: Scores, rows: LayerRows): string 
     const isCount = typeof n === 'number' && Number.isInteger(n) && n >= 0;
     return !isCount || n > heads[h].length;
   });
-  if (odd >= 0)
-    return `rates ${describeValue(counts[odd])} rows of head ${odd}, which has ${heads[odd].length}`;
+  if (odd >= 0) {
+    const found = describeValue(counts[odd]);
+    return `rates ${found} rows of head ${odd}, which has ${heads[odd].length}`;
+  }
   const n = (counts as number[]).reduce((a, b) => a + b, 0);
   const numbers = numbersAt(memory, address, n);
   if (!numbers) return `lies at ${address}, where memory has no ${n} numbers: write to view.out`;

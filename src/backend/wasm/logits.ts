@@ -1,6 +1,6 @@
-// Passes over a vocabulary's log-odds, in wasm. They have a memory of their own, into which log-odds
-// are copied: wherever they come from (this thread, a worker, another device), and however the
-// model's memory moves, what is read here stays.
+// Passes over a vocabulary's log-odds, in wasm. They have a memory of their own, into which
+// log-odds are copied: wherever they come from (this thread, a worker, another device), and however
+// the model's memory moves, what is read here stays.
 import { compileKernels, instantiate } from './builds.ts';
 import { type Core, createCore } from './core.ts';
 

@@ -68,8 +68,8 @@ export function addUp(
 }
 
 /**
- * exp(-x), |x| <= h, by its first terms: that of x^5 is spread over those of x^3 and x, which leaves
- * h^5 / 1920.
+ * exp(-x), |x| <= h, by its first terms: that of x^5 is spread over those of x^3 and x, which
+ * leaves h^5 / 1920.
  */
 function polynomialOf({ sums, width }: Weights): Polynomial {
   const h = width / 2;
@@ -90,9 +90,9 @@ export function isNarrow(temperature: number, by: number): boolean {
 }
 
 /**
- * Buckets to a unit of log-odds, so that they hold everything that weighs at a temperature, and at a
- * low one the others too: a pass that takes all is quicker than one that must choose. How far they
- * reach is guessed, unless `lowest` is what is known to be the lowest that weighs.
+ * Buckets to a unit of log-odds, so that they hold everything that weighs at a temperature, and at
+ * a low one the others too: a pass that takes all is quicker than one that must choose. How far
+ * they reach is guessed, unless `lowest` is what is known to be the lowest that weighs.
  */
 export function scaleOf(
   logits: Float32Array,
