@@ -22,6 +22,19 @@ const backend = kinds.custom('a Backend', (name, value) => {
   throw new OptionError(`${name} is ${describeValue(value)}, expected a Backend`);
 });
 
+const counts = kinds.either(kinds.whole(1, Number.POSITIVE_INFINITY), 'auto');
+const counted = "a whole number from 1 to the model's layers, or 'auto'";
+/** How many layers there are is known once the model is read (pipeline/split.ts). */
+const workers = kinds.custom<number | 'auto'>(
+  counted,
+  (name, value) => {
+    if (value === 'auto' || (Number.isInteger(value) && Number(value) >= 1))
+      return value as number | 'auto';
+    throw new OptionError(`${name} is ${describeValue(value)}, expected ${counted}`);
+  },
+  { fromText: counts.fromText },
+);
+
 const machineTable = {
   /** Called as weights arrive, about once a MiB. */
   onProgress: option(kinds.callback<(progress: LoadProgress) => void>(), {
@@ -50,7 +63,7 @@ const machineTable = {
    * any case as many as it takes where a model does not fit into one memory. They start while the
    * model loads and stop when it is disposed of. The number changes no result.
    */
-  pipeline: option(kinds.either(kinds.whole(1, Number.POSITIVE_INFINITY), 'auto'), {
+  pipeline: option(workers, {
     default: 'auto',
     flag: 'pipeline N',
     summary:
