@@ -6,7 +6,6 @@
 export const longFiles: Readonly<Record<string, number>> = {
   'backend/cpu/cache.ts': 403,
   'backend/cpu/groups.ts': 335,
-  'engine/pipeline/pipeline.ts': 315,
   'engine/run.ts': 325,
   'policy/policy.ts': 314,
   'session/conversation.ts': 780,
@@ -24,10 +23,8 @@ export const longFunctions: Readonly<Record<string, number>> = {
   'backend/wasm/products.ts productOps': 131,
   'backend/wasm/schedule.ts createSchedule': 76,
   'cli/prompt.ts openPrompt': 119,
-  'engine/pipeline/pipeline.ts #load': 71,
   'engine/plan.ts planRun': 94,
   'engine/profile.ts profileModel': 85,
-  'episode/lexical.ts lexicalEmbedder': 126,
   'model/config.ts readConfig': 84,
   'model/tensors.ts checkTensors': 80,
   'model/tokenizer.ts createTokenizer': 105,
