@@ -2,7 +2,8 @@
 // file a group. Slow, and made to be read. Its memory is an ArrayBuffer of fixed size; weights are
 // kept as the f32 numbers they stand for, cache rows as the backend type says.
 import { createArena } from './arena.ts';
-import { cacheBytes, CpuCache } from './cpu/cache.ts';
+import { cacheBytes } from './cpu/bytes.ts';
+import { CpuCache } from './cpu/cache.ts';
 import { kmeans } from './cpu/kmeans.ts';
 import type { CpuBackend } from './cpu/memory.ts';
 import { createSelect } from './cpu/select.ts';

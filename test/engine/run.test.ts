@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cacheBytes, CpuCache } from '../../src/backend/cpu/cache.ts';
+import { cacheBytes } from '../../src/backend/cpu/bytes.ts';
+import { CpuCache } from '../../src/backend/cpu/cache.ts';
 import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { decode } from '../../src/engine/decode.ts';
 import type { LocalExecutor } from '../../src/engine/executor.ts';

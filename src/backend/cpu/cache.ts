@@ -13,32 +13,18 @@ import {
   cacheRowBytes,
   cacheRows,
   type CacheShape,
-  type ColumnName,
   rangesOf,
 } from '../cache-shape.ts';
-import { isGrouped, rowBytes } from '../dtype.ts';
+import { rowBytes } from '../dtype.ts';
 import type { Address, Tensor } from '../tensor.ts';
 import { StoreError } from '../../errors.ts';
 import { rangeBytes, scratchBytes } from '../group-sizes.ts';
+import { asideBytes, cacheBytes } from './bytes.ts';
 import { Groups } from './groups.ts';
-import { type CpuBackend, type CpuRows, cpuSelection, type HeadRows, type Kept } from './memory.ts';
+import { type CpuBackend, type CpuRows, cpuSelection, type HeadRows } from './memory.ts';
+import { addressesAt, type Columns, Range } from './range.ts';
 import { CacheReader, CacheWriter } from './transfer.ts';
 import { turnRows } from './turn.ts';
-
-/** Bytes of what rows have beside their columns. */
-function asideBytes(shape: CacheShape): number {
-  return isGrouped(shape.rowType)
-    ? rangesOf(shape).reduce(
-        (sum, { rows, heads }) => sum + rangeBytes(shape, rows, heads),
-        scratchBytes(shape),
-      )
-    : 0;
-}
-
-/** Bytes that a cache reserves. */
-export function cacheBytes(shape: CacheShape): number {
-  return cacheRows(shape) * cacheRowBytes(shape.headDim, shape.rowType) + asideBytes(shape);
-}
 
 export class CpuCache implements Cache {
   readonly shape: CacheShape;
@@ -48,11 +34,7 @@ export class CpuCache implements Cache {
   /** Bytes reserved. */
   readonly bytes: number;
   #region: Address;
-  readonly columns: ReadonlyArray<{
-    readonly name: ColumnName;
-    readonly bytes: number;
-    readonly address: Address;
-  }>;
+  readonly columns: Columns;
   #ranges: Range[];
   #aside: number; // bytes
   #used = 0;
@@ -78,7 +60,7 @@ export class CpuCache implements Cache {
       return column;
     });
     this.heads = keptRows.map(() =>
-      Array.from({ length: kvHeads }, () => ({ ...this.#at(0), length: 0 })),
+      Array.from({ length: kvHeads }, () => ({ ...addressesAt(this.columns, 0), length: 0 })),
     );
     const rowsOf = (heads: HeadRows[]): CpuRows => {
       const { headDim, rowType } = shape;
@@ -94,9 +76,9 @@ export class CpuCache implements Cache {
       const groups =
         this.#aside > 0 ? new Groups(backend, shape, heads, own, address, scratch) : undefined;
       address += groups ? rangeBytes(shape, own, count) : 0;
-      const range = { heads, first, kept, end: first + own, starts: [], groups };
-      first = range.end;
-      return range;
+      const place = { first, end: first + own, kept };
+      first = place.end;
+      return new Range(backend, this.columns, heads, place, groups);
     });
     this.clear();
   }
@@ -119,7 +101,7 @@ export class CpuCache implements Cache {
 
   /** Rows that each range holds now: a layer's, or all where layers share one. */
   get rangeRows(): number[] {
-    return this.#ranges.map(({ heads }) => heads.reduce((sum, h) => sum + h.length, 0));
+    return this.#ranges.map(({ rows }) => rows);
   }
 
   /** Rows held now, all layers and heads. */
@@ -146,14 +128,9 @@ export class CpuCache implements Cache {
     return groups && [groups, place + h];
   }
 
-  #at(row: number): Omit<HeadRows, 'length'> {
-    return Object.fromEntries(
-      this.columns.map(({ name, bytes, address }) => [name, address + row * bytes]),
-    ) as unknown as Omit<HeadRows, 'length'>;
-  }
-
-  #count(rows: number): void {
-    this.#used += rows;
+  /** Notes how many rows there are now. */
+  #count(): void {
+    this.#used = this.rangeRows.reduce((a, b) => a + b, 0);
     if (this.#used > this.#peak) this.#peak = this.#used;
   }
 
@@ -167,9 +144,7 @@ export class CpuCache implements Cache {
   /** Rows that head h of a layer can still take. */
   roomOf(layer: number, h: number): number {
     const [range, place] = this.#rangeOf(layer);
-    const { starts, heads, end } = range;
-    const i = place + h;
-    return (i + 1 < heads.length ? starts[i + 1] : end) - starts[i] - heads[i].length;
+    return range.roomOf(place + h);
   }
 
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
@@ -196,7 +171,7 @@ export class CpuCache implements Cache {
       this.backend.floats(head.state + head.length * 4, T).fill(0);
       head.length += T;
     }
-    this.#count(this.shape.kvHeads * T);
+    this.#count();
   }
 
   truncate(layer: number, count: number): void {
@@ -205,27 +180,12 @@ export class CpuCache implements Cache {
         throw new RangeError(`${count} rows taken back where ${head.length} are`);
       head.length -= count;
     }
-    this.#count(-this.shape.kvHeads * count);
+    this.#count();
   }
 
-  /**
-   * Heads that lose more rows than others of their range (some of the tokens were evicted there)
-   * share their room with them.
-   */
   async truncateFrom(token: number): Promise<number[]> {
-    for (const range of this.#ranges) {
-      const taken = range.heads.map((head) => {
-        const tokens = this.backend.ints(head.tokens, head.length);
-        let count = 0;
-        while (count < head.length && tokens[head.length - 1 - count] >= token) count++;
-        head.length -= count;
-        this.#count(-count);
-        return count;
-      });
-      if (taken.every((count) => count === taken[0])) continue;
-      const counts = range.heads.map((head) => head.length);
-      this.#moveHeads(range, spread(range, counts));
-    }
+    for (const range of this.#ranges) range.takeBack(token);
+    this.#count();
     return this.rangeRows;
   }
 
@@ -233,7 +193,8 @@ export class CpuCache implements Cache {
     if (this.shape.pooled) throw new RangeError('layers that share a range are compacted together');
     const heads = cpuSelection(kept);
     if (turning) turnRows(this, layer, heads, turning);
-    this.#compact(this.#ranges[layer], heads, `layer ${layer}`);
+    this.#ranges[layer].compact(heads, `layer ${layer}`);
+    this.#count();
   }
 
   compactAll(kept: Selection, turning?: Turning): void {
@@ -244,52 +205,13 @@ export class CpuCache implements Cache {
         turnRows(this, l, heads.slice(l * kvHeads, (l + 1) * kvHeads), turning);
     let at = 0;
     for (const [i, range] of this.#ranges.entries())
-      this.#compact(range, heads.slice(at, (at += range.heads.length)), `range ${i}`);
-  }
-
-  #compact(range: Range, kept: readonly Kept[], name: string): void {
-    const counts = kept.map((k) => k.count);
-    const total = counts.reduce((a, b) => a + b, 0);
-    if (total > range.kept)
-      throw new RangeError(`${name} keeps ${total} rows, its share is ${range.kept}`);
-    range.heads.forEach((head, h) => {
-      const { rows, count } = kept[h];
-      this.#count(count - head.length);
-      if (count === head.length) return;
-      for (const { name, bytes } of this.columns)
-        this.backend.compactRows(head[name]!, rows, count, bytes);
-      head.length = count;
-    });
-    this.#moveHeads(range, spread(range, counts));
-    range.groups?.settle();
+      range.compact(heads.slice(at, (at += range.heads.length)), `range ${i}`);
+    this.#count();
   }
 
   /** Rounds what may be rounded, where rows wait for that in groups. */
   settle(): void {
     for (const { groups } of this.#ranges) groups?.settle();
-  }
-
-  /**
-   * Moves heads to new first rows. A head that moves right can only collide with the one behind it,
-   * a head that moves left with the one before: so right-movers go from the last, left-movers from
-   * the first.
-   */
-  #moveHeads(range: Range, next: number[]): void {
-    const { heads, starts } = range;
-    const move = (i: number) => {
-      const head = heads[i];
-      const to = this.#at(next[i]);
-      for (const { name, bytes } of this.columns)
-        this.#move(to[name]!, head[name]!, head.length * bytes);
-      Object.assign(head, to);
-    };
-    for (let i = starts.length - 1; i >= 0; i--) if (next[i] > starts[i]) move(i);
-    for (let i = 0; i < starts.length; i++) if (next[i] < starts[i]) move(i);
-    range.starts = next;
-  }
-
-  #move(to: Address, from: Address, bytes: number): void {
-    if (to !== from && bytes > 0) this.backend.copy(to, from, bytes);
   }
 
   clear(): void {
@@ -302,17 +224,8 @@ export class CpuCache implements Cache {
    */
   resize(counts: readonly number[]): void {
     let at = 0;
-    for (const range of this.#ranges) {
-      const own = counts.slice(at, (at += range.heads.length));
-      const total = own.reduce((a, b) => a + b, 0);
-      if (total > range.end - range.first)
-        throw new RangeError(`${total} rows do not fit where ${range.end - range.first} do`);
-      range.starts = spread(range, own);
-      range.heads.forEach((head, i) => {
-        this.#count(own[i] - head.length);
-        Object.assign(head, this.#at(range.starts[i]), { length: own[i] });
-      });
-    }
+    for (const range of this.#ranges) range.resize(counts.slice(at, (at += range.heads.length)));
+    this.#count();
   }
 
   async tokens(layer: number): Promise<Int32Array[]> {
@@ -365,30 +278,6 @@ export class CpuCache implements Cache {
     this.backend.arena.free(this.#region);
     this.#region = 0;
   }
-}
-
-/** Heads that share rows of the pool: a layer's, or all. */
-interface Range {
-  readonly heads: readonly HeadRows[];
-  /** Rows [first, end) of the pool, of which a compaction may leave `kept` in use. */
-  readonly first: number;
-  readonly end: number;
-  readonly kept: number;
-  /** First row of each head. */
-  starts: number[];
-  readonly groups?: Groups;
-}
-
-/** First rows that give every head of a range the same room behind its `counts[i]` rows. */
-function spread({ first, end, heads }: Range, counts: readonly number[]): number[] {
-  const total = counts.reduce((a, b) => a + b, 0);
-  const spare = Math.floor((end - first - total) / heads.length);
-  let start = first;
-  return counts.map((count) => {
-    const at = start;
-    start += count + spare;
-    return at;
-  });
 }
 
 /** How many of ascending numbers are below a limit. */

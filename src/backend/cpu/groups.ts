@@ -18,25 +18,13 @@ import { restOf, tailOf } from '../row-codec.ts';
 import type { Address, Tensor } from '../tensor.ts';
 import type { CpuBackend, HeadRows } from './memory.ts';
 
-/** What rows mean by number, for those who copy them out. */
-export interface Numbering {
-  /** Where the grids lie, and which slots they are. */
-  readonly grids: readonly Address[];
-  readonly slots: readonly number[];
-  /**
-   * Makes the tails of copied rows say it: bytes from `from` on of a column of the head, cut
-   * between words.
-   */
-  rename(side: RowSide, copy: Uint8Array, from: number): void;
-}
-
 /** One range's grids and slots. */
 export class Groups {
   readonly grids: number;
   readonly slots: number;
   readonly #backend: CpuBackend;
-  readonly #shape: CacheShape;
-  readonly #heads: readonly HeadRows[];
+  readonly shape: CacheShape;
+  readonly heads: readonly HeadRows[];
   readonly #gridAt: Address;
   readonly #slotsAt: Address;
   readonly #numbers: Address; // f32 [MOST_ROWS, d]
@@ -52,8 +40,8 @@ export class Groups {
     scratch: Address,
   ) {
     this.#backend = backend;
-    this.#shape = shape;
-    this.#heads = heads;
+    this.shape = shape;
+    this.heads = heads;
     this.grids = gridsOf(rows, heads.length);
     this.slots = slotsOf(shape);
     this.#gridAt = address;
@@ -64,12 +52,12 @@ export class Groups {
 
   /** Where grid g lies. */
   gridAddress(g: number): Address {
-    return this.#gridAt + g * gridBytes(this.#shape.rowType, this.#shape.headDim);
+    return this.#gridAt + g * gridBytes(this.shape.rowType, this.shape.headDim);
   }
 
   /** Where slot s of the range's head i lies. */
   slotAddress(i: number, s: number, side: RowSide): Address {
-    const { headDim: d } = this.#shape;
+    const { headDim: d } = this.shape;
     return (
       this.#slotsAt +
       i * this.slots * slotBytes(d) +
@@ -78,23 +66,23 @@ export class Groups {
     );
   }
 
-  #gridOf(address: Address): number {
-    return (address - this.#gridAt) / gridBytes(this.#shape.rowType, this.#shape.headDim);
+  gridOf(address: Address): number {
+    return (address - this.#gridAt) / gridBytes(this.shape.rowType, this.shape.headDim);
   }
 
-  #slotOf(i: number, key: Address): number {
-    return (key - this.slotAddress(i, 0, 'keys')) / (2 * this.#shape.headDim);
+  slotOf(i: number, key: Address): number {
+    return (key - this.slotAddress(i, 0, 'keys')) / (2 * this.shape.headDim);
   }
 
   /** The last words of a head's rows, and how many words lie from one to the next. */
-  #tails(head: HeadRows, side: RowSide): { words: Int32Array; step: number } {
-    const step = rowBytes(this.#shape.rowType, this.#shape.headDim, side) / 4;
+  tails(head: HeadRows, side: RowSide): { words: Int32Array; step: number } {
+    const step = rowBytes(this.shape.rowType, this.shape.headDim, side) / 4;
     return { words: this.#backend.ints(head[side], head.length * step), step };
   }
 
   /** Where each row of keys has the rest of it, from row `from` on. */
-  #rests(head: HeadRows, from = 0): { address: Address; rounded: boolean }[] {
-    const { words, step } = this.#tails(head, 'keys');
+  rests(head: HeadRows, from = 0): { address: Address; rounded: boolean }[] {
+    const { words, step } = this.tails(head, 'keys');
     return Array.from({ length: head.length - from }, (_, i) =>
       restOf(words[(from + i + 1) * step - 1]),
     );
@@ -102,7 +90,7 @@ export class Groups {
 
   /** How many rows at the end of a head are not rounded. */
   unrounded(head: HeadRows): number {
-    const { words, step } = this.#tails(head, 'keys');
+    const { words, step } = this.tails(head, 'keys');
     let count = 0;
     while (count < head.length && !restOf(words[(head.length - count) * step - 1]).rounded) count++;
     return count;
@@ -113,13 +101,13 @@ export class Groups {
    * changed.
    */
   append(i: number, k: Tensor, v: Tensor, h: number, T: number): void {
-    const head = this.#heads[i];
-    const { headDim: d } = this.#shape;
+    const head = this.heads[i];
+    const { headDim: d } = this.shape;
     this.#settle(i, this.slots - T);
     const unrounded = this.unrounded(head);
     const taken = new Uint8Array(this.slots);
-    for (const { address } of this.#rests(head, head.length - unrounded))
-      taken[this.#slotOf(i, address)] = 1;
+    for (const { address } of this.rests(head, head.length - unrounded))
+      taken[this.slotOf(i, address)] = 1;
     const slots: number[] = [];
     for (let s = 0; slots.length < T; s++) {
       if (s === this.slots)
@@ -131,7 +119,7 @@ export class Groups {
       ['keys', k],
       ['values', v],
     ] as const) {
-      const { words, step } = this.#tails(whole, side);
+      const { words, step } = this.tails(whole, side);
       for (let t = 0; t < T;) {
         let run = 1;
         while (t + run < T && slots[t + run] === slots[t] + run) run++;
@@ -147,7 +135,7 @@ export class Groups {
 
   /** Rounds the oldest of the unrounded rows, in whole groups, and leaves the newest. */
   settle(): void {
-    for (const i of this.#heads.keys()) this.#settle(i, SETTLED_SLOTS);
+    for (const i of this.heads.keys()) this.#settle(i, SETTLED_SLOTS);
   }
 
   /**
@@ -155,7 +143,7 @@ export class Groups {
    * groups go.
    */
   #settle(i: number, most: number): void {
-    const head = this.#heads[i];
+    const head = this.heads[i];
     for (
       let unrounded = this.unrounded(head);
       unrounded > most && unrounded >= GROUP;
@@ -171,7 +159,7 @@ export class Groups {
 
   /** Widens rows into the scratch, and notes which they are. */
   #gather(head: HeadRows, rows: readonly number[], side: RowSide): Address {
-    const { headDim: d, rowType } = this.#shape;
+    const { headDim: d, rowType } = this.shape;
     this.#backend.ints(this.#list, rows.length).set(rows);
     this.#backend.gatherRows(this.#numbers, head[side], this.#list, rows.length, d, rowType, side);
     return this.#numbers;
@@ -185,7 +173,7 @@ export class Groups {
     grid: Address,
     numbers: Address,
   ): void {
-    const { headDim: d, rowType } = this.#shape;
+    const { headDim: d, rowType } = this.shape;
     this.#backend.groupRows(head[side], this.#list, numbers, grid, rows.length, d, rowType, side);
   }
 
@@ -193,12 +181,12 @@ export class Groups {
   #freeGrid(): Address {
     const counts = new Int32Array(this.grids);
     const owners = new Int32Array(this.grids);
-    this.#heads.forEach((head, i) => {
-      const { words, step } = this.#tails(head, 'keys');
+    this.heads.forEach((head, i) => {
+      const { words, step } = this.tails(head, 'keys');
       for (let at = step - 1; at < words.length; at += step) {
         const { address, rounded } = restOf(words[at]);
         if (!rounded) break; // and none behind it
-        const g = this.#gridOf(address);
+        const g = this.gridOf(address);
         counts[g]++;
         owners[g] = i;
       }
@@ -213,7 +201,7 @@ export class Groups {
    * this frees.
    */
   #merge(counts: Int32Array, owners: Int32Array): Address {
-    const smallest = this.#heads.map((_, i) => {
+    const smallest = this.heads.map((_, i) => {
       const own = Array.from(counts.keys()).filter((g) => owners[g] === i);
       return own.sort((a, b) => counts[a] - counts[b] || a - b).slice(0, 2);
     });
@@ -226,10 +214,10 @@ export class Groups {
     const [from, into] = smallest[i];
     if (rowsOf(smallest[i]) > MOST_ROWS)
       throw new RangeError('no grid is free, and no two groups fit into one');
-    const head = this.#heads[i];
-    const rests = this.#rests(head);
+    const head = this.heads[i];
+    const rests = this.rests(head);
     const rows = rests.flatMap(({ address, rounded }, row) =>
-      rounded && [from, into].includes(this.#gridOf(address)) ? [row] : [],
+      rounded && [from, into].includes(this.gridOf(address)) ? [row] : [],
     );
     this.#round(head, rows, 'keys', this.gridAddress(into), this.#gather(head, rows, 'keys'));
     return this.gridAddress(from);
@@ -245,9 +233,9 @@ export class Groups {
     shifts: ArrayLike<number>,
     angles: (shift: number) => Angles,
   ): void {
-    const head = this.#heads[i];
-    const { headDim: d } = this.#shape;
-    const rests = this.#rests(head);
+    const head = this.heads[i];
+    const { headDim: d } = this.shape;
+    const rests = this.rests(head);
     const groups = new Map<Address, number[]>();
     for (let j = 0; j < rows.length; j++) {
       const { address, rounded } = rests[rows[j]];
@@ -269,67 +257,5 @@ export class Groups {
       });
       this.#round(head, own, 'keys', grid, numbers);
     }
-  }
-
-  /**
-   * What head i's rows mean by number: their grids, counted from `grids` on in order of the rows,
-   * and their slots, from `slots` on.
-   */
-  number(i: number, grids: number, slots: number): Numbering {
-    const head = this.#heads[i];
-    const numbers = new Map<Address, number>();
-    const taken: number[] = [];
-    for (const { address, rounded } of this.#rests(head)) {
-      if (!rounded) taken.push(this.#slotOf(i, address));
-      else if (!numbers.has(address)) numbers.set(address, grids + numbers.size);
-    }
-    const settled = head.length - taken.length; // rows that are rounded: the first ones
-    const rename = (side: RowSide, copy: Uint8Array, from: number) => {
-      const step = rowBytes(this.#shape.rowType, this.#shape.headDim, side);
-      const words = new Int32Array(copy.buffer, copy.byteOffset, copy.length >> 2);
-      // the last word of each row; those of values that are rounded name nothing
-      let row = Math.max(side === 'values' ? settled : 0, Math.ceil((from + 4) / step) - 1);
-      for (let at = (row + 1) * step - 4 - from; at < copy.length; at += step, row++) {
-        const { address } = restOf(words[at >> 2]);
-        words[at >> 2] =
-          row < settled
-            ? tailOf(2 * numbers.get(address)!, true)
-            : tailOf(2 * (slots + row - settled), false);
-      }
-    };
-    return { grids: [...numbers.keys()], slots: taken, rename };
-  }
-
-  /**
-   * The other way round, in place, for a head whose rows were just written: its grids become those
-   * of this range from number `free` on. Gives how many of each it has, or undefined where the
-   * numbers are not those that number() gives, or more than there is room for.
-   */
-  place(
-    i: number,
-    free: number,
-    grids: number,
-    slots: number,
-  ): { grids: number; slots: number } | undefined {
-    const head = this.#heads[i];
-    const [keys, values] = (['keys', 'values'] as const).map((side) => this.#tails(head, side));
-    const found = { grids: 0, slots: 0 };
-    for (const [row, { address, rounded }] of this.#rests(head).entries()) {
-      const at = address / 2 - (rounded ? grids : slots);
-      const most = rounded
-        ? Math.min(found.grids, this.grids - free - 1)
-        : Math.min(found.slots, this.slots - 1);
-      if (at < 0 || at > most || (rounded && found.slots > 0) || (!rounded && at < found.slots))
-        return undefined;
-      if (rounded) {
-        found.grids = Math.max(found.grids, at + 1);
-        keys.words[(row + 1) * keys.step - 1] = tailOf(this.gridAddress(free + at), true);
-        continue;
-      }
-      found.slots++;
-      keys.words[(row + 1) * keys.step - 1] = tailOf(this.slotAddress(i, at, 'keys'), false);
-      values.words[(row + 1) * values.step - 1] = tailOf(this.slotAddress(i, at, 'values'), false);
-    }
-    return found;
   }
 }

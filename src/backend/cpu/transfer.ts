@@ -9,6 +9,7 @@ import { gridBytes } from '../dtype.ts';
 import type { Address } from '../tensor.ts';
 import type { CpuCache } from './cache.ts';
 import type { Groups } from './groups.ts';
+import { numberRows, placeRows } from './numbering.ts';
 
 /** A part of the bytes that lies in one place. */
 interface Region {
@@ -39,7 +40,7 @@ export class CacheReader {
     const grids: Region[] = [];
     const slots: Region[] = [];
     for (const { length, columns, groups } of headsOf(cache)) {
-      const numbering = groups?.[0].number(groups[1], grids.length, slots.length >> 1);
+      const numbering = groups && numberRows(groups[0], groups[1], grids.length, slots.length >> 1);
       for (const { name, address, bytes } of columns) {
         const side = name === 'keys' || name === 'values' ? name : undefined;
         const rename =
@@ -164,7 +165,7 @@ export class CacheWriter {
     const [range, i] = groups;
     const { headDim: d, rowType } = this.#cache.shape;
     const from = [this.#grids.length, this.#slots.length >> 1];
-    const placed = range.place(i, free, from[0], from[1]);
+    const placed = placeRows(range, i, free, from[0], from[1]);
     if (!placed || from[0] + placed.grids > grids || from[1] + placed.slots > slots)
       throw new StoreError('its rows name grids or slots that are not there');
     for (let g = free; g < free + placed.grids; g++)

@@ -2,11 +2,13 @@
 // loop over heads, and cut operations into calls that threads can share (schedule.ts); no numbers
 // here. Cutting changes no result: every sum is made within one call, in the same order.
 import type { Arena } from '../arena.ts';
-import { cacheBytes, CpuCache } from '../cpu/cache.ts';
+import { cacheBytes } from '../cpu/bytes.ts';
+import { CpuCache } from '../cpu/cache.ts';
 import { kmeans } from '../cpu/kmeans.ts';
 import type { CpuBackend } from '../cpu/memory.ts';
-import { createScoreOperations } from '../cpu/scores.ts';
+import { createScoreArithmetic, createScoreChecks } from '../cpu/scores.ts';
 import { createSelect } from '../cpu/select.ts';
+import { createWeighing } from '../cpu/weighing.ts';
 import { attentionOps } from './attention.ts';
 import { clusterOps } from './clusters.ts';
 import { createContext } from './context.ts';
@@ -53,7 +55,9 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     ...attentionOps(context),
     ...lookOps(context),
     ...scoring,
-    ...createScoreOperations(memory, { ...selecting, ...scoring }),
+    ...createScoreArithmetic(memory),
+    ...createScoreChecks(memory),
+    ...createWeighing(memory, { ...selecting, ...scoring }),
     ...selecting,
     ...createSelect(memory, selecting),
     ...clusterOps(context),
