@@ -58,7 +58,10 @@ export type {
   TemplateVariables,
 } from './model/chat-template.ts';
 export type { ModelConfig } from './model/config.ts';
-export type { Architecture } from './model/arch/architecture.ts';
+export type { AttentionSpec } from './model/blocks/attention.ts';
+export type { FeedForwardSpec } from './model/blocks/feed-forward.ts';
+export type { BlockSpec, LayerSpec } from './model/blocks/registry.ts';
+export type { RopeSpec } from './model/rotary.ts';
 export type {
   DownloadOptions,
   LoadFetch,

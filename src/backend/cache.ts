@@ -34,8 +34,8 @@ export interface Turning {
    * position of its token.
    */
   readonly end?: number;
-  /** The rotation by a difference of positions. */
-  readonly angles: (shift: number) => Angles;
+  /** The rotation of a layer's keys by a difference of positions; undefined where they know none. */
+  readonly anglesOf: (layer: number) => ((shift: number) => Angles) | undefined;
 }
 
 /** How much there is of a cache's rows. */

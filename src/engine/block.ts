@@ -4,7 +4,7 @@
 import type { Looks } from '../backend/backend.ts';
 import type { LayerRows } from '../backend/cache.ts';
 import type { Tensor } from '../backend/tensor.ts';
-import type { Input } from '../model/transformer.ts';
+import type { Input } from '../model/forward.ts';
 import type { LayerView } from '../policy/policy.ts';
 import { rateRows } from '../policy/score.ts';
 import { evict, type Kept } from './evict.ts';
@@ -122,10 +122,10 @@ function viewOf(stage: Stage, layer: number, step: Step, looking: Looking): Laye
     queries,
     count,
     looks,
-    ahead: stage.turns.ahead(count),
+    ahead: stage.turns.ahead(layer, count),
     recent: recentOf(stage, layer),
     keeps: plan.layerRows[layer],
-    output: transformer.weights.layers[layer].attnOutput,
+    output: transformer.weights.layers[layer].attentionOutput,
     out: room.scores,
     spare: room.smoothed,
     extra: room.aside,

@@ -57,7 +57,7 @@ function turningOf({ plan, turns }: Stage, step: Step): Turning | undefined {
   return {
     base: plan.compactBase,
     end: step.base === ORIGINAL ? undefined : step.position + step.count,
-    angles: turns.by,
+    anglesOf: turns.of,
   };
 }
 

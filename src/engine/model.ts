@@ -160,7 +160,7 @@ async function loadWeights(
   backend: Backend,
   options: LoadOptions,
 ): Promise<ModelWeights> {
-  const store = createWeights(backend, tensors, { first: 0, end: config.layers });
+  const store = createWeights(backend, config, tensors, { first: 0, end: config.layers });
   try {
     await readTensors(source, tensors, store.put, options);
     return store.finish();

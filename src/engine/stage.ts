@@ -6,7 +6,8 @@ import type { Cache, Extent, TokenSpan } from '../backend/cache.ts';
 import type { Address, Scores } from '../backend/tensor.ts';
 import type { Standing } from '../cache/stored.ts';
 import { OptionError } from '../errors.ts';
-import type { Input, Transformer } from '../model/transformer.ts';
+import type { Input } from '../model/forward.ts';
+import type { Transformer } from '../model/transformer.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { type Place, type Step, stepBlock, stepPrompt } from './block.ts';
 import type { Kept } from './evict.ts';
@@ -184,13 +185,14 @@ export class Stage {
 function checkValueTerm({ config, weights }: Transformer, { policy }: Plan): void {
   if (policy.value !== 'projected') return;
   const { headDim, queryHeads } = config;
-  for (const { attnOutput } of weights.layers) {
-    const columns = valueColumns(attnOutput.type, headDim, queryHeads);
+  for (const { attentionOutput } of weights.layers) {
+    if (!attentionOutput) continue;
+    const columns = valueColumns(attentionOutput.type, headDim, queryHeads);
     if (columns <= MOST_VALUE_COLUMNS) continue;
     throw new OptionError(
       `policy '${policy.name}' weighs rows by their values, which takes ${columns} columns of ` +
         `the output projection a head (heads of ${headDim}, ` +
-        `${attnOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a policy ` +
+        `${attentionOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a policy ` +
         `without a value term, or value: 'none'`,
     );
   }

@@ -1,15 +1,11 @@
 // Keys of an architecture that change its numbers and that we do not follow: refused by name,
-// unless their value says that they change nothing. Which these are was read in llama.cpp's loader
-// (its names of keys, and what it reads for llama, qwen2 and qwen3); a key that it ignores for
-// these is refused too where whoever wrote it cannot have meant that.
+// unless their value says that they change nothing, or the architecture says that it follows them
+// (Architecture.keys). Which these are was read in llama.cpp's loader (its names of keys, and what
+// it reads for each architecture); a key that it ignores is refused too where whoever wrote it
+// cannot have meant that.
 import { UnsupportedError } from '../errors.ts';
+import type { Architecture, Shape } from './arch/architecture.ts';
 import type { Metadata } from './gguf.ts';
-
-interface Shape {
-  readonly width: number;
-  readonly headDim: number;
-  readonly contextLength: number;
-}
 
 /** Whether a value changes nothing. */
 type Neutral = (value: unknown, shape: Shape) => boolean;
@@ -75,8 +71,7 @@ const rules: Readonly<Record<string, Rule>> = {
     meaning: 'tokens that see those behind them (an encoder)',
   },
   'attention.sliding_window': {
-    neutral: (value, { contextLength }) =>
-      off(value, { contextLength } as Shape) || numberOf(value) >= contextLength,
+    neutral: (value, shape) => off(value, shape) || numberOf(value) >= shape.contextLength,
     meaning: 'layers that see a window of the text',
   },
   'attention.scale': {
@@ -134,14 +129,14 @@ const suspicious =
 /** Throws UnsupportedError for a key of the architecture that would change the model's numbers. */
 export function refuseWhatChanges(
   metadata: Metadata,
-  arch: string,
+  { name: arch, keys }: Architecture,
   shape: Shape,
   file: string,
 ): void {
   for (const [name, value] of Object.entries(metadata)) {
     if (!name.startsWith(`${arch}.`)) continue;
     const key = name.slice(arch.length + 1);
-    if (harmless.has(key)) continue;
+    if (harmless.has(key) || keys.includes(key)) continue;
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
     const neutral = rule ? rule.neutral(value, shape) : off(value, shape) || !suspicious.test(key);
     if (neutral) continue;

@@ -2,32 +2,43 @@
 // tables that kernels read.
 import type { Backend } from '../backend/backend.ts';
 import type { Address } from '../backend/tensor.ts';
-import type { ModelConfig } from './config.ts';
+
+/** How positions are rotated into queries and keys. */
+export interface RopeSpec {
+  /** Which dimensions of a head rotate together: (2j, 2j + 1) or (j, j + dims / 2). */
+  readonly style: 'pairs' | 'halves';
+  /** Leading dimensions of a head that are rotated. */
+  readonly dims: number;
+  readonly base: number;
+  /** Positions are divided by this (linear scaling); 1 as a rule. */
+  readonly scale: number;
+  /** Whether a file may have a factor for each frequency (Llama 3). */
+  readonly factors: boolean;
+}
 
 /** Writes [cos of rotated / 2 angles | sin] rows for positions. */
 export interface Rotary {
   /**
-   * Row i of f32 [count, ropeDims] at `to` = the angles of position first + i. Negative positions
+   * Row i of f32 [count, dims] at `to` = the angles of position first + i. Negative positions
    * rotate backwards.
    */
   write(backend: Backend, to: Address, first: number, count: number): void;
   /**
-   * Row i of f32 [count, ropeDims] at `to` = the mean of the rotations that take the i-th of
+   * Row i of f32 [count, dims] at `to` = the mean of the rotations that take the i-th of
    * `count` tokens to each of the `ahead` positions behind them.
    */
   writeAhead(backend: Backend, to: Address, count: number, ahead: number): void;
 }
 
 /**
- * theta_j = base^(-2j / ropeDims) / factor_j, an angle = position * theta_j (divided by the linear
+ * theta_j = base^(-2j / dims) / factor_j, an angle = position * theta_j (divided by the linear
  * scale).
  */
-export function createRotary(config: ModelConfig, factors?: readonly number[]): Rotary {
-  const half = config.ropeDims / 2;
+export function createRotary({ base, dims, scale }: RopeSpec, factors?: readonly number[]): Rotary {
+  const half = dims / 2;
   const frequencies = Float64Array.from(
     { length: half },
-    (_, j) =>
-      config.ropeBase ** ((-2 * j) / config.ropeDims) / (factors?.[j] ?? 1) / config.ropeScale,
+    (_, j) => base ** ((-2 * j) / dims) / (factors?.[j] ?? 1) / scale,
   );
   return {
     write(backend, to, first, count) {

@@ -4,6 +4,7 @@ import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
 import { clip } from './damaged.ts';
+import { tensorsOfLayer } from './layer.ts';
 
 /** Consecutive layers [first, end). */
 export interface LayerRange {
@@ -37,51 +38,11 @@ export function checkTensors(
   config: ModelConfig,
   name: string,
 ): TensorInfo[] {
-  const {
-    width: D,
-    feedForward: F,
-    queryHeads,
-    kvHeads,
-    headDim: d,
-    vocabulary: V,
-    architecture,
-  } = config;
-  const wanted = new Map<string, readonly [rows: number, columns: number]>();
-  const optional = new Set<string>();
-  const want = (tensor: string, rows: number, columns: number) =>
-    wanted.set(tensor, [rows, columns]);
-  const wantIfThere = (tensor: string, columns: number) => {
-    want(tensor, 1, columns);
-    optional.add(tensor);
-  };
-  want(EMBEDDING, V, D);
-  want(OUTPUT_NORM, 1, D);
-  want(OUTPUT, V, D);
-  optional.add(OUTPUT);
-  if (architecture.ropeFactors) wantIfThere(ROPE_FACTORS, config.ropeDims / 2);
-  for (let i = 0; i < config.layers; i++) {
-    const at = layerPrefix(i);
-    want(`${at}attn_norm.weight`, 1, D);
-    want(`${at}attn_q.weight`, queryHeads * d, D);
-    want(`${at}attn_k.weight`, kvHeads * d, D);
-    want(`${at}attn_v.weight`, kvHeads * d, D);
-    want(`${at}attn_output.weight`, D, queryHeads * d);
-    want(`${at}ffn_norm.weight`, 1, D);
-    want(`${at}ffn_gate.weight`, F, D);
-    want(`${at}ffn_up.weight`, F, D);
-    want(`${at}ffn_down.weight`, D, F);
-    wantIfThere(`${at}attn_q.bias`, queryHeads * d);
-    wantIfThere(`${at}attn_k.bias`, kvHeads * d);
-    wantIfThere(`${at}attn_v.bias`, kvHeads * d);
-    if (architecture.qkNorm) {
-      want(`${at}attn_q_norm.weight`, 1, d);
-      want(`${at}attn_k_norm.weight`, 1, d);
-    }
-  }
+  const wanted = wantedTensors(config);
   const checked = tensors.map((info): TensorInfo => {
     const shape = wanted.get(info.name);
     if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
-    const [rows, columns] = shape;
+    const { rows, columns } = shape;
     const byToken = info.name === EMBEDDING || info.name === OUTPUT;
     if (byToken && info.columns === columns && info.rows < rows) {
       throw new ModelFormatError(
@@ -106,11 +67,41 @@ export function checkTensors(
       : { ...info, rows, byteLength: (info.byteLength / info.rows) * rows };
   });
   const there = new Set(tensors.map((t) => t.name));
-  for (const tensor of wanted.keys()) {
-    if (!there.has(tensor) && !optional.has(tensor))
+  for (const [tensor, { optional }] of wanted) {
+    if (!there.has(tensor) && !optional)
       throw new ModelFormatError(`${name}: tensor '${tensor}' is missing`);
   }
   return checked;
+}
+
+interface Wanted {
+  readonly rows: number;
+  readonly columns: number;
+  readonly optional: boolean;
+}
+
+/** Every tensor that a model may have, by its name in the file. */
+function wantedTensors({
+  width: D,
+  vocabulary: V,
+  ropes,
+  layerSpecs,
+}: ModelConfig): Map<string, Wanted> {
+  const wanted = new Map<string, Wanted>();
+  const want = (name: string, rows: number, columns: number, optional = false) =>
+    wanted.set(name, { rows, columns, optional });
+  want(EMBEDDING, V, D);
+  want(OUTPUT_NORM, 1, D);
+  want(OUTPUT, V, D, true);
+  for (const { factors, dims } of ropes) if (factors) want(ROPE_FACTORS, 1, dims / 2, true);
+  for (const [layer, spec] of layerSpecs.entries()) {
+    for (const tensor of tensorsOfLayer(spec, D)) {
+      const name = `${layerPrefix(layer)}${tensor.name}`;
+      want(`${name}.weight`, tensor.kind === 'matrix' ? tensor.rows : 1, tensor.columns);
+      if (tensor.kind === 'matrix' && tensor.biased) want(`${name}.bias`, 1, tensor.rows, true);
+    }
+  }
+  return wanted;
 }
 
 /** Why a tensor cannot be there. */
@@ -119,7 +110,7 @@ function strange(tensor: string, { architecture, layers }: ModelConfig): string 
   const layer = Number(/^blk\.(\d+)\./.exec(tensor)?.[1] ?? -1);
   if (layer >= layers)
     return (
-      `${label} belongs to layer ${layer}, '${architecture.name}.block_count' is ` +
+      `${label} belongs to layer ${layer}, '${architecture}.block_count' is ` +
       `${layers}: get a copy that agrees with itself`
     );
   const what = /\.(input_)?scale$/.test(tensor)
@@ -128,8 +119,8 @@ function strange(tensor: string, { architecture, layers }: ModelConfig): string 
       ? ' (a bias)'
       : '';
   return (
-    `${label}${what} is not part of a ${architecture.name} model as we run it; ` +
-    `leaving it out would change the answers: choose a plain ${architecture.name} model`
+    `${label}${what} is not part of a ${architecture} model as we run it; ` +
+    `leaving it out would change the answers: choose a plain ${architecture} model`
   );
 }
 

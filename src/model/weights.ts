@@ -2,7 +2,9 @@
 import type { Backend } from '../backend/backend.ts';
 import { dequantize } from '../backend/dequantize.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
+import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
+import { bindLayer, type Layer } from './layer.ts';
 import {
   EMBEDDING,
   isVector,
@@ -14,34 +16,16 @@ import {
   ROPE_FACTORS,
 } from './tensors.ts';
 
-/** One layer's weights; biases and norms on q and k only where the file has them. */
-export interface LayerWeights {
-  readonly attnNorm: Tensor;
-  readonly q: Weight;
-  readonly k: Weight;
-  readonly v: Weight;
-  readonly qBias?: Tensor;
-  readonly kBias?: Tensor;
-  readonly vBias?: Tensor;
-  readonly qNorm?: Tensor;
-  readonly kNorm?: Tensor;
-  readonly attnOutput: Weight;
-  readonly ffnNorm: Tensor;
-  readonly gate: Weight;
-  readonly up: Weight;
-  readonly down: Weight;
-}
-
 export interface ModelWeights extends LayerRange {
   /** Where the first layer is among them (or output is tied to it). */
   readonly embedding?: Weight;
   /** Those of layers [first, end). */
-  readonly layers: readonly LayerWeights[];
+  readonly layers: readonly Layer[];
   /** Where the last layer is among them. */
   readonly outputNorm?: Tensor;
   /** The same; the embedding itself where the file has no output of its own (tied). */
   readonly output?: Weight;
-  /** Llama 3: each rotary pair's angle is divided by this; f64 [ropeDims / 2]. */
+  /** Llama 3: each rotary pair's angle is divided by this; f64 [dims / 2]. */
   readonly ropeFactors?: readonly number[];
   readonly bytes: number;
   /** Gives the memory back. */
@@ -79,6 +63,7 @@ const AHEAD_BYTES = 16 << 20;
  */
 export function createWeights(
   backend: Backend,
+  config: ModelConfig,
   tensors: readonly TensorInfo[],
   range: LayerRange,
 ): WeightStore {
@@ -134,45 +119,23 @@ export function createWeights(
     },
     finish() {
       const ends = vectors.has(OUTPUT_NORM);
+      const find = {
+        matrix: (name: string) => matrices.get(name),
+        vector: (name: string) => vectors.get(name),
+      };
       return {
         ...range,
         embedding: matrices.get(EMBEDDING),
         outputNorm: vectors.get(OUTPUT_NORM),
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
         ropeFactors: ropeFactors && [...ropeFactors],
-        layers: Array.from({ length: range.end - range.first }, (_, i) =>
-          layerOf(layerPrefix(range.first + i), matrices, vectors),
-        ),
+        layers: config.layerSpecs
+          .slice(range.first, range.end)
+          .map((spec, i) => bindLayer(spec, config.width, layerPrefix(range.first + i), find)),
         bytes: weightBytes(backend, tensors),
         free,
       };
     },
     free,
-  };
-}
-
-function layerOf(
-  at: string,
-  matrices: ReadonlyMap<string, Weight>,
-  vectors: ReadonlyMap<string, Tensor>,
-): LayerWeights {
-  const matrix = (name: string) => matrices.get(at + name)!;
-  const vector = (name: string) => vectors.get(at + name)!;
-  const optional = (name: string) => vectors.get(at + name);
-  return {
-    attnNorm: vector('attn_norm.weight'),
-    q: matrix('attn_q.weight'),
-    k: matrix('attn_k.weight'),
-    v: matrix('attn_v.weight'),
-    qBias: optional('attn_q.bias'),
-    kBias: optional('attn_k.bias'),
-    vBias: optional('attn_v.bias'),
-    qNorm: optional('attn_q_norm.weight'),
-    kNorm: optional('attn_k_norm.weight'),
-    attnOutput: matrix('attn_output.weight'),
-    ffnNorm: vector('ffn_norm.weight'),
-    gate: matrix('ffn_gate.weight'),
-    up: matrix('ffn_up.weight'),
-    down: matrix('ffn_down.weight'),
   };
 }

@@ -100,7 +100,7 @@ export async function checkBases(): Promise<void> {
     const { file } = putTogether(parts);
     using model = await loadModel(file, { threads: 1, pipeline: 1 });
     if (
-      model.config.architecture.name !==
+      model.config.architecture !==
       nameOf(
         parts.keys.find((k) => nameOf(k.name) === 'general.architecture')!.values[0] as Uint8Array,
       )

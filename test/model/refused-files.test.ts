@@ -361,7 +361,7 @@ keys(
     const first = async (list: typeof others) => {
       using model = await loadModel(putTogether({ ...linear, keys: list }).file, { threads: 1 });
       return {
-        scale: model.config.ropeScale,
+        scale: model.config.ropes[0].scale,
         top: (await textLogits(model, text.slice(0, 40), 5)).top,
       };
     };

@@ -12,7 +12,6 @@ import type { TensorFile } from '../../src/eval/tensor-file.ts';
 import { rejects } from '../rejects.ts';
 import { rowsOf } from '../rows.ts';
 import { createRandom } from '../../src/math/rng.ts';
-import type { ModelConfig } from '../../src/model/config.ts';
 import { createRotary } from '../../src/model/rotary.ts';
 import { type Axes, composePolicy } from '../../src/policy/compose.ts';
 import { findPolicy, policies } from '../../src/policy/registry.ts';
@@ -90,7 +89,13 @@ ahead(
       address: put(before.flatMap((q, p) => turned(q, (j) => (first + p) * theta(j)))),
       columns: G * d,
     };
-    const rotary = createRotary({ ropeDims, ropeBase: 10000, ropeScale: 1 } as ModelConfig);
+    const rotary = createRotary({
+      style: 'pairs',
+      dims: ropeDims,
+      base: 10000,
+      scale: 1,
+      factors: false,
+    });
     const angles = {
       address: backend.arena.allocate(P * ropeDims * 4),
       rotated: ropeDims,

@@ -1,5 +1,6 @@
 // Turns cached keys to other positions: a difference of angles, exact up to rounding.
 import { rowBytes } from '../dtype.ts';
+import type { Angles } from '../backend.ts';
 import type { Turning } from '../cache.ts';
 import type { CpuCache } from './cache.ts';
 import type { Kept } from './memory.ts';
@@ -12,9 +13,10 @@ export function turnRows(
   cache: CpuCache,
   layer: number,
   kept: readonly Kept[],
-  { base, end, angles }: Turning,
+  { base, end, anglesOf }: Turning,
 ): void {
   const { backend } = cache;
+  const angles = anglesOf(layer);
   cache.heads[layer].forEach((head, h) => {
     const { count } = kept[h];
     const rows = backend.ints(kept[h].rows, count).slice();
@@ -28,7 +30,7 @@ export function turnRows(
           : end - head.length + row;
       return base - count + i - before;
     });
-    turnHead(cache, layer, h, rows, shifts, angles);
+    if (angles) turnHead(cache, layer, h, rows, shifts, angles);
     if (head.positions)
       for (let i = 0; i < count; i++)
         backend.ints(head.positions + rows[i] * 4, 1)[0] = base - count + i;
@@ -42,7 +44,7 @@ export function turnHead(
   h: number,
   rows: ArrayLike<number>,
   shifts: ArrayLike<number>,
-  angles: Turning['angles'],
+  angles: (shift: number) => Angles,
 ): void {
   const grouped = cache.groupsOf(layer, h);
   if (grouped) {

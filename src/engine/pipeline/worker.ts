@@ -53,7 +53,7 @@ class Worker {
     const core = createCore(begin.kernels, { limitBytes: begin.limitBytes });
     const arena = createArena(core.base, core.limitBytes, core.reserve);
     this.#backend = createOps(core, arena, createSchedule(core, arena));
-    this.#store = createWeights(this.#backend, begin.tensors, begin.range);
+    this.#store = createWeights(this.#backend, begin.config, begin.tensors, begin.range);
     begin.before?.addEventListener('message', (event: MessageEvent<Command>) =>
       this.command(event.data),
     );

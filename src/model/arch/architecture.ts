@@ -1,12 +1,99 @@
-// What tells the supported architectures apart: data, so that one forward pass serves them all.
+// What an architecture is: a reader of a file's metadata that says what a model consists of, as
+// data. It computes nothing: blocks do (blocks/).
+import { ModelFormatError, UnsupportedError } from '../../errors.ts';
+import type { AttentionSpec } from '../blocks/attention.ts';
+import type { FeedForwardSpec } from '../blocks/feed-forward.ts';
+import type { LayerSpec } from '../blocks/registry.ts';
+import type { MetadataReader } from '../metadata.ts';
+import type { RopeSpec } from '../rotary.ts';
+
+/** What every file says of its model, checked. Letters as in config.ts. */
+export interface Shape {
+  readonly file: string;
+  readonly layers: number;
+  readonly width: number;
+  readonly queryHeads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly feedForward: number;
+  readonly contextLength: number;
+  /** Leading dimensions of a head that are rotated. */
+  readonly ropeDims: number;
+}
+
+/** What a model consists of. */
+export interface Description {
+  /** Ways in which positions are rotated into queries and keys; layers name theirs by number. */
+  readonly ropes: readonly RopeSpec[];
+  readonly layers: readonly LayerSpec[];
+}
 
 export interface Architecture {
   /** GGUF's name, 'general.architecture'. */
   readonly name: string;
-  /** Which dimensions of a head rotate together: (2j, 2j + 1) or (j, j + half). */
-  readonly rope: 'pairs' | 'halves';
-  /** RMS norms on q and k per head. */
-  readonly qkNorm: boolean;
-  /** Whether a file may have a factor for each rotary frequency (Llama 3). */
-  readonly ropeFactors: boolean;
+  /** Keys that describe() follows, beside those that every architecture has (keys.ts). */
+  readonly keys: readonly string[];
+  /** Throws UnsupportedError and ModelFormatError for what it cannot follow. */
+  describe(shape: Shape, read: MetadataReader): Description;
 }
+
+/** The rope that a file's common keys describe. */
+export function ropeSpec(
+  { ropeDims, file }: Shape,
+  read: MetadataReader,
+  { style, factors = false }: Pick<RopeSpec, 'style'> & Partial<Pick<RopeSpec, 'factors'>>,
+): RopeSpec {
+  const base = read.positive('rope.freq_base', 10000);
+  return { style, factors, base, dims: ropeDims, scale: scaleOf(read, file) };
+}
+
+/**
+ * What positions are divided by, as llama.cpp finds it: by the factor, or by the older key where
+ * there is none; a type that is not told is linear, 0 is no factor, and 'none' ignores both.
+ */
+function scaleOf(read: MetadataReader, file: string): number {
+  const type = read.value('rope.scaling.type') ?? 'linear';
+  if (type !== 'none' && type !== 'linear') {
+    throw new UnsupportedError(
+      `${file}: rope scaling '${String(type).slice(0, 80)}'; supported are none, linear, and ` +
+        `frequency factors (Llama 3): choose a model without it`,
+    );
+  }
+  const factor = read.number('rope.scaling.factor', read.number('rope.scale_linear', 0));
+  if (!(factor >= 0 && Number.isFinite(factor)))
+    throw new ModelFormatError(
+      `${file}: positions are scaled by ${factor} ('rope.scaling.factor'), expected a positive ` +
+        `number`,
+    );
+  return type === 'none' || factor === 0 ? 1 : factor;
+}
+
+/** Attention as most have it: a norm in front, all rows seen, rope 0. */
+export const attentionSpec = (
+  { queryHeads, kvHeads, headDim }: Shape,
+  change: Partial<AttentionSpec> = {},
+): AttentionSpec => ({
+  kind: 'attention',
+  norm: 'attn_norm',
+  queryHeads,
+  kvHeads,
+  headDim,
+  rope: 0,
+  qkNorm: false,
+  ...change,
+});
+
+/** The feed-forward block as most have it: a norm in front, gated by SiLU. */
+export const feedForwardSpec = (
+  { feedForward }: Shape,
+  change: Partial<FeedForwardSpec> = {},
+): FeedForwardSpec => ({
+  kind: 'feed-forward',
+  norm: 'ffn_norm',
+  width: feedForward,
+  ...change,
+});
+
+/** Every layer of a model, `of` being given its number. */
+export const layerSpecs = ({ layers }: Shape, of: (layer: number) => LayerSpec): LayerSpec[] =>
+  Array.from({ length: layers }, (_, layer) => of(layer));

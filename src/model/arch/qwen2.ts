@@ -1,9 +1,17 @@
 // Qwen2 and Qwen2.5: biases on q, k and v (applied wherever a file has them), rotary halves.
-import type { Architecture } from './architecture.ts';
+import {
+  type Architecture,
+  attentionSpec,
+  feedForwardSpec,
+  layerSpecs,
+  ropeSpec,
+} from './architecture.ts';
 
 export const qwen2: Architecture = {
   name: 'qwen2',
-  rope: 'halves',
-  qkNorm: false,
-  ropeFactors: false,
+  keys: [],
+  describe: (shape, read) => ({
+    ropes: [ropeSpec(shape, read, { style: 'halves' })],
+    layers: layerSpecs(shape, () => [attentionSpec(shape), feedForwardSpec(shape)]),
+  }),
 };

@@ -1,0 +1,71 @@
+// Attention: each token's queries look at the keys of those before it, and mix their values. Its
+// state are the rows of a cache, which others may evict from (Pass.onLayer).
+//
+// T tokens at hand, D width, Hq and Hkv heads of d.
+import { applyLinear } from '../linear.ts';
+import { type Block, matrix, type Residual, vector } from './block.ts';
+
+export interface AttentionSpec extends Residual {
+  readonly kind: 'attention';
+  readonly queryHeads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Which of the model's ropes turns queries and keys; none: they know no positions. */
+  readonly rope?: number;
+  /** RMS norms on q and k per head, before they are turned. */
+  readonly qkNorm: boolean;
+}
+
+const tensors = (
+  { queryHeads: Hq, kvHeads: Hkv, headDim: d, qkNorm }: AttentionSpec,
+  D: number,
+) => ({
+  q: matrix('attn_q', Hq * d, D, { biased: true }),
+  k: matrix('attn_k', Hkv * d, D, { biased: true }),
+  v: matrix('attn_v', Hkv * d, D, { biased: true }),
+  output: matrix('attn_output', D, Hq * d),
+  qNorm: qkNorm ? vector('attn_q_norm', d) : undefined,
+  kNorm: qkNorm ? vector('attn_k_norm', d) : undefined,
+});
+
+const room = ({ queryHeads: Hq, kvHeads: Hkv, headDim: d }: AttentionSpec) => ({
+  q: Hq * d,
+  k: Hkv * d,
+  v: Hkv * d,
+  mixed: Hq * d,
+  looks: 2 * Hq,
+});
+
+export const attention: Block<
+  AttentionSpec,
+  ReturnType<typeof tensors>,
+  keyof ReturnType<typeof room>
+> = {
+  tensors,
+  room,
+  forward({ backend, pass, layer, isLast, from, T, normEps, angles, h, y }, spec, w, s) {
+    const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope } = spec;
+    const { cache, token, position } = pass;
+    const outputs = [
+      [s.q, w.q], // [T, Hq d]
+      [s.k, w.k], // [T, Hkv d]
+      [s.v, w.v], // [T, Hkv d]
+    ] as const;
+    applyLinear(backend, outputs, h, T);
+    if (w.qNorm) backend.rmsNorm(s.q, s.q, w.qNorm, T * Hq, normEps);
+    if (w.kNorm) backend.rmsNorm(s.k, s.k, w.kNorm, T * Hkv, normEps);
+    if (rope !== undefined) {
+      backend.rope(s.q, angles[rope], T, Hq, d);
+      backend.rope(s.k, angles[rope], T, Hkv, d);
+    }
+    cache.append(layer, s.k, s.v, T, token + from, position + from);
+
+    const ends = pass.queriesOnly && isLast;
+    const looks = pass.looks && !ends ? { address: s.looks.address, unseen: from + T } : undefined;
+    if (!ends) backend.attention(s.mixed, s.q, cache.rows(layer), T, looks);
+    pass.onLayer?.(layer, s.q, T, from + T, looks);
+    if (ends) return false;
+    applyLinear(backend, [[y, w.output]], s.mixed, T); // [T, D]
+    return true;
+  },
+};

@@ -1,0 +1,121 @@
+// What a block is: a part of a layer that reads the hidden states and adds something to them. A
+// kind of block owns its tensors (names and shapes are written here once, and read by whoever
+// checks a file, fills memory or multiplies), the memory it works in, its forward pass and its
+// state, if it has one. A spec says which of a kind it is: plain data, so that it can be sent to
+// workers.
+import type { Angles, Backend, Looks } from '../../backend/backend.ts';
+import type { Tensor } from '../../backend/tensor.ts';
+import type { Cache } from '../../backend/cache.ts';
+import type { Linear } from '../linear.ts';
+
+/** NAME.weight [rows, columns], with a bias [rows], NAME.bias, where a file has one. */
+export interface MatrixSpec {
+  readonly kind: 'matrix';
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly biased: boolean;
+}
+
+/** NAME.weight [columns]. */
+export interface VectorSpec {
+  readonly kind: 'vector';
+  readonly name: string;
+  readonly columns: number;
+}
+
+export type TensorSpec = MatrixSpec | VectorSpec;
+
+export const matrix = (
+  name: string,
+  rows: number,
+  columns: number,
+  { biased = false } = {},
+): MatrixSpec => ({ kind: 'matrix', name, rows, columns, biased });
+
+export const vector = (name: string, columns: number): VectorSpec => ({
+  kind: 'vector',
+  name,
+  columns,
+});
+
+/** A block's tensors, by what it calls them; undefined: not in this one. */
+export type TensorSpecs = Readonly<Record<string, TensorSpec | undefined>>;
+
+/** The same tensors in memory. */
+export type Bound<Specs> = {
+  readonly [Name in keyof Specs]: Specs[Name] extends MatrixSpec
+    ? Linear
+    : Specs[Name] extends VectorSpec
+      ? Tensor
+      : Tensor | undefined;
+};
+
+/** What every block has around it. */
+export interface Residual {
+  /** Name of the norm of its input; none: it takes the hidden states as they are. */
+  readonly norm?: string;
+  /** Name of the norm of its output, before that is added. */
+  readonly normAfter?: string;
+}
+
+/** What goes through the layers, for whom. */
+export interface Pass {
+  readonly cache: Cache;
+  /** Rotary position of the first token. */
+  readonly position: number;
+  /** Number of the first token, counted from the conversation's first; kept with each row. */
+  readonly token: number;
+  /**
+   * Called in every layer after the attention of each piece, with its queries [T, Hq * d]. With the
+   * last piece of a layer (`done` = all tokens) the listener may change that layer's rows.
+   */
+  readonly onLayer?: (
+    layer: number,
+    queries: Tensor,
+    T: number,
+    done: number,
+    looks?: Looks,
+  ) => void;
+  /**
+   * Whether the listener is given what the queries' attention to rows before this pass summed up to
+   * (where it was computed).
+   */
+  readonly looks?: boolean;
+  /** Stop after the model's last layer's attention: nobody needs what would come out. */
+  readonly queriesOnly?: boolean;
+}
+
+/** T tokens of a pass on their way through a block. */
+export interface Piece {
+  readonly backend: Backend;
+  readonly pass: Pass;
+  /** Of the part of the model at hand. */
+  readonly layer: number;
+  /** Whether it is the model's last. */
+  readonly isLast: boolean;
+  /** Tokens of the pass before these. */
+  readonly from: number;
+  readonly T: number;
+  readonly normEps: number;
+  /** Their rotations, by the model's ropes. */
+  readonly angles: readonly Angles[];
+  /** [T, D], the input. */
+  readonly h: Tensor;
+  /** [T, D], where the output goes; may be h. */
+  readonly y: Tensor;
+}
+
+export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
+  /** D: the model's width. */
+  tensors(spec: Spec, D: number): Specs;
+  /** Columns, f32, of what it works in, for each token. */
+  room(spec: Spec): Readonly<Record<Room, number>>;
+  /** y = f(h). False where nobody needs what would come out: the layer ends here then. */
+  forward(
+    piece: Piece,
+    spec: Spec,
+    weights: Bound<Specs>,
+    room: Readonly<Record<Room, Tensor>>,
+  ): boolean;
+}

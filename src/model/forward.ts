@@ -1,0 +1,83 @@
+// The forward pass: tokens in, keys and values into the cache layer by layer, log-odds of the next
+// token out. It reads like the figure. It decides nothing about what the cache keeps: after each
+// attention it calls back, and whoever listens may compact that layer.
+//
+// T tokens of a piece, D width, V vocabulary. All activations f32.
+import type { Backend } from '../backend/backend.ts';
+import type { Tensor } from '../backend/tensor.ts';
+import type { Pass } from './blocks/block.ts';
+import type { ModelConfig } from './config.ts';
+import { applyLinear } from './linear.ts';
+import type { Rotary } from './rotary.ts';
+import type { ModelWeights } from './weights.ts';
+import type { Workspace } from './workspace.ts';
+
+/** A model, or consecutive layers of it, that are here. */
+export interface Network {
+  readonly config: ModelConfig;
+  readonly backend: Backend;
+  readonly weights: ModelWeights;
+  /** By the config's ropes. */
+  readonly rotaries: readonly Rotary[];
+}
+
+/**
+ * Tokens, for the model's first layers; for others the hidden states f32 [T, D] that the layers
+ * before left.
+ */
+export type Input = readonly number[] | Float32Array;
+
+/** A pass, and where its activations lie. */
+export interface ForwardPass extends Pass {
+  readonly workspace: Workspace;
+}
+
+/**
+ * Runs `count` tokens through the layers at hand, a piece at a time, appending as many rows to
+ * every head. Leaves the last hidden states in workspace.x.
+ */
+export function forward(model: Network, input: Input, count: number, pass: ForwardPass): void {
+  const { backend, config, weights, rotaries } = model;
+  const { width: D, normEps } = config;
+  const s = pass.workspace;
+  const pieces = Array.from({ length: Math.ceil(count / s.piece) }, (_, i) => {
+    const from = i * s.piece;
+    const x: Tensor = { address: s.x.address + from * D * 4, columns: D }; // [T, D]
+    return { x, from, T: Math.min(s.piece, count - from) };
+  });
+  const turn = (from: number, T: number) =>
+    rotaries.forEach((rotary, i) =>
+      rotary.write(backend, s.angles[i].address, pass.position + from, T),
+    );
+
+  if (input instanceof Float32Array) backend.write(s.x.address, input);
+  else {
+    for (const { x, from, T } of pieces) {
+      backend.write(s.ids, Int32Array.from(input.slice(from, from + T)));
+      backend.embed(x, weights.embedding!, s.ids, T);
+    }
+  }
+  if (pieces.length === 1) turn(0, count);
+  for (const [layer, { blocks }] of weights.layers.entries()) {
+    const rooms = s.rooms[weights.first + layer];
+    const isLast = weights.first + layer === config.layers - 1;
+    for (const { x, from, T } of pieces) {
+      if (pieces.length > 1) turn(from, T);
+      const piece = { backend, pass, layer, isLast, from, T, normEps, angles: s.angles };
+      for (const [i, { norm, normAfter, forward: f }] of blocks.entries()) {
+        const [h, y] = [norm ? s.normed : x, s.normed]; // [T, D]
+        if (norm) backend.rmsNorm(h, x, norm, T, normEps);
+        if (!f({ ...piece, h, y }, rooms[i])) break; // y = f(norm(x))
+        if (normAfter) backend.rmsNorm(y, y, normAfter, T, normEps);
+        backend.add(x, y, T); // x += y
+      }
+    }
+  }
+}
+
+/** Log-odds f32 [V] after token t of the last pass, left in workspace.logits. */
+export function logits({ backend, config, weights }: Network, s: Workspace, t: number): void {
+  const x = { address: s.x.address + t * config.width * 4, columns: config.width }; // [1, D]
+  backend.rmsNorm(s.normed, x, weights.outputNorm!, 1, config.normEps);
+  applyLinear(backend, [[s.logits, { weight: weights.output! }]], s.normed, 1); // [1, V]
+}

@@ -1,0 +1,75 @@
+// A layer: blocks, each with the norms around it, and their tensors in memory.
+import type { Tensor, Weight } from '../backend/tensor.ts';
+import { attention } from './blocks/attention.ts';
+import {
+  type Bound,
+  type Piece,
+  type TensorSpec,
+  type TensorSpecs,
+  vector,
+} from './blocks/block.ts';
+import { attentionIn, type BlockSpec, blockOf, type LayerSpec } from './blocks/registry.ts';
+
+/** Tensors in memory, by the names that files have for them. */
+export interface TensorFinder {
+  matrix(name: string): Weight | undefined;
+  vector(name: string): Tensor | undefined;
+}
+
+/** What a block works in. */
+export type Room = Readonly<Record<string, Tensor>>;
+
+/** A block with its tensors. */
+export interface BoundBlock {
+  readonly norm?: Tensor;
+  readonly normAfter?: Tensor;
+  /** y = f(h), see blocks/block.ts. */
+  forward(piece: Piece, room: Room): boolean;
+}
+
+export interface Layer {
+  readonly blocks: readonly BoundBlock[];
+  /** The output projection [D, Hq d] of its attention, where it has one. */
+  readonly attentionOutput?: Weight;
+}
+
+const normsOf = ({ norm, normAfter }: BlockSpec, D: number) => ({
+  norm: norm === undefined ? undefined : vector(norm, D),
+  normAfter: normAfter === undefined ? undefined : vector(normAfter, D),
+});
+
+/** Tensors of a layer in a model of width D. */
+export function tensorsOfLayer(layer: LayerSpec, D: number): TensorSpec[] {
+  const all = layer.flatMap((spec) => [normsOf(spec, D), blockOf(spec).tensors(spec, D)]);
+  return all.flatMap((specs) => Object.values(specs)).filter((spec) => spec !== undefined);
+}
+
+/** The layer with its tensors, whose names begin with `prefix` in the file. */
+export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: TensorFinder): Layer {
+  const own = attentionIn(layer);
+  return {
+    blocks: layer.map((spec): BoundBlock => {
+      const block = blockOf(spec);
+      const weights = bind(block.tensors(spec, D), prefix, find);
+      return {
+        ...bind(normsOf(spec, D), prefix, find),
+        forward: (piece, room) => block.forward(piece, spec, weights, room),
+      };
+    }),
+    attentionOutput: own && bind(attention.tensors(own, D), prefix, find).output.weight,
+  };
+}
+
+function bind<Specs extends TensorSpecs>(
+  specs: Specs,
+  prefix: string,
+  find: TensorFinder,
+): Bound<Specs> {
+  const bound = Object.entries(specs).map(([key, spec]) => {
+    const name = `${prefix}${spec?.name}`;
+    if (!spec) return [key, undefined];
+    if (spec.kind === 'vector') return [key, find.vector(`${name}.weight`)];
+    return [key, { weight: find.matrix(`${name}.weight`), bias: find.vector(`${name}.bias`) }];
+  });
+  return Object.fromEntries(bound) as Bound<Specs>;
+}
