@@ -66,6 +66,12 @@ export function tileScores(s: usize, x: usize, panels: usize, rows: i32, keys: i
   tilePanels(s, x, panels, rows, (keys + 7) >> 3, (<usize>d) << 5, d, TILE, d, 8, false);
 }
 
+/** Sets scores 0 .. `hidden` to -inf: rows before a window. */
+@inline
+function hideBefore(s: usize, hidden: i32): void {
+  for (let j = 0; j < hidden; j++) store<f32>(s + ((<usize>j) << 2), MINUS_INFINITY);
+}
+
 /** Sets scores `visible` .. `keys` (rounded up to 4) to -inf and gives the largest of the rest. */
 @inline
 export function maskedMax(s: usize, visible: i32, keys: i32): f32 {
@@ -96,6 +102,12 @@ function leaveLook(look: usize, apart: usize, s: usize, n: i32, before: f32, mas
   store<f32>(look + apart, sum);
 }
 
+/** The first row that a token sees. */
+@inline
+function firstOf(firsts: usize, t: i32): i32 {
+  return firsts != 0 ? load<i32>(firsts + ((<usize>t) << 2)) : 0;
+}
+
 /** Bytes of scratch for attention() over T tokens of G heads. */
 export function attention_scratch(T: i32, G: i32, d: i32): i32 {
   const R = T * G;
@@ -107,7 +119,8 @@ export function attention_scratch(T: i32, G: i32, d: i32): i32 {
  * rows are the block's own. out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] |
  * scratch attention_scratch(); n >= T looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to
  * the other, where each query's largest score with rows 0 .. seen is left, and sum_i exp(score -
- * largest) of those; 0 < seen <= n - T
+ * largest) of those; 0 < seen <= n - T firsts: 0, or i32 [T], ascending: the first row that each
+ * token sees, its own or one before; then no looks
  */
 export function attention(
   out: usize,
@@ -125,9 +138,11 @@ export function attention(
   looks: usize,
   seen: i32,
   looks_apart: i32,
+  firsts: usize,
 ): void {
+  const begin = firsts != 0 ? load<i32>(firsts) : 0;
   if (isDecode(T, d) && looks == 0) {
-    attendOne(out, q, k, v, scratch, G, n, d, type);
+    attendOne(out, q, k, v, scratch, G, begin, n, d, type);
     return;
   }
   const ofValues = valueType(type);
@@ -148,7 +163,7 @@ export function attention(
   for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), MINUS_INFINITY);
   if (dp != d) memory.fill(values, 0, (<usize>(TILE * dp)) << 2);
 
-  for (let i0 = 0; i0 < n; i0 += TILE) {
+  for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
     packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
@@ -160,15 +175,17 @@ export function attention(
       const rows = min(4, R - r);
       // rows of the tile that the last of these queries sees
       const shown = n - T + (r + rows - 1) / G + 1 - i0;
-      if (shown <= 0) continue;
+      if (shown <= 0 || firstOf(firsts, r / G) >= i0 + keys) continue;
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = min(keys, n - T + (r + i) / G + 1 - i0);
-        if (visible <= 0) {
+        const hidden = firstOf(firsts, (r + i) / G) - i0;
+        if (visible <= 0 || hidden >= visible) {
           memory.fill(row, 0, (<usize>TILE) << 2);
           continue;
         }
+        hideBefore(row, hidden);
         const peakAt = peaks + ((<usize>(r + i)) << 2);
         const massAt = masses + ((<usize>(r + i)) << 2);
         const before = load<f32>(peakAt);

@@ -111,7 +111,7 @@ function mix<T>(sums: usize, p: usize, v: usize, n: i32, d: usize): void {
 }
 
 /**
- * out[g] = sum_i softmax_i(q[g] . k[i] / sqrt(d)) v[i] over all n rows.
+ * out[g] = sum_i softmax_i(q[g] . k[i] / sqrt(d)) v[i] over rows begin .. n.
  * out f32 [G, d] | q f32 [G, d] | k, v rows [n, d] | scratch attention_scratch(1, G, d); d % 8 == 0
  */
 export function attendOne(
@@ -121,6 +121,7 @@ export function attendOne(
   v: usize,
   scratch: usize,
   G: i32,
+  begin: i32,
   n: i32,
   d: i32,
   type: i32,
@@ -144,7 +145,7 @@ export function attendOne(
   memory.fill(masses, 0, (<usize>R) << 2);
   for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
 
-  for (let i0 = 0; i0 < n; i0 += TILE) {
+  for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
     let keys = k + <usize>i0 * rowBytes(d, type);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
@@ -156,6 +157,8 @@ export function attendOne(
       const at = r << 2;
       if (halves) scores<u16>(s, queries + r * row, keys, count, d);
       else scores<f32>(s, queries + r * row, keys, count, d);
+      for (let i: usize = 0; <i32>i < begin - i0; i++)
+        v128.store(s + (i << 4), f32x4.splat(-Infinity));
       const before = v128.load(peaks + at);
       let peak = before;
       for (let i: usize = 0; i < <usize>count; i++)

@@ -1,5 +1,6 @@
-// The gated feed-forward's activation, and the sums around it.
-import { silu4 } from './math';
+// The gated feed-forward's activations, and the sums around it.
+import { gelu4, silu4 } from './math';
+import { scale } from './simd';
 
 /** y[i] = silu(gate[i]) * up[i]. y, gate, up f32 [n]; y may be gate. */
 export function swiglu(y: usize, gate: usize, up: usize, n: i32): void {
@@ -14,6 +15,29 @@ export function swiglu(y: usize, gate: usize, up: usize, n: i32): void {
       f32x4.extract_lane(silu4(v128.load32_splat(gate + i)), 0) * load<f32>(up + i),
     );
   }
+}
+
+/** y[i] = gelu(gate[i]) * up[i], gelu by tanh. y, gate, up f32 [n]; y may be gate. */
+export function geglu(y: usize, gate: usize, up: usize, n: i32): void {
+  let i: usize = 0;
+  const lanes = (<usize>(n & ~3)) << 2;
+  const end = (<usize>n) << 2;
+  for (; i < lanes; i += 16)
+    v128.store(y + i, f32x4.mul(gelu4(v128.load(gate + i)), v128.load(up + i)));
+  for (; i < end; i += 4) {
+    store<f32>(
+      y + i,
+      f32x4.extract_lane(gelu4(v128.load32_splat(gate + i)), 0) * load<f32>(up + i),
+    );
+  }
+}
+
+/** y[i] *= by. y f32 [n] */
+export function scale_rows(y: usize, by: f32, n: i32): void {
+  const lanes = (<usize>(n & ~3)) << 2;
+  const end = (<usize>n) << 2;
+  scale(y, by, lanes);
+  for (let i = lanes; i < end; i += 4) store<f32>(y + i, load<f32>(y + i) * by);
 }
 
 /**

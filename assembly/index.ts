@@ -14,7 +14,7 @@ export { abs_sums_q4_k, gather_q4_k, gemm_q4_k, gemv_q4_k } from './weights/q4_k
 export { abs_sums_q5_k, gather_q5_k, gemm_q5_k, gemv_q5_k } from './weights/q5_k';
 export { abs_sums_q6_k, gather_q6_k, gemm_q6_k, gemv_q6_k } from './weights/q6_k';
 export { rms_norm } from './norm';
-export { add_rows, swiglu } from './glu';
+export { add_rows, geglu, scale_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
 export {
   mean_direction,

@@ -105,16 +105,28 @@ export interface Backend {
   /** y[i] += x[i] (matrix), or y[i] += x[0] for every i (bias), n rows of y.columns. */
   add(y: Tensor, x: Tensor, n: number): void;
   addBias(y: Tensor, bias: Tensor, n: number): void;
+  /** y[i] *= by, n rows of y.columns. */
+  scale(y: Tensor, by: number, n: number): void;
   /** y = silu(gate) * up, n rows of y.columns; y may be gate. */
   swiglu(y: Tensor, gate: Tensor, up: Tensor, n: number): void;
+  /** y = gelu(gate) * up, gelu(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. */
+  geglu(y: Tensor, gate: Tensor, up: Tensor, n: number): void;
 
   /** Rotates n rows of `heads` heads of d by angle rows 0 .. n - 1. */
   rope(x: Tensor, angles: Angles, n: number, heads: number, d: number): void;
   /**
    * out[T, Hq * d] = causal attention of q [T, Hq * d] over rows, the last T of each head being the
-   * block's own.
+   * block's own. `window`: a token sees rows of the last so many tokens only, by their numbers, its
+   * own included; not with looks.
    */
-  attention(out: Tensor, q: Tensor, rows: LayerRows, T: number, looks?: Looks): void;
+  attention(
+    out: Tensor,
+    q: Tensor,
+    rows: LayerRows,
+    T: number,
+    looks?: Looks,
+    window?: number,
+  ): void;
 
   // Scores: one number for each row of some heads, higher = keep. `out` has room for all of them.
 

@@ -419,6 +419,34 @@ function rowCases(type: RowType): OpCase[] {
         return b.read(out, T);
       },
     },
+    {
+      op: `attention in a window ${type}`,
+      // blocks and one token alone, windows of one row, of some tiles, wider than all; tokens with
+      // gaps between them
+      sizes: dims.flatMap((d) => [
+        [1, d, 3, 5, 5, 64],
+        [3, d, 2, 40, 65, 200],
+        [70, d, 2, 9, 9, 200],
+        [130, d, 5, 1, 1, 200],
+        [1000, d, 1, 3, 65, 3],
+      ]),
+      tolerance: 3e-6,
+      run(b, [window, dim, group, T, ...l]) {
+        const d = fit(dim);
+        const heads = b.heads(l, d, type);
+        for (const { tokens, length } of heads) {
+          let token = 0;
+          const numbers = Int32Array.from(
+            { length },
+            () => (token += b.whole(4) === 0 ? 1 + b.whole(9) : 1),
+          );
+          b.backend.write(tokens, numbers);
+        }
+        const [q, out] = [b.tensor(T, l.length * group * d), b.empty(T, l.length * group * d)];
+        b.backend.attention(out, q, rowsOf(heads, d, type), T, undefined, window);
+        return b.read(out, T);
+      },
+    },
     // also where rows that do not count score so high that others vanish beside them
     ...[1, 40].map((steep): OpCase => ({
       op: `attention and observe by what it left${steep > 1 ? ', steep' : ''} ${type}`,
@@ -554,14 +582,24 @@ export const opCases: readonly OpCase[] = [
       return [...b.read(y, n), ...b.read(x, n)];
     },
   },
-  {
-    op: 'swiglu',
+  ...(['swiglu', 'geglu'] as const).map((op): OpCase => ({
+    op,
     sizes: shapes.map(([n, c]) => [n, c]),
     tolerance: 1e-6,
     run(b, [n, c]) {
       const [g, u] = [b.tensor(n, c), b.tensor(n, c)];
-      b.backend.swiglu(g, g, u, n);
+      b.backend[op](g, g, u, n);
       return b.read(g, n);
+    },
+  })),
+  {
+    op: 'scale',
+    sizes: shapes.map(([n, c]) => [n, c]),
+    tolerance: 1e-7,
+    run(b, [n, c]) {
+      const y = b.tensor(n, c);
+      b.backend.scale(y, 33.94, n);
+      return b.read(y, n);
     },
   },
   {

@@ -4,24 +4,30 @@ import { cpuRows } from '../cpu/memory.ts';
 import { attend, dot } from './math.ts';
 import type { Memory } from './memory.ts';
 
-export function attentionOps({ f32, row, rowsOf }: Memory): Pick<Backend, 'attention'> {
+export function attentionOps({ f32, i32, row, rowsOf }: Memory): Pick<Backend, 'attention'> {
   return {
-    attention(out, q, cached, T, looks) {
+    attention(out, q, cached, T, looks, window) {
       const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = q.columns / d / heads.length;
       heads.forEach((head, h) => {
         const [keys, values] = (['keys', 'values'] as const).map((of) =>
           rowsOf(head, of, head.length, d, type),
         );
+        const tokens = i32(head.tokens, head.length);
         for (let t = 0; t < T; t++) {
+          const own = head.length - T + t;
+          const first = window ? tokens.findIndex((token) => token > tokens[own] - window) : 0;
           for (let hq = h * group; hq < (h + 1) * group; hq++) {
             const weights = attend(
               row(q, t).subarray(hq * d, (hq + 1) * d),
-              keys.slice(0, head.length - T + t + 1),
+              keys.slice(first, own + 1),
               d,
             );
             for (let j = 0; j < d; j++)
-              row(out, t)[hq * d + j] = weights.reduce((sum, w, i) => sum + w * values[i][j], 0);
+              row(out, t)[hq * d + j] = weights.reduce(
+                (sum, w, i) => sum + w * values[first + i][j],
+                0,
+              );
             if (!looks || head.length <= looks.unseen) continue;
             const scores = keys
               .slice(0, head.length - looks.unseen)

@@ -6,7 +6,7 @@ import type { Memory } from './memory.ts';
 export function elementOps({
   f32,
   row,
-}: Memory): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'swiglu' | 'rope'> {
+}: Memory): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'> {
   return {
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
@@ -27,9 +27,20 @@ export function elementOps({
           to[j] += row(bias, 0)[j];
         });
     },
+    scale(y, by, n) {
+      const to = f32(y.address, n * y.columns);
+      for (let i = 0; i < to.length; i++) to[i] *= by;
+    },
     swiglu(y, gate, up, n) {
       const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
       for (let i = 0; i < to.length; i++) to[i] = (g[i] / (1 + Math.exp(-g[i]))) * u[i];
+    },
+    geglu(y, gate, up, n) {
+      const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
+      for (let i = 0; i < to.length; i++) {
+        const inner = Math.sqrt(2 / Math.PI) * (g[i] + 0.044715 * g[i] ** 3);
+        to[i] = ((g[i] * (1 + Math.tanh(inner))) / 2) * u[i];
+      }
     },
     rope(x, angles, n, heads, d) {
       for (let i = 0; i < n; i++) {

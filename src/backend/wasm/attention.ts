@@ -11,15 +11,25 @@ import type { Context } from './context.ts';
  */
 export const QUERY_ROWS = 32;
 
-export function attentionOps({ numbers, share }: Context): Pick<Backend, 'attention'> {
+export function attentionOps({
+  numbers,
+  share,
+  memory,
+  scratch,
+}: Context): Pick<Backend, 'attention'> {
   return {
-    attention(out, q, rows, T, looks) {
+    attention(out, q, rows, T, looks, window) {
       const { heads, headDim: d, rowType: type } = cpuRows(rows);
       const group = q.columns / d / heads.length;
       const code = rowCode(type);
       const calls: Call[] = [];
       let work = 0;
-      heads.forEach(({ keys, values, length }, h) => {
+      heads.forEach(({ keys, values, tokens, length }, h) => {
+        const firsts = window ? scratch.common + h * T * 4 : 0;
+        if (window) {
+          const own = new Int32Array(memory.buffer, tokens, length);
+          firstRows(new Int32Array(memory.buffer, firsts, T), own, window);
+        }
         // a head without rows before leaves nothing: it gets no scores either
         const seen = looks ? length - looks.unseen : 0;
         const left = looks && seen > 0 ? looks.address + h * 2 * T * group * 4 : 0;
@@ -50,6 +60,7 @@ export function attentionOps({ numbers, share }: Context): Pick<Backend, 'attent
               look,
               seen,
               T * group,
+              firsts === 0 ? 0 : firsts + t * 4,
             ),
           );
           work += 2 * count * group * n * d;
@@ -58,4 +69,14 @@ export function attentionOps({ numbers, share }: Context): Pick<Backend, 'attent
       share(calls, work);
     },
   };
+}
+
+/** For each of the last rows the first one that its token sees: tokens ascend. */
+function firstRows(firsts: Int32Array, tokens: Int32Array, window: number): void {
+  let row = 0;
+  for (let t = 0; t < firsts.length; t++) {
+    const own = tokens[tokens.length - firsts.length + t];
+    while (tokens[row] <= own - window) row++;
+    firsts[t] = row;
+  }
 }

@@ -1,6 +1,6 @@
 // Norms, sums, gates and rotations: what is done number by number.
 import type { Backend } from '../backend.ts';
-import { call } from './call.ts';
+import { call, type KernelNumber } from './call.ts';
 import { type Context, ELEMENT_WORK } from './context.ts';
 
 export function elementOps({
@@ -8,7 +8,22 @@ export function elementOps({
   numbers,
   share,
   parts,
-}: Context): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'swiglu' | 'rope'> {
+}: Context): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'> {
+  const gated =
+    (number: KernelNumber<'swiglu' | 'geglu'>): Backend['swiglu'] =>
+    (y, gate, up, n) => {
+      const c = y.columns;
+      const work = n * c * ELEMENT_WORK;
+      const part = (i: number, count: number) =>
+        call(
+          number,
+          y.address + i * c * 4,
+          gate.address + i * c * 4,
+          up.address + i * c * 4,
+          count * c,
+        );
+      share(parts(n, 1, work, part), work);
+    };
   return {
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
@@ -38,19 +53,11 @@ export function elementOps({
     addBias(y, bias, n) {
       kernels.add_rows(y.address, bias.address, n, y.columns, 0);
     },
-    swiglu(y, gate, up, n) {
-      const c = y.columns;
-      const work = n * c * ELEMENT_WORK;
-      const part = (i: number, count: number) =>
-        call(
-          numbers.swiglu,
-          y.address + i * c * 4,
-          gate.address + i * c * 4,
-          up.address + i * c * 4,
-          count * c,
-        );
-      share(parts(n, 1, work, part), work);
+    scale(y, by, n) {
+      kernels.scale_rows(y.address, by, n * y.columns);
     },
+    swiglu: gated(numbers.swiglu),
+    geglu: gated(numbers.geglu),
 
     rope(x, angles, n, heads, d) {
       const { rotated, style } = angles;

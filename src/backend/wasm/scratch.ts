@@ -11,7 +11,7 @@ export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
   const group = queryHeads / kvHeads;
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
   return {
-    // i16 activations, scales and sums; or the sums of observers
+    // i16 activations, scales and sums; or the sums of observers; or first rows of windows
     common: line(tokens * Math.max(width * 2 + width / 4, 8 * queryHeads) + 64),
     own: line(
       Math.max(
