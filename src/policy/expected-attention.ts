@@ -13,12 +13,10 @@ export const expectedAttention = definePolicy({
     'value (kvpress)',
   observe: { queries: 'block', ahead: 512 },
   score({ out, spare, extra, cached, queries, count, ahead }, ops) {
-    if (!queries || !ahead)
-      throw new TypeError(
-        'expected-attention was scored without queries and the angles ahead of them',
-      );
+    if (!queries) throw new TypeError('expected-attention was scored without queries');
     const { headDim } = cached;
-    ops.rope(queries, ahead, count, queries.columns / headDim, headDim);
+    // a layer that knows no positions has nothing to turn
+    if (ahead) ops.rope(queries, ahead, count, queries.columns / headDim, headDim);
     const scores = ops.expectedAttention(out, spare, cached, queries, count);
     ops.multiply(scores, ops.rowNorms(extra, cached, 'values'));
     return scores;
