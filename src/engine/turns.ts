@@ -1,5 +1,5 @@
-// Rotations beside those of a pass, for each of a model's ropes: of kept keys to other positions, and
-// of a block's queries to the mean of the positions behind it.
+// Rotations beside those of a pass, for each of a model's ropes: of kept keys to other positions,
+// and of a block's queries to the mean of the positions behind it.
 import type { Angles } from '../backend/backend.ts';
 import type { Address } from '../backend/tensor.ts';
 import { attentionIn } from '../model/blocks/registry.ts';
@@ -17,7 +17,7 @@ export function turnBytes({ ropes }: ModelConfig, queries: number): number {
   return ropes.reduce((sum, { dims }) => sum + (SHIFT_SLOTS + queries) * dims * 4, 0);
 }
 
-/** Of a rope: where its rotations lie, and which difference each slot holds; 0 is never asked for. */
+/** Of a rope: where its rotations lie, and which difference each slot holds; none is 0. */
 interface Table {
   readonly address: Address;
   readonly held: Int32Array;

@@ -38,7 +38,7 @@ export interface ForwardPass extends Pass {
  */
 export function forward(model: Network, input: Input, count: number, pass: ForwardPass): void {
   const { backend, config, weights, rotaries } = model;
-  const { width: D, normEps } = config;
+  const { width: D, normEps, embeddingScale } = config;
   const s = pass.workspace;
   const pieces = Array.from({ length: Math.ceil(count / s.piece) }, (_, i) => {
     const from = i * s.piece;
@@ -55,6 +55,7 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
     for (const { x, from, T } of pieces) {
       backend.write(s.ids, Int32Array.from(input.slice(from, from + T)));
       backend.embed(x, weights.embedding!, s.ids, T);
+      if (embeddingScale !== undefined) backend.scale(x, embeddingScale, T);
     }
   }
   if (pieces.length === 1) turn(0, count);

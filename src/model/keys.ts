@@ -8,7 +8,7 @@ import type { Architecture, Shape } from './arch/architecture.ts';
 import type { Metadata } from './gguf.ts';
 
 /** Whether a value changes nothing. */
-type Neutral = (value: unknown, shape: Shape) => boolean;
+type Neutral = (value: unknown, shape: Shape, architecture: Architecture) => boolean;
 
 interface Rule {
   readonly neutral: Neutral;
@@ -34,6 +34,14 @@ const off: Neutral = (value) =>
 /** A number as an f32 has it. */
 const near = (value: unknown, expected: number): boolean =>
   Math.abs(numberOf(value) - expected) <= 1e-5 * expected;
+
+/** Names of the activations, as configurations write them. */
+const activationNames: Readonly<Record<Architecture['activation'], readonly string[]>> = {
+  silu: ['silu', 'swish', 'swiglu'],
+  gelu: ['gelu_pytorch_tanh', 'gelu_tanh'],
+};
+const isActivation: Neutral = (value, _, { activation }) =>
+  value === '' || activationNames[activation].includes(String(value));
 
 /**
  * Keys that are read, or that change nothing by themselves: shapes told twice, how the file was
@@ -71,11 +79,13 @@ const rules: Readonly<Record<string, Rule>> = {
     meaning: 'tokens that see those behind them (an encoder)',
   },
   'attention.sliding_window': {
-    neutral: (value, shape) => off(value, shape) || numberOf(value) >= shape.contextLength,
+    neutral: (value, shape, arch) =>
+      off(value, shape, arch) || numberOf(value) >= shape.contextLength,
     meaning: 'layers that see a window of the text',
   },
   'attention.scale': {
-    neutral: (value, shape) => off(value, shape) || near(value, 1 / Math.sqrt(shape.headDim)),
+    neutral: (value, shape, arch) =>
+      off(value, shape, arch) || near(value, 1 / Math.sqrt(shape.headDim)),
     meaning: 'attention of another scale',
   },
   'attention.output_scale': { neutral: oneOf(0, 1), meaning: 'scaled attention' },
@@ -101,17 +111,11 @@ const rules: Readonly<Record<string, Rule>> = {
   final_logit_softcapping: { neutral: off, meaning: 'capped log-odds' },
   use_parallel_residual: { neutral: off, meaning: 'parallel residuals' },
   embedding_length_out: {
-    neutral: (value, shape) => off(value, shape) || numberOf(value) === shape.width,
+    neutral: (value, shape, arch) => off(value, shape, arch) || numberOf(value) === shape.width,
     meaning: 'an output of another width',
   },
-  hidden_activation: {
-    neutral: (value) => ['', 'silu', 'swish', 'swiglu'].includes(String(value)),
-    meaning: 'another activation',
-  },
-  hidden_act: {
-    neutral: (value) => ['', 'silu', 'swish', 'swiglu'].includes(String(value)),
-    meaning: 'another activation',
-  },
+  hidden_activation: { neutral: isActivation, meaning: 'another activation' },
+  hidden_act: { neutral: isActivation, meaning: 'another activation' },
   // not told is -1, or that as an unsigned number
   pooling_type: {
     neutral: oneOf(0, -1, 2 ** 32 - 1),
@@ -129,16 +133,19 @@ const suspicious =
 /** Throws UnsupportedError for a key of the architecture that would change the model's numbers. */
 export function refuseWhatChanges(
   metadata: Metadata,
-  { name: arch, keys }: Architecture,
+  architecture: Architecture,
   shape: Shape,
   file: string,
 ): void {
+  const { name: arch, keys } = architecture;
   for (const [name, value] of Object.entries(metadata)) {
     if (!name.startsWith(`${arch}.`)) continue;
     const key = name.slice(arch.length + 1);
     if (harmless.has(key) || keys.includes(key)) continue;
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
-    const neutral = rule ? rule.neutral(value, shape) : off(value, shape) || !suspicious.test(key);
+    const neutral = rule
+      ? rule.neutral(value, shape, architecture)
+      : off(value, shape, architecture) || !suspicious.test(key);
     if (neutral) continue;
     const meaning = rule ? ` (${rule.meaning})` : '';
     throw new UnsupportedError(

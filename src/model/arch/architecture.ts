@@ -25,12 +25,16 @@ export interface Shape {
 export interface Description {
   /** Ways in which positions are rotated into queries and keys; layers name theirs by number. */
   readonly ropes: readonly RopeSpec[];
+  /** What embeddings are multiplied by. Default 1. */
+  readonly embeddingScale?: number;
   readonly layers: readonly LayerSpec[];
 }
 
 export interface Architecture {
   /** GGUF's name, 'general.architecture'. */
   readonly name: string;
+  /** What gates its feed-forward blocks. */
+  readonly activation: FeedForwardSpec['activation'];
   /** Keys that describe() follows, beside those that every architecture has (keys.ts). */
   readonly keys: readonly string[];
   /** Throws UnsupportedError and ModelFormatError for what it cannot follow. */
@@ -68,6 +72,32 @@ function scaleOf(read: MetadataReader, file: string): number {
   return type === 'none' || factor === 0 ? 1 : factor;
 }
 
+/** No text is longer. */
+const MAX_WINDOW = 2 ** 30;
+
+/**
+ * The window of each layer, in tokens, undefined where it sees all: one layer in `pattern` does,
+ * where the file does not say which.
+ */
+export function windowsOf(
+  { layers }: Shape,
+  read: MetadataReader,
+  pattern: number,
+): (number | undefined)[] {
+  const windowKey = 'attention.sliding_window';
+  const patternKey = 'attention.sliding_window_pattern';
+  if (read.number(windowKey, 0) === 0) return new Array(layers).fill(undefined);
+  const window = read.count(windowKey, MAX_WINDOW);
+  const given = read.value(patternKey);
+  if (Array.isArray(given)) {
+    if (given.length !== layers || given.some((local) => typeof local !== 'boolean'))
+      throw read.wrong(patternKey, `a number, or true or false for each of ${layers} layers`);
+    return given.map((local) => (local ? window : undefined));
+  }
+  const period = read.count(patternKey, MAX_WINDOW, pattern);
+  return Array.from({ length: layers }, (_, i) => (i % period < period - 1 ? window : undefined));
+}
+
 /** Attention as most have it: a norm in front, all rows seen, rope 0. */
 export const attentionSpec = (
   { queryHeads, kvHeads, headDim }: Shape,
@@ -91,6 +121,7 @@ export const feedForwardSpec = (
   kind: 'feed-forward',
   norm: 'ffn_norm',
   width: feedForward,
+  activation: 'silu',
   ...change,
 });
 

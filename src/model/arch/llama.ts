@@ -10,6 +10,7 @@ import {
 
 export const llama: Architecture = {
   name: 'llama',
+  activation: 'silu',
   keys: [],
   describe: (shape, read) => ({
     ropes: [ropeSpec(shape, read, { style: 'pairs', factors: true })],

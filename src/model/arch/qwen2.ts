@@ -9,6 +9,7 @@ import {
 
 export const qwen2: Architecture = {
   name: 'qwen2',
+  activation: 'silu',
   keys: [],
   describe: (shape, read) => ({
     ropes: [ropeSpec(shape, read, { style: 'halves' })],

@@ -9,6 +9,7 @@ import {
 
 export const qwen3: Architecture = {
   name: 'qwen3',
+  activation: 'silu',
   keys: [],
   describe: (shape, read) => ({
     ropes: [ropeSpec(shape, read, { style: 'halves' })],

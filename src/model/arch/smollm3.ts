@@ -12,6 +12,7 @@ const STEP = 4;
 
 export const smollm3: Architecture = {
   name: 'smollm3',
+  activation: 'silu',
   keys: [],
   describe: (shape, read) => ({
     ropes: [ropeSpec(shape, read, { style: 'pairs' })],

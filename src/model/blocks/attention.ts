@@ -14,6 +14,10 @@ export interface AttentionSpec extends Residual {
   readonly rope?: number;
   /** RMS norms on q and k per head, before they are turned. */
   readonly qkNorm: boolean;
+  /** What queries are multiplied by, beside 1 / sqrt(headDim). Default 1. */
+  readonly queryScale?: number;
+  /** Tokens that a token sees, itself included. Default: all before it. */
+  readonly window?: number;
 }
 
 const tensors = (
@@ -44,7 +48,7 @@ export const attention: Block<
   tensors,
   room,
   forward({ backend, pass, layer, isLast, from, T, normEps, angles, h, y }, spec, w, s) {
-    const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope } = spec;
+    const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale, window } = spec;
     const { cache, token, position } = pass;
     const outputs = [
       [s.q, w.q], // [T, Hq d]
@@ -58,11 +62,13 @@ export const attention: Block<
       backend.rope(s.q, angles[rope], T, Hq, d);
       backend.rope(s.k, angles[rope], T, Hkv, d);
     }
+    if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
     cache.append(layer, s.k, s.v, T, token + from, position + from);
 
     const ends = pass.queriesOnly && isLast;
-    const looks = pass.looks && !ends ? { address: s.looks.address, unseen: from + T } : undefined;
-    if (!ends) backend.attention(s.mixed, s.q, cache.rows(layer), T, looks);
+    const leaves = pass.looks && !ends && window === undefined;
+    const looks = leaves ? { address: s.looks.address, unseen: from + T } : undefined;
+    if (!ends) backend.attention(s.mixed, s.q, cache.rows(layer), T, looks, window);
     pass.onLayer?.(layer, s.q, T, from + T, looks);
     if (ends) return false;
     applyLinear(backend, [[y, w.output]], s.mixed, T); // [T, D]

@@ -1,4 +1,4 @@
-// The gated feed-forward block: W_down (act(W_gate h) * W_up h), each token by itself.
+// The gated feed-forward block: W_down (activation(W_gate h) * W_up h), each token by itself.
 //
 // T tokens at hand, D width, F its own.
 import { applyLinear } from '../linear.ts';
@@ -7,6 +7,7 @@ import { type Block, matrix, type Residual } from './block.ts';
 export interface FeedForwardSpec extends Residual {
   readonly kind: 'feed-forward';
   readonly width: number;
+  readonly activation: 'silu' | 'gelu';
 }
 
 const tensors = ({ width: F }: FeedForwardSpec, D: number) => ({
@@ -24,13 +25,14 @@ export const feedForward: Block<
 > = {
   tensors,
   room,
-  forward({ backend, T, h, y }, _, w, s) {
+  forward({ backend, T, h, y }, { activation }, w, s) {
     const gates = [
       [s.gate, w.gate], // [T, F]
       [s.up, w.up], // [T, F]
     ] as const;
     applyLinear(backend, gates, h, T);
-    backend.swiglu(s.gate, s.gate, s.up, T);
+    if (activation === 'silu') backend.swiglu(s.gate, s.gate, s.up, T);
+    else backend.geglu(s.gate, s.gate, s.up, T);
     applyLinear(backend, [[y, w.down]], s.gate, T); // [T, D]
     return true;
   },
