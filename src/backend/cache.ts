@@ -81,8 +81,8 @@ export interface Cache {
   clear(): void;
   /** Token numbers of a layer's rows, head by head, ascending. */
   tokens(layer: number): Promise<Int32Array[]>;
-  /** How many rows there are of the tokens of each span. */
-  held(spans: readonly TokenSpan[]): Promise<number[]>;
+  /** How many rows of some layers there are of the tokens of each span. */
+  held(spans: readonly TokenSpan[], layers: readonly number[]): Promise<number[]>;
   /** Numbers of the last `count` rows of a head's keys, as they are: for rows of f32. */
   newestKeys(layer: number, head: number, count: number): Promise<Float32Array>;
   /** Begins to take the rows out: how much there is. They must stay as they are meanwhile. */

@@ -7,7 +7,7 @@ import type { Tensor } from '../backend/tensor.ts';
 import type { Input } from '../model/forward.ts';
 import type { LayerView } from '../policy/policy.ts';
 import { rateRows } from '../policy/score.ts';
-import { evict, type Kept } from './evict.ts';
+import { evict, type Kept, slide } from './evict.ts';
 import type { Stage } from './stage.ts';
 
 /** Where tokens stand: rotary position and number of the first. */
@@ -22,7 +22,7 @@ export interface Step extends Place {
   readonly count: number;
   /**
    * Whether the policy rates all rows, whether a patched prompt does it, and whether each layer is
-   * then cut to its share.
+   * then cut to its share. Layers with a window may be cut alone: then nothing is rated.
    */
   readonly rates: boolean;
   readonly patched: boolean;
@@ -54,7 +54,9 @@ export function stepBlock(stage: Stage, block: Input, step: Step, kept: Kept): v
     position: step.position,
     token: step.token,
     onLayer(layer, queries, T) {
-      if (!step.rates || step.patched) return;
+      if (step.patched) return;
+      if (plan.slides[layer]) slide(stage, layer, step, kept);
+      if (plan.slides[layer] || !step.rates) return;
       const looking = observersOf(stage, queries, T);
       const scores = rateRows(policy, viewOf(stage, layer, step, looking), transformer.backend);
       evict(stage, layer, scores, step, kept); // selects, and compacts
@@ -80,6 +82,12 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
     queriesOnly: true,
     looks: true,
     onLayer(layer, queries, count, done, looks) {
+      if (plan.slides[layer]) {
+        if (done < P) return;
+        cache.truncate(layer, P);
+        slide(stage, layer, step, kept);
+        return;
+      }
       // the prompt's own rows are no keys here: each head is seen as it was before them
       const cached = cache.rows(layer, done);
       const view = viewOf(stage, layer, step, { queries, count, looks, cached });

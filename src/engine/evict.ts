@@ -42,6 +42,30 @@ export function evict(stage: Stage, layer: number, scores: Scores, step: Step, k
   for (let l = 0; l < cache.layers; l++) tell(stage, l, kept);
 }
 
+/** More tokens than any conversation has; an f32 has them all. */
+const MOST_TOKENS = 2 ** 24;
+
+/**
+ * Cuts a layer with a window to its newest rows: those before are never seen again. Their scores
+ * are below 0, that of rows which came later, so that states that are joined keep the newest, too.
+ */
+export function slide(stage: Stage, layer: number, step: Step, kept: Kept): void {
+  if (!step.evicts) return;
+  const { plan, cache, room } = stage;
+  const { backend } = stage.transformer;
+  const rows = cache.rows(layer);
+  const scores = backend.rateTokens(room.rated, rows, (token) => token - MOST_TOKENS);
+  if (keepsScores(stage)) backend.keepAsState(rows, scores);
+  const selection = backend.select(room.kept, rows, scores, {
+    rows: plan[step.layerRows][layer] + Math.min(plan.sinks, step.token + step.count),
+    sinks: 0,
+    heads: 'uniform',
+    safeguard: 0,
+  });
+  cache.compact(layer, selection, turningOf(stage, step));
+  tell(stage, layer, kept);
+}
+
 /**
  * Whether a patched prompt's scores stay with the rows, as their state, so that two episodes' rows
  * can be compared; not where a policy needs the state.

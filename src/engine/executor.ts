@@ -64,7 +64,7 @@ export interface Layers {
    * changed, where they cannot be put together.
    */
   restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined>;
-  /** Rows of the tokens of each span, over all layers and heads. */
+  /** Rows of the tokens of each span, over all heads of layers that see the whole text. */
   held(spans: readonly TokenSpan[]): Promise<number[]>;
   /** Whoever still uses it is told so by the next operation. */
   dispose(): void;

@@ -29,12 +29,12 @@ export class Ledger {
   }
 
   /**
-   * Whether `tokens` more leave some range with more than its layers' `share` rows and `sinks` a
+   * Whether `tokens` more leave each range with more than its layers' `share` rows and `sinks` a
    * head.
    */
-  exceeds(tokens: number, share: readonly number[], sinks: number): boolean {
+  exceeding(tokens: number, share: readonly number[], sinks: number): boolean[] {
     const limits = this.#limits(share, sinks);
-    return this.#rows.some((rows, i) => rows + tokens * this.#ranges[i].heads > limits[i]);
+    return this.#rows.map((rows, i) => rows + tokens * this.#ranges[i].heads > limits[i]);
   }
 
   /** `tokens` rows were appended to every head; fewer than none: taken back. */

@@ -8,6 +8,7 @@ import { BudgetError, OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { attentionIn } from '../model/blocks/registry.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import { workspaceBytes } from '../model/workspace.ts';
 import type { LayerSharing, Policy } from '../policy/policy.ts';
@@ -61,7 +62,9 @@ export interface Plan extends PlanOptions {
    * are part of it.
    */
   readonly rows: number;
-  /** M_l, summing to layers * (M - recallRows). */
+  /** Layers that see a window of the text, and keep its rows whatever the policy says. */
+  readonly slides: readonly boolean[];
+  /** M_l, summing to layers * (M - recallRows) over those that do not slide. */
   readonly layerRows: readonly number[];
   /**
    * What M_l shrinks to once positions are compact: S + M_l + B + P within the model's context
@@ -112,12 +115,8 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
         `workers: load the model with pipeline: 1, or share layers in another way`,
     );
   }
-  const share = (rows: number): number[] => {
-    if (options.layers === 'pyramid') return pyramidBudgets(rows, layers);
-    if (options.layers === 'sensitivity' && options.sensitivity)
-      return layerBudgets(rows, options.sensitivity, options.alpha);
-    return new Array<number>(layers).fill(rows);
-  };
+  const windows = windowRows(config, options);
+  const share = (rows: number) => shareRows(options, rows, windows);
   // recall never takes more than half of the budget: what is recalled needs what it is about
   const recallOf = (rows: number) => (policy.evicts ? Math.min(options.recallRows, rows >> 1) : 0);
   const shapeOf = (rows: number): CacheShape => ({
@@ -180,6 +179,7 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     first: 0,
     rows,
     recallRows,
+    slides: windows.map((kept) => kept !== undefined),
     layerRows,
     compactRows: layerRows.map((m) => Math.min(m, within)),
     compactBase: Math.min(
@@ -197,6 +197,49 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
   };
 }
 
+/**
+ * Rows that layers with a window keep per kv head, sinks counted; undefined for the others, and
+ * where nothing is evicted. Beside the window there is a block: its tokens may be taken back and
+ * forwarded again, and the first of them sees a whole window then.
+ */
+function windowRows(
+  { layerSpecs, contextLength }: ModelConfig,
+  { policy, blockSize, layers }: PlanOptions,
+): (number | undefined)[] {
+  const rows = layerSpecs.map((layer) => {
+    const window = attentionIn(layer)?.window;
+    if (window === undefined || !policy.evicts) return undefined;
+    return Math.min(window - 1 + blockSize, contextLength);
+  });
+  if (layers === 'global' && rows.some((kept) => kept !== undefined)) {
+    throw new OptionError(
+      `layers 'global' chooses from the rows of all layers, and some of this model's see a window ` +
+        `of the text, whose rows are kept whatever they score: share layers in another way, such ` +
+        `as layers 'uniform'`,
+    );
+  }
+  return rows;
+}
+
+/** M_l, where layers without a window keep `rows` on average. */
+function shareRows(
+  { layers, sensitivity, alpha, sinks }: PlanOptions,
+  rows: number,
+  windows: readonly (number | undefined)[],
+): number[] {
+  const isShared = windows.map((kept) => kept === undefined);
+  const count = isShared.filter(Boolean).length;
+  const similarity = sensitivity?.filter((_, layer) => isShared[layer]);
+  const shared =
+    layers === 'pyramid'
+      ? pyramidBudgets(rows, count)
+      : layers === 'sensitivity' && similarity
+        ? layerBudgets(rows, similarity, alpha)
+        : new Array<number>(count).fill(rows);
+  let next = 0;
+  return windows.map((kept) => (kept === undefined ? shared[next++] : Math.max(0, kept - sinks)));
+}
+
 /** The part of a plan that layers [first, end) follow. */
 export function partOf(plan: Plan, range: LayerRange): Plan {
   const cut = (rows: readonly number[]) => rows.slice(range.first, range.end);
@@ -205,6 +248,7 @@ export function partOf(plan: Plan, range: LayerRange): Plan {
     ...plan,
     first: range.first,
     shape,
+    slides: plan.slides.slice(range.first, range.end),
     layerRows: cut(plan.layerRows),
     compactRows: cut(plan.compactRows),
     layerCapacity: capacityOf(shape),

@@ -13,6 +13,9 @@ import type { TokenSpan } from '../backend/cache.ts';
 import { ORIGINAL } from './block.ts';
 import type { OnKept, Restored } from './stage.ts';
 
+/** Layers that a step cuts to their share. */
+type Cut = 'all' | 'windows' | 'none';
+
 export class Run {
   readonly executor: Executor;
   readonly plan: Plan;
@@ -63,14 +66,15 @@ export class Run {
    */
   async step(block: readonly number[]): Promise<void> {
     if (block.length === 0) return;
-    const over = this.#mustEvict(block.length);
-    if (over && !this.plan.policy.evicts) throw fullError(this.plan, this.token + block.length);
-    const patched = over && this.plan.policy.observe.queries === 'patched';
+    const cut = this.#cutFor(block.length);
+    if (cut !== 'none' && !this.plan.policy.evicts)
+      throw fullError(this.plan, this.token + block.length);
+    const patched = cut === 'all' && this.plan.policy.observe.queries === 'patched';
     const made = this.#fit(block.length, patched ? this.plan.promptTokens : 0);
     const done = this.#block(
       block,
       this.#recompacts,
-      this.#recompacts || this.#mustEvict(block.length),
+      this.#recompacts ? 'all' : this.#cutFor(block.length),
     );
     await Promise.all([made, done]);
   }
@@ -146,15 +150,14 @@ export class Run {
   }
 
   /**
-   * Share of the rows of tokens [begin, end) that are held, over all layers and heads, for each
-   * span of tokens.
+   * Share of the rows of tokens [begin, end) that are held, over all heads of the layers that see
+   * the whole text, for each span of tokens.
    */
   async held(spans: readonly TokenSpan[]): Promise<number[]> {
-    const { layers, kvHeads } = this.executor.config;
+    const layers = Math.max(1, this.plan.slides.filter((slides) => !slides).length);
+    const heads = layers * this.executor.config.kvHeads;
     const rows = await this.layers.held(spans);
-    return rows.map(
-      (count, i) => count / (Math.max(1, spans[i][1] - spans[i][0]) * layers * kvHeads),
-    );
+    return rows.map((count, i) => count / (Math.max(1, spans[i][1] - spans[i][0]) * heads));
   }
 
   /** Forgets everything said. */
@@ -240,15 +243,19 @@ export class Run {
   }
 
   /**
-   * Whether some layer (all together, where they are selected from together) will hold more than
-   * its share once T tokens have been appended.
+   * Which layers have to be cut to their share once T tokens have been appended: all where one
+   * that is rated will hold more than that (or all together, where they are selected from
+   * together), those with a window where only these will.
    */
-  #mustEvict(T: number): boolean {
-    return this.ledger.exceeds(
+  #cutFor(T: number): Cut {
+    const over = this.ledger.exceeding(
       T,
       this.plan[this.#share(false)],
       Math.min(this.plan.sinks, this.token + T),
     );
+    const { slides } = this.plan;
+    if (over.some((is, i) => is && !slides[i])) return 'all';
+    return over.some(Boolean) ? 'windows' : 'none';
   }
 
   /** Which rows layers may keep: once positions are compact, what the context has room for. */
@@ -274,6 +281,8 @@ export class Run {
           `${contextLength}: use positions 'auto' or 'compact'`,
       );
     }
+    // where room is short, some layer holds more than its share: this step evicts
+    const cut = beyond || this.#recompacts ? 'all' : this.#cutFor(0);
     const again = this.#tail;
     if (again.length === 0)
       throw new ContextError(
@@ -282,16 +291,16 @@ export class Run {
     this.token -= again.length;
     const taken = this.layers.truncateFrom(this.token);
     this.#tail = [];
-    // where room is short, some layer holds more than its share: this step evicts
-    return Promise.all([taken, this.#block(again, beyond || this.#recompacts, true)]);
+    return Promise.all([taken, this.#block(again, beyond || this.#recompacts, cut)]);
   }
 
   /** The step itself. `compact`: rows are rotated to end at plan.compactBase. */
-  async #block(block: readonly number[], compact: boolean, evicts: boolean): Promise<void> {
+  async #block(block: readonly number[], compact: boolean, cut: Cut): Promise<void> {
     const { plan } = this;
     const { policy } = plan;
     const count = block.length;
-    const rates = evicts || policy.accumulates;
+    const evicts = cut !== 'none';
+    const rates = cut === 'all' || policy.accumulates;
     let prompt: readonly number[] | undefined;
     if (rates && policy.observe.queries === 'patched') {
       const given = this.prompt(block);

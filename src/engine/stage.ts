@@ -153,9 +153,11 @@ export class Stage {
     return this.#live().restored();
   }
 
-  /** How many rows there are of the tokens of each span. */
+  /** How many rows there are of the tokens of each span, in layers that see the whole text. */
   held(spans: readonly TokenSpan[]): Promise<number[]> {
-    return this.cache.held(spans);
+    const { slides } = this.plan;
+    const layers = [...slides.keys()].filter((layer) => !slides[layer]);
+    return this.cache.held(spans, layers);
   }
 
   dispose(): void {

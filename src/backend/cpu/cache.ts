@@ -232,9 +232,9 @@ export class CpuCache implements Cache {
     return this.heads[layer].map(({ tokens, length }) => this.backend.ints(tokens, length).slice());
   }
 
-  async held(spans: readonly TokenSpan[]): Promise<number[]> {
+  async held(spans: readonly TokenSpan[], layers: readonly number[]): Promise<number[]> {
     const counts = new Array<number>(spans.length).fill(0);
-    for (const head of this.#all.heads) {
+    for (const head of layers.flatMap((layer) => this.heads[layer])) {
       const tokens = this.backend.ints(head.tokens, head.length);
       spans.forEach(([begin, end], i) => {
         counts[i] += lowerBound(tokens, end) - lowerBound(tokens, begin);
