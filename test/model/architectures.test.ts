@@ -1,0 +1,121 @@
+// What architectures make of a file's metadata: which layers see what, which keys they follow, and
+// which of another's they refuse.
+import { readdirSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { architectures } from '../../src/model/arch/registry.ts';
+import { attentionIn } from '../../src/model/blocks/registry.ts';
+import { type ModelConfig, readConfig } from '../../src/model/config.ts';
+import { rejects } from '../rejects.ts';
+
+const common = {
+  context_length: 8192,
+  embedding_length: 96,
+  block_count: 12,
+  feed_forward_length: 64,
+  'attention.head_count': 4,
+  'attention.head_count_kv': 2,
+  'attention.key_length': 16,
+  'attention.layer_norm_rms_epsilon': 1e-6,
+};
+const configOf = (name: string, keys: Readonly<Record<string, unknown>> = {}): ModelConfig =>
+  readConfig(
+    Object.fromEntries([
+      ['general.architecture', name],
+      ['tokenizer.ggml.tokens', ['a', 'b']],
+      ...Object.entries({ ...common, ...keys }).map(([key, value]) => [`${name}.${key}`, value]),
+    ]),
+    'file',
+  );
+const attentionOf = (config: ModelConfig) => config.layerSpecs.map((layer) => attentionIn(layer)!);
+const refuses = (error: string, pattern: RegExp, name: string, keys: Record<string, unknown>) =>
+  rejects((async () => configOf(name, keys))(), error, pattern);
+
+const test = suite('architectures');
+test('each has its file, and every file is registered', () => {
+  const files = readdirSync(new URL('../../src/model/arch/', import.meta.url))
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => file.replace('.js', ''))
+    .filter((file) => file !== 'architecture' && file !== 'registry');
+  assert.equal(architectures.map(({ name }) => name).sort(), files.sort());
+});
+
+test('a config is plain data, which workers can be sent', () => {
+  for (const { name } of architectures) {
+    const config = configOf(name);
+    assert.equal(structuredClone(config), config);
+    assert.is(config.layerSpecs.length, 12);
+  }
+});
+
+test('smollm3: every fourth layer knows no positions', () => {
+  const ropes = attentionOf(configOf('smollm3')).map(({ rope }) => rope ?? '-');
+  assert.is(ropes.join(''), '000-000-000-');
+});
+
+test('gemma3: windows by the number of a pattern, by a list, by default; none without a width', () => {
+  const seen = (keys: Record<string, unknown>) =>
+    attentionOf(configOf('gemma3', keys))
+      .map(({ window, rope }) => (window === 512 && rope === 1 ? 'w' : `${window ?? ''}${rope}`))
+      .join('');
+  const width = { 'attention.sliding_window': 512 };
+  const pattern = 'attention.sliding_window_pattern';
+  assert.is(seen(width), 'wwwww0wwwww0');
+  assert.is(seen({ ...width, [pattern]: 2 }), 'w0w0w0w0w0w0');
+  assert.is(seen({ ...width, [pattern]: 1 }), '000000000000');
+  const list = Array.from({ length: 12 }, (_, i) => i === 3 || i > 9);
+  assert.is(seen({ ...width, [pattern]: list }), '000w000000ww');
+  assert.is(seen({}), '000000000000');
+  assert.is(seen({ 'attention.sliding_window': 0 }), '000000000000');
+});
+
+test('gemma3: windows turn by a base of their own, which no scaling touches', () => {
+  const scaled = { 'rope.freq_base': 1e6, 'rope.scaling.type': 'linear', 'rope.scaling.factor': 8 };
+  const [all, own] = configOf('gemma3', scaled).ropes;
+  assert.equal([all.base, all.scale, own.base, own.scale], [1e6, 8, 10000, 1]);
+  assert.is(configOf('gemma3', { 'rope.freq_base_swa': 500 }).ropes[1].base, 500);
+});
+
+test('gemma3: the 27B model alone scales its queries', () => {
+  const scales = (layers: number) =>
+    new Set(attentionOf(configOf('gemma3', { block_count: layers })).map((a) => a.queryScale));
+  assert.equal([...scales(48)], [undefined]);
+  // beside 1 / sqrt(16): 1 / sqrt(96 / 4) in all
+  assert.equal([...scales(62)], [Math.sqrt(16 / 24)]);
+});
+
+test('what another architecture follows, or none does, is refused', async () => {
+  for (const name of ['llama', 'smollm3'])
+    for (const key of ['rope.freq_base_swa', 'attention.sliding_window'])
+      await refuses('UnsupportedError', new RegExp(`${name}.${key}`), name, { [key]: 512 });
+  for (const [key, value] of [
+    ['final_logit_softcapping', 30],
+    ['attn_logit_softcapping', 50],
+    ['hidden_activation', 'silu'],
+    ['rope.scaling.type', 'yarn'],
+    ['attention.scale', 0.5],
+    ['embedding_scale', 2],
+  ] as const)
+    await refuses('UnsupportedError', /rope scaling|gemma3\./, 'gemma3', { [key]: value });
+  configOf('gemma3', { hidden_activation: 'gelu_pytorch_tanh', final_logit_softcapping: 0 });
+  await refuses('UnsupportedError', /hidden_activation/, 'llama', {
+    hidden_activation: 'gelu_pytorch_tanh',
+  });
+});
+
+test('windows that cannot be', async () => {
+  const pattern = 'attention.sliding_window_pattern';
+  for (const [key, value] of [
+    ['attention.sliding_window', -1],
+    ['attention.sliding_window', 1.5],
+    [pattern, 0],
+    [pattern, [true, false]],
+    [pattern, new Array(12).fill(1)],
+    ['rope.freq_base_swa', 0],
+  ] as const)
+    await refuses('ModelFormatError', new RegExp(`gemma3.${key}.*expected`), 'gemma3', {
+      'attention.sliding_window': 512,
+      [key]: value,
+    });
+});
+test.run();
