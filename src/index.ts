@@ -89,16 +89,11 @@ export {
 } from './policy/policy.ts';
 export { findPolicy, policies, type PolicyName } from './policy/registry.ts';
 export type { AddOptions, AddProgress, AskOptions } from './session/ask-options.ts';
-export {
-  type Conversation,
-  type EpisodeReport,
-  type MemoryReport,
-  openConversation,
-  type Reply,
-  type Statistics,
-} from './session/conversation.ts';
+export { type Conversation, openConversation } from './session/conversation.ts';
 export type { Instructions } from './session/option-kinds.ts';
 export type { ConversationOptions, EpisodeSettings } from './session/options.ts';
+export type { Reply } from './session/reply.ts';
+export type { EpisodeReport, MemoryReport, Statistics } from './session/reports.ts';
 export {
   profileOf,
   readProfile,
