@@ -2,16 +2,16 @@
 // those llama.cpp makes. Written here, as @huggingface/tokenizers (0.2.0) has other tokens where a
 // string pattern is split, takes `\p{L}` and `\s` from the runtime, keeps 35 MB for a vocabulary of
 // 49,152 tokens, and joins in time that grows with the square of a word.
-import { ModelFormatError, OptionError, UnsupportedError } from '../errors.ts';
+import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { Metadata } from './gguf.ts';
 import { checkMerges, createBpe, type Encoder } from './tokenizer/bpe.ts';
 import { createDecoder } from './tokenizer/decode.ts';
+import { createEncoding } from './tokenizer/encoding.ts';
 import { preTokenizers } from './tokenizer/pre-tokenizers.ts';
 import { Specials } from './tokenizer/specials.ts';
 import { createSpm, readScores } from './tokenizer/spm.ts';
 import { TextTable } from './tokenizer/text-table.ts';
-import { wellFormed } from './tokenizer/unicode.ts';
-import { readVocabulary } from './tokenizer/vocabulary.ts';
+import { readVocabulary, type Vocabulary } from './tokenizer/vocabulary.ts';
 
 export interface Tokenizer {
   /**
@@ -54,101 +54,28 @@ export interface Tokenizer {
  * ModelFormatError for missing or broken tables.
  */
 export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
-  const key = (name: string) => metadata[`tokenizer.ggml.${name}`];
-  const list = (name: string): unknown[] => {
-    const value = key(name);
-    if (!Array.isArray(value) || value.length === 0)
-      throw new ModelFormatError(`${file}: metadata 'tokenizer.ggml.${name}' is missing or empty`);
-    return value;
-  };
-  const model = String(key('model'));
+  const tables = new Tables(metadata, file);
+  const model = String(tables.value('model'));
   const sentencePiece = model === 'llama';
   if (!sentencePiece && model !== 'gpt2') {
     throw new UnsupportedError(
       `${file}: tokenizer '${model}'; supported are gpt2 (byte-level BPE) and llama ` +
-        '(SentencePiece)',
+        `(SentencePiece)`,
     );
   }
-  const texts = readTexts(list('tokens'), file);
+  const texts = readTexts(tables.list('tokens'), file);
   const table = new TextTable(texts);
-  const vocabulary = readVocabulary(
-    metadata,
-    file,
-    texts,
-    (text) => table.find(text),
-    sentencePiece,
-  );
-  const prefix = sentencePiece && key('add_space_prefix') !== false;
-  let addBos = sentencePiece;
-  let makeEncoder: () => Encoder;
-  if (sentencePiece) {
-    const scores = readScores(list('scores'), texts.length, file);
-    makeEncoder = () =>
-      createSpm(texts, table, { scores, prefix, unknown: vocabulary.unknownToken });
-  } else {
-    const name = String(key('pre') ?? 'default');
-    const kind = preTokenizers.get(name);
-    if (!kind)
-      throw new UnsupportedError(
-        `${file}: pre-tokenizer '${name}'; supported are ${[...preTokenizers.keys()].join(', ')}`,
-      );
-    addBos = kind.addBos ?? false;
-    const merges = checkMerges(list('merges'), file);
-    makeEncoder = () => createBpe(texts, table, merges, kind);
-  }
-
-  // what encoding needs is made when it is first needed
-  let encoder: Encoder | undefined;
-  const specials = new Specials(vocabulary.specials);
-  /**
-   * Appends the tokens of a well-formed text. `opens`: nothing or a special token stands before it.
-   */
-  const encodeText = (text: string, opens: boolean): number[] => {
-    encoder ??= makeEncoder();
-    const out: number[] = [];
-    let from = 0;
-    for (const { id, begin, end } of specials.find(text, 0, text.length)) {
-      encoder.encode(text.slice(from, begin), opens, out);
-      out.push(id);
-      from = end;
-      opens = true;
-    }
-    encoder.encode(text.slice(from), opens, out);
-    return out;
-  };
-  const checkPlace = (text: string, name: string, at: number) => {
-    checkText(text);
-    if (!(Number.isInteger(at) && at >= 0 && at <= text.length)) {
-      throw new OptionError(
-        `'${name}' is ${at}, expected a place in a text of ${text.length} units`,
-      );
-    }
-  };
-
-  const wantsBos = key('add_bos_token');
+  const find = (text: string) => table.find(text);
+  const vocabulary = readVocabulary(metadata, file, texts, find, sentencePiece);
+  const prefix = sentencePiece && tables.value('add_space_prefix') !== false;
+  const { make, addBos } = sentencePiece
+    ? sentencePieceEncoder(tables, table, vocabulary, prefix)
+    : byteLevelEncoder(tables, table, vocabulary);
+  const wantsBos = tables.value('add_bos_token');
   const textOf = (id: number | undefined) => (id === undefined ? '' : texts[id]);
   const decoder = createDecoder(vocabulary, { byteLevel: !sentencePiece, prefix });
   return {
-    encode: (text) => encodeText(wellFormed(checkText(text)), true),
-    boundary(text, at) {
-      checkPlace(text, 'at', at);
-      encoder ??= makeEncoder();
-      for (let place = at; place > 0; place--) {
-        if (specials.mayCross(text, place, at)) continue;
-        // a special token may yet take it away
-        if (specials.strips && isWhite(text.charCodeAt(place - 1))) continue;
-        // behind a special token a text begins anew
-        if (encoder.cutsAt(text, place, at) || specials.endingAt(text, place)) return place;
-      }
-      return 0;
-    },
-    encodeFrom(text, from) {
-      checkPlace(text, 'from', from);
-      const before = specials.endingAt(text, from);
-      let rest = text.slice(from);
-      if (before && specials.stripsRight(before.id)) rest = rest.replace(/^[ \t-\r]+/, '');
-      return encodeText(wellFormed(rest), from === 0 || before !== undefined);
-    },
+    ...createEncoding(make, new Specials(vocabulary.specials)),
     decode: (tokens, special = false) => decoder.decode(tokens, special),
     stream: decoder.stream,
     endTokens: vocabulary.endTokens,
@@ -159,14 +86,57 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   };
 }
 
-const isWhite = (unit: number) => unit === 0x20 || (unit >= 9 && unit <= 13);
+/** What a file says of its tokenizer. */
+class Tables {
+  readonly file: string;
+  readonly #metadata: Metadata;
 
-function checkText(text: unknown): string {
-  if (typeof text !== 'string')
-    throw new OptionError(
-      `text to encode is ${text === null ? 'null' : `of type ${typeof text}`}, expected a string`,
+  constructor(metadata: Metadata, file: string) {
+    this.#metadata = metadata;
+    this.file = file;
+  }
+
+  value(name: string): unknown {
+    return this.#metadata[`tokenizer.ggml.${name}`];
+  }
+
+  /** Throws ModelFormatError for a list that is missing or empty. */
+  list(name: string): unknown[] {
+    const value = this.value(name);
+    if (!Array.isArray(value) || value.length === 0)
+      throw new ModelFormatError(
+        `${this.file}: metadata 'tokenizer.ggml.${name}' is missing or empty`,
+      );
+    return value;
+  }
+}
+
+/** What makes an encoder, and whether its models want a BOS where the file does not say. */
+interface EncoderKind {
+  readonly make: () => Encoder;
+  readonly addBos: boolean;
+}
+
+function sentencePieceEncoder(
+  tables: Tables,
+  table: TextTable,
+  { texts, unknownToken: unknown }: Vocabulary,
+  prefix: boolean,
+): EncoderKind {
+  const scores = readScores(tables.list('scores'), texts.length, tables.file);
+  return { make: () => createSpm(texts, table, { scores, prefix, unknown }), addBos: true };
+}
+
+function byteLevelEncoder(tables: Tables, table: TextTable, { texts }: Vocabulary): EncoderKind {
+  const name = String(tables.value('pre') ?? 'default');
+  const kind = preTokenizers.get(name);
+  if (!kind)
+    throw new UnsupportedError(
+      `${tables.file}: pre-tokenizer '${name}'; supported are ` +
+        `${[...preTokenizers.keys()].join(', ')}`,
     );
-  return text;
+  const merges = checkMerges(tables.list('merges'), tables.file);
+  return { make: () => createBpe(texts, table, merges, kind), addBos: kind.addBos ?? false };
 }
 
 /**

@@ -129,22 +129,38 @@ export function readVocabulary(
     }
     return Number(id);
   };
-  const listed = key('token_type');
-  const types = new Uint8Array(texts.length).fill(NORMAL);
-  if (Array.isArray(listed)) {
-    for (let id = 0; id < texts.length && id < listed.length; id++) types[id] = Number(listed[id]);
-  }
+  const types = readTypes(key('token_type'), texts.length);
   // SentencePiece has its own where a file names none
   const usual = (id: number) => (sentencePiece && id < texts.length ? id : undefined);
   const unknownToken = idOf('unknown_token_id') ?? usual(0);
   const bosToken = idOf('bos_token_id') ?? usual(1);
   const eosToken = idOf('eos_token_id') ?? usual(2);
+  const endTokens = readEnds(idOf, eosToken, types, find);
+  correctEnds(endTokens, types, find);
+  const specials = readSpecials(metadata, texts, types, find);
+  return { texts, types, endTokens, bosToken, eosToken, unknownToken, specials };
+}
 
+function readTypes(listed: unknown, count: number): Uint8Array {
+  const types = new Uint8Array(count).fill(NORMAL);
+  if (Array.isArray(listed)) {
+    for (let id = 0; id < count && id < listed.length; id++) types[id] = Number(listed[id]);
+  }
+  return types;
+}
+
+/** Tokens that end a reply, by the file's keys or by their texts, which make them special. */
+function readEnds(
+  idOf: (name: string) => number | undefined,
+  eosToken: number | undefined,
+  types: Uint8Array,
+  find: (text: string) => number,
+): Set<number> {
   const endTokens = new Set<number>();
-  for (const { keys, ends, texts: spelled } of FILLS) {
+  for (const { keys, ends, texts } of FILLS) {
     let id = keys.map(idOf).find((named) => named !== undefined);
     if (id === undefined) {
-      id = spelled.map(find).find((found) => found >= 0);
+      id = texts.map(find).find((found) => found >= 0);
       if (id !== undefined) types[id] = CONTROL;
     }
     if (ends && id !== undefined) endTokens.add(id);
@@ -157,6 +173,15 @@ export function readVocabulary(
   }
   for (const id of [eosToken, idOf('eot_token_id'), idOf('eom_token_id')])
     if (id !== undefined) endTokens.add(id);
+  return endTokens;
+}
+
+/** Takes away what ends no reply in vocabularies that have a token for it. */
+function correctEnds(
+  endTokens: Set<number>,
+  types: Uint8Array,
+  find: (text: string) => number,
+): void {
   const ends = (text: string) => endTokens.has(find(text));
   // where a message ends with its own token, <|end|> only ends a part of it
   const call = ends('<|call|>') || ends('<|calls|>');
@@ -166,16 +191,6 @@ export function readVocabulary(
     endTokens.delete(find('</s>'));
     types[find('</s>')] = NORMAL;
   }
-
-  return {
-    texts,
-    types,
-    endTokens,
-    bosToken,
-    eosToken,
-    unknownToken,
-    specials: readSpecials(metadata, texts, types, find),
-  };
 }
 
 function readSpecials(
