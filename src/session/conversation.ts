@@ -18,7 +18,6 @@ import {
 } from './ask-options.ts';
 import type { Calls } from './calls.ts';
 import { Exchange, type ReplyOptions } from './exchange.ts';
-import type { Said } from './framing.ts';
 import { checkMessage, type Input, readItems } from './items.ts';
 import type { ConversationOptions } from './options.ts';
 import { openParts, type Parts } from './parts.ts';
@@ -31,6 +30,7 @@ import {
   type Statistics,
   statisticsOf,
 } from './reports.ts';
+import type { Said } from './said.ts';
 import type { Question, QuestionTokens } from './talk.ts';
 
 export type { AddOptions, AddProgress, AskOptions, Reply };

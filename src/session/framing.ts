@@ -5,54 +5,17 @@
 // Templates that have no place for one there (no system role at all, or none behind the first turn)
 // get it in front of the next user message, a blank line between. Without a template all is plain
 // text.
-import { OptionError, UnsupportedError } from '../errors.ts';
+import { OptionError } from '../errors.ts';
 import { type ChatTemplate, type Message, textOf as contentOf } from '../model/chat-template.ts';
-import { sharedLength } from './transcript.ts';
+import type { Open, Raw, Said } from './said.ts';
+import { attempt, isSystem, MARKS, TemplateProbe } from './template-probe.ts';
 
-/**
- * Text that stands outside of any message, behind `chars` characters of what the template makes of
- * the messages.
- */
-interface Raw {
-  readonly chars: number;
-  readonly text: string;
-}
-
-/** Text without a role that is still being added to. */
-interface Open {
-  /** Whether it is a system message's, or waits for the next user message. */
-  readonly place: 'system' | 'user';
-  /** The whole text before it. */
-  readonly before: string;
-  readonly text: string;
-}
-
-/** What was said. Records are replaced, never changed. */
-export interface Said {
-  readonly messages: readonly Message[];
-  readonly raws: readonly Raw[];
-  readonly open?: Open;
-}
-
-export const nothingSaid: Said = { messages: [], raws: [] };
-
-/** Two contents that no template writes by itself, and that share no beginning. */
-const MARKS = ['content-goes-here', 'text-stands-there'] as const;
 /** Between text without a role and the user message that it goes into. */
 const GAP = '\n\n';
 
 export class Framing {
-  readonly #template: ChatTemplate;
+  readonly #template: TemplateProbe;
   readonly #bosText: string;
-  readonly #variables: Readonly<Record<string, unknown>>;
-  /**
-   * What follows from the template alone, or from the messages that were rendered last; each is
-   * made once.
-   */
-  #runs?: boolean;
-  #opening?: string;
-  #around?: readonly [string, string];
-  #rendered?: { readonly messages: readonly Message[]; readonly text: string };
 
   /**
    * `variables` are names that the template may read beside messages: tools, enable_thinking, ...
@@ -62,9 +25,8 @@ export class Framing {
     bosText: string,
     variables: Readonly<Record<string, unknown>> = {},
   ) {
-    this.#template = template;
+    this.#template = new TemplateProbe(template, { now: new Date(), ...variables });
     this.#bosText = bosText;
-    this.#variables = { now: new Date(), ...variables };
   }
 
   /**
@@ -83,11 +45,16 @@ export class Framing {
     let next = said;
     for (const message of messages) next = this.asked(next, message);
     for (const message of messages)
-      if (message.role !== 'user' && message.role !== 'assistant') this.#checkKept(next, message);
+      if (
+        message.role !== 'user' &&
+        message.role !== 'assistant' &&
+        this.#template.leavesOut(next.messages, message)
+      )
+        throw leftOut(next.messages, next.messages.indexOf(message));
     if (messages.some(isSystem)) {
       // a template that writes one system message only has the newest take the place of the first
-      const place = this.#lost(next.messages);
-      if (place !== undefined) throw leftOut(next.messages[place], place + 1, next.messages.length);
+      const place = this.#template.lostSystem(next.messages);
+      if (place !== undefined) throw leftOut(next.messages, place);
     }
     this.textOf(next);
     return next;
@@ -108,7 +75,7 @@ export class Framing {
   addRaw(said: Said, text: string): Said {
     const closed = this.#closed(said);
     const { raws } = closed;
-    const chars = closed.messages.length > 0 ? this.#settled(closed.messages).length : 0;
+    const chars = closed.messages.length > 0 ? this.#template.settled(closed.messages).length : 0;
     const last = raws[raws.length - 1];
     // (what stands together is one, so that text of many lines stays cheap)
     const before = last?.chars === chars ? last.text : '';
@@ -125,7 +92,7 @@ export class Framing {
   textOf(said: Said): string {
     const { open, messages } = said;
     if (open) return open.before + open.text;
-    return this.#withRaws(messages.length === 0 ? '' : this.#settled(messages), said.raws);
+    return this.#withRaws(messages.length === 0 ? '' : this.#template.settled(messages), said.raws);
   }
 
   /**
@@ -133,13 +100,9 @@ export class Framing {
    * the question, or leaves it out.
    */
   questionOf({ messages, raws }: Said): string {
-    const text = this.#render(messages, true);
-    const question = messages[messages.length - 1];
-    if (!text.includes(contentOf(question).trim())) {
-      const marked = [...messages.slice(0, -1), { ...question, content: MARKS[0] }];
-      if (this.#attempt(() => this.#render(marked, true)) === text)
-        throw leftOut(question, messages.length, messages.length);
-    }
+    const text = this.#template.render(messages, true);
+    if (this.#template.ignoresQuestion(messages, text))
+      throw leftOut(messages, messages.length - 1);
     return this.#withRaws(text, raws);
   }
 
@@ -152,7 +115,7 @@ export class Framing {
     // a template may write white space before the answer that the model has just written itself
     for (const content of [reply, reply.trimStart()]) {
       const next = withReply(content);
-      const text = this.#attempt(() => this.textOf(next));
+      const text = attempt(() => this.textOf(next));
       if (text?.startsWith(question + reply)) return next;
     }
     return withReply(reply);
@@ -160,15 +123,7 @@ export class Framing {
 
   /** What the template writes so that the model answers; '' where that cannot be told apart. */
   opening(): string {
-    return (this.#opening ??= this.#findOpening());
-  }
-
-  #findOpening(): string {
-    const user: Message = { role: 'user', content: MARKS[0] };
-    const [told, asked] = [false, true].map((reply) =>
-      this.#attempt(() => this.#render([user], reply)),
-    );
-    return told !== undefined && asked?.startsWith(told) ? asked.slice(told.length) : '';
+    return this.#template.opening;
   }
 
   /**
@@ -176,17 +131,7 @@ export class Framing {
    * what recalled text is put between.
    */
   around(): readonly [string, string] {
-    return (this.#around ??= this.#findAround());
-  }
-
-  #findAround(): readonly [string, string] {
-    const [mark] = MARKS;
-    for (const role of ['system', 'user']) {
-      const text = this.#attempt(() => this.#render([{ role, content: mark }], false));
-      const at = text?.indexOf(mark) ?? -1;
-      if (at >= 0) return [text!.slice(0, at), text!.slice(at + mark.length)];
-    }
-    return ['', ''];
+    return this.#template.around;
   }
 
   /** Ends the message of text without a role. */
@@ -202,133 +147,40 @@ export class Framing {
    * template that could be used.
    */
   #opened(said: Said, text: string): Open | undefined {
-    if (!(this.#runs ??= this.#usable())) return undefined;
-    const [mark] = MARKS;
-    const content = leadingSpace(text) + mark;
-    const before = (messages: readonly Message[], reply: boolean): string | undefined => {
-      const whole = this.#attempt(() => this.#withRaws(this.#render(messages, reply), said.raws));
-      const at = whole?.indexOf(mark) ?? -1;
+    const template = this.#template;
+    if (!template.runs) return undefined;
+    const { messages, raws } = said;
+    const lead = leadingSpace(text);
+    const content = lead + MARKS[0];
+    /** What stands before the mark in a rendering. */
+    const before = (rendering: string | undefined): string | undefined => {
+      const whole = rendering === undefined ? undefined : this.#withRaws(rendering, raws);
+      const at = whole?.indexOf(MARKS[0]) ?? -1;
       return at < 0 ? undefined : whole!.slice(0, at);
     };
-    const { messages } = said;
-    const system: Message = { role: 'system', content };
-    const continued = this.#continuations(MARKS[1]).map((next) =>
-      before([...messages, system, next], next.role === 'user'),
-    );
-    const found = continued.find((way) => way !== undefined);
-    const alone = before([...messages, system], false);
-    const lead = leadingSpace(text).length;
     const own = (whole: string) =>
-      whole.endsWith(text.slice(0, lead)) ? whole.slice(0, whole.length - lead) : whole;
+      whole.endsWith(lead) ? whole.slice(0, whole.length - lead.length) : whole;
+    const withSystem = [...messages, { role: 'system', content }];
+    const continued = [...template.withNext(withSystem, MARKS[1])].map(before);
+    const found = continued.find((way) => way !== undefined);
+    const alone = before(template.tryRender(withSystem, false));
     // (some templates write one system message only: a second one would take the first one's place)
-    const kept = !messages.some(isSystem) || this.#lost([...messages, system]) === undefined;
+    const kept = !messages.some(isSystem) || template.lostSystem(withSystem) === undefined;
     if (found !== undefined && kept)
       return {
         place: 'system',
         before: own(alone !== undefined && found.startsWith(alone) ? alone : found),
         text: '',
       };
-    const user: Message = { role: 'user', content };
-    const asked = before([...messages, user], true);
+    const withUser = [...messages, { role: 'user', content }];
+    const asked = before(template.tryRender(withUser, true));
     if (asked !== undefined) return { place: 'user', before: own(asked), text: '' };
     // with what it says of a question, which is what any text comes down to
-    this.#render([...messages, user], true);
+    template.render(withUser, true);
     throw new OptionError(
       `the model's chat template has no place for text without a role behind ${messages.length} ` +
         `messages: add messages`,
     );
-  }
-
-  /** Messages that may come next. */
-  #continuations(content: string): Message[] {
-    return [
-      { role: 'user', content },
-      { role: 'assistant', content },
-    ];
-  }
-
-  /**
-   * What the template makes of messages that nobody answers yet: its own rendering of them, or
-   * where it writes (or refuses) them only with what comes next, the part that does not depend on
-   * that.
-   */
-  #settled(messages: readonly Message[]): string {
-    // what is checked first is asked for again when it is taken in
-    if (this.#rendered?.messages !== messages)
-      this.#rendered = { messages, text: this.#settle(messages) };
-    return this.#rendered.text;
-  }
-
-  #settle(messages: readonly Message[]): string {
-    const last = messages[messages.length - 1];
-    let refusal: unknown;
-    let alone: string | undefined;
-    try {
-      alone = this.#render(messages, false);
-    } catch (error) {
-      refusal = error;
-    }
-    const spoken = last.role === 'user' || last.role === 'assistant';
-    if (alone !== undefined && (spoken || this.#writes(messages, alone))) return alone;
-    for (const { role } of this.#continuations('')) {
-      const [one, other] = MARKS.map((content) =>
-        this.#attempt(() => this.#render([...messages, { role, content }], role === 'user')),
-      );
-      if (one === undefined || other === undefined) continue;
-      const shared = one.slice(0, sharedLength(one, other));
-      return alone !== undefined && alone !== '' && alone.startsWith(shared) ? alone : shared;
-    }
-    if (alone === undefined) throw refusal;
-    return alone;
-  }
-
-  /**
-   * Whether the last message is in its rendering: as it was said, or (a template may trim it or cut
-   * words out) at least another content would be.
-   */
-  #writes(messages: readonly Message[], rendering: string): boolean {
-    const last = messages[messages.length - 1];
-    if (rendering.includes(contentOf(last).trim())) return true;
-    const [mark] = MARKS;
-    const marked = [...messages.slice(0, -1), { ...last, content: mark }];
-    return this.#attempt(() => this.#render(marked, false))?.includes(mark) ?? false;
-  }
-
-  /** The place of a system message that the template leaves out, whatever comes next. */
-  #lost(messages: readonly Message[]): number | undefined {
-    const markOf = (place: number) => `${MARKS[0]}-${place}.`;
-    const marked = messages.map((m, place) => (isSystem(m) ? { ...m, content: markOf(place) } : m));
-    const ways = [
-      () => this.#render(marked, false),
-      ...this.#continuations(MARKS[1]).map(
-        (m) => () => this.#render([...marked, m], m.role === 'user'),
-      ),
-    ];
-    let place: number | undefined;
-    for (const way of ways) {
-      const text = this.#attempt(way);
-      if (text === undefined) continue;
-      const lost = messages.findIndex((m, at) => isSystem(m) && !text.includes(markOf(at)));
-      if (lost < 0) return undefined;
-      place = lost;
-    }
-    return place;
-  }
-
-  /** Refuses a message that the template leaves out. */
-  #checkKept({ messages }: Said, message: Message): void {
-    const [mark, next] = MARKS;
-    const marked = messages.map((m) => (m === message ? { ...m, content: mark } : m));
-    const ways = [
-      () => this.#render(marked, false),
-      ...this.#continuations(next).map(
-        (m) => () => this.#render([...marked, m], m.role === 'user'),
-      ),
-    ];
-    const texts = ways.map((way) => this.#attempt(way));
-    if (texts.some((text) => text?.includes(mark)) || texts.every((text) => text === undefined))
-      return;
-    throw leftOut(message, messages.indexOf(message) + 1, messages.length);
   }
 
   #withRaws(text: string, raws: readonly Raw[]): string {
@@ -346,46 +198,18 @@ export class Framing {
     }
     return out + text.slice(at);
   }
-
-  #render(messages: readonly Message[], reply: boolean): string {
-    return this.#template.render(messages, reply, this.#variables);
-  }
-
-  /** What `work` returns, or undefined where the template refuses, or there is none. */
-  #attempt<T>(work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      if (error instanceof OptionError || error instanceof UnsupportedError) return undefined;
-      throw error;
-    }
-  }
-
-  /** Whether there is a template that can be run. */
-  #usable(): boolean {
-    try {
-      this.#render([{ role: 'user', content: MARKS[0] }], true);
-      return true;
-    } catch (error) {
-      if (error instanceof UnsupportedError) return false;
-      if (error instanceof OptionError) return true;
-      throw error;
-    }
-  }
 }
 
-function leftOut({ role }: Message, place: number, count: number): OptionError {
+function leftOut(messages: readonly Message[], place: number): OptionError {
+  const { role } = messages[place];
   const todo =
     role === 'user' || role === 'assistant'
       ? 'ask in plain text, with { template: false }'
       : 'give it first, or put its text into a user message';
   return new OptionError(
-    `the model's chat template leaves out a ${role} message in place ${place} of ${count}: ${todo}`,
+    `the model's chat template leaves out a ${role} message in place ${place + 1} of ` +
+      `${messages.length}: ${todo}`,
   );
-}
-
-function isSystem({ role }: Message): boolean {
-  return role === 'system' || role === 'developer';
 }
 
 function leadingSpace(text: string): string {

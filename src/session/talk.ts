@@ -5,7 +5,8 @@ import { ContextError, OptionError } from '../errors.ts';
 import { History } from '../episode/history.ts';
 import { type Message, textOf } from '../model/chat-template.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
-import { type Framing, nothingSaid, type Said } from './framing.ts';
+import type { Framing } from './framing.ts';
+import { nothingSaid, type Said } from './said.ts';
 import { sharedLength, Transcript } from './transcript.ts';
 
 /** A question, and what is said with it. */
