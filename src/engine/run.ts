@@ -3,12 +3,12 @@
 // themselves do the steps (`stage.ts`), here or in workers (`executor.ts`); what they will hold is
 // known before (`ledger.ts`), so that a step can be asked for while the one before is still on its
 // way. `prefill.ts` and `decode.ts` are what is done with it.
-import { isQuantized } from '../backend/dtype.ts';
 import type { BytesOut, Stored, Tag } from '../cache/stored.ts';
 import { ContextError } from '../errors.ts';
 import type { Executor, Layers } from './executor.ts';
 import { Ledger } from './ledger.ts';
 import { fullError, type Plan } from './plan.ts';
+import { Positions } from './positions.ts';
 import type { TokenSpan } from '../backend/cache.ts';
 import { ORIGINAL } from './block.ts';
 import type { OnKept, Restored } from './stage.ts';
@@ -28,8 +28,7 @@ export class Run {
   prompt: (block: readonly number[]) => readonly number[] = (block) => block;
   /** Rows that layers hold, counted as `token` is. */
   readonly ledger: Ledger;
-  #base = ORIGINAL; // position at which rows end since they were made compact, ORIGINAL before
-  #rebasedAt = 0;
+  readonly #positions: Positions;
   #tail: number[] = []; // the newest blockSize tokens
   #evictedAt = 0; // tokens there were at the last eviction: all rows of those behind it are there
 
@@ -42,7 +41,7 @@ export class Run {
     this.plan = plan;
     this.layers = executor.open(plan);
     this.ledger = new Ledger(plan.shape);
-    if (plan.positions === 'compact') this.#base = 0;
+    this.#positions = new Positions(plan, executor.config.contextLength);
   }
 
   set onKept(listen: OnKept | undefined) {
@@ -51,7 +50,7 @@ export class Run {
 
   /** Rotary position of the next token. */
   get position(): number {
-    return this.#base === ORIGINAL ? this.token : this.#base + this.token - this.#rebasedAt;
+    return this.#positions.of(this.token);
   }
 
   /** Most bytes held so far: rows at their fullest, and what is reserved beside them. */
@@ -71,11 +70,8 @@ export class Run {
       throw fullError(this.plan, this.token + block.length);
     const patched = cut === 'all' && this.plan.policy.observe.queries === 'patched';
     const made = this.#fit(block.length, patched ? this.plan.promptTokens : 0);
-    const done = this.#block(
-      block,
-      this.#recompacts,
-      this.#recompacts ? 'all' : this.#cutFor(block.length),
-    );
+    const { recompacts } = this.#positions;
+    const done = this.#block(block, recompacts, recompacts ? 'all' : this.#cutFor(block.length));
     await Promise.all([made, done]);
   }
 
@@ -99,7 +95,7 @@ export class Run {
   hasRoom(count: number): boolean {
     // (rows reserved for recall are room like any other while nothing is recalled)
     return (
-      this.position + count <= this.#positionLimit &&
+      this.position + count <= this.#positions.limit &&
       this.ledger.room >= count + this.plan.promptTokens
     );
   }
@@ -123,9 +119,8 @@ export class Run {
     const done = this.layers.truncateFrom(token);
     if (whole) this.ledger.append(token - this.token);
     this.token = token;
-    // rows that were made compact end at base, or before it
-    this.#rebasedAt = Math.min(this.#rebasedAt, token);
-    const since = this.#base === ORIGINAL ? 0 : this.#rebasedAt;
+    this.#positions.takenBack(token);
+    const since = this.#positions.areCompact ? this.#positions.rebasedAt : 0;
     this.#tail = newest.slice(
       Math.max(0, newest.length - Math.min(this.plan.blockSize, token - since)),
     );
@@ -163,25 +158,15 @@ export class Run {
   /** Forgets everything said. */
   async clear(): Promise<void> {
     const done = this.layers.clear();
-    this.#stand(
-      {
-        token: 0,
-        base: this.plan.positions === 'compact' ? 0 : ORIGINAL,
-        rebasedAt: 0,
-        rows: this.ledger.rows.map(() => 0),
-      },
-      [],
-    );
+    const rows = this.ledger.rows.map(() => 0);
+    this.#stand({ token: 0, base: this.#positions.first, rebasedAt: 0, rows }, []);
     await done;
   }
 
   /** Stores where it stands and all rows, under a tag. */
   async save(tag: Tag, out: BytesOut): Promise<void> {
-    await this.layers.save(
-      { token: this.token, base: this.#base, rebasedAt: this.#rebasedAt },
-      tag,
-      out,
-    );
+    const { base, rebasedAt } = this.#positions;
+    await this.layers.save({ token: this.token, base, rebasedAt }, tag, out);
   }
 
   /**
@@ -209,37 +194,16 @@ export class Run {
 
   #stand({ token, base, rebasedAt, rows }: Restored, newest: readonly number[]): void {
     this.token = token;
-    this.#base = base;
-    this.#rebasedAt = rebasedAt;
+    this.#positions.stand({ base, rebasedAt });
     this.#evictedAt = token;
     this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
     this.ledger.set(rows);
-  }
-
-  /**
-   * Whether every eviction makes positions contiguous again: since the context length was first
-   * reached, but not where turning a key rounds it again. Those rows wait until it is reached once
-   * more.
-   */
-  get #recompacts(): boolean {
-    return this.#base !== ORIGINAL && !isQuantized(this.plan.shape.rowType);
   }
 
   #remember(tokens: readonly number[]): void {
     this.#tail.push(...tokens);
     if (this.#tail.length > this.plan.blockSize)
       this.#tail = this.#tail.slice(-this.plan.blockSize);
-  }
-
-  /**
-   * Positions may not pass it. What keeps everything may, as llama.cpp lets it: the rotation
-   * extrapolates, at the user's risk.
-   */
-  get #positionLimit(): number {
-    const { policy, positions } = this.plan;
-    return policy.evicts || positions === 'original'
-      ? this.executor.config.contextLength
-      : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -260,7 +224,7 @@ export class Run {
 
   /** Which rows layers may keep: once positions are compact, what the context has room for. */
   #share(compact: boolean): 'layerRows' | 'compactRows' {
-    return compact || this.#base !== ORIGINAL ? 'compactRows' : 'layerRows';
+    return compact || this.#positions.areCompact ? 'compactRows' : 'layerRows';
   }
 
   /**
@@ -271,7 +235,7 @@ export class Run {
    */
   #fit(count: number, ahead: number): Promise<unknown> | undefined {
     const { plan, executor } = this;
-    const beyond = this.position + count + ahead > this.#positionLimit;
+    const beyond = this.position + count + ahead > this.#positions.limit;
     if (!beyond && this.hasRoom(count)) return;
     if (!plan.policy.evicts && !beyond) throw fullError(plan, this.token + count);
     const { contextLength } = executor.config;
@@ -282,7 +246,7 @@ export class Run {
       );
     }
     // where room is short, some layer holds more than its share: this step evicts
-    const cut = beyond || this.#recompacts ? 'all' : this.#cutFor(0);
+    const cut = beyond || this.#positions.recompacts ? 'all' : this.#cutFor(0);
     const again = this.#tail;
     if (again.length === 0)
       throw new ContextError(
@@ -291,7 +255,7 @@ export class Run {
     this.token -= again.length;
     const taken = this.layers.truncateFrom(this.token);
     this.#tail = [];
-    return Promise.all([taken, this.#block(again, beyond || this.#recompacts, cut)]);
+    return Promise.all([taken, this.#block(again, beyond || this.#positions.recompacts, cut)]);
   }
 
   /** The step itself. `compact`: rows are rotated to end at plan.compactBase. */
@@ -315,7 +279,7 @@ export class Run {
       patched: prompt !== undefined,
       evicts,
       compact,
-      base: this.#base,
+      base: this.#positions.base,
       layerRows,
     });
     this.token += count;
@@ -325,8 +289,7 @@ export class Run {
       this.ledger.evict(this.token, plan[layerRows], Math.min(plan.sinks, this.token));
     } else this.ledger.append(count);
     if (compact) {
-      this.#base = plan.compactBase;
-      this.#rebasedAt = this.token;
+      this.#positions.compacted(this.token);
       this.#tail = [];
     } else this.#remember(block);
     await done;
