@@ -2,7 +2,9 @@
 // to blocks. Measured once a model.
 import { abortSignal, callback, filledText, knownNames, namesOf, optional } from '../arguments.ts';
 import type { Cache } from '../backend/cache.ts';
+import type { Address } from '../backend/tensor.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
+import type { Workspace } from '../model/workspace.ts';
 import { LocalExecutor } from './executor.ts';
 import { type Model, readModel } from './model.ts';
 import { pause } from './prefill.ts';
@@ -53,14 +55,12 @@ export async function profileModel(
     given.onProgress,
   ) as ProfileOptions['onProgress'];
   filledText('text', text);
-  const { executor, config, backend } = readModel(model);
+  const { executor, config } = readModel(model);
   if (!(executor instanceof LocalExecutor))
     throw new UnsupportedError(
       `the model is split over ${executor.stages.length} workers, a profile needs it whole: ` +
         `load it with pipeline: 1`,
     );
-  const { transformer } = executor;
-  const { layers, kvHeads, headDim: d } = config;
   const tokens = model.tokenizer.encode(text).slice(0, config.contextLength);
   if (tokens.length < LEAST_TOKENS)
     throw new OptionError(
@@ -69,60 +69,106 @@ export async function profileModel(
     );
   const blockSize = tokens.length >= 2 * BLOCK ? BLOCK : Math.ceil(tokens.length / 4);
   const sinks = Math.min(SINKS, Math.floor(blockSize / 4));
-  const localRows = sinks + Math.ceil(blockSize / 2);
-  const cacheOf = (kept: number) =>
-    backend.createCache({
-      kvHeads,
-      headDim: d,
-      rowType: 'f32',
-      keptRows: new Array<number>(layers).fill(kept),
-      room: blockSize,
-    });
-  const undo: (() => void)[] = [];
+  const comparison = new Comparison(executor, tokens.length, blockSize, sinks);
   try {
-    const full = cacheOf(tokens.length);
-    undo.push(() => full.dispose());
-    const cut = cacheOf(localRows);
-    undo.push(() => cut.dispose());
-    const workspace = transformer.createWorkspace(blockSize, Math.min(256, blockSize));
-    undo.push(() => workspace.dispose());
-    const kept = backend.arena.allocate(localRows * 4);
-    undo.push(() => backend.arena.free(kept));
-    const sums = new Array<number>(layers).fill(0);
-    let windows = 0;
-    let held = 0; // rows of each head of `cut`
     for (let at = 0; at < tokens.length; at += blockSize) {
       signal?.throwIfAborted();
       if (executor.ended) throw executor.ended;
-      const block = tokens.slice(at, at + blockSize);
-      transformer.forward(block, { cache: full, workspace, position: at, token: at });
-      transformer.forward(block, { cache: cut, workspace, position: at, token: at });
-      const [whole, local] = await Promise.all(
-        [full, cut].map((cache) => keysOf(cache, block.length)),
-      );
-      for (let from = 0; from < block.length; from += WINDOW) {
-        const count = Math.min(WINDOW, block.length - from);
-        windows++;
-        for (let l = 0; l < layers; l++) {
-          for (let h = 0; h < kvHeads; h++) {
-            const part = (keys: Float32Array) => keys.subarray(from * d, (from + count) * d);
-            sums[l] += cosine(part(whole[l][h]), part(local[l][h])) / kvHeads;
-          }
-        }
-      }
-      const n = held + block.length;
-      const rows = [...Array(n).keys()].filter(
-        (i) => i < Math.min(sinks, n) || i >= n - Math.ceil(block.length / 2),
-      );
-      held = rows.length;
-      for (let l = 0; l < layers; l++)
-        cut.compact(l, backend.selectListed(kept, cut.rows(l), rows));
+      await comparison.forward(tokens.slice(at, at + blockSize), at);
       onProgress?.(Math.min(at + blockSize, tokens.length), tokens.length);
       await pause();
     }
-    return { similarity: sums.map((s) => s / windows), tokens: tokens.length, blockSize, sinks };
+    return { similarity: comparison.similarity, tokens: tokens.length, blockSize, sinks };
   } finally {
-    for (const step of undo.reverse()) step();
+    comparison.dispose();
+  }
+}
+
+/** Two caches that the same tokens go into: one keeps all rows, one what a block attends to. */
+class Comparison {
+  readonly #executor: LocalExecutor;
+  readonly #sinks: number;
+  readonly #full: Cache;
+  readonly #cut: Cache;
+  readonly #workspace: Workspace;
+  /** Where rows to be kept are listed. */
+  readonly #kept: Address;
+  /** What gives back what is reserved, the newest last. */
+  readonly #undo: (() => void)[] = [];
+  readonly #sums: number[];
+  #windows = 0;
+  /** Rows of each head of the cut cache. */
+  #held = 0;
+
+  constructor(executor: LocalExecutor, tokens: number, blockSize: number, sinks: number) {
+    const { transformer, backend, config } = executor;
+    const { layers, kvHeads, headDim } = config;
+    const localRows = sinks + Math.ceil(blockSize / 2);
+    const cacheOf = (kept: number) => {
+      const keptRows = new Array<number>(layers).fill(kept);
+      return backend.createCache({ kvHeads, headDim, rowType: 'f32', keptRows, room: blockSize });
+    };
+    this.#executor = executor;
+    this.#sinks = sinks;
+    this.#sums = new Array<number>(layers).fill(0);
+    try {
+      const full = cacheOf(tokens);
+      this.#undo.push(() => full.dispose());
+      const cut = cacheOf(localRows);
+      this.#undo.push(() => cut.dispose());
+      const workspace = transformer.createWorkspace(blockSize, Math.min(256, blockSize));
+      this.#undo.push(() => workspace.dispose());
+      const kept = backend.arena.allocate(localRows * 4);
+      this.#undo.push(() => backend.arena.free(kept));
+      [this.#full, this.#cut, this.#workspace, this.#kept] = [full, cut, workspace, kept];
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** Mean cosine of each layer's keys. */
+  get similarity(): number[] {
+    return this.#sums.map((s) => s / this.#windows);
+  }
+
+  /** Forwards a block of tokens from number `at` on, and compares its keys. */
+  async forward(block: readonly number[], at: number): Promise<void> {
+    const { transformer } = this.#executor;
+    const caches = [this.#full, this.#cut];
+    for (const cache of caches)
+      transformer.forward(block, { cache, workspace: this.#workspace, position: at, token: at });
+    const [whole, local] = await Promise.all(caches.map((cache) => keysOf(cache, block.length)));
+    this.#compare(whole, local, block.length);
+    this.#cutDown(block.length);
+  }
+
+  #compare(whole: Float32Array[][], local: Float32Array[][], length: number): void {
+    const { layers, kvHeads, headDim: d } = this.#executor.config;
+    for (let from = 0; from < length; from += WINDOW) {
+      const count = Math.min(WINDOW, length - from);
+      const part = (keys: Float32Array) => keys.subarray(from * d, (from + count) * d);
+      this.#windows++;
+      for (let l = 0; l < layers; l++)
+        for (let h = 0; h < kvHeads; h++)
+          this.#sums[l] += cosine(part(whole[l][h]), part(local[l][h])) / kvHeads;
+    }
+  }
+
+  /** Leaves what the next block sees: the first tokens, and the last half of this block. */
+  #cutDown(length: number): void {
+    const n = this.#held + length;
+    const rows = [...Array(n).keys()].filter(
+      (i) => i < Math.min(this.#sinks, n) || i >= n - Math.ceil(length / 2),
+    );
+    this.#held = rows.length;
+    const { backend, config } = this.#executor;
+    for (let l = 0; l < config.layers; l++)
+      this.#cut.compact(l, backend.selectListed(this.#kept, this.#cut.rows(l), rows));
+  }
+
+  dispose(): void {
+    for (const step of this.#undo.reverse()) step();
   }
 }
 
