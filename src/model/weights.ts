@@ -56,6 +56,49 @@ export function weightBytes(backend: Backend, tensors: readonly TensorInfo[]): n
 /** Memory that is made ready ahead of what arrives, so that it does not grow with every piece. */
 const AHEAD_BYTES = 16 << 20;
 
+/** Where tensors will lie. */
+interface Reserved {
+  readonly matrices: ReadonlyMap<string, Weight>;
+  readonly vectors: ReadonlyMap<string, Tensor>;
+  /** Behind the last of them. */
+  readonly end: Address;
+  free(): void;
+}
+
+/** Reserves addresses; the memory behind them is not there yet. */
+function reserve(backend: Backend, tensors: readonly TensorInfo[]): Reserved {
+  const { arena } = backend;
+  const addresses: Address[] = [];
+  const free = () => {
+    for (const address of addresses.splice(0)) arena.free(address);
+  };
+  const matrices = new Map<string, Weight>();
+  const vectors = new Map<string, Tensor>();
+  let end = 0;
+  // a place below the weights for what backends put beside them while they pack: behind them the
+  // memory would grow as far
+  let below: Address | undefined;
+  try {
+    below = arena.plan(
+      tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0),
+    );
+    for (const { name, type, rows, columns } of tensors) {
+      const bytes = isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns);
+      const address = arena.plan(bytes);
+      addresses.push(address);
+      end = Math.max(end, address + bytes);
+      if (isVector(name)) vectors.set(name, { address, columns });
+      else matrices.set(name, { address, type, rows, columns });
+    }
+    return { matrices, vectors, end, free };
+  } catch (error) {
+    free();
+    throw error;
+  } finally {
+    if (below !== undefined) arena.free(below);
+  }
+}
+
 /**
  * Reserves addresses for the tensors (tensors.ts) of layers [first, end); the memory grows as
  * their rows arrive, in order, so that a header that lies about them costs nothing. Throws
@@ -68,39 +111,8 @@ export function createWeights(
   range: LayerRange,
 ): WeightStore {
   const { arena } = backend;
-  const addresses: Address[] = [];
-  const free = () => {
-    for (const address of addresses.splice(0)) arena.free(address);
-  };
-  const plan = (size: number) => {
-    const address = arena.plan(size);
-    addresses.push(address);
-    return address;
-  };
-  const matrices = new Map<string, Weight>();
-  const vectors = new Map<string, Tensor>();
-  let end = 0;
-  // a place below the weights for what backends put beside them while they pack: behind them the
-  // memory would grow as far
-  let below: Address | undefined;
+  const { matrices, vectors, end, free } = reserve(backend, tensors);
   let ropeFactors: Float32Array | undefined;
-  try {
-    below = arena.plan(
-      tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0),
-    );
-    for (const { name, type, rows, columns } of tensors) {
-      const bytes = isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns);
-      const address = plan(bytes);
-      end = Math.max(end, address + bytes);
-      if (isVector(name)) vectors.set(name, { address, columns });
-      else matrices.set(name, { address, type, rows, columns });
-    }
-  } catch (error) {
-    free();
-    throw error;
-  } finally {
-    if (below !== undefined) arena.free(below);
-  }
   const touch = (to: Address) =>
     arena.touch(Math.min(end, Math.ceil(to / AHEAD_BYTES) * AHEAD_BYTES));
   return {

@@ -21,85 +21,103 @@ export function startWorker(
   textOf: () => string | Promise<string>,
   events: WorkerEvents,
 ): RuntimeWorker {
-  let worker: RuntimeWorker | undefined;
-  let [greeted, ended, held] = [false, false, false];
-  const sent: Message[] = [];
-  let waiting: Message[] = [];
+  return new StartedWorker(kind, textOf, events);
+}
 
-  const end = (why: string) => {
-    if (ended) return;
-    ended = true;
-    waiting = [];
-    events.stopped(why);
-  };
-  const listen = (failed: (why: string) => void): WorkerEvents => ({
-    heard(data) {
-      if (ended) return;
-      if (data !== HELLO) return events.heard(data);
-      greeted = true;
-      sent.length = 0;
-      for (const message of waiting.splice(0)) worker?.post(message.data, message.transfer);
-    },
-    stopped: (why) => (greeted ? end(why) : failed(why)),
-  });
-  const use = (started: RuntimeWorker) => {
-    worker = started;
-    started.hold(held);
-    for (const { data } of sent) started.post(data);
-  };
-  const attempt = (
-    start: (on: WorkerEvents) => RuntimeWorker,
-    otherwise: (why: string) => void,
-  ) => {
+class StartedWorker implements RuntimeWorker {
+  readonly #events: WorkerEvents;
+  /** The attempt that is under way, or that succeeded. */
+  #worker: RuntimeWorker | undefined;
+  #greeted = false;
+  #ended = false;
+  #held = false;
+  /** Before it has said hello: what was posted to it, and what waits for that. */
+  readonly #sent: Message[] = [];
+  #waiting: Message[] = [];
+
+  constructor(kind: WorkerKind, textOf: () => string | Promise<string>, events: WorkerEvents) {
+    this.#events = events;
+    this.#attempt(
+      (on) => runtime.startWorker(kind, on),
+      (why) => {
+        const text = textOf();
+        if (typeof text === 'string') this.#startText(text, why);
+        else
+          text.then(
+            (found) => !this.#ended && this.#startText(found, why),
+            () => this.#end(why),
+          );
+      },
+    );
+  }
+
+  post(data: unknown, transfer: readonly object[] = []): void {
+    if (this.#ended) return;
+    if (this.#greeted) this.#worker?.post(data, transfer);
+    else if (this.#waiting.length > 0 || transfer.length > 0)
+      this.#waiting.push({ data, transfer });
+    else {
+      this.#sent.push({ data, transfer });
+      this.#worker?.post(data);
+    }
+  }
+
+  terminate(): void {
+    this.#worker?.terminate();
+    this.#end('it was terminated');
+  }
+
+  hold(held: boolean): void {
+    this.#held = held;
+    this.#worker?.hold(held);
+  }
+
+  /** `first`: why it could not be started from its file. */
+  #startText(text: string, first: string): void {
+    this.#attempt(
+      (on) => runtime.startText(text, on),
+      (why) => this.#end(why === first ? why : `${first}; from its text: ${why}`),
+    );
+  }
+
+  /** Starts it one way, or goes on another one where that fails. */
+  #attempt(start: (on: WorkerEvents) => RuntimeWorker, otherwise: (why: string) => void): void {
     let current = true;
     const failed = (why: string) => {
-      if (!current || ended) return;
+      if (!current || this.#ended) return;
       current = false;
-      worker?.terminate();
-      worker = undefined;
+      this.#worker?.terminate();
+      this.#worker = undefined;
       otherwise(why);
     };
     try {
-      use(start(listen(failed)));
+      const worker = start(this.#listen(failed));
+      this.#worker = worker;
+      worker.hold(this.#held);
+      for (const { data } of this.#sent) worker.post(data);
     } catch (error) {
       failed((error as Error).message);
     }
-  };
-  const fromText = (text: string, first: string) =>
-    attempt(
-      (on) => runtime.startText(text, on),
-      (why) => end(why === first ? why : `${first}; from its text: ${why}`),
-    );
-  attempt(
-    (on) => runtime.startWorker(kind, on),
-    (why) => {
-      const text = textOf();
-      if (typeof text === 'string') fromText(text, why);
-      else
-        text.then(
-          (found) => !ended && fromText(found, why),
-          () => end(why),
-        );
-    },
-  );
+  }
 
-  return {
-    post(data, transfer = []) {
-      if (ended) return;
-      if (greeted) worker?.post(data, transfer);
-      else if (waiting.length > 0 || transfer.length > 0) waiting.push({ data, transfer });
-      else {
-        sent.push({ data, transfer });
-        worker?.post(data);
-      }
-    },
-    terminate() {
-      worker?.terminate();
-      end('it was terminated');
-    },
-    hold(now) {
-      held = now;
-      worker?.hold(now);
-    },
-  };
+  #listen(failed: (why: string) => void): WorkerEvents {
+    return {
+      heard: (data) => {
+        if (this.#ended) return;
+        if (data !== HELLO) return this.#events.heard(data);
+        this.#greeted = true;
+        this.#sent.length = 0;
+        for (const message of this.#waiting.splice(0))
+          this.#worker?.post(message.data, message.transfer);
+      },
+      stopped: (why) => (this.#greeted ? this.#end(why) : failed(why)),
+    };
+  }
+
+  #end(why: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#waiting = [];
+    this.#events.stopped(why);
+  }
 }
