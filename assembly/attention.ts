@@ -3,7 +3,7 @@
 // has the same bits however its context was cut into blocks; one token alone goes another way
 // (decode.ts), the same but for rounding.
 import { attendOne, isDecode } from './decode';
-import { tilePanels } from './dense';
+import { tilePanels } from './gemm/tile';
 import { valueType } from './kivi';
 import { exp1, exp4, expRow } from './math';
 import { rows_unrotate } from './quant';

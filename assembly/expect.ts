@@ -2,7 +2,7 @@
 // (Expected Attention of kvpress): the mean of exp(q . k) over a normal distribution is exp(mean .
 // k + k C k / 2). Mean and covariance are of one query head.
 import { packKeys, padded } from './attention';
-import { tilePanels } from './dense';
+import { tilePanels } from './gemm/tile';
 import { exp1 } from './math';
 import { gatherQueries } from './queries';
 import { dot, rowBytes, TILE, tileOf } from './rows';

@@ -2,7 +2,7 @@
 // at a time; rows whose centroid cannot have been overtaken since the last step are left alone
 // (Hamerly's bound: how far the second nearest was, less what centroids have moved).
 import { packKeys } from './attention';
-import { tilePanels } from './dense';
+import { tilePanels } from './gemm/tile';
 import { dot } from './rows';
 import { madd, sumLanes } from './simd';
 

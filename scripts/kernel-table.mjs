@@ -5,6 +5,20 @@ import { join } from 'node:path';
 
 export const KERNEL_TABLE = 'build/generated/kernels.ts';
 
+/** Rows of the table of weight types (assembly/weights/table.ts), as literals. */
+function weightRows({ weight_types, weight_type, FLOATS }, memory) {
+  return Array.from({ length: weight_types() }, (_, number) => {
+    const fields = new Int32Array(memory.buffer, weight_type(number), 7);
+    const [text, ggml, elements, head, words, tail, kind] = fields;
+    // a string's length in bytes stands before it
+    const [length] = new Int32Array(memory.buffer, text - 4, 1);
+    const name = String.fromCharCode(...new Uint16Array(memory.buffer, text, length / 2));
+    const rounded = kind !== FLOATS.value;
+    const row = { name, number, ggml, elements, head, words, tail, rounded };
+    return `  ${JSON.stringify(row)},\n`;
+  });
+}
+
 /** @param {string} root the repository's folder, with build/kernels/simd.wasm in it */
 export function writeKernelTable(root) {
   const bytes = readFileSync(join(root, 'build/kernels/simd.wasm'));
@@ -12,18 +26,24 @@ export function writeKernelTable(root) {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
     env: { memory, abort: () => {} },
   });
-  const kernels = Object.keys(exports)
-    .filter((name) => typeof exports[name] === 'function')
-    .sort();
-  const counts = kernels.map((name) => `  ${name}: ${exports[name].length},\n`);
+  const named = Object.entries(exports).sort(([a], [b]) => (a < b ? -1 : 1));
+  const kernels = named.filter(([, it]) => typeof it === 'function');
+  const numbers = named.filter(
+    ([name, it]) => it instanceof WebAssembly.Global && name !== 'heap_base',
+  );
   mkdirSync(join(root, 'build/generated'), { recursive: true });
   writeFileSync(
     join(root, KERNEL_TABLE),
     `// Written by scripts/kernel-table.mjs.
 
+${numbers.map(([name, { value }]) => `export const ${name} = ${value};\n`).join('')}
+/** Weight types by the numbers that kernels know them by. */
+export const weightRows = [
+${weightRows(exports, memory).join('')}] as const;
+
 /** How many arguments each kernel takes. */
 export const kernelArguments = {
-${counts.join('')}} as const;
+${kernels.map(([name, { length }]) => `  ${name}: ${length},\n`).join('')}} as const;
 `,
   );
 }

@@ -1,53 +1,17 @@
 // F32 weights. Group: [k][4 rows] f32.
-import { absSums, gatherRows, gemmPanels, gemvNumbers } from '../dense';
+import { gemvNumbers } from '../gemm/floats';
 
-function unpack_f32(dst: usize, src: usize, k0: i32, count: i32): void {
+/** Elements of a block, and its 16-bit, 32-bit and 16-bit fields (pack.ts). */
+export const ELEMENTS: i32 = 1;
+export const HEAD: i32 = 0;
+export const WORDS: i32 = 1;
+export const TAIL: i32 = 0;
+
+export function unpack(dst: usize, src: usize, k0: i32, count: i32): void {
   let from = src + ((<usize>k0) << 4);
   for (let i = 0; i < count; i++, from += 16, dst += 32) v128.store(dst, v128.load(from));
 }
 
-/**
- * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed f32 [m, k] |
- * scratch gemm_scratch()
- */
-export function gemm_f32(
-  y: usize,
-  x: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  ldy: i32,
-  ldx: i32,
-): void {
-  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>k * 4, unpack_f32);
-}
-
-/** y[i] = W[ids[i]]. y f32 [n, k] | w packed f32 | ids i32 [n] | scratch gemm_scratch() */
-export function gather_f32(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32): void {
-  gatherRows(y, w, ids, scratch, n, k, <usize>k * 4, unpack_f32);
-}
-
-/** y[m] = sum_k x[k] W[m, k]. y f32 [m] | x f32 [k] | w packed f32 [m, k] */
-export function gemv_f32(y: usize, x: usize, w: usize, m: i32, k: i32): void {
+export function gemv(y: usize, x: usize, w: usize, m: i32, k: i32): void {
   gemvNumbers<f32>(y, x, w, m, k);
-}
-
-/**
- * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed f32
- * [m, k] | scratch abs_sums_scratch(); n <= 64
- */
-export function abs_sums_f32(
-  out: usize,
-  x: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  k0: i32,
-  d: i32,
-): void {
-  absSums(out, x, w, scratch, n, m, k0, d, <usize>k * 4, 1, unpack_f32);
 }

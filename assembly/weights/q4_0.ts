@@ -1,135 +1,77 @@
 // Q4_0 weights, 4.5 bits each. Block of 32: f16 d; 16 bytes, low nibbles k 0..15, high k 16..31;
 // value = d * (q - 8). Group: per block 4 d | 4 x [4 rows][4 bytes]
-import { absSums, gatherRows, storeGroup } from '../dense';
-import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { constant, loadHalves, madd } from '../simd';
-import {
-  dotHighNibbles,
-  dotLowNibbles,
-  highNibbles,
-  lowNibbles,
-  storePairs,
-  storeQuad,
-} from './unpack';
+import { gemvBlocks, unpackBlockCodes, unpackBlocks } from './block32';
+import { constant, loadHalves } from '../simd';
+import { dotNibbles, highNibbles, lowNibbles } from './unpack';
 
-const BLOCK_BYTES: usize = 18; // of one row; a group's block is four times that
 const MINUS_8: usize = memory.data<f32>([-8]);
-const BYTES_8: usize = memory.data<u32>([0x08080808]);
 
-function unpack_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
-  let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
-  for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += 32 * 32) {
-    const d = loadHalves(p);
-    const offset = f32x4.mul(d, constant(MINUS_8));
-    for (let j: usize = 0; j < 4; j++) {
-      const v = v128.load(p + 8 + (j << 4));
-      storeQuad(dst + (j << 7), lowNibbles(v), d, offset);
-      storeQuad(dst + 512 + (j << 7), highNibbles(v), d, offset);
-    }
+/** Elements of a block, and its 16-bit, 32-bit and 16-bit fields (pack.ts). */
+export const ELEMENTS: i32 = 32;
+export const HEAD: i32 = 1;
+export const WORDS: i32 = 4;
+export const TAIL: i32 = 0;
+
+
+@unmanaged
+class Block {
+
+  @inline
+  bytes(): usize {
+    return 2 * HEAD + 4 * WORDS;
+  }
+
+
+  @inline
+  bias(): i32 {
+    return 8;
+  }
+
+
+  @inline
+  scale(): v128 {
+    return loadHalves(changetype<usize>(this));
+  }
+
+
+  @inline
+  hasOffset(): bool {
+    return false;
+  }
+
+
+  @inline
+  offset(): v128 {
+    return f32x4.mul(this.scale(), constant(MINUS_8));
+  }
+
+
+  @inline
+  low(j: i32): v128 {
+    return lowNibbles(v128.load(changetype<usize>(this) + ((<usize>j) << 4), 8));
+  }
+
+
+  @inline
+  high(j: i32): v128 {
+    return highNibbles(v128.load(changetype<usize>(this) + ((<usize>j) << 4), 8));
+  }
+
+
+  @inline
+  dot(x: usize): v128 {
+    return dotNibbles(changetype<usize>(this) + 8, x);
   }
 }
 
-function codes_q4_0(dst: usize, src: usize, k0: i32, count: i32): void {
-  let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
-  for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += PANEL_BLOCK) {
-    v128.store(dst, loadHalves(p));
-    for (let j: usize = 0; j < 4; j++) {
-      const v = v128.load(p + 8 + (j << 4));
-      storePairs(dst + 64 + (j << 6), i8x16.sub(lowNibbles(v), constant(BYTES_8)));
-      storePairs(dst + 320 + (j << 6), i8x16.sub(highNibbles(v), constant(BYTES_8)));
-    }
-  }
+export function unpack(dst: usize, src: usize, k0: i32, count: i32): void {
+  unpackBlocks<Block>(dst, src, k0, count);
 }
 
-/**
- * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w
- * packed q4_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch()
- */
-export function gemm_q4_0(
-  y: usize,
-  q: usize,
-  scales: usize,
-  sums: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  ldy: i32,
-): void {
-  gemmInteger(
-    y,
-    q,
-    scales,
-    sums,
-    w,
-    scratch,
-    n,
-    m,
-    k,
-    ldy,
-    <usize>(k / 32) * BLOCK_BYTES,
-    codes_q4_0,
-    false,
-  );
+export function codes(dst: usize, src: usize, k0: i32, count: i32): void {
+  unpackBlockCodes<Block>(dst, src, k0, count);
 }
 
-/** y[i] = W[ids[i]]. y f32 [n, k] | w packed q4_0 | ids i32 [n] | scratch gemm_scratch() */
-export function gather_q4_0(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32): void {
-  gatherRows(y, w, ids, scratch, n, k, <usize>(k / 32) * BLOCK_BYTES, unpack_q4_0);
-}
-
-/**
- * y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 |
- * w packed q4_0 [m, k], k % 32 == 0
- */
-export function gemv_q4_0(
-  y: usize,
-  q: usize,
-  scales: usize,
-  sums: usize,
-  w: usize,
-  m: i32,
-  k: i32,
-): void {
-  const blocks = k / 32;
-  for (let row = 0; row < m; row += 4) {
-    let total = f32x4.splat(0);
-    for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
-      const x = q + ((<usize>b) << 6);
-      let low = i32x4.splat(0);
-      let high = low;
-      for (let j: usize = 0; j < 4; j++) {
-        const v = v128.load(w + (j << 4), 8);
-        low = dotLowNibbles(low, v, x + (j << 3));
-        high = dotHighNibbles(high, v, x + 32 + (j << 3));
-      }
-      const offset = f32x4.mul(v128.load32_splat(sums + ((<usize>b) << 2)), constant(MINUS_8));
-      const by = v128.load32_splat(scales + ((<usize>b) << 2));
-      total = madd(
-        total,
-        madd(offset, f32x4.convert_i32x4_s(i32x4.add(low, high)), by),
-        loadHalves(w),
-      );
-    }
-    storeGroup(y + ((<usize>row) << 2), total, m - row);
-  }
-}
-
-/**
- * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q4_0
- * [m, k] | scratch abs_sums_scratch(); n <= 64
- */
-export function abs_sums_q4_0(
-  out: usize,
-  x: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  k0: i32,
-  d: i32,
-): void {
-  absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 32) * BLOCK_BYTES, 32, unpack_q4_0);
+export function gemv(y: usize, x: usize, w: usize, m: i32, k: i32): void {
+  gemvBlocks<Block>(y, x, w, m, k);
 }

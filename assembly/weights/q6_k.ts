@@ -1,11 +1,20 @@
 // Q6_K weights, 6.5625 bits each. Block of 256: 128 bytes of low nibbles, 64 bytes of top bit
 // pairs, 16 i8 scales, f16 d; value = d * scale[k / 16] * (q - 32). Group: per block 32 x [4
 // rows][4 bytes] nibbles | 16 x [4 rows][4 bytes] top bits | 4 x [4 rows][4] scales | 4 d
-import { absSums, gatherRows, gemmPanels, storeGroup } from '../dense';
+import { storeGroup } from '../gemm/floats';
+import { PANEL_BLOCK, PANEL_CODES, PANEL_SECOND } from '../gemm/integers';
+import { ROUNDED_BLOCK, ROUNDED_CODES, SCALE } from '../gemm/rounded';
 import { constant, loadHalves, madd } from '../simd';
-import { dotQuad, highNibbles, lowNibbles, storeQuad } from './unpack';
+import { dotQuad, highNibbles, lowNibbles, storePairs, storeQuad } from './unpack';
 
-const BLOCK_BYTES: usize = 210; // of one row; a group's block is four times that
+/** Elements of a block, and its 16-bit, 32-bit and 16-bit fields (pack.ts). */
+export const ELEMENTS: i32 = 256;
+export const HEAD: i32 = 0;
+export const WORDS: i32 = 52;
+export const TAIL: i32 = 1;
+
+/** Bytes of a group's block: four rows of them. */
+const GROUP_BYTES: usize = 4 * (4 * WORDS + 2 * TAIL);
 const TOP: usize = 512; // byte offsets inside a group's block
 const SCALES: usize = 768;
 const D: usize = 832;
@@ -34,9 +43,9 @@ function scaleOf(p: usize, s: i32, d: v128): v128 {
   return f32x4.mul(d, f32x4.convert_i32x4_s(signed));
 }
 
-function unpack_q6_k(dst: usize, src: usize, k0: i32, count: i32): void {
-  let p = src + <usize>(k0 / 256) * (4 * BLOCK_BYTES);
-  for (let i = 0; i < count; i += 256, p += 4 * BLOCK_BYTES, dst += 256 * 32) {
+export function unpack(dst: usize, src: usize, k0: i32, count: i32): void {
+  let p = src + <usize>(k0 / 256) * GROUP_BYTES;
+  for (let i = 0; i < count; i += 256, p += GROUP_BYTES, dst += 256 * 32) {
     const d = loadHalves(p + D);
     const zero = f32x4.splat(0);
     for (let part = 0; part < 8; part++) {
@@ -49,93 +58,53 @@ function unpack_q6_k(dst: usize, src: usize, k0: i32, count: i32): void {
   }
 }
 
-/**
- * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x f32 [n, k] ldx | w packed q6_k [m, k], k %
- * 256 == 0 | scratch gemm_scratch()
- */
-export function gemm_q6_k(
-  y: usize,
-  x: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  ldy: i32,
-  ldx: i32,
-): void {
-  gemmPanels(y, x, w, scratch, n, m, k, ldy, ldx, <usize>(k / 256) * BLOCK_BYTES, unpack_q6_k);
+export function codes(dst: usize, src: usize, k0: i32, count: i32): void {
+  let p = src + <usize>(k0 / 256) * GROUP_BYTES;
+  for (let i = 0; i < count; i += 256, p += GROUP_BYTES) {
+    const d = loadHalves(p + D);
+    for (let part = 0; part < 8; part++, dst += PANEL_BLOCK) {
+      v128.store(dst, scaleOf(p, 2 * part, d));
+      v128.store(dst, scaleOf(p, 2 * part + 1, d), PANEL_SECOND);
+      for (let i: usize = 0; i < 8; i++)
+        storePairs(dst + PANEL_CODES + (i << 6), quad(p, part >> 2, part & 3, i));
+    }
+  }
 }
 
-/** y[i] = W[ids[i]]. y f32 [n, k] | w packed q6_k | ids i32 [n] | scratch gemm_scratch() */
-export function gather_q6_k(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32): void {
-  gatherRows(y, w, ids, scratch, n, k, <usize>(k / 256) * BLOCK_BYTES, unpack_q6_k);
-}
-
-/**
- * total + the products of part `part` (0..7, a constant) of 32 elements of a block with x, scaled.
- */
+/** sums + the products of part `part` (0..7, a constant) of 32 elements with x, scaled. */
 @inline
-function addPart(total: v128, w: usize, x: usize, scales: usize, d: v128, part: i32): v128 {
-  const by = f32x4.mul(d, v128.load32_splat(scales + ((<usize>part) << 2)));
-  const from = x + ((<usize>part) << 6);
+function addPart(sums: v128, w: usize, x: usize, d: v128, part: i32): v128 {
+  const from = x + <usize>part * ROUNDED_BLOCK;
+  const by = v128.load32_splat(from, ROUNDED_CODES + SCALE);
   let first = i32x4.splat(0);
   let second = first;
   for (let i: usize = 0; i < 4; i++) {
     first = dotQuad(first, quad(w, part >> 2, part & 3, i), from + (i << 3));
     second = dotQuad(second, quad(w, part >> 2, part & 3, i + 4), from + 32 + (i << 3));
   }
-  total = madd(total, f32x4.convert_i32x4_s(first), scaleOf(w, 2 * part, by));
-  return madd(total, f32x4.convert_i32x4_s(second), scaleOf(w, 2 * part + 1, by));
+  sums = madd(sums, f32x4.convert_i32x4_s(first), f32x4.mul(scaleOf(w, 2 * part, d), by));
+  return madd(sums, f32x4.convert_i32x4_s(second), f32x4.mul(scaleOf(w, 2 * part + 1, d), by));
 }
 
 /**
- * y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 |
- * w packed q6_k [m, k], k % 256 == 0
+ * y[m] = sum_k x[k] W[m, k], half a part after the other as gemmIntegers() adds them. y f32 [m] | x
+ * rounded [k] | w packed [m, k], k % 256 == 0
  */
-export function gemv_q6_k(
-  y: usize,
-  q: usize,
-  scales: usize,
-  sums: usize,
-  w: usize,
-  m: i32,
-  k: i32,
-): void {
-  const blocks = k / 256;
+export function gemv(y: usize, x: usize, w: usize, m: i32, k: i32): void {
+  const end = x + <usize>(k / 32) * ROUNDED_BLOCK;
   for (let row = 0; row < m; row += 4) {
-    let total = f32x4.splat(0);
-    let x = q;
-    let by = scales;
-    for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES, x += 512, by += 32) {
+    let sums = f32x4.splat(0);
+    for (let q = x; q < end; q += 8 * ROUNDED_BLOCK, w += GROUP_BYTES) {
       const d = loadHalves(w + D);
-      total = addPart(total, w, x, by, d, 0);
-      total = addPart(total, w, x, by, d, 1);
-      total = addPart(total, w, x, by, d, 2);
-      total = addPart(total, w, x, by, d, 3);
-      total = addPart(total, w, x, by, d, 4);
-      total = addPart(total, w, x, by, d, 5);
-      total = addPart(total, w, x, by, d, 6);
-      total = addPart(total, w, x, by, d, 7);
+      sums = addPart(sums, w, q, d, 0);
+      sums = addPart(sums, w, q, d, 1);
+      sums = addPart(sums, w, q, d, 2);
+      sums = addPart(sums, w, q, d, 3);
+      sums = addPart(sums, w, q, d, 4);
+      sums = addPart(sums, w, q, d, 5);
+      sums = addPart(sums, w, q, d, 6);
+      sums = addPart(sums, w, q, d, 7);
     }
-    storeGroup(y + ((<usize>row) << 2), total, m - row);
+    storeGroup(y + ((<usize>row) << 2), sums, m - row);
   }
-}
-
-/**
- * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q6_k
- * [m, k] | scratch abs_sums_scratch(); n <= 64
- */
-export function abs_sums_q6_k(
-  out: usize,
-  x: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  k0: i32,
-  d: i32,
-): void {
-  absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 256) * BLOCK_BYTES, 256, unpack_q6_k);
 }

@@ -1,109 +1,78 @@
 // Q8_0 weights, 8.5 bits each. Block of 32: f16 d, 32 i8; value = d * q.
 // Group: per block 4 d | 8 x [4 rows][4 k] i8
-import { absSums, gatherRows, storeGroup } from '../dense';
-import { gemmInteger, PANEL_BLOCK } from '../integer';
-import { loadHalves, madd } from '../simd';
-import { dotQuad, storePairs, storeQuad } from './unpack';
+import { gemvBlocks, unpackBlockCodes, unpackBlocks } from './block32';
+import { loadHalves } from '../simd';
+import { dotQuad } from './unpack';
 
-const BLOCK_BYTES: usize = 34; // of one row; a group's block is four times that
+/** Elements of a block, and its 16-bit, 32-bit and 16-bit fields (pack.ts). */
+export const ELEMENTS: i32 = 32;
+export const HEAD: i32 = 1;
+export const WORDS: i32 = 8;
+export const TAIL: i32 = 0;
 
-function unpack_q8_0(dst: usize, src: usize, k0: i32, count: i32): void {
-  let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
-  for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += 32 * 32) {
-    const d = loadHalves(p);
-    const zero = f32x4.splat(0);
-    for (let j: usize = 0; j < 8; j++) storeQuad(dst + j * 128, v128.load(p + 8 + j * 16), d, zero);
+
+@unmanaged
+class Block {
+
+  @inline
+  bytes(): usize {
+    return 2 * HEAD + 4 * WORDS;
+  }
+
+
+  @inline
+  bias(): i32 {
+    return 0;
+  }
+
+
+  @inline
+  scale(): v128 {
+    return loadHalves(changetype<usize>(this));
+  }
+
+
+  @inline
+  hasOffset(): bool {
+    return false;
+  }
+
+
+  @inline
+  offset(): v128 {
+    return f32x4.splat(0);
+  }
+
+
+  @inline
+  low(j: i32): v128 {
+    return v128.load(changetype<usize>(this) + ((<usize>j) << 4), 8);
+  }
+
+
+  @inline
+  high(j: i32): v128 {
+    return v128.load(changetype<usize>(this) + ((<usize>j) << 4), 8 + 64);
+  }
+
+
+  @inline
+  dot(x: usize): v128 {
+    let sums = i32x4.splat(0);
+    for (let j: usize = 0; j < 8; j++)
+      sums = dotQuad(sums, v128.load(changetype<usize>(this) + (j << 4), 8), x + (j << 3));
+    return sums;
   }
 }
 
-function codes_q8_0(dst: usize, src: usize, k0: i32, count: i32): void {
-  let p = src + <usize>(k0 / 32) * (4 * BLOCK_BYTES);
-  for (let i = 0; i < count; i += 32, p += 4 * BLOCK_BYTES, dst += PANEL_BLOCK) {
-    v128.store(dst, loadHalves(p));
-    for (let j: usize = 0; j < 8; j++) storePairs(dst + 64 + (j << 6), v128.load(p + 8 + (j << 4)));
-  }
+export function unpack(dst: usize, src: usize, k0: i32, count: i32): void {
+  unpackBlocks<Block>(dst, src, k0, count);
 }
 
-/**
- * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | q, scales, sums of quantize_i16, [n, k] | w
- * packed q8_0 [m, k], k % 32 == 0 | scratch gemm_integer_scratch()
- */
-export function gemm_q8_0(
-  y: usize,
-  q: usize,
-  scales: usize,
-  sums: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  ldy: i32,
-): void {
-  gemmInteger(
-    y,
-    q,
-    scales,
-    sums,
-    w,
-    scratch,
-    n,
-    m,
-    k,
-    ldy,
-    <usize>(k / 32) * BLOCK_BYTES,
-    codes_q8_0,
-    false,
-  );
+export function codes(dst: usize, src: usize, k0: i32, count: i32): void {
+  unpackBlockCodes<Block>(dst, src, k0, count);
 }
 
-/** y[i] = W[ids[i]]. y f32 [n, k] | w packed q8_0 | ids i32 [n] | scratch gemm_scratch() */
-export function gather_q8_0(y: usize, w: usize, ids: usize, scratch: usize, n: i32, k: i32): void {
-  gatherRows(y, w, ids, scratch, n, k, <usize>(k / 32) * BLOCK_BYTES, unpack_q8_0);
-}
-
-/**
- * y[m] = sum_k x[k] W[m, k]. y f32 [m] | q i16 [k], scales and sums f32 [k / 32] of quantize_i16 |
- * w packed q8_0 [m, k], k % 32 == 0
- */
-export function gemv_q8_0(
-  y: usize,
-  q: usize,
-  scales: usize,
-  sums: usize,
-  w: usize,
-  m: i32,
-  k: i32,
-): void {
-  const blocks = k / 32;
-  for (let row = 0; row < m; row += 4) {
-    let total = f32x4.splat(0);
-    for (let b = 0; b < blocks; b++, w += 4 * BLOCK_BYTES) {
-      const x = q + ((<usize>b) << 6);
-      let products = i32x4.splat(0);
-      for (let j: usize = 0; j < 8; j++)
-        products = dotQuad(products, v128.load(w + (j << 4), 8), x + (j << 3));
-      const scale = f32x4.mul(loadHalves(w), v128.load32_splat(scales + ((<usize>b) << 2)));
-      total = madd(total, f32x4.convert_i32x4_s(products), scale);
-    }
-    storeGroup(y + ((<usize>row) << 2), total, m - row);
-  }
-}
-
-/**
- * out[t] += sum_m |sum_j x[t, j] W[m, k0 + j]|, j < d. out f32 [n] | x f32 [n, d] | w packed q8_0
- * [m, k] | scratch abs_sums_scratch(); n <= 64
- */
-export function abs_sums_q8_0(
-  out: usize,
-  x: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  k0: i32,
-  d: i32,
-): void {
-  absSums(out, x, w, scratch, n, m, k0, d, <usize>(k / 32) * BLOCK_BYTES, 32, unpack_q8_0);
+export function gemv(y: usize, x: usize, w: usize, m: i32, k: i32): void {
+  gemvBlocks<Block>(y, x, w, m, k);
 }

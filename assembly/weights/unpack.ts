@@ -42,7 +42,7 @@ export function storeQuad(dst: usize, q: v128, scale: v128, offset: v128): void 
 
 /**
  * Bytes 0 and 2 of each row's four, signed, as i16 [4 rows][2]: the first pair of four activations
- * (quantize_i16).
+ * (gemm/rounded.ts).
  */
 @inline
 export function evens(q: v128): v128 {
@@ -95,6 +95,35 @@ export function dotHighNibbles(acc: v128, v: v128, x: usize): v128 {
     i16x8.shr_u(v, 12),
     v128.load32_splat(x, 4),
   );
+}
+
+/**
+ * Products of a block of 32 nibbles with x, summed: elements 0 .. 15 low, 16 .. 31 high. codes 4 x
+ * [4 rows][4 bytes] | x i16 [32] as gemm/rounded.ts stores it
+ */
+@inline
+export function dotNibbles(codes: usize, x: usize): v128 {
+  let low = i32x4.splat(0);
+  let high = low;
+  for (let j: usize = 0; j < 4; j++, x += 8) {
+    const v = v128.load(codes + (j << 4));
+    low = dotLowNibbles(low, v, x);
+    high = dotHighNibbles(high, v, x + 32);
+  }
+  return i32x4.add(low, high);
+}
+
+/** The same of codes of five bits, whose fifth ones are in `fifth`. */
+@inline
+export function dotFives(codes: usize, fifth: v128, x: usize): v128 {
+  let low = i32x4.splat(0);
+  let high = low;
+  for (let j = 0; j < 4; j++, x += 8) {
+    const v = v128.load(codes + ((<usize>j) << 4));
+    low = dotBytes(low, v128.or(lowNibbles(v), fifthBits(fifth, j << 2)), x);
+    high = dotBytes(high, v128.or(highNibbles(v), fifthBits(fifth, 16 + (j << 2))), x + 32);
+  }
+  return i32x4.add(low, high);
 }
 
 /** Low nibbles of 16 bytes. */

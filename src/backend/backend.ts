@@ -93,14 +93,11 @@ export interface Backend {
   /** y[i] = x[i] / sqrt(mean(x[i]^2) + eps) * w, for n rows of w.columns; y may be x. */
   rmsNorm(y: Tensor, x: Tensor, w: Tensor, n: number, eps: number): void;
   /**
-   * y[n, m] = x[n, k] W^T for several outputs and weights. Sums run over k in order, so a row's
-   * result does not depend on n.
+   * y[n, m] = x[n, k] W^T for several outputs and weights. A row's bits are the same whatever n is;
+   * quantised weights meet x rounded to 16 bits in blocks of 32.
    */
   linear(products: readonly Product[], x: Tensor, n: number): void;
-  /**
-   * The same for one row, by kernels made for decoding: quantised weights meet x rounded to 16 bits
-   * in blocks of 32.
-   */
+  /** The same for one row. */
   linearOne(products: readonly Product[], x: Tensor): void;
   /** y[i] += x[i] (matrix), or y[i] += x[0] for every i (bias), n rows of y.columns. */
   add(y: Tensor, x: Tensor, n: number): void;

@@ -1,11 +1,14 @@
 // The table of stored types: weights as GGUF files hold them, and rows of the cache.
+import { PANEL_K, weightRows } from '../../build/generated/kernels.ts';
 
 /**
  * How one block of a weight type lies in the file: `head` 16-bit, `words` 32-bit, `tail` 16-bit
- * fields (assembly/pack.ts).
+ * fields (assembly/weights/pack.ts).
  */
 export interface WeightType {
   readonly name: WeightName;
+  /** The number that kernels know it by. */
+  readonly number: number;
   /** ggml's number for the type. */
   readonly ggml: number;
   /** Elements of a block; a row is a whole number of blocks. */
@@ -13,24 +16,14 @@ export interface WeightType {
   readonly head: number;
   readonly words: number;
   readonly tail: number;
+  /** Whether products want x rounded to 16 bits in blocks (assembly/gemm/rounded.ts). */
+  readonly rounded: boolean;
 }
 
-export type WeightName =
-  'f32' | 'f16' | 'bf16' | 'q8_0' | 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q5_k' | 'q6_k';
+export type WeightName = (typeof weightRows)[number]['name'];
 
-export const weightTypes: readonly WeightType[] = [
-  { name: 'f32', ggml: 0, elements: 1, head: 0, words: 1, tail: 0 },
-  { name: 'f16', ggml: 1, elements: 1, head: 1, words: 0, tail: 0 },
-  { name: 'bf16', ggml: 30, elements: 1, head: 1, words: 0, tail: 0 },
-  { name: 'q8_0', ggml: 8, elements: 32, head: 1, words: 8, tail: 0 },
-  { name: 'q4_0', ggml: 2, elements: 32, head: 1, words: 4, tail: 0 },
-  { name: 'q4_1', ggml: 3, elements: 32, head: 2, words: 4, tail: 0 },
-  { name: 'q5_0', ggml: 6, elements: 32, head: 1, words: 5, tail: 0 },
-  { name: 'q5_1', ggml: 7, elements: 32, head: 2, words: 5, tail: 0 },
-  { name: 'q4_k', ggml: 12, elements: 256, head: 2, words: 35, tail: 0 },
-  { name: 'q5_k', ggml: 13, elements: 256, head: 2, words: 43, tail: 0 },
-  { name: 'q6_k', ggml: 14, elements: 256, head: 0, words: 52, tail: 1 },
-];
+/** The table of assembly/weights/table.ts. */
+export const weightTypes: readonly WeightType[] = weightRows;
 
 /** Bytes of a row of k elements. */
 export function weightRowBytes(type: WeightType, k: number): number {
@@ -38,10 +31,10 @@ export function weightRowBytes(type: WeightType, k: number): number {
 }
 
 /**
- * Most columns of the output projection that value norms take of a head, in whole blocks: PANEL_K
- * of assembly/dense.ts. Release builds do not look, and give wrong norms for more.
+ * Most columns of the output projection that value norms take of a head, in whole blocks. Release
+ * builds do not look, and give wrong norms for more.
  */
-export const MOST_VALUE_COLUMNS = 512;
+export const MOST_VALUE_COLUMNS = PANEL_K;
 
 /** Columns, in whole blocks, that the widest of `heads` slices of `headDim` columns lies in. */
 export function valueColumns({ elements }: WeightType, headDim: number, heads: number): number {

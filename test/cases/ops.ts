@@ -226,8 +226,7 @@ function weightCases(): OpCase[] {
         // than its parts
         op: `linear ${type.name}`,
         sizes: [[0, 3, k], ...sizes],
-        tolerance:
-          type.elements === 1 || type.name === 'q6_k' ? 1e-5 : type.elements === 32 ? 1e-3 : 4e-3,
+        tolerance: type.elements === 1 ? 1e-5 : type.elements === 32 ? 1e-3 : 4e-3,
         run(b, [n, m, c]) {
           const [w, x, y] = [b.weight(type, m, c), b.tensor(n, c), b.empty(n, m)];
           b.backend.linear([[y, w]], x, n);

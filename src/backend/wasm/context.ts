@@ -3,6 +3,7 @@
 import type { Arena } from '../arena.ts';
 import type { CpuScores, HeadRows } from '../cpu/memory.ts';
 import type { Address } from '../tensor.ts';
+import type { Call } from './call.ts';
 import type { Core, Kernels } from './core.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -19,7 +20,18 @@ export function createContext(core: Core, arena: Arena, schedule: Schedule): Con
 }
 
 /** Multiply-adds that an element of normalising, rotating and gating counts as. */
-export const ELEMENT_WORK = 8;
+const ELEMENT_WORK = 8;
+
+/** Makes calls for n rows of so many elements each, which need not know of each other. */
+export function shareRows(
+  { share, parts }: Context,
+  n: number,
+  elements: number,
+  part: (from: number, count: number) => Call,
+): void {
+  const work = n * elements * ELEMENT_WORK;
+  share(parts(n, 1, work, part), work);
+}
 
 /** Calls `each` for every head with the address of its first score. */
 export function scoreHeads(

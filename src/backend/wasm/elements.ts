@@ -1,53 +1,33 @@
 // Norms, sums, gates and rotations: what is done number by number.
 import type { Backend } from '../backend.ts';
 import { call, type KernelNumber } from './call.ts';
-import { type Context, ELEMENT_WORK } from './context.ts';
+import { type Context, shareRows } from './context.ts';
 
-export function elementOps({
-  kernels,
-  numbers,
-  share,
-  parts,
-}: Context): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'> {
+export function elementOps(
+  context: Context,
+): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'> {
+  const { kernels, numbers } = context;
   const gated =
     (number: KernelNumber<'swiglu' | 'geglu'>): Backend['swiglu'] =>
     (y, gate, up, n) => {
       const c = y.columns;
-      const work = n * c * ELEMENT_WORK;
-      const part = (i: number, count: number) =>
-        call(
-          number,
-          y.address + i * c * 4,
-          gate.address + i * c * 4,
-          up.address + i * c * 4,
-          count * c,
-        );
-      share(parts(n, 1, work, part), work);
+      shareRows(context, n, c, (i, count) => {
+        const at = i * c * 4;
+        return call(number, y.address + at, gate.address + at, up.address + at, count * c);
+      });
     };
   return {
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
-      const work = n * d * ELEMENT_WORK;
-      const part = (i: number, count: number) =>
-        call(
-          numbers.rms_norm,
-          y.address + i * d * 4,
-          x.address + i * d * 4,
-          w.address,
-          count,
-          d,
-          eps,
-        );
-      share(parts(n, 1, work, part), work);
+      shareRows(context, n, d, (i, count) => {
+        const at = i * d * 4;
+        return call(numbers.rms_norm, y.address + at, x.address + at, w.address, count, d, eps);
+      });
     },
     add(y, x, n) {
       const c = y.columns;
-      const work = n * c * ELEMENT_WORK;
-      share(
-        parts(n, 1, work, (i, count) =>
-          call(numbers.add_rows, y.address + i * c * 4, x.address + i * c * 4, count, c, c),
-        ),
-        work,
+      shareRows(context, n, c, (i, count) =>
+        call(numbers.add_rows, y.address + i * c * 4, x.address + i * c * 4, count, c, c),
       );
     },
     addBias(y, bias, n) {
@@ -58,23 +38,14 @@ export function elementOps({
     },
     swiglu: gated(numbers.swiglu),
     geglu: gated(numbers.geglu),
-
     rope(x, angles, n, heads, d) {
       const { rotated, style } = angles;
-      const work = n * heads * d * ELEMENT_WORK;
       const neox = style === 'halves' ? 1 : 0;
-      const part = (i: number, count: number) =>
-        call(
-          numbers.rope,
-          x.address + i * heads * d * 4,
-          angles.address + i * rotated * 4,
-          count,
-          heads,
-          d,
-          rotated,
-          neox,
-        );
-      share(parts(n, 1, work, part), work);
+      shareRows(context, n, heads * d, (i, count) => {
+        const to = x.address + i * heads * d * 4;
+        const table = angles.address + i * rotated * 4;
+        return call(numbers.rope, to, table, count, heads, d, rotated, neox);
+      });
     },
   };
 }

@@ -23,6 +23,7 @@ import { scoringOps } from './scoring.ts';
 import { scratchOf } from './scratch.ts';
 import { selectOps } from './select.ts';
 import type { Team } from './team.ts';
+import { weightOps } from './weights.ts';
 
 /** A backend, and the threads beside this one that work on it. */
 export interface WasmBackend extends CpuBackend {
@@ -49,6 +50,7 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     cacheBytes,
     createCache: (shape) => new CpuCache(backend, shape),
     kmeans: (vectors, options) => kmeans(backend, vectors, options),
+    ...weightOps(context),
     ...productOps(context),
     ...elementOps(context),
     ...rowOps(context),

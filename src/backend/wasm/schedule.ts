@@ -70,26 +70,9 @@ export function createSchedule(core: Core, arena: Arena, options: ScheduleOption
     size > 1 ? new SharedArrayBuffer(BOARD_BYTES) : new ArrayBuffer(BOARD_BYTES),
   );
   const team = size > 1 ? teamOf?.(board) : undefined;
-  const reservations = new Set<ScratchSize>();
-  const scratch = { common: 0, own: 0 };
-  let region: Address = 0;
-  let held: ScratchSize = { common: 0, own: 0 };
-  const bytesOf = ({ common, own }: ScratchSize) => common + own * size;
-
-  function fit(): void {
-    const most = { common: 0, own: 0 };
-    for (const r of reservations)
-      for (const part of ['common', 'own'] as const) most[part] = Math.max(most[part], r[part]);
-    if (most.common === held.common && most.own === held.own) return;
-    if (region > 0) arena.free(region);
-    region = 0;
-    held = { common: 0, own: 0 };
-    if (most.own > 0) region = arena.allocate(bytesOf(most));
-    held = most;
-    scratch.common = region;
-    scratch.own = region + most.common;
-    board.setScratch(scratch.own, most.own);
-  }
+  const { scratch, bytesOf, reserve, clear } = createScratch(arena, size, board, () =>
+    team?.stop(),
+  );
 
   return {
     numbers: numbersOf(kernels),
@@ -115,25 +98,56 @@ export function createSchedule(core: Core, arena: Arena, options: ScheduleOption
         call(i * step, Math.min(step, n - i * step)),
       );
     },
-    reserve(wanted) {
-      const reservation = { ...wanted };
-      reservations.add(reservation);
-      try {
-        fit();
-      } catch (error) {
-        reservations.delete(reservation);
-        fit();
-        throw error;
-      }
-      return () => {
-        if (!reservations.delete(reservation)) return;
-        fit();
-        if (reservations.size === 0) team?.stop();
-      };
-    },
+    reserve,
     stop() {
-      reservations.clear();
+      clear();
       team?.stop();
     },
   };
+}
+
+/**
+ * The scratch of all threads: one region, as large as the largest live reservation. `idle` is
+ * called with the last one released.
+ */
+function createScratch(arena: Arena, threads: number, board: Board, idle: () => void) {
+  const reservations = new Set<ScratchSize>();
+  const scratch = { common: 0, own: 0 };
+  let region: Address = 0;
+  let held: ScratchSize = { common: 0, own: 0 };
+  const bytesOf = ({ common, own }: ScratchSize) => common + own * threads;
+
+  function fit(): void {
+    const most = { common: 0, own: 0 };
+    for (const r of reservations)
+      for (const part of ['common', 'own'] as const) most[part] = Math.max(most[part], r[part]);
+    if (most.common === held.common && most.own === held.own) return;
+    if (region > 0) arena.free(region);
+    region = 0;
+    held = { common: 0, own: 0 };
+    if (most.own > 0) region = arena.allocate(bytesOf(most));
+    held = most;
+    scratch.common = region;
+    scratch.own = region + most.common;
+    board.setScratch(scratch.own, most.own);
+  }
+
+  function reserve(wanted: ScratchSize): () => void {
+    const reservation = { ...wanted };
+    reservations.add(reservation);
+    try {
+      fit();
+    } catch (error) {
+      reservations.delete(reservation);
+      fit();
+      throw error;
+    }
+    return () => {
+      if (!reservations.delete(reservation)) return;
+      fit();
+      if (reservations.size === 0) idle();
+    };
+  }
+
+  return { scratch, bytesOf, reserve, clear: () => reservations.clear() };
 }

@@ -1,12 +1,9 @@
 // What rows are worth by themselves: norms, directions, expected attention; and smoothing.
+import { ABS_ROWS } from '../../../build/generated/kernels.ts';
 import type { Backend } from '../backend.ts';
 import { cpuRows, type CpuScores, cpuScores, type RowKernels } from '../cpu/memory.ts';
 import { isGrouped, isQuantized, rowBytes, rowCode } from '../dtype.ts';
 import { type Context, scoreHeads } from './context.ts';
-import type { Kernels } from './core.ts';
-
-/** Rows whose value norms are computed at a time: ABS_ROWS of assembly/dense.ts. */
-export const VALUE_ROWS = 64;
 
 export function scoringOps({
   kernels,
@@ -18,15 +15,14 @@ export function scoringOps({
     valueNorms(out, cached, from, wo) {
       const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = wo.columns / d / heads.length;
-      const absSums = kernels[`abs_sums_${wo.type.name}`] as Kernels['abs_sums_f32'];
       const rows = scratch.own + kernels.abs_sums_scratch();
       const bytes = rowBytes(type, d, 'values');
       let to = out;
       const counts = heads.map((head, h) => {
         const count = Math.max(0, head.length - from[h]);
         const norms = new Float32Array(memory.buffer, to, count).fill(0);
-        for (let i = 0; i < count; i += VALUE_ROWS) {
-          const n = Math.min(VALUE_ROWS, count - i);
+        for (let i = 0; i < count; i += ABS_ROWS) {
+          const n = Math.min(ABS_ROWS, count - i);
           kernels.rows_load(
             rows,
             head.values + (from[h] + i) * bytes,
@@ -37,7 +33,7 @@ export function scoringOps({
           );
           if (isQuantized(type) && !isGrouped(type)) kernels.rows_unrotate(rows, n, d, d);
           for (let g = 0; g < group; g++)
-            absSums(
+            kernels.abs_sums(
               to + i * 4,
               rows,
               wo.address,
@@ -47,6 +43,7 @@ export function scoringOps({
               wo.columns,
               (h * group + g) * d,
               d,
+              wo.type.number,
             );
         }
         for (let i = 0; i < count; i++) norms[i] /= group;

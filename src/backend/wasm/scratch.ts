@@ -1,9 +1,9 @@
 // How much working memory the operations need.
+import { ABS_ROWS } from '../../../build/generated/kernels.ts';
 import type { ScratchShape } from '../backend.ts';
 import { QUERY_ROWS } from './attention.ts';
 import type { Kernels } from './core.ts';
 import type { ScratchSize } from './schedule.ts';
-import { VALUE_ROWS } from './scoring.ts';
 
 /** Scratch for the largest operation of a shape. */
 export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
@@ -11,17 +11,16 @@ export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
   const group = queryHeads / kvHeads;
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
   return {
-    // i16 activations, scales and sums; or the sums of observers; or first rows of windows
-    common: line(tokens * Math.max(width * 2 + width / 4, 8 * queryHeads) + 64),
+    // rounded activations; or the sums of observers; or first rows of windows
+    common: line(tokens * Math.max(kernels.rounded_bytes(width), 8 * queryHeads) + 64),
     own: line(
       Math.max(
         kernels.gemm_scratch(),
-        kernels.gemm_integer_scratch(),
         kernels.attention_scratch(Math.min(tokens, QUERY_ROWS), group, headDim),
         kernels.observe_scratch(tokens, group, headDim),
         kernels.defensive_scratch(tokens, group, headDim),
         kernels.expect_scratch(tokens, group, headDim),
-        kernels.abs_sums_scratch() + VALUE_ROWS * headDim * 4,
+        kernels.abs_sums_scratch() + ABS_ROWS * headDim * 4,
         kernels.rows_scratch(headDim) + headDim * 4,
         kernels.top_k_scratch(),
         clusters > 0 ? kernels.kmeans_scratch(clusters, width) : 0,

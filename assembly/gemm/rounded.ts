@@ -1,0 +1,51 @@
+// Activations for products in integers. A block's largest magnitude becomes 32767, so the error is
+// below 2^-16 of it; 32 products with i8 stay below 2^31.
+//
+//   a block of 32:  [16 pairs of i16 | scale f32 | scale * sum f32 | sum i32]
+//
+// Four neighbours are stored as 0 2 1 3: weights' bytes are taken apart by shifts of 16-bit lanes,
+// even ones first (weights/unpack.ts).
+
+/** Bytes of a block's codes, and of a block. */
+export const ROUNDED_CODES: usize = 64;
+export const ROUNDED_BLOCK: usize = ROUNDED_CODES + 12;
+/** Where its parts lie, from the end of the codes. */
+export const SCALE: usize = 0;
+export const SUM: usize = 4;
+export const TOTAL: usize = 8;
+
+/** Bytes of a rounded row of k elements. */
+export function rounded_bytes(k: i32): i32 {
+  return (k >> 5) * <i32>ROUNDED_BLOCK;
+}
+
+/** Rounds k elements: to rounded_bytes() | x f32 [k], k % 32 == 0 */
+export function round_input(to: usize, x: usize, k: i32): void {
+  for (let end = x + ((<usize>k) << 2); x < end; x += 128, to += ROUNDED_BLOCK) {
+    let peak = f32x4.splat(0);
+    for (let i: usize = 0; i < 128; i += 16) peak = f32x4.pmax(peak, f32x4.abs(v128.load(x + i)));
+    const largest = max(
+      max(f32x4.extract_lane(peak, 0), f32x4.extract_lane(peak, 1)),
+      max(f32x4.extract_lane(peak, 2), f32x4.extract_lane(peak, 3)),
+    );
+    const inverse: f32 = largest > 0 ? <f32>32767 / largest : 0;
+    const by = f32x4.splat(inverse);
+    let total = i32x4.splat(0);
+    for (let i: usize = 0; i < 64; i += 16) {
+      const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + 2 * i), by)));
+      const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x + 2 * i, 16), by)));
+      total = i32x4.add(total, i32x4.add(low, high));
+      const narrow = i16x8.narrow_i32x4_s(low, high);
+      v128.store(to + i, i16x8.shuffle(narrow, narrow, 0, 2, 1, 3, 4, 6, 5, 7));
+    }
+    const scale = largest / 32767;
+    const sum =
+      i32x4.extract_lane(total, 0) +
+      i32x4.extract_lane(total, 1) +
+      i32x4.extract_lane(total, 2) +
+      i32x4.extract_lane(total, 3);
+    store<f32>(to, scale, ROUNDED_CODES + SCALE);
+    store<f32>(to, scale * <f32>sum, ROUNDED_CODES + SUM);
+    store<i32>(to, sum, ROUNDED_CODES + TOTAL);
+  }
+}

@@ -1,0 +1,57 @@
+// A token's numbers do not depend on how many others are computed with it: batches of
+// conversations, taking tokens back and guessing ahead give the same text because of this.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createWasmBackend, type WasmBackend } from '../../src/backend/wasm/backend.ts';
+import { detectBuild } from '../../src/backend/wasm/builds.ts';
+import { weightTypes } from '../../src/backend/dtype.ts';
+import { Bench } from '../cases/ops.ts';
+
+const test = suite('numbers that do not depend on the batch');
+const builds = detectBuild() === 'relaxed' ? (['simd', 'relaxed'] as const) : (['simd'] as const);
+/** Ways to cut T tokens. */
+const cuts = [[11], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], [2, 3, 6], [4, 1, 5, 1], [7, 4]];
+const T = 11;
+
+/** Runs `test` on a new backend of each build. */
+function onEachBuild(work: (backend: WasmBackend) => void): void {
+  for (const build of builds) {
+    const backend = createWasmBackend(build);
+    backend.reserveScratch({ tokens: T, queryHeads: 8, kvHeads: 1, headDim: 128, width: 1536 });
+    work(backend);
+    backend.dispose();
+  }
+}
+
+for (const type of weightTypes) {
+  test(`products with ${type.name}`, () => {
+    onEachBuild((backend) => {
+      for (const [m, k] of [
+        [19, 3 * Math.max(32, type.elements)],
+        [40, 1536],
+      ]) {
+        const inputs = new Bench(backend, m);
+        const [w, x] = [inputs.weight(type, m, k), inputs.tensor(T, k)];
+        const found = cuts.map((cut) => {
+          const y = inputs.empty(T, m);
+          let t = 0;
+          for (const n of cut) {
+            const [to, from] = [y, x].map(({ address, columns }) => ({
+              address: address + t * columns * 4,
+              columns,
+            }));
+            // both ways to ask for one token
+            if (n === 1 && t % 2 === 0) backend.linearOne([[to, w]], from);
+            else backend.linear([[to, w]], from, n);
+            t += n;
+          }
+          return inputs.read(y, T);
+        });
+        cuts.forEach((cut, i) =>
+          assert.equal(found[i], found[0], `${backend.build}, ${m} x ${k}, cut as ${cut}`),
+        );
+      }
+    });
+  });
+}
+test.run();
