@@ -1,17 +1,16 @@
 // Attention of a block's queries over the rows of one kv head, tile by tile with a running softmax:
 // the [T, n] scores never exist. Tiles begin at row 0 whatever the block, so that a query's output
-// has the same bits however its context was cut into blocks; one token alone goes another way
-// (decode.ts), the same but for rounding.
+// has the same bits however its context was cut into blocks. One token alone goes another way
+// (decode.ts), which adds in the same order.
 import { attendOne, isDecode } from './decode';
 import { tilePanels } from './gemm/tile';
 import { valueType } from './kivi';
-import { exp1, exp4, expRow } from './math';
+import { exp1, exp4 } from './math';
 import { rows_unrotate } from './quant';
 import { gatherQueries } from './queries';
 import { isRotated, rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
 import { maxLanes, scale, sumLanes } from './simd';
-
-const MINUS_INFINITY: f32 = -Infinity;
+import { hideBefore, noScores, takeScores } from './softmax';
 
 /** Rounded up to the 8 columns of a register tile. */
 @inline
@@ -64,22 +63,6 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
 @inline
 export function tileScores(s: usize, x: usize, panels: usize, rows: i32, keys: i32, d: i32): void {
   tilePanels(s, x, panels, rows, (keys + 7) >> 3, (<usize>d) << 5, d, TILE, d, 8, false);
-}
-
-/** Sets scores 0 .. `hidden` to -inf: rows before a window. */
-@inline
-function hideBefore(s: usize, hidden: i32): void {
-  for (let j = 0; j < hidden; j++) store<f32>(s + ((<usize>j) << 2), MINUS_INFINITY);
-}
-
-/** Sets scores `visible` .. `keys` (rounded up to 4) to -inf and gives the largest of the rest. */
-@inline
-export function maskedMax(s: usize, visible: i32, keys: i32): f32 {
-  const end = (keys + 3) & ~3;
-  for (let j = visible; j < end; j++) store<f32>(s + ((<usize>j) << 2), MINUS_INFINITY);
-  let peak = f32x4.splat(MINUS_INFINITY);
-  for (let j = 0; j < visible; j += 4) peak = f32x4.pmax(peak, v128.load(s + ((<usize>j) << 2)));
-  return maxLanes(peak);
 }
 
 /**
@@ -159,8 +142,7 @@ export function attention(
 
   gatherQueries(queries, q, T, G, d, ldq, type);
   memory.fill(sums, 0, (<usize>(R * dp)) << 2);
-  memory.fill(masses, 0, (<usize>R) << 2);
-  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), MINUS_INFINITY);
+  noScores(peaks, masses, R);
   if (dp != d) memory.fill(values, 0, (<usize>(TILE * dp)) << 2);
 
   for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
@@ -186,27 +168,19 @@ export function attention(
           continue;
         }
         hideBefore(row, hidden);
-        const peakAt = peaks + ((<usize>(r + i)) << 2);
-        const massAt = masses + ((<usize>(r + i)) << 2);
-        const before = load<f32>(peakAt);
+        const at = (<usize>(r + i)) << 2;
         if (looks != 0 && i0 < seen && seen <= i0 + keys) {
           leaveLook(
-            looks + ((<usize>(r + i)) << 2),
+            looks + at,
             (<usize>looks_apart) << 2,
             row,
             seen - i0,
-            before,
-            load<f32>(massAt),
+            load<f32>(peaks + at),
+            load<f32>(masses + at),
           );
         }
-        const peak = max(before, maskedMax(row, visible, keys));
-        const mass = expRow(row, keys, peak);
-        const decay = exp1(before - peak);
-        store<f32>(peakAt, peak);
-        store<f32>(massAt, load<f32>(massAt) * decay + mass);
-        if (decay != 1) {
-          scale(sums + ((<usize>((r + i) * dp)) << 2), decay, (<usize>dp) << 2);
-        }
+        const decay = takeScores(row, visible, keys, peaks + at, masses + at);
+        if (decay != 1) scale(sums + ((<usize>((r + i) * dp)) << 2), decay, (<usize>dp) << 2);
       }
       const o = sums + ((<usize>(r * dp)) << 2);
       tilePanels(o, s, tile, rows, dp >> 3, 32, keys, dp, TILE, dp, true);

@@ -1,11 +1,13 @@
 // Attention of one token's queries: too few to pack keys for. Rows are read where they lie, up to
-// four query heads of a kv head take each of them together, and a lane of the softmax is a query.
+// four query heads of a kv head take each of them together, and sums are made in the order in which
+// a block's are (attention.ts): the same bits.
 import { valueType } from './kivi';
-import { exp4, expLanes } from './math';
+import { exp4, expRow } from './math';
 import { rows_unrotate } from './quant';
 import { gatherQueries } from './queries';
 import { isRotated, rowBytes, ROWS_F16, TILE, tileOf } from './rows';
 import { loadHalves, madd, scale } from './simd';
+import { hideBefore, noScores } from './softmax';
 
 /** Whether attention of T tokens with heads of d goes this way. */
 @inline
@@ -13,29 +15,28 @@ export function isDecode(T: i32, d: i32): bool {
   return T == 1 && (d & 7) == 0;
 }
 
+/** Bytes from one query's scores of a tile to the next one's. */
+const ROW: usize = (<usize>TILE) << 2;
+
 /** Four numbers of a row: T is f32, or u16 for f16. */
 @inline
 function loadRow<T>(row: usize, j: usize): v128 {
   return isFloat<T>() ? v128.load(row + (j << 2)) : loadHalves(row + (j << 1));
 }
 
-/** Sums of the lanes of four vectors. */
+/**
+ * Scores of R (1 to 4, a constant) queries with n rows: s f32 [R, TILE], n rounded up to 8 | q f32
+ * [R, d] | rows [n, d], or 8 where n is less. A lane is a row: four numbers of eight rows are
+ * turned round in registers.
+ */
 @inline
-function sumFour(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = f32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
-  const cd = f32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
-  return f32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
-}
-
-/** Scores of four queries with n rows: s f32 [n, 4] | q f32 [4, d] | rows [n, d] */
-function scores<T>(s: usize, q: usize, rows: usize, n: i32, d: usize): void {
+function scoresOf<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32): void {
   const bytes = d * sizeof<T>();
-  const q1 = q + (d << 2);
-  const q2 = q1 + (d << 2);
-  const q3 = q2 + (d << 2);
-  for (let i = 0; i < n; i += 2, rows += 2 * bytes, s += 32) {
-    // the last of an odd number of rows is taken twice
-    const other = i + 1 < n ? rows + bytes : rows;
+  const wide = d << 2;
+  for (let i = 0; i < n; i += 8) {
+    // the last eight overlap those before
+    const first = <usize>max(0, min(i, n - 8));
+    const from = rows + first * bytes;
     let a0 = f32x4.splat(0);
     let a1 = a0;
     let a2 = a0;
@@ -45,69 +46,216 @@ function scores<T>(s: usize, q: usize, rows: usize, n: i32, d: usize): void {
     let b2 = a0;
     let b3 = a0;
     for (let j: usize = 0; j < d; j += 4) {
-      const a = loadRow<T>(rows, j);
-      const b = loadRow<T>(other, j);
-      let x = v128.load(q + (j << 2));
-      a0 = madd(a0, a, x);
-      b0 = madd(b0, b, x);
-      x = v128.load(q1 + (j << 2));
-      a1 = madd(a1, a, x);
-      b1 = madd(b1, b, x);
-      x = v128.load(q2 + (j << 2));
-      a2 = madd(a2, a, x);
-      b2 = madd(b2, b, x);
-      x = v128.load(q3 + (j << 2));
-      a3 = madd(a3, a, x);
-      b3 = madd(b3, b, x);
+      let row = from;
+      let u0 = loadRow<T>(row, j);
+      let u1 = loadRow<T>((row += bytes), j);
+      let u2 = loadRow<T>((row += bytes), j);
+      let u3 = loadRow<T>((row += bytes), j);
+      let low0 = i32x4.shuffle(u0, u1, 0, 4, 1, 5);
+      let low1 = i32x4.shuffle(u2, u3, 0, 4, 1, 5);
+      let high0 = i32x4.shuffle(u0, u1, 2, 6, 3, 7);
+      let high1 = i32x4.shuffle(u2, u3, 2, 6, 3, 7);
+      const k0 = i64x2.shuffle(low0, low1, 0, 2);
+      const k1 = i64x2.shuffle(low0, low1, 1, 3);
+      const k2 = i64x2.shuffle(high0, high1, 0, 2);
+      const k3 = i64x2.shuffle(high0, high1, 1, 3);
+      u0 = loadRow<T>((row += bytes), j);
+      u1 = loadRow<T>((row += bytes), j);
+      u2 = loadRow<T>((row += bytes), j);
+      u3 = loadRow<T>((row += bytes), j);
+      low0 = i32x4.shuffle(u0, u1, 0, 4, 1, 5);
+      low1 = i32x4.shuffle(u2, u3, 0, 4, 1, 5);
+      high0 = i32x4.shuffle(u0, u1, 2, 6, 3, 7);
+      high1 = i32x4.shuffle(u2, u3, 2, 6, 3, 7);
+      const l0 = i64x2.shuffle(low0, low1, 0, 2);
+      const l1 = i64x2.shuffle(low0, low1, 1, 3);
+      const l2 = i64x2.shuffle(high0, high1, 0, 2);
+      const l3 = i64x2.shuffle(high0, high1, 1, 3);
+      let x = q + (j << 2);
+      let y0 = v128.load32_splat(x);
+      a0 = madd(a0, y0, k0);
+      b0 = madd(b0, y0, l0);
+      y0 = v128.load32_splat(x, 4);
+      a0 = madd(a0, y0, k1);
+      b0 = madd(b0, y0, l1);
+      y0 = v128.load32_splat(x, 8);
+      a0 = madd(a0, y0, k2);
+      b0 = madd(b0, y0, l2);
+      y0 = v128.load32_splat(x, 12);
+      a0 = madd(a0, y0, k3);
+      b0 = madd(b0, y0, l3);
+      if (R > 1) {
+        x += wide;
+        let y1 = v128.load32_splat(x);
+        a1 = madd(a1, y1, k0);
+        b1 = madd(b1, y1, l0);
+        y1 = v128.load32_splat(x, 4);
+        a1 = madd(a1, y1, k1);
+        b1 = madd(b1, y1, l1);
+        y1 = v128.load32_splat(x, 8);
+        a1 = madd(a1, y1, k2);
+        b1 = madd(b1, y1, l2);
+        y1 = v128.load32_splat(x, 12);
+        a1 = madd(a1, y1, k3);
+        b1 = madd(b1, y1, l3);
+      }
+      if (R > 2) {
+        x += wide;
+        let y2 = v128.load32_splat(x);
+        a2 = madd(a2, y2, k0);
+        b2 = madd(b2, y2, l0);
+        y2 = v128.load32_splat(x, 4);
+        a2 = madd(a2, y2, k1);
+        b2 = madd(b2, y2, l1);
+        y2 = v128.load32_splat(x, 8);
+        a2 = madd(a2, y2, k2);
+        b2 = madd(b2, y2, l2);
+        y2 = v128.load32_splat(x, 12);
+        a2 = madd(a2, y2, k3);
+        b2 = madd(b2, y2, l3);
+      }
+      if (R > 3) {
+        x += wide;
+        let y3 = v128.load32_splat(x);
+        a3 = madd(a3, y3, k0);
+        b3 = madd(b3, y3, l0);
+        y3 = v128.load32_splat(x, 4);
+        a3 = madd(a3, y3, k1);
+        b3 = madd(b3, y3, l1);
+        y3 = v128.load32_splat(x, 8);
+        a3 = madd(a3, y3, k2);
+        b3 = madd(b3, y3, l2);
+        y3 = v128.load32_splat(x, 12);
+        a3 = madd(a3, y3, k3);
+        b3 = madd(b3, y3, l3);
+      }
     }
-    v128.store(s, sumFour(a0, a1, a2, a3));
-    v128.store(s, sumFour(b0, b1, b2, b3), 16);
+    const to = s + (first << 2);
+    v128.store(to, a0);
+    v128.store(to, b0, 16);
+    if (R > 1) {
+      v128.store(to + ROW, a1);
+      v128.store(to + ROW, b1, 16);
+    }
+    if (R > 2) {
+      v128.store(to + 2 * ROW, a2);
+      v128.store(to + 2 * ROW, b2, 16);
+    }
+    if (R > 3) {
+      v128.store(to + 3 * ROW, a3);
+      v128.store(to + 3 * ROW, b3, 16);
+    }
   }
 }
 
+/** Scores of up to four queries. */
+function scores<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32): void {
+  if (R == 4) scoresOf<T>(s, q, rows, n, d, 4);
+  else if (R == 3) scoresOf<T>(s, q, rows, n, d, 3);
+  else if (R == 2) scoresOf<T>(s, q, rows, n, d, 2);
+  else scoresOf<T>(s, q, rows, n, d, 1);
+}
+
 /**
- * sums[r] += sum_i p[i, r] v[i] for four queries r. sums f32 [4, d] | p f32 [n, 4] | v rows [n, d]
+ * sums[r] += sum_i p[r, i] v[i] for R (1 to 4, a constant) queries r. sums f32 [R, d] | p f32 [R,
+ * TILE] | v rows [n, d]
  */
-function mix<T>(sums: usize, p: usize, v: usize, n: i32, d: usize): void {
+@inline
+function mixOf<T>(sums: usize, p: usize, v: usize, n: i32, d: usize, R: i32): void {
   const bytes = d * sizeof<T>();
   const wide = d << 2;
-  const end = p + ((<usize>n) << 4);
+  const end = p + ((<usize>n) << 2);
   for (let j: usize = 0; j < d; j += 8) {
     const to = sums + (j << 2);
     let a0 = v128.load(to);
     let b0 = v128.load(to, 16);
-    let a1 = v128.load(to + wide);
-    let b1 = v128.load(to + wide, 16);
-    let a2 = v128.load(to + 2 * wide);
-    let b2 = v128.load(to + 2 * wide, 16);
-    let a3 = v128.load(to + 3 * wide);
-    let b3 = v128.load(to + 3 * wide, 16);
+    let a1 = R > 1 ? v128.load(to + wide) : a0;
+    let b1 = R > 1 ? v128.load(to + wide, 16) : a0;
+    let a2 = R > 2 ? v128.load(to + 2 * wide) : a0;
+    let b2 = R > 2 ? v128.load(to + 2 * wide, 16) : a0;
+    let a3 = R > 3 ? v128.load(to + 3 * wide) : a0;
+    let b3 = R > 3 ? v128.load(to + 3 * wide, 16) : a0;
     let row = v;
-    for (let at = p; at < end; at += 16, row += bytes) {
+    for (let at = p; at < end; at += 4, row += bytes) {
       const a = loadRow<T>(row, j);
       const b = loadRow<T>(row, j + 4);
       let by = v128.load32_splat(at);
       a0 = madd(a0, by, a);
       b0 = madd(b0, by, b);
-      by = v128.load32_splat(at, 4);
-      a1 = madd(a1, by, a);
-      b1 = madd(b1, by, b);
-      by = v128.load32_splat(at, 8);
-      a2 = madd(a2, by, a);
-      b2 = madd(b2, by, b);
-      by = v128.load32_splat(at, 12);
-      a3 = madd(a3, by, a);
-      b3 = madd(b3, by, b);
+      if (R > 1) {
+        by = v128.load32_splat(at, ROW);
+        a1 = madd(a1, by, a);
+        b1 = madd(b1, by, b);
+      }
+      if (R > 2) {
+        by = v128.load32_splat(at, 2 * ROW);
+        a2 = madd(a2, by, a);
+        b2 = madd(b2, by, b);
+      }
+      if (R > 3) {
+        by = v128.load32_splat(at, 3 * ROW);
+        a3 = madd(a3, by, a);
+        b3 = madd(b3, by, b);
+      }
     }
     v128.store(to, a0);
     v128.store(to, b0, 16);
-    v128.store(to + wide, a1);
-    v128.store(to + wide, b1, 16);
-    v128.store(to + 2 * wide, a2);
-    v128.store(to + 2 * wide, b2, 16);
-    v128.store(to + 3 * wide, a3);
-    v128.store(to + 3 * wide, b3, 16);
+    if (R > 1) {
+      v128.store(to + wide, a1);
+      v128.store(to + wide, b1, 16);
+    }
+    if (R > 2) {
+      v128.store(to + 2 * wide, a2);
+      v128.store(to + 2 * wide, b2, 16);
+    }
+    if (R > 3) {
+      v128.store(to + 3 * wide, a3);
+      v128.store(to + 3 * wide, b3, 16);
+    }
   }
+}
+
+/** The same for up to four queries. */
+function mix<T>(sums: usize, p: usize, v: usize, n: i32, d: usize, R: i32): void {
+  if (R == 4) mixOf<T>(sums, p, v, n, d, 4);
+  else if (R == 3) mixOf<T>(sums, p, v, n, d, 3);
+  else if (R == 2) mixOf<T>(sums, p, v, n, d, 2);
+  else mixOf<T>(sums, p, v, n, d, 1);
+}
+
+/**
+ * takeScores() of four queries at once, bit for bit: s f32 [4, TILE] | peaks, masses f32 [4]. Those
+ * beyond the first R are whatever they are.
+ */
+@inline
+function takeFour(s: usize, n: i32, R: i32, peaks: usize, masses: usize): v128 {
+  for (let r: usize = 0; r < <usize>R; r++) {
+    for (let i = n; i < ((n + 3) & ~3); i++) store<f32>(s + r * ROW + ((<usize>i) << 2), -Infinity);
+  }
+  let a = v128.load(s);
+  let b = v128.load(s + ROW);
+  let c = v128.load(s + 2 * ROW);
+  let e = v128.load(s + 3 * ROW);
+  for (let p = s + 16, end = s + ((<usize>n) << 2); p < end; p += 16) {
+    a = f32x4.pmax(a, v128.load(p));
+    b = f32x4.pmax(b, v128.load(p, ROW));
+    c = f32x4.pmax(c, v128.load(p, 2 * ROW));
+    e = f32x4.pmax(e, v128.load(p, 3 * ROW));
+  }
+  const ab = f32x4.pmax(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const ce = f32x4.pmax(i32x4.shuffle(c, e, 0, 4, 1, 5), i32x4.shuffle(c, e, 2, 6, 3, 7));
+  const all = f32x4.pmax(i64x2.shuffle(ab, ce, 0, 2), i64x2.shuffle(ab, ce, 1, 3));
+  const before = v128.load(peaks);
+  const largest = f32x4.pmax(before, all);
+  const decay = exp4(f32x4.sub(before, largest));
+  v128.store(peaks, largest);
+  v128.store(masses, f32x4.mul(v128.load(masses), decay));
+  for (let r: usize = 0; r < <usize>R; r++) {
+    const mass = masses + (r << 2);
+    const sum = expRow(s + r * ROW, n, load<f32>(peaks + (r << 2)));
+    store<f32>(mass, load<f32>(mass) + sum);
+  }
+  return decay;
 }
 
 /**
@@ -126,25 +274,23 @@ export function attendOne(
   d: i32,
   type: i32,
 ): void {
-  const R = (G + 3) & ~3; // queries that are not there are zeros
   const ofValues = valueType(type);
   const row = (<usize>d) << 2;
-  const all = <usize>R * row;
+  const all = <usize>G * row;
+  const G4 = (G + 3) & ~3;
   const queries = scratch;
   const sums = queries + all;
   const peaks = sums + all;
-  const masses = peaks + ((<usize>R) << 2);
-  const s = masses + ((<usize>R) << 2);
-  const wide = s + ((<usize>TILE) << 4);
+  const masses = peaks + ((<usize>G4) << 2);
+  const s = masses + ((<usize>G4) << 2);
+  const wide = s + 4 * ROW;
   const values = wide + <usize>TILE * row;
   // f16 is widened as it is read, unless it is read more than once
-  const halves = type == ROWS_F16 && R == 4;
+  const halves = type == ROWS_F16 && G <= 4;
 
-  memory.fill(queries, 0, 2 * all);
   gatherQueries(queries, q, 1, G, d, G * d, type);
-  memory.fill(masses, 0, (<usize>R) << 2);
-  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
-
+  memory.fill(sums, 0, all);
+  noScores(peaks, masses, G4);
   for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
     let keys = k + <usize>i0 * rowBytes(d, type);
@@ -153,29 +299,28 @@ export function attendOne(
       keys = tileOf(keys, wide, count, d, type);
       tile = tileOf(tile, values, count, d, ofValues);
     }
-    for (let r: usize = 0; r < <usize>R; r += 4) {
-      const at = r << 2;
-      if (halves) scores<u16>(s, queries + r * row, keys, count, d);
-      else scores<f32>(s, queries + r * row, keys, count, d);
-      for (let i: usize = 0; <i32>i < begin - i0; i++)
-        v128.store(s + (i << 4), f32x4.splat(-Infinity));
-      const before = v128.load(peaks + at);
-      let peak = before;
-      for (let i: usize = 0; i < <usize>count; i++)
-        peak = f32x4.pmax(peak, v128.load(s + (i << 4)));
-      const mass = expLanes(s, count << 2, peak);
-      const decay = exp4(f32x4.sub(before, peak));
-      v128.store(peaks + at, peak);
-      v128.store(masses + at, madd(mass, v128.load(masses + at), decay));
-      const o = sums + r * row;
+    if (count < 8 && keys != wide) {
+      // eight rows are read, whatever they are
+      memory.copy(wide, keys, <usize>count * rowBytes(d, type));
+      keys = wide;
+    }
+    for (let r = 0; r < G; r += 4) {
+      const rows = min(4, G - r);
+      const from = queries + <usize>r * row;
+      const o = sums + <usize>r * row;
+      if (halves) scores<u16>(s, from, keys, count, d, rows);
+      else scores<f32>(s, from, keys, count, d, rows);
+      for (let i = 0; i < rows; i++) hideBefore(s + <usize>i * ROW, begin - i0);
+      const at = (<usize>r) << 2;
+      const decay = takeFour(s, count, rows, peaks + at, masses + at);
       if (v128.any_true(f32x4.ne(decay, f32x4.splat(1)))) {
         scale(o, f32x4.extract_lane(decay, 0), row);
-        scale(o + row, f32x4.extract_lane(decay, 1), row);
-        scale(o + 2 * row, f32x4.extract_lane(decay, 2), row);
-        scale(o + 3 * row, f32x4.extract_lane(decay, 3), row);
+        if (rows > 1) scale(o + row, f32x4.extract_lane(decay, 1), row);
+        if (rows > 2) scale(o + 2 * row, f32x4.extract_lane(decay, 2), row);
+        if (rows > 3) scale(o + 3 * row, f32x4.extract_lane(decay, 3), row);
       }
-      if (halves) mix<u16>(o, s, tile, count, d);
-      else mix<f32>(o, s, tile, count, d);
+      if (halves) mix<u16>(o, s, tile, count, d, rows);
+      else mix<f32>(o, s, tile, count, d, rows);
     }
   }
   for (let g: usize = 0; g < <usize>G; g++) {

@@ -1,10 +1,11 @@
 // Defensive aggregation (DefensiveKV, section 5.1): what observers look at, smoothed over
 // neighbouring rows with each look's mass kept, and the worst case over looks. Looks are made a
 // tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
-import { maskedMax, packKeys, tileScores } from './attention';
+import { packKeys, tileScores } from './attention';
 import { exp1, expRow } from './math';
 import { gatherQueries } from './queries';
 import { dot, rowBytes, rows_load, TILE, tileOf } from './rows';
+import { maskedMax } from './softmax';
 
 /** Bytes of scratch for observe_defensive() with P queries of G heads. */
 export function defensive_scratch(P: i32, G: i32, d: i32): i32 {

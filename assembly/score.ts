@@ -3,10 +3,11 @@
 // - lse) folded into one number a row; [G * P, n] never exists. The first can be cut by queries,
 // the second by rows, and is left out where attention has just seen the same rows and left its
 // sums.
-import { maskedMax, packKeys, tileScores } from './attention';
-import { exp1, expRow } from './math';
+import { packKeys, tileScores } from './attention';
+import { expRow } from './math';
 import { gatherQueries } from './queries';
 import { rowBytes, TILE, tileOf } from './rows';
+import { noScores, takeScores } from './softmax';
 
 /** How the looks of all queries at one row become its score. */
 const MEAN: i32 = 0;
@@ -43,8 +44,7 @@ export function observe_sums(
   const wide = panels + ((<usize>(TILE * d)) << 2);
   const s = wide + ((<usize>(TILE * d)) << 2);
   gatherQueries(scratch, q, P, G, d, ldq, type);
-  memory.fill(masses, 0, (<usize>R) << 2);
-  for (let r = 0; r < R; r++) store<f32>(peaks + ((<usize>r) << 2), -Infinity);
+  noScores(peaks, masses, R);
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
     packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
@@ -57,11 +57,7 @@ export function observe_sums(
         const visible = causal ? min(keys, n - P + (r + i) / G + 1 - i0) : keys;
         if (visible <= 0) continue;
         const at = (<usize>(r + i)) << 2;
-        const before = load<f32>(peaks + at);
-        const peak = max(before, maskedMax(row, visible, keys));
-        const mass = expRow(row, keys, peak);
-        store<f32>(peaks + at, peak);
-        store<f32>(masses + at, load<f32>(masses + at) * exp1(before - peak) + mass);
+        takeScores(row, visible, keys, peaks + at, masses + at);
       }
     }
   }

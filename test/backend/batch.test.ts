@@ -4,7 +4,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend, type WasmBackend } from '../../src/backend/wasm/backend.ts';
 import { detectBuild } from '../../src/backend/wasm/builds.ts';
-import { weightTypes } from '../../src/backend/dtype.ts';
+import { isQuantized, rowTypeNames, weightTypes } from '../../src/backend/dtype.ts';
+import { rowsOf } from '../rows.ts';
 import { Bench } from '../cases/ops.ts';
 
 const test = suite('numbers that do not depend on the batch');
@@ -49,6 +50,44 @@ for (const type of weightTypes) {
         });
         cuts.forEach((cut, i) =>
           assert.equal(found[i], found[0], `${backend.build}, ${m} x ${k}, cut as ${cut}`),
+        );
+      }
+    });
+  });
+}
+
+for (const type of rowTypeNames) {
+  test(`attention over rows of ${type}`, () => {
+    onEachBuild((backend) => {
+      // query heads of a kv head, rows of the two heads around tiles, and a dimension
+      for (const [group, n, d] of [
+        [1, 3, 8],
+        [2, 64, 64],
+        [3, 70, 64],
+        [4, 7, 96],
+        [5, 130, 64],
+        [8, 63, 8],
+        ...(isQuantized(type) ? [] : [[3, 70, 12]]),
+      ]) {
+        const inputs = new Bench(backend, group);
+        const heads = inputs.heads([n + T, n + T + 5], d, type);
+        const q = inputs.tensor(T, 2 * group * d);
+        const found = cuts.map((cut) => {
+          const out = inputs.empty(T, q.columns);
+          let t = 0;
+          for (const count of cut) {
+            const [to, from] = [out, q].map(({ address, columns }) => ({
+              address: address + t * columns * 4,
+              columns,
+            }));
+            t += count;
+            const seen = heads.map((head) => ({ ...head, length: head.length - T + t }));
+            backend.attention(to, from, rowsOf(seen, d, type), count);
+          }
+          return inputs.read(out, T);
+        });
+        cuts.forEach((cut, i) =>
+          assert.equal(found[i], found[0], `${backend.build}, ${group} x ${n} x ${d}, ${cut}`),
         );
       }
     });

@@ -1,0 +1,43 @@
+// A softmax that runs over tiles of scores: a query's largest score so far, and the sum of
+// exp(score - largest).
+import { exp1, expRow } from './math';
+import { maxLanes } from './simd';
+
+/** Sets scores 0 .. `hidden` to -inf: rows before a window. */
+@inline
+export function hideBefore(s: usize, hidden: i32): void {
+  for (let j = 0; j < hidden; j++) store<f32>(s + ((<usize>j) << 2), -Infinity);
+}
+
+/** Sets scores `visible` .. `keys` (rounded up to 4) to -inf and gives the largest of the rest. */
+@inline
+export function maskedMax(s: usize, visible: i32, keys: i32): f32 {
+  const end = (keys + 3) & ~3;
+  for (let j = visible; j < end; j++) store<f32>(s + ((<usize>j) << 2), -Infinity);
+  let peak = f32x4.splat(-Infinity);
+  for (let j = 0; j < visible; j += 4) peak = f32x4.pmax(peak, v128.load(s + ((<usize>j) << 2)));
+  return maxLanes(peak);
+}
+
+/**
+ * Takes the next `keys` scores in, of which the query sees the first `visible`: s becomes
+ * exp(score - largest). Returns what sums on the old scale are to be multiplied by. peak, mass f32
+ * [1]
+ */
+@inline
+export function takeScores(s: usize, visible: i32, keys: i32, peak: usize, mass: usize): f32 {
+  const before = load<f32>(peak);
+  const largest = max(before, maskedMax(s, visible, keys));
+  const sum = expRow(s, keys, largest);
+  const decay = exp1(before - largest);
+  store<f32>(peak, largest);
+  store<f32>(mass, load<f32>(mass) * decay + sum);
+  return decay;
+}
+
+/** No scores yet, of R queries: peaks, masses f32 [R] */
+@inline
+export function noScores(peaks: usize, masses: usize, R: i32): void {
+  memory.fill(masses, 0, (<usize>R) << 2);
+  for (let r: usize = 0; r < <usize>R; r++) store<f32>(peaks + (r << 2), -Infinity);
+}
