@@ -34,7 +34,7 @@ export interface Turning {
    * position of its token.
    */
   readonly end?: number;
-  /** The rotation of a layer's keys by a difference of positions; undefined where they know none. */
+  /** The rotation of a layer's keys by a difference of positions; undefined where there is none. */
   readonly anglesOf: (layer: number) => ((shift: number) => Angles) | undefined;
 }
 

@@ -194,7 +194,8 @@ function checkValueTerm({ config, weights }: Transformer, { policy }: Plan): voi
     throw new OptionError(
       `policy '${policy.name}' weighs rows by their values, which takes ${columns} columns of ` +
         `the output projection a head (heads of ${headDim}, ` +
-        `${attentionOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a policy ` +
+        `${attentionOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a ` +
+        `policy ` +
         `without a value term, or value: 'none'`,
     );
   }
