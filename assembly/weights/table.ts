@@ -92,7 +92,8 @@ function noCodes(dst: usize, src: usize, k0: i32, count: i32): void {
   unreachable();
 }
 
-// a thread that starts writes again what is there
+// A thread that starts on a memory in use writes again what is there. (zeroFilledMemory in
+// asconfig.json: no segment of zeros is laid over the table first, which others read meanwhile.)
 add('f32', 0, f32.ELEMENTS, f32.HEAD, f32.WORDS, f32.TAIL, FLOATS, f32.unpack, noCodes, f32.gemv);
 add('f16', 1, f16.ELEMENTS, f16.HEAD, f16.WORDS, f16.TAIL, FLOATS, f16.unpack, noCodes, f16.gemv);
 add(
