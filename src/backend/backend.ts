@@ -11,8 +11,11 @@ import type { Arena } from './arena.ts';
 import type { Cache, LayerRows } from './cache.ts';
 import type { CacheShape } from './cache-shape.ts';
 import type { ClusterOptions, Clusters } from './clusters.ts';
-import type { RowSide, WeightType } from './dtype.ts';
+import type { RowSide, RowType, WeightType } from './dtype.ts';
+import type { BackendLimits, ScratchShape } from './limits.ts';
 import type { Address, Scores, Tensor, Weight } from './tensor.ts';
+
+export type { BackendLimits, ScratchShape };
 
 /**
  * Which positions a query may see, and how the looks of many become one number (algorithms, section
@@ -65,7 +68,13 @@ export interface Backend {
   readonly build: string;
   /** How many threads share its work. */
   readonly threads: number;
+  /** Why they are fewer than were asked for, where that is so. */
+  readonly fallback?: string | undefined;
   readonly arena: Arena;
+  /** What it can do at most: asked before anything is planned. */
+  readonly limits: BackendLimits;
+  /** Whether rows of a type can be cached for heads of so many dimensions. */
+  supportsRows(type: RowType, headDim: number): boolean;
 
   /** Copies numbers or bytes into memory. */
   write(address: Address, data: ArrayBufferView): void;
@@ -238,18 +247,6 @@ export interface Backend {
 
   /** Frees the memory. Nothing may be called afterwards. */
   dispose(): void;
-}
-
-/** What the largest operation will be. */
-export interface ScratchShape {
-  readonly tokens: number;
-  readonly queryHeads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  /** Widest weight input (k), or row that is clustered. */
-  readonly width: number;
-  /** Most centroids. Default 0: nothing is clustered. */
-  readonly clusters?: number;
 }
 
 /** Rows that are kept whatever the score: the conversation's first tokens, and the newest rows. */

@@ -4,6 +4,7 @@
 import { createArena } from './arena.ts';
 import { cacheBytes } from './cpu/bytes.ts';
 import { CpuCache } from './cpu/cache.ts';
+import { limits, supportsRows } from './cpu/limits.ts';
 import { kmeans } from './cpu/kmeans.ts';
 import type { CpuBackend } from './cpu/memory.ts';
 import { createSelect } from './cpu/select.ts';
@@ -35,6 +36,8 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): CpuBackend {
     build: 'f64',
     threads: 1,
     arena,
+    limits,
+    supportsRows,
     ...bytesOps,
     cacheBytes,
     createCache: (shape) => new CpuCache(backend, shape),

@@ -1,6 +1,7 @@
 // How a model is loaded, and what runs it: the options of loadModel().
-import { describeValue } from '../arguments.ts';
+import { describeValue, oneOf } from '../arguments.ts';
 import type { Backend } from '../backend/backend.ts';
+import { type BackendName, backendNames } from '../backend/registry.ts';
 import { MOST_THREADS } from '../backend/wasm/backend.ts';
 import { type Build, builds } from '../backend/wasm/builds.ts';
 import type { LoadProgress } from '../model/load.ts';
@@ -16,11 +17,18 @@ const build = kinds.custom<Build | 'auto' | Uint8Array<ArrayBuffer>>(
     value instanceof Uint8Array ? (value as Uint8Array<ArrayBuffer>) : named.check(name, value),
   { words: named.words },
 );
-const backend = kinds.custom('a Backend', (name, value) => {
-  const { arena, dispose } = (value ?? {}) as Partial<Backend>;
-  if (typeof arena === 'object' && typeof dispose === 'function') return value as Backend;
-  throw new OptionError(`${name} is ${describeValue(value)}, expected a Backend`);
-});
+const backend = kinds.custom<Backend | BackendName | 'auto'>(
+  `auto, ${backendNames.join(', ')}, or a Backend`,
+  (name, value) => {
+    if (typeof value === 'string')
+      return oneOf(name, value as 'auto', ['auto', ...backendNames] as const);
+    const { arena, dispose } = (value ?? {}) as Partial<Backend>;
+    if (typeof arena === 'object' && typeof dispose === 'function') return value as Backend;
+    throw new OptionError(
+      `${name} is ${describeValue(value)}, expected 'auto', 'wasm', 'reference' or a Backend`,
+    );
+  },
+);
 
 const counts = kinds.either(kinds.whole(1, Number.POSITIVE_INFINITY), 'auto');
 const counted = "a whole number from 1 to the model's layers, or 'auto'";
@@ -79,10 +87,14 @@ const machineTable = {
     flag: 'memory-limit B',
     summary: 'most bytes of one memory; a model that needs more is split over workers',
   }),
-  /** Another backend, with a memory of its own that the model then owns. Default: WebAssembly. */
+  /**
+   * What computes: 'wasm', 'reference' (plain loops in f64, to hold results against), or a Backend
+   * with a memory of its own, which the model then owns. Default 'auto': the fastest there is.
+   */
   backend: option(backend, {
-    otherwise: 'WebAssembly',
-    summary: 'another backend, which the model then owns',
+    default: 'auto',
+    flag: 'backend NAME',
+    summary: 'what computes; reference: plain loops in f64, to hold results against',
   }),
 };
 

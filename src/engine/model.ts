@@ -1,7 +1,7 @@
 // A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat
 // template.
 import { describeValue } from '../arguments.ts';
-import { createWasmBackend, type WasmBackend } from '../backend/wasm/backend.ts';
+import { chooseBackend } from '../backend/registry.ts';
 import { compileKernels } from '../backend/wasm/builds.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
@@ -11,7 +11,7 @@ import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
 import { readTensors } from '../model/load.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
-import { checkTensors } from '../model/tensors.ts';
+import { checkTensors, type LayerRange } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
 import { createWeights, type ModelWeights, weightBytes } from '../model/weights.ts';
@@ -34,8 +34,9 @@ export interface Model {
   readonly chatTemplate: ChatTemplate;
   /** Who runs the layers. */
   readonly executor: Executor;
-  /** This thread's backend. */
+  /** This thread's backend, and why it is this one. */
   readonly backend: Backend;
+  readonly backendReason: string;
   /** Bytes the weights take in memory; what two workers of a pipeline both need counts once. */
   readonly bytes: number;
   /**
@@ -67,7 +68,12 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
     const tokenizer = createTokenizer(file.metadata, source.name);
     const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
     const tensors = checkTensors(file.tensors, config, source.name);
-    const { executor, bytes, fallback } = await placeLayers(source, tensors, config, options);
+    const { executor, bytes, reason, fallback } = await placeLayers(
+      source,
+      tensors,
+      config,
+      options,
+    );
     let live = true;
     const dispose = () => {
       if (!live) return;
@@ -83,8 +89,9 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
       executor,
       backend: executor.backend,
       bytes,
+      backendReason: reason,
       get fallback() {
-        return fallback ?? (executor.backend as WasmBackend).team?.fallback;
+        return fallback ?? executor.backend.fallback;
       },
       dispose,
       [Symbol.dispose]: dispose,
@@ -92,6 +99,23 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
   } finally {
     await source.close();
   }
+}
+
+/** Layers that are together: in workers, or all here. Throws OptionError for workers without wasm. */
+function stagesOf(
+  tensors: readonly TensorInfo[],
+  config: ModelConfig,
+  { backend = 'auto', pipeline, threads }: LoadOptions,
+  limitBytes: number,
+): LayerRange[] {
+  if (backend === 'auto' || backend === 'wasm')
+    return splitLayers(tensors, config, { pipeline, threads, limitBytes });
+  if (Number(pipeline) > 1)
+    throw new OptionError(
+      `pipeline is ${pipeline}, but workers compute with wasm alone: leave backend out, or use ` +
+        `pipeline: 1`,
+    );
+  return [];
 }
 
 /**
@@ -103,16 +127,17 @@ async function placeLayers(
   tensors: readonly TensorInfo[],
   config: ModelConfig,
   options: LoadOptions,
-): Promise<{ executor: Executor; bytes: number; fallback?: string }> {
+): Promise<{ executor: Executor; bytes: number; reason: string; fallback?: string }> {
   const { build, threads, onProgress, signal } = options;
   // its check has read a text's bytes
   const limitBytes = Math.min(Number(options.memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
-  const stages = options.backend
-    ? []
-    : splitLayers(tensors, config, { pipeline: options.pipeline, threads, limitBytes });
+  const stages = stagesOf(tensors, config, options, limitBytes);
   const split = stages.length > 1;
-  const backend =
-    options.backend ?? createWasmBackend({ build, threads: split ? 1 : threads, limitBytes });
+  const { backend, reason } = chooseBackend(options.backend ?? 'auto', {
+    build,
+    threads: split ? 1 : threads,
+    limitBytes,
+  });
   try {
     const bytes = weightBytes(backend, tensors);
     let fallback: string | undefined;
@@ -129,7 +154,7 @@ async function placeLayers(
         signal,
       };
       try {
-        return { executor: await PipelineExecutor.load(parts), bytes };
+        return { executor: await PipelineExecutor.load(parts), bytes, reason };
       } catch (error) {
         if (!(error instanceof NoWorkersError)) throw error;
         if (!fitsOneMemory(tensors, limitBytes))
@@ -145,6 +170,7 @@ async function placeLayers(
     return {
       executor: new LocalExecutor(createTransformer(config, weights, backend)),
       bytes,
+      reason,
       fallback,
     };
   } catch (error) {

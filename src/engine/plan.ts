@@ -213,9 +213,9 @@ function windowRows(
   });
   if (layers === 'global' && rows.some((kept) => kept !== undefined)) {
     throw new OptionError(
-      `layers 'global' chooses from the rows of all layers, and some of this model's see a window ` +
-        `of the text, whose rows are kept whatever they score: share layers in another way, such ` +
-        `as layers 'uniform'`,
+      `layers 'global' chooses from the rows of all layers, and some of this model's see a ` +
+        `window of the text, whose rows are kept whatever they score: share layers in another ` +
+        `way, such as layers 'uniform'`,
     );
   }
   return rows;

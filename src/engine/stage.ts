@@ -1,7 +1,7 @@
 // A conversation's part in consecutive layers of a model: their cache and working memory, reserved
 // once. It does what it is told, block by block (block.ts); what is asked of it, and when, run.ts
 // decides. The layers before and behind may be elsewhere.
-import { MOST_VALUE_COLUMNS, valueColumns } from '../backend/dtype.ts';
+import { valueColumns } from '../backend/dtype.ts';
 import type { Cache, Extent, TokenSpan } from '../backend/cache.ts';
 import type { Address, Scores } from '../backend/tensor.ts';
 import type { Standing } from '../cache/stored.ts';
@@ -184,19 +184,19 @@ export class Stage {
 }
 
 /** Throws OptionError where a policy weighs by values that the kernels cannot project. */
-function checkValueTerm({ config, weights }: Transformer, { policy }: Plan): void {
+function checkValueTerm({ backend, config, weights }: Transformer, { policy }: Plan): void {
   if (policy.value !== 'projected') return;
+  const most = backend.limits.valueColumns;
   const { headDim, queryHeads } = config;
   for (const { attentionOutput } of weights.layers) {
     if (!attentionOutput) continue;
     const columns = valueColumns(attentionOutput.type, headDim, queryHeads);
-    if (columns <= MOST_VALUE_COLUMNS) continue;
+    if (columns <= most) continue;
     throw new OptionError(
       `policy '${policy.name}' weighs rows by their values, which takes ${columns} columns of ` +
         `the output projection a head (heads of ${headDim}, ` +
-        `${attentionOutput.type.name}); at most ${MOST_VALUE_COLUMNS} are possible: choose a ` +
-        `policy ` +
-        `without a value term, or value: 'none'`,
+        `${attentionOutput.type.name}); at most ${most} are possible: choose a policy without a ` +
+        `value term, or value: 'none'`,
     );
   }
 }

@@ -32,7 +32,10 @@ export interface Statistics {
   readonly budgetRows: number;
   readonly budgetLayers: readonly number[];
   readonly policy: string;
+  /** What computes: its name and build, and why it is this one. */
+  readonly backend: string;
   readonly build: string;
+  readonly backendReason: string;
   /** Threads that share the work. */
   readonly threads: number;
   /** Workers that own some of the layers each; 1: the layers are together. */
@@ -102,7 +105,9 @@ export function statisticsOf(
     budgetRows: plan.rows,
     budgetLayers: plan.layerRows,
     policy: plan.policy.name,
+    backend: model.backend.name,
     build: model.backend.build,
+    backendReason: model.backendReason,
     threads: model.backend.threads,
     pipeline: model.executor.stages.length,
     fallback: model.fallback,

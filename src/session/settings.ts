@@ -1,6 +1,5 @@
 // What a conversation's options mean for a model: defaults that depend on it, and what it cannot
 // do.
-import { isQuantized, MOST_VALUE_COLUMNS, QUANTIZED_MULTIPLE } from '../backend/dtype.ts';
 import { parseBudget } from '../cache/budget.ts';
 import type { Model } from '../engine/model.ts';
 import type { PlanOptions } from '../engine/plan.ts';
@@ -158,39 +157,35 @@ function sensitivityOf(
   );
 }
 
-/**
- * Most numbers of the queries that one kv head's rows are rated by, and those of a block are as
- * many at most: scratch sizes of assembly/ (observe_scratch, defensive_scratch, expect_scratch) are
- * i32 bytes, and must have room beside them for tiles of keys.
- */
-const MOST_OBSERVER_NUMBERS = 2 ** 28;
 /** What is kept of a query beside its numbers: its peak, its mass, how it is scaled. */
 const ASIDE = 4;
 
 /** What depends on the model: whether the kernels can do what options and policy ask for. */
-function checkKernels(policy: Policy, blockSize: number, { config }: Model): void {
+function checkKernels(policy: Policy, blockSize: number, { config, backend }: Model): void {
+  const { observerNumbers, valueColumns } = backend.limits;
   const { queryHeads, kvHeads, headDim } = config;
   const numbers = blockSize * (queryHeads / kvHeads) * (headDim + ASIDE);
-  if (numbers > MOST_OBSERVER_NUMBERS) {
-    const most = Math.floor((MOST_OBSERVER_NUMBERS / numbers) * blockSize);
+  if (numbers > observerNumbers) {
+    const most = Math.floor((observerNumbers / numbers) * blockSize);
     throw new OptionError(
       `blockSize ${blockSize} is too much for ${queryHeads / kvHeads} query heads of ${headDim} ` +
         `to a kv head: lower it to ${most} or less`,
     );
   }
-  if (policy.value === 'projected' && headDim > MOST_VALUE_COLUMNS) {
+  if (policy.value === 'projected' && headDim > valueColumns) {
     throw new OptionError(
       `policy '${policy.name}' weighs rows by their values, which heads of ${headDim} are too ` +
-        `wide for (at most ${MOST_VALUE_COLUMNS}): ` +
+        `wide for (at most ${valueColumns}): ` +
         "choose a policy without a value term, or value: 'none'",
     );
   }
 }
 
-function checkRowType(type: PlanOptions['rowType'], { config }: Model): void {
-  if (isQuantized(type) && config.headDim % QUANTIZED_MULTIPLE !== 0)
+function checkRowType(type: PlanOptions['rowType'], { config, backend }: Model): void {
+  if (!backend.supportsRows(type, config.headDim))
     throw new OptionError(
-      `cacheType '${type}' needs a head dimension that is a multiple of ${QUANTIZED_MULTIPLE}, ` +
+      `cacheType '${type}' needs a head dimension that is a multiple of ` +
+        `${backend.limits.quantizedMultiple}, ` +
         `this model's is ${config.headDim}: use f16`,
     );
 }

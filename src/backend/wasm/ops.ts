@@ -4,6 +4,7 @@
 import type { Arena } from '../arena.ts';
 import { cacheBytes } from '../cpu/bytes.ts';
 import { CpuCache } from '../cpu/cache.ts';
+import { limits, supportsRows } from '../cpu/limits.ts';
 import { kmeans } from '../cpu/kmeans.ts';
 import type { CpuBackend } from '../cpu/memory.ts';
 import { createScoreArithmetic, createScoreChecks } from '../cpu/scores.ts';
@@ -44,8 +45,13 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     get threads() {
       return team?.running ?? 1;
     },
+    get fallback() {
+      return team?.fallback;
+    },
     team,
     arena,
+    limits,
+    supportsRows,
     ...memory,
     cacheBytes,
     createCache: (shape) => new CpuCache(backend, shape),

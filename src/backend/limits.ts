@@ -1,0 +1,22 @@
+// What a backend can do at most, and what it has to be ready for.
+
+export interface BackendLimits {
+  /** Most numbers of the queries, with what is kept beside them, that rate a kv head's rows. */
+  readonly observerNumbers: number;
+  /** Most columns of the output projection, in whole blocks, that values are weighed by a head. */
+  readonly valueColumns: number;
+  /** What the dimensions of a head must be a multiple of for rows of few bits. */
+  readonly quantizedMultiple: number;
+}
+
+/** What the largest operation will be. */
+export interface ScratchShape {
+  readonly tokens: number;
+  readonly queryHeads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Widest weight input (k), or row that is clustered. */
+  readonly width: number;
+  /** Most centroids. Default 0: nothing is clustered. */
+  readonly clusters?: number;
+}
