@@ -28,6 +28,7 @@ test('links between documents lead somewhere', () => {
   for (const name of [
     'README.md',
     'ARCHITECTURE.md',
+    'docs/algorithms.md',
     'docs/policies.md',
     'docs/loading.md',
     'docs/models.md',
