@@ -1,6 +1,6 @@
-// Defensive aggregation (DefensiveKV, section 5.1): what observers look at, smoothed over
-// neighbouring rows with each look's mass kept, and the worst case over looks. Looks are made a
-// tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
+// Defensive aggregation (docs/algorithms.md, 'Defensive aggregation'): what observers look at,
+// smoothed over neighbouring rows with each look's mass kept, and the worst case over looks. Looks
+// are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
 import { packKeys, tileScores } from './attention';
 import { exp1, expRow } from './math';
 import { gatherQueries } from './queries';
