@@ -18,8 +18,8 @@ import type { Address, Scores, Tensor, Weight } from './tensor.ts';
 export type { BackendLimits, ScratchShape };
 
 /**
- * Which positions a query may see, and how the looks of many become one number (algorithms, section
- * 2).
+ * Which rows a query may see, and how the looks of many become one number (docs/algorithms.md,
+ * 'Looks and smoothing').
  */
 export interface Observation {
   /** Queries f32 [count, Hq * d] after RoPE. */
@@ -136,12 +136,12 @@ export interface Backend {
 
   // Scores: one number for each row of some heads, higher = keep. `out` has room for all of them.
 
-  /** scores[h][i] of section 2. */
+  /** s[h][i] = mean, or max, over g, p of A_g[p, i], the attention of query p, head g to row i. */
   observe(out: Address, rows: LayerRows, o: Observation): Scores;
   /**
-   * Worst case over observers of smoothed attention (algorithms, section 5.1, step 1): max over g,
-   * p of A', where A' is A averaged over `size` (odd) neighbouring scored rows and rescaled to its
-   * old sum.
+   * Worst case over observers of smoothed attention: max over g, p of A', where A' is A averaged
+   * over `size` (odd) neighbouring scored rows and rescaled to its old sum (docs/algorithms.md,
+   * 'Defensive aggregation').
    */
   observeWorst(
     out: Address,
@@ -269,8 +269,8 @@ export interface Share {
   /** First tokens of the conversation that are kept on top. */
   readonly sinks: number;
   /**
-   * 'uniform': every head keeps as many; 'adaptive': the best rows, whatever their head (AdaKV,
-   * arXiv 2407.11550).
+   * 'uniform': every head keeps as many; 'adaptive': the best rows, whatever their head
+   * (docs/algorithms.md, 'Budgets of heads').
    */
   readonly heads: 'uniform' | 'adaptive';
   /** Share of its uniform budget that an adaptive head keeps for certain. */

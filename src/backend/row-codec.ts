@@ -1,5 +1,6 @@
 // What the bytes of a cached row stand for, as plainly as can be: the definition of the row types
-// (assembly/quant.ts and assembly/kivi.ts draw those of few bits).
+// (docs/algorithms.md, 'Rotated rows', 'KIVI rows' and 'Mixed bits'; assembly/quant.ts and
+// assembly/kivi.ts draw how their bytes lie).
 import { floatToHalf, halfToFloat } from '../math/half.ts';
 import {
   gridBytes,
@@ -181,8 +182,8 @@ export function encodeGroup(
 const [LEAST_BITS, MOST_BITS] = [2, 8];
 
 /**
- * Bits of each channel, `total` in all, so that the sum of squared steps is least: one after the
- * other goes where it helps most.
+ * Bits of each channel, `total` in all, so that the sum of squared steps is least: one bit after
+ * the other goes to the channel where it helps most (docs/algorithms.md, 'Mixed bits').
  */
 export function shareBits(ranges: readonly number[], total: number): number[] {
   const widths = ranges.map(() => LEAST_BITS);

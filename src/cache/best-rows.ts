@@ -1,5 +1,6 @@
 // Which rows of two heads of the same conversation are kept when they are joined (joined.ts): the
-// ones with the best scores. It knows token numbers and scores, no rows.
+// ones with the best scores (docs/algorithms.md, 'Union of two episodes'). It knows token numbers
+// and scores, no rows.
 
 /** Rows of a head, in the order of their tokens. */
 interface ScoredRows {

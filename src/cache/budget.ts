@@ -67,9 +67,9 @@ export function budgetRows(budget: Budget, promised: (rows: number) => number): 
 }
 
 /**
- * Rows per kv head of each layer, summing to exactly layers * rows (algorithms, section 3.4):
- * weight_l = (1 - x_l)^alpha, x_l the similarity s_l scaled to 0..1; at least rows / 4 each, at
- * most `cap`.
+ * Rows per kv head of each layer, summing to exactly layers * rows: weight_l = (1 - x_l)^alpha, x_l
+ * the similarity s_l scaled to 0..1; at least rows / 4 each, at most `cap` (docs/algorithms.md,
+ * 'Budgets of layers').
  */
 export function layerBudgets(
   rows: number,

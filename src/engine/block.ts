@@ -66,7 +66,8 @@ export function stepBlock(stage: Stage, block: Input, step: Step, kept: Kept): v
 
 /**
  * Forwards the patched prompt, lets its queries rate each layer, and drops its rows again
- * (algorithms, section 2). It comes in pieces, whose looks are folded into one.
+ * (docs/algorithms.md, 'Patched prompts'). A long one is forwarded in pieces, whose scores are
+ * folded into one for each row.
  */
 export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept): void {
   const { plan, cache, transformer, room } = stage;

@@ -1,6 +1,6 @@
-// tokens -> model.forward -> cache.append -> policy.score -> select -> cache.compact, block by
-// block (algorithms, section 1). The steps themselves are Run's; here is their order, what may
-// interrupt them, and who hears of them.
+// Tokens taken in block by block (docs/algorithms.md, 'Blocks under a budget'): the order of the
+// steps, what may interrupt them, and who hears of them. run.ts decides what a step has to do,
+// block.ts does it.
 import type { Run } from './run.ts';
 
 export interface PrefillProgress {

@@ -1,5 +1,5 @@
-// Layer sensitivity (algorithms, section 3.4): how much a layer's keys change when attention is cut
-// to blocks. Measured once a model.
+// Layer sensitivity: how much a layer's keys change when attention is cut to blocks. Measured once
+// for each model (docs/algorithms.md, 'Layer sensitivity').
 import { abortSignal, callback, filledText, knownNames, namesOf, optional } from '../arguments.ts';
 import type { Cache } from '../backend/cache.ts';
 import type { Address } from '../backend/tensor.ts';

@@ -1,4 +1,5 @@
-// Clusters of unit vectors, and how many they should be; k-means itself is the backend's.
+// Clusters of unit vectors, and how many there should be (docs/algorithms.md, 'Segments and
+// clusters'); k-means itself is in the backend.
 import type { Backend } from '../backend/backend.ts';
 import type { ClusterOptions, Clusters } from '../backend/clusters.ts';
 

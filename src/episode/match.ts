@@ -1,4 +1,4 @@
-// Which episode a question is about, and which segments.
+// Which episode a question is about, and which segments (docs/algorithms.md, 'Matching').
 import type { Clusters } from './cluster.ts';
 import { cosine, type Embedder } from './embed.ts';
 

@@ -1,5 +1,5 @@
 // The text that stands for an episode: its most typical segments, in the order they were said
-// (algorithms, section 3.1).
+// (docs/algorithms.md, 'Medoids').
 import type { Clusters } from './cluster.ts';
 import { cosine } from './embed.ts';
 import type { Segment } from './segment.ts';

@@ -1,7 +1,6 @@
-// Recall: what was evicted is not lost. The text of the segments that a question is like, where
-// most of their rows are gone, is forwarded again into rows that are reserved for it, before the
-// question; after the answer it is taken back. (No paper has it; retrieval is BM25's or the
-// embedder's.)
+// Recall: what was evicted can be read again. Segments that are like a question and have lost most
+// of their rows are forwarded again before it, into rows that are reserved for them, and taken back
+// after the answer (docs/algorithms.md, 'Recall').
 import type { TokenSpan } from '../backend/cache.ts';
 import type { History } from './history.ts';
 import type { SegmentIndex } from './segment-index.ts';

@@ -1,5 +1,5 @@
 // A conversation cut into segments: runs of consecutive utterances, the units that are embedded and
-// clustered (algorithms, section 3.1).
+// clustered (docs/algorithms.md, 'Segments and clusters').
 
 /** One utterance: its text exactly as the model reads it. */
 export interface Utterance {

@@ -4,7 +4,7 @@ import { OptionError } from '../errors.ts';
 import { definePolicy, type Policy } from '../policy/policy.ts';
 import { findPolicy, policies } from '../policy/registry.ts';
 
-/** Section 5.1 alone, without what protects the rows that it scores. */
+/** docs/algorithms.md, 'Defensive aggregation' alone: no value term, one stage. */
 export const PARTS_ALONE = 'defensive-aggregation';
 
 /**
@@ -18,7 +18,7 @@ export function scoredPolicy(name: string, window: number): Policy {
     name === PARTS_ALONE
       ? definePolicy({
           name,
-          summary: 'section 5.1 alone',
+          summary: 'defensive aggregation alone',
           observe: { queries: 'last', count: window },
           aggregate: 'defensive',
           pool: 5,

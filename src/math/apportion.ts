@@ -6,7 +6,7 @@
  *
  * Water-filling: share what is left by weight; if some fall below the floor fix them all there,
  * else if some exceed the cap fix them all there; repeat with the rest; then largest remainder,
- * ties to the lower index (algorithms, section 3.4).
+ * ties to the lower index (docs/algorithms.md, 'Exact shares').
  */
 export function apportion(
   total: number,

@@ -1,11 +1,12 @@
 // The score of policies that have observers: looks aggregated, smoothed, weighted by values, in one
-// stage or two (algorithms, sections 2, 4, 5).
+// stage or two (docs/algorithms.md, 'Looks and smoothing', 'Defensive aggregation' and 'Value term
+// and two stages').
 import type { Scores } from '../backend/tensor.ts';
 import type { Policy, Score } from './policy.ts';
 
 /**
- * Attention mass that the first stage wants to keep, less what lies on the rows before the window
- * (section 5.2).
+ * Share of the attention that the first stage keeps, less what the newest of the scored rows have
+ * of it (docs/algorithms.md, 'Value term and two stages').
  */
 const FIRST_STAGE_MASS = 0.9;
 
@@ -24,7 +25,7 @@ export function attentionScore({
     const observation = { queries, count, looks: seen, causal, unscored: recent };
     let scores: Scores;
     if (aggregate === 'defensive') {
-      // rows never looked at get the average risk (section 5.1, step 2)
+      // rows that nobody looked at count as the average risk
       scores = ops.observeWorst(spare, cached, observation, pool);
       ops.raiseToMean(scores);
     } else {

@@ -21,8 +21,8 @@ import { attentionScore } from './attention.ts';
 
 /**
  * Whose queries rate the rows: nobody's, the block's last `count`, all of the block's (with
- * `ahead`: and how to turn them to the mean of that many coming positions), or a patched prompt's
- * (algorithms, section 2).
+ * `ahead`: turned to the mean of that many coming positions), or a patched prompt's
+ * (docs/algorithms.md, 'Patched prompts').
  */
 export type Observer =
   | { readonly queries: 'none' }
@@ -79,7 +79,7 @@ export interface Policy {
   readonly observe: Observer;
   /**
    * What many looks at a row are worth: their mean, the largest, or the worst case of smoothed
-   * looks with a floor (DefensiveKV, section 5.1).
+   * looks with a floor (docs/algorithms.md, 'Defensive aggregation').
    */
   readonly aggregate: Aggregate;
   /** Looks are averaged over this many neighbouring rows (odd); 1 = not at all. */

@@ -1,5 +1,5 @@
-// k-means (algorithms, section 3.1): k-means++ seeding, Lloyd's steps, restarts, the best inertia.
-// The distances and sums are kernels'.
+// k-means: k-means++ seeding, Lloyd's steps, restarts, the best inertia (docs/algorithms.md,
+// 'Segments and clusters'). Kernels compute distances and sums.
 import { createRandom } from '../../math/rng.ts';
 import type { ClusterOptions, Clusters } from '../clusters.ts';
 import type { Address } from '../tensor.ts';

@@ -1,4 +1,5 @@
-// Turns cached keys to other positions: a difference of angles, exact up to rounding.
+// Turns cached keys to other positions: a difference of angles, exact up to rounding
+// (docs/algorithms.md, 'Compact positions').
 import { rowBytes } from '../dtype.ts';
 import type { Angles } from '../backend.ts';
 import type { Turning } from '../cache.ts';

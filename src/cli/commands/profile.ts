@@ -28,7 +28,7 @@ export const profile = defineCommand({
   groups: { own: { title: '', table: own }, load: optionTables.load },
   intro: `
 Measures how similar each layer's keys stay when attention is limited to blocks
-(EpiCache, section 3.4), on a text file of some thousand tokens, and keeps the
+(as EpiCache does), on a text file of some thousand tokens, and keeps the
 result beside the model as MODEL.profile.json, where --layers sensitivity finds
 it. Low similarity = sensitive: such layers get more of the budget.`,
   async run([input], { own: { text: file, json }, load }, terminal) {

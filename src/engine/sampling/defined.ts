@@ -1,5 +1,6 @@
 // What is drawn is defined here: the tokens in order, the most probable first, their weights added
-// up in that order in f64, and the token at which the sum passes the drawn share of the whole.
+// up in that order in f64, and the token at which the sum passes the drawn share of the whole
+// (docs/algorithms.md, 'Sampling').
 import type { Filters } from './options.ts';
 import type { Ranking } from './ranking.ts';
 
