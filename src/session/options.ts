@@ -156,10 +156,10 @@ const memoryTable = {
   }),
   /**
    * Type of cached rows, resident and stored. Default 'f16'. 'f32', or of few bits: 'int8',
-   * 'int4', 'int3', rotated, which hold 1.8 to 4.6 times the rows of f16 in the same bytes;
-   * 'kivi-int8', 'kivi-int4', 'kivi-int3', rounded by channel in groups of rows; 'kivi-mixed4' ..
-   * 'kivi-mixed2.5', with so many bits on average over channels (docs/memory.md). Rows of few bits
-   * need head dimensions that are multiples of 8.
+   * 'int4', 'int3', rotated, which hold 1.8 to 3.9 times the rows of f16 in the same bytes (heads
+   * of 64); 'kivi-int8', 'kivi-int4', 'kivi-int3', rounded by channel in groups of rows;
+   * 'kivi-mixed4' .. 'kivi-mixed2.5', with so many bits on average over channels (docs/memory.md).
+   * Rows of few bits need head dimensions that are multiples of 8.
    */
   cacheType: option(kinds.oneOf(rowTypeNames), {
     default: 'f16',
