@@ -13,7 +13,7 @@ export interface Arena {
    */
   allocate(bytes: number): Address;
   /**
-   * Reserves as `allocate` does, of addresses only: the memory is there up to where `touch` was
+   * Reserves addresses as `allocate` does, but no memory: it is there only up to where `touch` was
    * called.
    */
   plan(bytes: number): Address;

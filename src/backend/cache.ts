@@ -1,4 +1,4 @@
-// Cached keys and values of every layer and kv head, as whoever uses them sees them: rows are
+// Cached keys and values of every layer and kv head, as those who use them see them: rows are
 // appended, taken back and compacted in place, and their order never changes. How many rows each
 // head has may be known to the device alone; what all heads of a range have together follows from
 // what was asked for (engine/ledger.ts). It knows no policy: it is told which rows to keep.

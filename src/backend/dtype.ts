@@ -32,7 +32,7 @@ export function weightRowBytes(type: WeightType, k: number): number {
 
 /**
  * Most columns of the output projection that value norms take of a head, in whole blocks. Release
- * builds do not look, and give wrong norms for more.
+ * builds do not check it: with more the norms are wrong.
  */
 export const MOST_VALUE_COLUMNS = PANEL_K;
 
@@ -97,7 +97,7 @@ export function isQuantized(type: RowType): boolean {
   return rowTypes[type].bits < 16;
 }
 
-/** Whether keys of a type share grids, which lie apart from them (cache/groups.ts). */
+/** Whether keys of a type share grids, which lie apart from them (cpu/groups.ts). */
 export function isGrouped(type: RowType): boolean {
   const { scheme }: RowTypeInfo = rowTypes[type];
   return scheme === 'kivi' || scheme === 'mixed';

@@ -1,6 +1,6 @@
 // The sentence: tokens -> forward -> append -> score -> select -> compact, for the layers at hand.
-// Threads, workers and devices are other schedules of it, never other versions. What a block's step
-// has to do, run.ts decides; what its scores are, the policy; what is kept of them, evict.ts.
+// Threads, workers and devices are other schedules of it, never other versions. run.ts decides what
+// a block's step has to do, the policy gives scores, evict.ts keeps the best rows.
 import type { Looks } from '../backend/backend.ts';
 import type { LayerRows } from '../backend/cache.ts';
 import type { Tensor } from '../backend/tensor.ts';
@@ -28,8 +28,8 @@ export interface Step extends Place {
   readonly patched: boolean;
   readonly evicts: boolean;
   /**
-   * Whether rows that stay are rotated to end at the plan's compactBase, and at which position they
-   * ended before (ORIGINAL: each where its token was).
+   * Whether rows that stay are turned to the positions before the plan's compactBase; and the base
+   * that holds until then (ORIGINAL: every row is at the position of its token).
    */
   readonly compact: boolean;
   readonly base: number;
@@ -37,7 +37,7 @@ export interface Step extends Place {
   readonly layerRows: 'layerRows' | 'compactRows';
 }
 
-/** The base of rows that stand where their tokens were. */
+/** The base while every row is at the position of its token. */
 export const ORIGINAL = -1;
 
 /**
@@ -89,7 +89,7 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
         slide(stage, layer, step, kept);
         return;
       }
-      // the prompt's own rows are no keys here: each head is seen as it was before them
+      // the prompt's own rows are not rated: each head is shown as it was before them
       const cached = cache.rows(layer, done);
       const view = viewOf(stage, layer, step, { queries, count, looks, cached });
       const scores = rateRows(policy, view, backend);

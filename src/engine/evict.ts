@@ -46,8 +46,9 @@ export function evict(stage: Stage, layer: number, scores: Scores, step: Step, k
 const MOST_TOKENS = 2 ** 24;
 
 /**
- * Cuts a layer with a window to its newest rows: those before are never seen again. Their scores
- * are below 0, that of rows which came later, so that states that are joined keep the newest, too.
+ * Cuts a layer with a window to its newest rows: those before are never seen again. Scores stay
+ * below 0, the score of rows that are appended later, so that a union of two states keeps the
+ * newest rows, too.
  */
 export function slide(stage: Stage, layer: number, step: Step, kept: Kept): void {
   if (!step.evicts) return;

@@ -66,18 +66,15 @@ export interface Layers {
   restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined>;
   /** Rows of the tokens of each span, over all heads of layers that see the whole text. */
   held(spans: readonly TokenSpan[]): Promise<number[]>;
-  /** Whoever still uses it is told so by the next operation. */
+  /** Gives everything back. Later operations reject, and say why. */
   dispose(): void;
 }
 
-/**
- * What a conversation's operations reject with once it is closed, in the middle of whatever it
- * does.
- */
+/** What operations reject with once their conversation was disposed of, also those under way. */
 export const closedError = (): OptionError =>
   new OptionError('the conversation was disposed of: open another one');
 
-/** What everything rejects with once a model is. */
+/** What everything rejects with once the model was disposed of. */
 export const unloadedError = (): DeviceError =>
   new DeviceError('the model was disposed of: load it again');
 
@@ -151,7 +148,7 @@ export class LocalLayers implements Layers {
     this.#desk = new Desk(caches, [stage.plan.shape], stage.plan);
   }
 
-  /** The stage, as long as its memory and the model's are its own. */
+  /** The stage. Throws where conversation or model were disposed of, or an earlier step failed. */
   get stage(): Stage {
     if (this.#executor.ended) throw this.#executor.ended;
     if (this.#closed) throw closedError();
@@ -184,7 +181,10 @@ export class LocalLayers implements Layers {
     await this.#forward((stage) => stage.extend(tokens, place));
   }
 
-  /** What ends in the middle (a policy's score throws) leaves rows that nothing may follow. */
+  /**
+   * A step that fails half-way (a policy's score throws) leaves rows that must not be used: all
+   * later operations fail as it did.
+   */
   #forward(work: (stage: Stage) => Promise<unknown>): Promise<unknown> {
     const { stage } = this;
     try {

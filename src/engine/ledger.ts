@@ -1,6 +1,6 @@
 // How many rows each layer holds, and how many more it can take. All of it follows from the plan
-// and from what was asked for, not from what was rated, so that it is known before it is done:
-// blocks may follow one another through layers that are elsewhere.
+// and from the steps that were asked for, not from scores: so it is known before a step is done,
+// and several blocks can be under way through layers in workers.
 //
 // A step that evicts leaves a layer exactly its share, or every token where there are fewer; each
 // head of a range has the same room then (cache.ts).
@@ -29,15 +29,15 @@ export class Ledger {
   }
 
   /**
-   * Whether `tokens` more leave each range with more than its layers' `share` rows and `sinks` a
-   * head.
+   * For each range, whether `tokens` more would leave it with more than its layers' `share` rows
+   * and `sinks` a head.
    */
   exceeding(tokens: number, share: readonly number[], sinks: number): boolean[] {
     const limits = this.#limits(share, sinks);
     return this.#rows.map((rows, i) => rows + tokens * this.#ranges[i].heads > limits[i]);
   }
 
-  /** `tokens` rows were appended to every head; fewer than none: taken back. */
+  /** `tokens` rows were appended to every head, or taken back where the number is negative. */
   append(tokens: number): void {
     this.#rows = this.#rows.map((rows, i) => rows + tokens * this.#ranges[i].heads);
     this.#room = this.#room.map((room) => room - tokens);

@@ -18,9 +18,9 @@ import { turnBytes } from './turns.ts';
 /** Where layers are. */
 export interface Placement {
   readonly config: ModelConfig;
-  /** This thread's: it makes plans, and clusters. */
+  /** The backend of this thread: plans ask it for sizes, and k-means runs on it. */
   readonly backend: Backend;
-  /** Layers that are together, first to last. */
+  /** Ranges of layers, first to last: one, or one for each worker. */
   readonly stages: readonly LayerRange[];
   /** Blocks that may be under way at once. */
   readonly depth: number;
@@ -52,10 +52,7 @@ export interface PlanOptions {
 }
 
 export interface Plan extends PlanOptions {
-  /**
-   * The model's layer that the first of these is: 0, but in the part of a plan that some layers
-   * follow.
-   */
+  /** Number of the first layer that follows this plan: 0, unless it is part of another (partOf). */
   readonly first: number;
   /**
    * M: rows kept per kv head, sinks not counted, averaged over layers and heads; those for recall
@@ -66,17 +63,16 @@ export interface Plan extends PlanOptions {
   readonly slides: readonly boolean[];
   /** M_l, summing to layers * (M - recallRows) over those that do not slide. */
   readonly layerRows: readonly number[];
-  /**
-   * What M_l shrinks to once positions are compact: S + M_l + B + P within the model's context
-   * length.
-   */
+  /** M_l once positions are compact, when S + M_l + B + P must fit into the context length. */
   readonly compactRows: readonly number[];
-  /** Position at which kept rows end once positions are compact. */
+  /**
+   * Where the next token stands once positions are compact: one behind the last row that was kept.
+   */
   readonly compactBase: number;
   readonly shape: CacheShape;
   /**
-   * Rows of the fullest layer there may be: how many scores there are at once, of a layer and
-   * (where layers are selected from together) of all.
+   * Most rows that are scored at once: those of the fullest layer, or of all layers where they are
+   * selected from together.
    */
   readonly layerCapacity: number;
   /** Everything: cache at its fullest, working memory, stored caches in memory. */
@@ -96,14 +92,14 @@ export interface Plan extends PlanOptions {
 }
 
 /**
- * What there is one f32 or i32 a row of: scores, smoothed scores, scores with protection, kept
- * indices, what a score needs aside, and a patched prompt's looks so far.
+ * Buffers of one f32 or i32 for each row that is scored: scores, smoothed scores, scores with
+ * protection, kept indices, room for a score to work in, and a patched prompt's scores so far.
  */
 export const rowBuffers = ['scores', 'smoothed', 'rated', 'kept', 'aside', 'looks'] as const;
 
 /**
- * Decides. Throws BudgetError where the budget holds too little, OptionError where layers that are
- * apart are to share what they keep.
+ * Plans a run. Throws BudgetError where the budget holds too little, OptionError where layers in
+ * different workers are to compete for one budget.
  */
 export function planRun(placement: Placement, options: PlanOptions): Plan {
   const { config, backend, stages, depth } = placement;
@@ -117,7 +113,7 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
   }
   const windows = windowRows(config, options);
   const share = (rows: number) => shareRows(options, rows, windows);
-  // recall never takes more than half of the budget: what is recalled needs what it is about
+  // recalled text needs its context, so recall takes half of the budget at most
   const recallOf = (rows: number) => (policy.evicts ? Math.min(options.recallRows, rows >> 1) : 0);
   const shapeOf = (rows: number): CacheShape => ({
     kvHeads,
@@ -165,7 +161,7 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
         `${contextLength}: lower blockSize, promptTokens or recall`,
     );
   }
-  // bytes may hold more rows than a context ever has: no use in reserving them
+  // a layer never holds more rows than the context has tokens
   const most = policy.evicts ? contextLength : Number.POSITIVE_INFINITY;
   const rows =
     'bytes' in options.budget

@@ -8,11 +8,11 @@ import type { Plan } from './plan.ts';
 export class Positions {
   readonly #plan: Plan;
   /**
-   * Positions may not pass it. What keeps everything may, as llama.cpp lets it: the rotation
-   * extrapolates, at the user's risk.
+   * Positions stay below it. A policy that evicts nothing has no limit (unless positions are
+   * 'original'): the rotation extrapolates then, at the user's risk, as in llama.cpp.
    */
   readonly limit: number;
-  /** Position at which rows end since they were made compact, ORIGINAL before. */
+  /** Position that the next token had when rows were last made compact; ORIGINAL before that. */
   #base: number;
   /** Number of the next token when they were last made compact. */
   #rebasedAt = 0;

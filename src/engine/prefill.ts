@@ -51,7 +51,7 @@ export async function prefill(
       options.signal?.throwIfAborted();
       const { token } = run;
       const done = awaitedLater(run.step(block).then(() => finish(block)));
-      // one that is refused is not asked for: those behind it may not take its place
+      // a step that was refused did nothing: throw, as later blocks must not take its place
       if (run.token === token) await done;
       underWay.push(done);
       if (underWay.length >= run.executor.depth) await underWay.shift();
@@ -63,9 +63,7 @@ export async function prefill(
   }
 }
 
-/**
- * A promise that nobody awaits yet: what goes wrong is heard where it is awaited, and only there.
- */
+/** A promise that is awaited later: what goes wrong is no unhandled rejection until then. */
 export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -2,7 +2,7 @@
 // must be made. It takes tokens in blocks and keeps within its plan; it knows no text. The layers
 // themselves do the steps (`stage.ts`), here or in workers (`executor.ts`); what they will hold is
 // known before (`ledger.ts`), so that a step can be asked for while the one before is still on its
-// way. `prefill.ts` and `decode.ts` are what is done with it.
+// way. `prefill.ts` and `decode.ts` use it.
 import type { BytesOut, Stored, Tag } from '../cache/stored.ts';
 import { ContextError } from '../errors.ts';
 import type { Executor, Layers } from './executor.ts';
@@ -30,7 +30,7 @@ export class Run {
   readonly ledger: Ledger;
   readonly #positions: Positions;
   #tail: number[] = []; // the newest blockSize tokens
-  #evictedAt = 0; // tokens there were at the last eviction: all rows of those behind it are there
+  #evictedAt = 0; // tokens at the last eviction: later ones still have all their rows
 
   /**
    * Reserves everything the run will ever hold. Throws DeviceError where memory ends; nothing is
@@ -132,14 +132,14 @@ export class Run {
   }
 
   /**
-   * Log-odds [V] after token `last` of the last step or extension, as `read` makes something of
-   * them while they are there.
+   * Gives the log-odds [V] after token `last` of the last step or extension to `read`, which must
+   * not keep them, and resolves to what it returns.
    */
   read<T>(last: number, read: (logits: Float32Array) => T): Promise<T> {
     return this.layers.logits(last, read);
   }
 
-  /** A copy of them. */
+  /** A copy of these log-odds. */
   logits(last: number): Promise<Float32Array> {
     return this.read(last, (logits) => logits.slice());
   }
@@ -258,7 +258,7 @@ export class Run {
     return Promise.all([taken, this.#block(again, beyond || this.#positions.recompacts, cut)]);
   }
 
-  /** The step itself. `compact`: rows are rotated to end at plan.compactBase. */
+  /** Asks for a step. `compact`: rows are turned to the positions before plan.compactBase. */
   async #block(block: readonly number[], compact: boolean, cut: Cut): Promise<void> {
     const { plan } = this;
     const { policy } = plan;

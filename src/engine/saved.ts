@@ -42,7 +42,7 @@ export interface Caches {
   clear(): Promise<void>;
 }
 
-/** What a plan says of it. */
+/** What a plan says of saved states. */
 export interface SavedPlan {
   /** Bytes that are read or written at a time. */
   readonly pieceBytes: number;
@@ -54,8 +54,8 @@ export interface SavedPlan {
 const LEAST_PIECE = 8 << 10;
 const MOST_PIECE = 256 << 10;
 /**
- * Pieces that a state is cut into: where it is small they are, so that they take a small part of
- * the budget.
+ * Pieces that a state is cut into: small states into small ones, so that buffers take a small part
+ * of the budget.
  */
 const PIECES = 32;
 

@@ -42,7 +42,7 @@ export class Stage {
   readonly room: Readonly<Record<(typeof rowBuffers)[number], Address>>;
   /** Scores of the layers rated so far, where layers are selected from together. */
   ratedLayers?: Scores;
-  /** Called at the end of a step: it must only take note. */
+  /** Called at the end of a step; it must not call the stage. */
   onKept?: OnKept;
   /** Whether the model's last layer is one of these. */
   readonly isLast: boolean;

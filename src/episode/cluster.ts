@@ -21,9 +21,11 @@ export function cluster(
   return backend.kmeans(vectors, { ...options, count });
 }
 
-/** Fewer segments than this to an episode make none. */
+/** Least segments to an episode, on average. */
 const LEAST_MEMBERS = 4;
-/** Neighbours that should stay together, and segments that are asked about theirs. */
+/**
+ * Nearest neighbours that should share a cluster; and most segments whose neighbours are looked at.
+ */
 const NEIGHBOURS = 4;
 const MOST_PROBES = 256;
 /**

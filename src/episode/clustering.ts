@@ -56,7 +56,9 @@ export class Clustering {
   #clusteredTokens = 0;
   /** Segments that joined an episode which they do not fit. */
   #misfits = 0;
-  /** The index was made anew and the clustering was not: its segments are not the episodes'. */
+  /**
+   * The index was rebuilt and clustering failed: episodes still name the segments of the old one.
+   */
   #unfinished = false;
 
   /** `promptOf` makes the patched prompt's tokens of an episode's text. */
@@ -91,7 +93,7 @@ export class Clustering {
 
   /**
    * Lets new segments join; clusters where that was not done yet, or the conversation has outgrown
-   * it. Gives whether it clustered: the numbers of episodes then stand for others.
+   * it. Returns whether it clustered: the numbers of episodes mean other episodes then.
    */
   async refresh(history: History): Promise<boolean> {
     const grown = history.length > REGROW * this.#clusteredTokens;

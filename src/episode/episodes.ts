@@ -103,7 +103,7 @@ export class Episodes {
       await this.#reside(first, history, options);
       return chosen;
     }
-    // as often as one of them is found to be lost, which is made again, it is tried again
+    // where a stored cache turns out to be lost it is made again, and the union is tried again
     for (let tries = MOST_TRIES; ; tries--) {
       for (const e of [second, first])
         if (!this.#caches.isWhole(e, history)) await this.#reside(e, history, options);
@@ -132,7 +132,10 @@ export class Episodes {
     this.#caches.changedFrom(token);
   }
 
-  /** Brings episodes up to date with the history; where they are others, no cache is of use. */
+  /**
+   * Brings episodes up to date with the history; where it was clustered anew all caches are
+   * dropped.
+   */
   async #refresh(history: History): Promise<void> {
     if (!(await this.#clustering.refresh(history))) return;
     this.#resident = -1;
@@ -194,7 +197,7 @@ export class Episodes {
   async #catchUp(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
     const episode = this.#clustering.episodes[e];
-    // what is in no segment yet no prompt speaks of: it looks for itself
+    // text that is in no segment yet is in no prompt either: its block is put into the prompt
     const indexed = this.#indexedTokens(history);
     run.prompt = (block) =>
       run.token + block.length > indexed ? [...block, ...episode.prompt] : episode.prompt;

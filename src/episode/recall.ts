@@ -5,7 +5,7 @@ import type { TokenSpan } from '../backend/cache.ts';
 import type { History } from './history.ts';
 import type { SegmentIndex } from './segment-index.ts';
 
-/** A segment of whose rows a larger share is still held needs no recalling. */
+/** Segments of which a larger share of the rows is still held are not recalled. */
 const HELD = 0.5;
 /** Most segments looked at: those behind are hardly more alike than chance. */
 const MOST_SEGMENTS = 256;

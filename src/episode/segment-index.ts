@@ -6,8 +6,8 @@ import { type Asked, rankSegments } from './match.ts';
 import { type Segment, segmentsOf } from './segment.ts';
 
 /**
- * The embedder learns anew of everything once there are this many times the segments it last
- * learned of: what is common has changed.
+ * Once there are this many times the segments that the embedder last learned from, it learns from
+ * all of them again: other words are common now.
  */
 const RELEARN = 2;
 
@@ -21,7 +21,9 @@ export class SegmentIndex {
   #vectors: Float32Array[] = [];
   #utterances = 0; // that segments cover
   #learned = 0;
-  /** What the embedder has learned is not what segments were made of. */
+  /**
+   * A rebuild failed half-way: the embedder has learned from other segments than there are here.
+   */
   #torn = false;
 
   constructor(embedder: Embedder, segmentTurns: number) {

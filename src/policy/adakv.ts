@@ -1,4 +1,5 @@
 // AdaKV (arXiv 2407.11550): SnapKV's scores, and the best rows of a layer kept whatever their head.
+// Differs: the paper mixes an equal and an adaptive budget, here the safeguard is a floor.
 import { definePolicy } from './policy.ts';
 import { snapkv } from './snapkv.ts';
 

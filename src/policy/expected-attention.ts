@@ -1,9 +1,9 @@
 // Expected Attention (NVIDIA/kvpress): the attention that the next 512 queries will pay a row if
-// they are drawn like those at hand, times the length of its value. kvpress takes mean and
-// covariance over the whole context; here they are those of the newest block's queries, so that
-// nothing grows. Queries are turned from their positions to the mean over the coming ones, which is
-// a matrix product away from kvpress's way (mean and covariance before RoPE, then the mean rotation
-// applied to both) and gives the same numbers.
+// they are drawn like those at hand, times the length of its value. Differs: kvpress takes mean and
+// covariance over the whole context, this takes those of the newest block's queries, so that
+// nothing grows. Queries are turned from their positions to the mean over the coming ones; kvpress
+// takes mean and covariance before RoPE and then applies the mean rotation to both, which gives the
+// same numbers.
 import { definePolicy } from './policy.ts';
 
 export const expectedAttention = definePolicy({

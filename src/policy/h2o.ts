@@ -1,7 +1,8 @@
-// H2O (arXiv 2306.14048): attention received, summed over all queries so far and over the group's
-// heads, divided by the number of queries that could see the row. The sum stays with the row (its
-// state) from block to block. Differs: attention that a block paid to rows already evicted in that
-// layer is not redistributed.
+// H2O (arXiv 2306.14048): attention received, averaged over the group's heads, summed over all
+// queries so far and divided by the number of queries that could see the row. The sum stays with
+// the row (its state) from block to block. Differs: the paper does not divide, and keeps half of
+// the budget for the newest rows; attention paid to rows that were evicted meanwhile is not
+// redistributed.
 import { definePolicy } from './policy.ts';
 
 export const h2o = definePolicy({

@@ -1,5 +1,5 @@
-// InfiniPot (EMNLP 2024, arXiv 2410.01518), its attention to a prompt that asks for a summary: rows
-// that this prompt looks at. Differs: where a model follows no instructions the prompt is only what
+// InfiniPot (EMNLP 2024, arXiv 2410.01518), without its second measure: rows that a prompt asking
+// for a summary attends to. Differs: where a model follows no instructions the prompt is only what
 // the chat template puts before a reply.
 import { definePolicy } from './policy.ts';
 

@@ -33,13 +33,13 @@ export type Observer =
 /** One layer's rows while they are rated. */
 export interface LayerView {
   readonly layer: number;
-  /** The rows themselves: what operations take. */
+  /** The rows, as operations take them. */
   readonly cached: LayerRows;
   /** Tokens of the conversation so far; a row's token number is below it. */
   readonly tokens: number;
   /**
-   * The observers' queries [count, Hq * d], those of the newest `count` tokens unless patched.
-   * Nobody needs them afterwards: they may be changed.
+   * The observers' queries [count, Hq * d], those of the newest `count` tokens unless patched. A
+   * score may overwrite them.
    */
   readonly queries?: Tensor;
   readonly count: number;
@@ -59,7 +59,7 @@ export interface LayerView {
   readonly keeps: number;
   /** The layer's output projection [D, Hq * d], for value terms. */
   readonly output?: Weight;
-  /** Room for one number a row, and as much again, and once more. */
+  /** Three buffers, each with room for one number a row; a score may overwrite all of them. */
   readonly out: Address;
   readonly spare: Address;
   readonly extra: Address;
@@ -164,7 +164,7 @@ const policyNames = namesOf<Policy>({
   composed: true,
 });
 
-/** Policies and scores that were made here: known to be whole, and to follow from axes. */
+/** Policies that definePolicy() made, and scores that it derived from axes. */
 const defined = new WeakSet<object>();
 const derived = new WeakSet<Score>();
 

@@ -1,4 +1,4 @@
-// A policy's scores of a layer's rows, held against what was asked for.
+// A policy's scores of a layer's rows, checked.
 import { describeValue } from '../arguments.ts';
 import type { Backend } from '../backend/backend.ts';
 import type { Scores } from '../backend/tensor.ts';
@@ -6,9 +6,9 @@ import { ModelFormatError, OptionError, RecollectError } from '../errors.ts';
 import type { LayerView, Policy } from './policy.ts';
 
 /**
- * Rates the rows: one number a row at most, none of them NaN (which no order has a place for;
- * infinities are as good as others). Throws OptionError for a score that is none, or that threw;
- * where the rows or queries themselves are not finite, it is the model's fault: ModelFormatError.
+ * Rates the rows: one number a row at most, none of them NaN (infinities are allowed). Throws
+ * OptionError for a score that is none, or that threw; where the rows or queries themselves are not
+ * finite, it is the model's fault: ModelFormatError.
  */
 export function rateRows(
   policy: Pick<Policy, 'name' | 'score'>,

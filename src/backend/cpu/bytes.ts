@@ -1,4 +1,4 @@
-// What a cache in such a memory reserves.
+// How many bytes a cache reserves in such a memory.
 import { cacheRowBytes, cacheRows, type CacheShape, rangesOf } from '../cache-shape.ts';
 import { isGrouped } from '../dtype.ts';
 import { rangeBytes, scratchBytes } from '../group-sizes.ts';

@@ -1,10 +1,10 @@
-// Grids and slots of rows by number instead of by address: what rows that are stored name them by.
+// Grids and slots by number instead of by address, as stored rows name them.
 import { rowBytes, type RowSide } from '../dtype.ts';
 import { restOf, tailOf } from '../row-codec.ts';
 import type { Address } from '../tensor.ts';
 import type { Groups } from './groups.ts';
 
-/** What rows mean by number, for those who copy them out. */
+/** The grids and slots that a head's rows name, and their numbers. */
 export interface Numbering {
   /** Where the grids lie, and which slots they are. */
   readonly grids: readonly Address[];

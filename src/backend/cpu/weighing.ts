@@ -1,5 +1,5 @@
-// What weighs scores: the attention that most of it lies on, what values become, what was received
-// before.
+// Operations that raise or weigh scores: rows with most of the attention, the mean as a floor,
+// projected values, attention received before.
 import type { Backend, MostLooked } from '../backend.ts';
 import type { Address, Scores, Weight } from '../tensor.ts';
 import { cpuRows, cpuScores, type CpuBackend, type RowKernels, type Views } from './memory.ts';

@@ -1,4 +1,4 @@
-// Causal attention of a block, and what it leaves of its queries.
+// Causal attention of a block, and the sums that it leaves for those who score rows.
 import type { Backend } from '../backend.ts';
 import { cpuRows } from '../cpu/memory.ts';
 import { attend, dot } from './math.ts';

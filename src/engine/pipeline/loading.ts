@@ -16,7 +16,7 @@ export interface PipelineOptions {
   readonly config: ModelConfig;
   /** Layers of each worker, first to last. */
   readonly stages: readonly LayerRange[];
-  /** This thread's. */
+  /** The backend of this thread. */
   readonly backend: Backend;
   /** What workers run. */
   readonly kernels: Compiled;

@@ -1,6 +1,5 @@
-// The tokens that can matter, without a look at the others but one: what must be known of all
-// before (how many, how far apart) is guessed from one token in some, and a guess that was wrong
-// costs time, never a token.
+// The tokens that can matter, found in one pass over all. How many they are and how far apart they
+// lie is guessed before, from a sample; a wrong guess costs time, never a token.
 import { logitsKernels } from '../../backend/wasm/logits.ts';
 import type { Ranking } from './ranking.ts';
 
@@ -17,7 +16,7 @@ const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
 
 const levels = new Int32Array(LEVELS);
 
-/** Every how many tokens a guess looks; odd, so that it falls in with no table's columns. */
+/** A guess looks at one token in so many: an odd number, out of step with any regular order. */
 const strideOf = (logits: Float32Array) => (logits.length >> GUESS_BITS) | 1;
 
 /** About how many tokens have at least these log-odds. */

@@ -1,5 +1,5 @@
 // Tokens by their log-odds: the most probable first, the lower on ties. It holds what is put in and
-// puts that in order; whoever can tell early that a token cannot matter leaves it out.
+// puts that in order; callers leave out tokens that cannot matter.
 
 /** Buckets of a pass of the radix sort: 11, 11 and 10 bits of a key. */
 const DIGIT_BITS = 11;

@@ -10,7 +10,10 @@ import { complete } from '../../options/table.ts';
 import { type SampleOptions, sampleTable } from './options.ts';
 import { Ranking } from './ranking.ts';
 
-/** Log-odds that differ do by 2^-149 at least: what is colder draws the same. */
+/**
+ * Lowest temperature to compute with: log-odds differ by at least 2^-149, so that a lower one draws
+ * the same tokens.
+ */
 const COLDEST = 2 ** -200;
 
 /** Draws a token from log-odds [V]. Throws ModelFormatError for log-odds that are not numbers. */
