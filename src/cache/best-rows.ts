@@ -25,9 +25,9 @@ export class BestRows {
   }
 
   /**
-   * The best `count` rows of the union, in the order of their tokens: rows of the first, or ~ rows
-   * of the second. Tokens below `sinks` and from `recent` on come before all others. The next call
-   * overwrites them.
+   * The best `count` rows of the union, no more than the first has, in the order of their tokens:
+   * rows of the first, or ~ rows of the second. Tokens below `sinks` and from `recent` on come
+   * before all others. The next call overwrites them.
    */
   of(
     first: ScoredRows,
