@@ -4,11 +4,9 @@
 // (decode.ts), which adds in the same order.
 import { attendOne, isDecode } from './decode';
 import { tilePanels } from './gemm/tile';
-import { valueType } from './kivi';
 import { exp1, exp4 } from './math';
-import { rows_unrotate } from './quant';
 import { gatherQueries } from './queries';
-import { isRotated, rowBytes, ROWS_F32, rows_load, TILE, tileOf } from './rows';
+import { finishOutputs, isPlain, loadRows, rowBytes, TILE, tileOf, valueType } from './rows/table';
 import { maxLanes, scale, sumLanes } from './simd';
 import { hideBefore, noScores, takeScores } from './softmax';
 
@@ -149,8 +147,8 @@ export function attention(
     const keys = min(TILE, n - i0);
     packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
-    if (type != ROWS_F32 || dp != d) {
-      rows_load(values, tile, keys, d, dp, ofValues);
+    if (!isPlain<f32>(type) || dp != d) {
+      loadRows(values, tile, keys, d, dp, ofValues);
       tile = values;
     }
     for (let r = 0; r < R; r += 4) {
@@ -194,7 +192,7 @@ export function attention(
       const by = <f32>1 / load<f32>(masses + ((<usize>r) << 2));
       for (let j: usize = 0; j < (<usize>d) << 2; j += 4)
         store<f32>(to + j, load<f32>(from + j) * by);
-      if (isRotated(type)) rows_unrotate(to, 1, d, d);
+      finishOutputs(to, 1, d, type);
     }
   }
 }

@@ -1,11 +1,9 @@
 // Attention of one token's queries: too few to pack keys for. Rows are read where they lie, up to
 // four query heads of a kv head take each of them together, and sums are made in the order in which
 // a block's are (attention.ts): the same bits.
-import { valueType } from './kivi';
 import { exp4, expRow } from './math';
-import { rows_unrotate } from './quant';
 import { gatherQueries } from './queries';
-import { isRotated, rowBytes, ROWS_F16, TILE, tileOf } from './rows';
+import { finishOutputs, isPlain, rowBytes, TILE, tileOf, valueType } from './rows/table';
 import { loadHalves, madd, scale } from './simd';
 import { hideBefore, noScores } from './softmax';
 
@@ -286,7 +284,7 @@ export function attendOne(
   const wide = s + 4 * ROW;
   const values = wide + <usize>TILE * row;
   // f16 is widened as it is read, unless it is read more than once
-  const halves = type == ROWS_F16 && G <= 4;
+  const halves = isPlain<u16>(type) && G <= 4;
 
   gatherQueries(queries, q, 1, G, d, G * d, type);
   memory.fill(sums, 0, all);
@@ -327,6 +325,6 @@ export function attendOne(
     const to = out + g * row;
     memory.copy(to, sums + g * row, row);
     scale(to, <f32>1 / load<f32>(masses + (g << 2)), row);
-    if (isRotated(type)) rows_unrotate(to, 1, d, d);
+    finishOutputs(to, 1, d, type);
   }
 }

@@ -4,7 +4,8 @@
 import { packKeys, tileScores } from './attention';
 import { exp1, expRow } from './math';
 import { gatherQueries } from './queries';
-import { dot, rowBytes, rows_load, TILE, tileOf } from './rows';
+import { dot } from './row-norms';
+import { loadRows, rowBytes, TILE, tileOf } from './rows/table';
 import { maskedMax } from './softmax';
 
 /** Bytes of scratch for observe_defensive() with P queries of G heads. */
@@ -98,7 +99,7 @@ export function observe_defensive(
     for (let i = 0; i < scored; i = i + 1 == half && half < scored - half ? scored - half : i + 1) {
       const windows = min(i + half, scored - 1) - max(i - half, 0) + 1;
       if (windows == size || i >= seenBy(r, P, G, n, causal)) continue;
-      rows_load(edge, k + <usize>i * rowBytes(d, type), 1, d, d, type);
+      loadRows(edge, k + <usize>i * rowBytes(d, type), 1, d, d, type);
       const p = exp1(dot(queries + ((<usize>(r * d)) << 2), edge, d) - load<f32>(peaks + at));
       smoothed -= (p * <f32>(size - windows)) / <f32>size;
     }

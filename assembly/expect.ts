@@ -5,7 +5,8 @@ import { packKeys, padded } from './attention';
 import { tilePanels } from './gemm/tile';
 import { exp1 } from './math';
 import { gatherQueries } from './queries';
-import { dot, rowBytes, TILE, tileOf } from './rows';
+import { dot } from './row-norms';
+import { rowBytes, TILE, tileOf } from './rows/table';
 import { madd } from './simd';
 
 /** Bytes of scratch for expect() with P queries of G heads. */

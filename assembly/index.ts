@@ -7,16 +7,9 @@ export { weight_type, weight_types } from './weights/table';
 export { rms_norm } from './norm';
 export { add_rows, geglu, scale_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
-export {
-  mean_direction,
-  row_cosines,
-  row_norms,
-  rows_load,
-  rows_scratch,
-  rows_store,
-} from './rows';
-export { rows_unrotate } from './quant';
-export { kivi_gather, kivi_group } from './kivi';
+export { mean_direction, row_cosines, row_norms } from './row-norms';
+export { rows_scratch, rows_store, rows_widen } from './rows/table';
+export { kivi_gather, kivi_group } from './rows/kivi';
 export { attention, attention_scratch } from './attention';
 export { average_pool, observe, observe_scratch, observe_sums } from './score';
 export { defensive_scratch, observe_defensive } from './defensive';
@@ -29,7 +22,9 @@ export { relaxed_simd } from './simd';
 
 // numbers that TypeScript must know too (scripts/kernel-table.mjs)
 export { ABS_ROWS, PANEL_K, PANEL_ROWS } from './gemm/floats';
-export { TILE } from './rows';
+export { CODE_CHANNELS, TAIL_BYTES } from './rows/codes';
+export { TILE } from './rows/table';
+export { BY_ROW, GROUPED, MIXED, ROWS_F16, ROWS_F32 } from './rows/types';
 export { GROUP_ROWS } from './weights/pack';
 export { FLOATS } from './weights/table';
 

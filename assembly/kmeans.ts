@@ -3,7 +3,7 @@
 // (Hamerly's bound: how far the second nearest was, less what centroids have moved).
 import { packKeys } from './attention';
 import { tilePanels } from './gemm/tile';
-import { dot } from './rows';
+import { dot } from './row-norms';
 import { madd, sumLanes } from './simd';
 
 /** Rows that meet the centroids together. */

@@ -1,8 +1,7 @@
 // Rotary position embedding. The angles come as a table, so that positions of any size keep f64
 // accuracy: row p holds [cos of rot / 2 angles | sin of rot / 2 angles] f32, computed in f64 where
 // positions are known.
-import { rows_unrotate } from './quant';
-import { isRotated, rows_load, rows_store, rowBytes, ROWS_F32 } from './rows';
+import { isPlain, rowBytes, rows_store, rows_widen } from './rows/table';
 import { madd } from './simd';
 
 /** Rotates one head of f32: pairs (2j, 2j + 1), or (j, j + rot / 2) for `neox`. */
@@ -84,12 +83,11 @@ export function rope_shift(
 ): void {
   const bytes = rowBytes(d, type);
   for (let i = 0; i < n; i++, rows += bytes) {
-    if (type == ROWS_F32) {
+    if (isPlain<f32>(type)) {
       rotate(rows, angles, rot, neox != 0);
       continue;
     }
-    rows_load(scratch, rows, 1, d, d, type);
-    if (isRotated(type)) rows_unrotate(scratch, 1, d, d);
+    rows_widen(scratch, rows, 1, d, type);
     rotate(scratch, angles, rot, neox != 0);
     rows_store(rows, scratch, scratch, 1, d, d, type);
   }

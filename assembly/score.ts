@@ -6,7 +6,7 @@
 import { packKeys, tileScores } from './attention';
 import { expRow } from './math';
 import { gatherQueries } from './queries';
-import { rowBytes, TILE, tileOf } from './rows';
+import { rowBytes, TILE, tileOf } from './rows/table';
 import { noScores, takeScores } from './softmax';
 
 /** How the looks of all queries at one row become its score. */

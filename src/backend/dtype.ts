@@ -1,5 +1,15 @@
 // The table of stored types: weights as GGUF files hold them, and rows of the cache.
-import { PANEL_K, weightRows } from '../../build/generated/kernels.ts';
+import {
+  BY_ROW,
+  CODE_CHANNELS,
+  GROUPED,
+  MIXED,
+  PANEL_K,
+  ROWS_F16,
+  ROWS_F32,
+  TAIL_BYTES,
+  weightRows,
+} from '../../build/generated/kernels.ts';
 
 /**
  * How one block of a weight type lies in the file: `head` 16-bit, `words` 32-bit, `tail` 16-bit
@@ -50,8 +60,8 @@ export function valueColumns({ elements }: WeightType, headDim: number, heads: n
 export type RowSide = 'keys' | 'values';
 
 /**
- * How cached rows are kept: plain numbers, rotated before rounding (assembly/quant.ts), or as KIVI
- * rounds them (assembly/kivi.ts).
+ * How cached rows are kept: plain numbers, rotated before rounding (assembly/rows/rotated.ts), or as KIVI
+ * rounds them (assembly/rows/kivi.ts).
  */
 export interface RowTypeInfo {
   /** Bits of a number; of a mixed type, of the average channel of keys. */
@@ -77,16 +87,11 @@ export const rowTypes = {
 export type RowType = keyof typeof rowTypes;
 export const rowTypeNames = Object.keys(rowTypes) as RowType[];
 
-/** Flags of assembly/kivi.ts. */
-const GROUPED = 32;
-const BY_ROW = 64;
-const MIXED = 128;
-
-/** The number that kernels know a type by. */
+/** The number that kernels know a type by (assembly/rows/types.ts). */
 export function rowCode(type: RowType, side: RowSide = 'keys'): number {
   const { bits, scheme }: RowTypeInfo = rowTypes[type];
-  if (type === 'f32') return 0;
-  if (type === 'f16') return 1;
+  if (type === 'f32') return ROWS_F32;
+  if (type === 'f16') return ROWS_F16;
   if (scheme === 'rotated') return bits;
   if (side === 'values') return BY_ROW | Math.ceil(bits);
   return scheme === 'mixed' ? GROUPED | MIXED | (2 * bits) : GROUPED | bits;
@@ -104,9 +109,7 @@ export function isGrouped(type: RowType): boolean {
 }
 
 /** Head dimensions that rows of few bits can have are multiples of this. */
-export const QUANTIZED_MULTIPLE = 8;
-/** Step and lowest value, f16 each, or where a row's grid lies. */
-const TAIL_BYTES = 4;
+export const QUANTIZED_MULTIPLE = CODE_CHANNELS;
 
 /** Bytes of a row of d numbers. */
 export function rowBytes(type: RowType, d: number, side: RowSide = 'keys'): number {

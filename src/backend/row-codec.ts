@@ -1,6 +1,6 @@
 // What the bytes of a cached row stand for, as plainly as can be: the definition of the row types
-// (docs/algorithms.md, 'Rotated rows', 'KIVI rows' and 'Mixed bits'; assembly/quant.ts and
-// assembly/kivi.ts draw how their bytes lie).
+// (docs/algorithms.md, 'Rotated rows', 'KIVI rows' and 'Mixed bits'; assembly/rows/rotated.ts and
+// assembly/rows/kivi.ts draw how their bytes lie).
 import { floatToHalf, halfToFloat } from '../math/half.ts';
 import {
   gridBytes,

@@ -1,4 +1,4 @@
-// What rows on shared grids (KIVI, assembly/kivi.ts) need beside their columns: the grids of a
+// What rows on shared grids (KIVI, assembly/rows/kivi.ts) need beside their columns: the grids of a
 // range's groups, and the newest rows of each head as f16, in slots, until a group of them is
 // rounded. Rows say themselves where that is, so nothing here has to follow when they move or go:
 // which grids and slots are taken is read off the rows.

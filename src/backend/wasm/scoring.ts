@@ -2,7 +2,7 @@
 import { ABS_ROWS } from '../../../build/generated/kernels.ts';
 import type { Backend } from '../backend.ts';
 import { cpuRows, type CpuScores, cpuScores, type RowKernels } from '../cpu/memory.ts';
-import { isGrouped, isQuantized, rowBytes, rowCode } from '../dtype.ts';
+import { rowBytes, rowCode } from '../dtype.ts';
 import { type Context, scoreHeads } from './context.ts';
 
 export function scoringOps({
@@ -23,15 +23,8 @@ export function scoringOps({
         const norms = new Float32Array(memory.buffer, to, count).fill(0);
         for (let i = 0; i < count; i += ABS_ROWS) {
           const n = Math.min(ABS_ROWS, count - i);
-          kernels.rows_load(
-            rows,
-            head.values + (from[h] + i) * bytes,
-            n,
-            d,
-            d,
-            rowCode(type, 'values'),
-          );
-          if (isQuantized(type) && !isGrouped(type)) kernels.rows_unrotate(rows, n, d, d);
+          const values = head.values + (from[h] + i) * bytes;
+          kernels.rows_widen(rows, values, n, d, rowCode(type, 'values'));
           for (let g = 0; g < group; g++)
             kernels.abs_sums(
               to + i * 4,

@@ -6,56 +6,34 @@
 //   tail    halves exchanged (so that its top bit is the sign of a step, which has none):
 //           bit 31 set = the row is not rounded, and lies as f16 [d] at twice the rest;
 //           otherwise, of keys: the group lies at twice the tail;
-//           of values: step f16 | lo f16, as in quant.ts
+//           of values: step f16 | lo f16, as in codes.ts
 //   group:  [step f16 [d] | lo f16 [d] | only where bits are mixed: bits of each channel u8 [d]]
 //
-// Codes of one width lie as in quant.ts; of mixed widths as a stream of bits, channel after
+// Codes of one width lie as in codes.ts; of mixed widths as a stream of bits, channel after
 // channel, lowest first.
 import {
   code1,
+  codeBytes,
   dequantizeRow,
   put,
-  quantBytes,
   quantizeListed,
   ROUNDED_ROWS,
+  TAIL_BYTES,
   unpackCodes,
-} from './quant';
-import { loadHalf, loadHalves, storeHalf, storeHalves, widenHalves } from './simd';
+} from './codes';
+import { loadHalf, loadHalves, storeHalf, storeHalves, widenHalves } from '../simd';
 
-/**
- * Flags of a type; below them lie the bits of a code, or, mixed, twice those of the average code.
- */
-const GROUPED: i32 = 32;
-const BY_ROW: i32 = 64;
-const MIXED: i32 = 128;
-const WIDTH: i32 = 31;
+import { BY_ROW, MIXED, WIDTH } from './types';
 
 /** Fewest and most bits of a channel where they are mixed. */
 const LEAST_BITS: i32 = 2;
 const MOST_BITS: i32 = 8;
 
-
-@inline
-export function isKivi(type: i32): bool {
-  return type >= GROUPED;
-}
-
-/**
- * The type of the values that lie beside keys of a type. Values of mixed keys have as many bits as
- * those on average, rounded up.
- */
-@inline
-export function valueType(type: i32): i32 {
-  if (!isKivi(type)) return type;
-  const width = type & WIDTH;
-  return BY_ROW | ((type & MIXED) != 0 ? (width + 1) >> 1 : width);
-}
-
 /** Bytes of a row. */
 @inline
 export function kiviBytes(d: i32, type: i32): usize {
-  if ((type & MIXED) == 0) return quantBytes(d, type & WIDTH);
-  return <usize>((((d * (type & WIDTH) + 15) >> 4) + 4 + 3) & ~3);
+  if ((type & MIXED) == 0) return codeBytes(d, type & WIDTH);
+  return <usize>((((d * (type & WIDTH) + 15) >> 4) + TAIL_BYTES + 3) & ~3);
 }
 
 
@@ -65,8 +43,8 @@ function exchange(tail: u32): u32 {
 }
 
 /** Widens one row: dst f32 [d] | src row */
-export function widenRow(dst: usize, src: usize, d: i32, type: i32): void {
-  const tail = exchange(load<u32>(src + kiviBytes(d, type) - 4));
+function widenRow(dst: usize, src: usize, d: i32, type: i32): void {
+  const tail = exchange(load<u32>(src + kiviBytes(d, type) - TAIL_BYTES));
   const at = (<usize>tail) << 1; // the top bit falls out
   if (tail >> 31 != 0) {
     widenHalves(dst, at, d);
@@ -99,6 +77,12 @@ function unpackMixed(dst: usize, src: usize, widths: usize, d: i32): void {
   }
 }
 
+/** Widens n rows, one after the other: dst f32 [n, d] ldd | src rows [n, d] */
+export function loadKivi(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type: i32): void {
+  const bytes = kiviBytes(d, type);
+  for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2) widenRow(dst, src, d, type);
+}
+
 /** Widens rows list[0 .. n): dst f32 [n, d] | rows | list i32 [n] */
 export function kivi_gather(dst: usize, rows: usize, list: usize, n: i32, d: i32, type: i32): void {
   const bytes = kiviBytes(d, type);
@@ -124,12 +108,11 @@ export function kivi_group(
   const bytes = kiviBytes(d, type);
   const wide = (<usize>d) << 2;
   if ((type & BY_ROW) != 0) {
-    for (
-      let i = 0;
-      i < n;
-      i += ROUNDED_ROWS, list += 4 * ROUNDED_ROWS, x += <usize>ROUNDED_ROWS * wide
-    )
-      quantizeListed(rows, list, x, min(ROUNDED_ROWS, n - i), d, type & WIDTH);
+    for (let i = 0; i < n; i += ROUNDED_ROWS) {
+      const some = min(ROUNDED_ROWS, n - i);
+      const at = <usize>i;
+      quantizeListed(rows, list + (at << 2), x + at * wide, some, d, type & WIDTH);
+    }
     return;
   }
   const mixed = (type & MIXED) != 0;
@@ -154,7 +137,7 @@ export function kivi_group(
   const tail = exchange(<u32>(group >> 1));
   for (let i = 0; i < n; i++, list += 4, x += wide) {
     const row = rows + <usize>load<i32>(list) * bytes;
-    memory.fill(row, 0, bytes - 4);
+    memory.fill(row, 0, bytes - TAIL_BYTES);
     let bit: usize = 0;
     for (let j = 0; j < d; j++) {
       const at = (<usize>j) << 1;
@@ -170,7 +153,7 @@ export function kivi_group(
       store<u32>(word, load<u32>(word) | ((<u32>q) << ((<u32>bit) & 7)));
       bit += width;
     }
-    store<u32>(row + bytes - 4, tail);
+    store<u32>(row + bytes - TAIL_BYTES, tail);
   }
 }
 

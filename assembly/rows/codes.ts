@@ -1,7 +1,6 @@
-// Rows of few bits: each is rotated, so that no channel stands out, and rounded on a scale of its
-// own. Self-contained: a row can be moved anywhere.
+// Codes of few bits: numbers rounded on a scale of the row's own.
 //
-//   x [d] -> H diag(s) x -> code = round((y - lo) / step), step = (max - min) / (2^bits - 1)
+//   code = round((y - lo) / step), step = (max - min) / (2^bits - 1)
 //   row:  [codes, bits * d / 8 bytes | up to 3 bytes of padding to a multiple of 4 | step, lo: f16]
 //   int8  byte j is code j
 //   int4  byte i < d / 2 holds code i low, code d / 2 + i high
@@ -9,138 +8,18 @@
 //         3 d / 4 + i, lowest first;
 //         byte i < d / 8 behind them holds the third bit of codes i, d / 8 + i, ..., lowest first
 //
-// H is the Walsh-Hadamard transform of the largest power of two that divides d, block by block,
-// orthonormal and so its own inverse; s are fixed signs, without which what all channels have in
-// common would meet in one. Rotating queries too leaves q . k as it is, and values are rotated back
-// once an output. d % 8 == 0.
-import { constant, loadHalf, madd, maxLanes, minLanes, toHalves } from './simd';
+// d % 8 == 0.
+import { constant, loadHalf, madd, maxLanes, minLanes, toHalves } from '../simd';
 
-/** Parities of the hash j * 0x9e3779b1 of channels 0 .. 511, 32 to a word, lowest first. */
-const PARITIES = memory.data<u32>([
-  0x99e3120a, 0xdda0e06a, 0xfad3b885, 0x3de80ad3, 0x00d88408, 0x34fc3e97, 0x59f29039, 0x16d7a5c4,
-  0x535c3984, 0x1ae5c925, 0xbb9f7df0, 0x01c9f319, 0x0db1e93a, 0xd471b11d, 0xa5293780, 0x7088102b,
-]);
-const TABLED: i32 = 512;
+/** Channels of a row of codes are a multiple of this. */
+export const CODE_CHANNELS: i32 = 8;
+/** Bytes behind the codes: step and lo, or where a row has the rest of it (kivi.ts). */
+export const TAIL_BYTES: i32 = 4;
 
-/** The sign bits that four parities stand for. */
-const SIGN_BITS = memory.data<u32>([
-  0, 0, 0, 0, 0x80000000, 0, 0, 0, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0, 0, 0, 0,
-  0x80000000, 0, 0x80000000, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0, 0x80000000, 0x80000000,
-  0x80000000, 0, 0, 0, 0, 0x80000000, 0x80000000, 0, 0, 0x80000000, 0, 0x80000000, 0, 0x80000000,
-  0x80000000, 0x80000000, 0, 0x80000000, 0, 0, 0x80000000, 0x80000000, 0x80000000, 0, 0x80000000,
-  0x80000000, 0, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000, 0x80000000,
-]);
-
-/** Sign bits of channels j .. j + 3. */
+/** Bytes of a row of d codes, and its tail. */
 @inline
-function signs(j: i32): v128 {
-  if (j < TABLED) {
-    const nibble = (load<u32>(PARITIES + ((<usize>(j >> 5)) << 2)) >> (j & 28)) & 15;
-    return v128.load(SIGN_BITS + ((<usize>nibble) << 4));
-  }
-  let hash = i32x4.mul(i32x4.add(i32x4.splat(j), i32x4(0, 1, 2, 3)), i32x4.splat(0x9e3779b1));
-  hash = v128.xor(hash, i32x4.shr_u(hash, 16));
-  hash = v128.xor(hash, i32x4.shr_u(hash, 8));
-  hash = v128.xor(hash, i32x4.shr_u(hash, 4));
-  hash = v128.xor(hash, i32x4.shr_u(hash, 2));
-  return i32x4.shl(v128.xor(hash, i32x4.shr_u(hash, 1)), 31);
-}
-
-
-@inline
-function flip(x: usize, d: i32): void {
-  for (let j = 0; j < d; j += 4) {
-    const p = x + ((<usize>j) << 2);
-    v128.store(p, v128.xor(v128.load(p), signs(j)));
-  }
-}
-
-const ODD_SIGNS = memory.data<u32>([0, 0x80000000, 0, 0x80000000]);
-const HIGH_SIGNS = memory.data<u32>([0, 0, 0x80000000, 0x80000000]);
-
-/** Neighbours among four numbers, then pairs of them: a + b and a - b where a and b were. */
-@inline
-function within(v: v128): v128 {
-  v = f32x4.add(i32x4.shuffle(v, v, 1, 0, 3, 2), v128.xor(v, v128.load(ODD_SIGNS)));
-  return f32x4.add(i32x4.shuffle(v, v, 2, 3, 0, 1), v128.xor(v, v128.load(HIGH_SIGNS)));
-}
-
-/** Sums and differences of four vectors at p, h bytes apart: at a distance h, then at 2 h. */
-@inline
-function across(p: usize, h: usize, a: v128, b: v128, c: v128, e: v128): void {
-  const ab = f32x4.add(a, b);
-  const ce = f32x4.add(c, e);
-  const a_b = f32x4.sub(a, b);
-  const c_e = f32x4.sub(c, e);
-  v128.store(p, f32x4.add(ab, ce));
-  v128.store(p + h, f32x4.add(a_b, c_e));
-  v128.store(p + 2 * h, f32x4.sub(ab, ce));
-  v128.store(p + 3 * h, f32x4.sub(a_b, c_e));
-}
-
-/** x = H x, or H diag(s) x where `signed`, block by block. x f32 [d] in place */
-@inline
-function transform(x: usize, d: i32, signed: bool): void {
-  const width = d & -d; // 8 at least
-  const scale = f32x4.splat(<f32>1 / sqrt<f32>(<f32>width));
-  const end = x + ((<usize>d) << 2);
-  const bytes = (<usize>width) << 2;
-  let h: usize = 16;
-  if (bytes >= 64) {
-    for (let p = x, j = 0; p < end; p += 64, j += 16) {
-      const a = signed ? v128.xor(v128.load(p), signs(j)) : v128.load(p);
-      const b = signed ? v128.xor(v128.load(p, 16), signs(j + 4)) : v128.load(p, 16);
-      const c = signed ? v128.xor(v128.load(p, 32), signs(j + 8)) : v128.load(p, 32);
-      const e = signed ? v128.xor(v128.load(p, 48), signs(j + 12)) : v128.load(p, 48);
-      across(
-        p,
-        16,
-        within(f32x4.mul(a, scale)),
-        within(f32x4.mul(b, scale)),
-        within(f32x4.mul(c, scale)),
-        within(f32x4.mul(e, scale)),
-      );
-    }
-    h = 64;
-  } else {
-    if (signed) flip(x, d);
-    for (let p = x; p < end; p += 16) v128.store(p, within(f32x4.mul(v128.load(p), scale)));
-  }
-  for (; h << 1 < bytes; h <<= 2) {
-    for (let block = x; block < end; block += h << 2) {
-      for (let p = block; p < block + h; p += 16)
-        across(p, h, v128.load(p), v128.load(p + h), v128.load(p + 2 * h), v128.load(p + 3 * h));
-    }
-  }
-  if (h < bytes) {
-    for (let block = x; block < end; block += h << 1) {
-      for (let p = block; p < block + h; p += 16) {
-        const a = v128.load(p);
-        const b = v128.load(p + h);
-        v128.store(p, f32x4.add(a, b));
-        v128.store(p + h, f32x4.sub(a, b));
-      }
-    }
-  }
-}
-
-/** x = H diag(s) x. x f32 [d] in place */
-export function rotateRow(x: usize, d: i32): void {
-  transform(x, d, true);
-}
-
-/** Takes the rotation of n rows back: x = diag(s) H x. x f32 [n, d] ldx in place */
-export function rows_unrotate(x: usize, n: i32, d: i32, ldx: i32): void {
-  for (let i = 0; i < n; i++, x += (<usize>ldx) << 2) {
-    transform(x, d, false);
-    flip(x, d);
-  }
-}
-
-/** Bytes of a row. */
-@inline
-export function quantBytes(d: i32, bits: i32): usize {
-  return (<usize>(d * bits) / 8 + 4 + 3) & ~3;
+export function codeBytes(d: i32, bits: i32): usize {
+  return (<usize>(d * bits) / 8 + TAIL_BYTES + 3) & ~3;
 }
 
 /**
@@ -169,7 +48,7 @@ export function quantizeListed(
   bits: i32,
 ): void {
   const wide = (<usize>d) << 2;
-  const bytes = quantBytes(d, bits);
+  const bytes = codeBytes(d, bits);
   for (let i: usize = 0; i < <usize>n; i++)
     scaleRow(rows + <usize>load<i32>(list + (i << 2)) * bytes, y + i * wide, d, bits);
   for (let i: usize = 0; i < <usize>n; i++)
@@ -204,14 +83,14 @@ function scaleRow(dst: usize, y: usize, d: i32, bits: i32): void {
   const levels = <f32>((1 << bits) - 1);
   const lo = minLanes(least);
   const hi = maxLanes(most);
-  const at = dst + quantBytes(d, bits) - 4;
+  const at = dst + codeBytes(d, bits) - 4;
   store<u32>(at - 4, 0); // padding, or codes that are still to come
   storeScale(at, (hi - lo) / levels, lo);
 }
 
 /** Stores the codes of one row, its step and lo being there: dst row | y f32 [d] */
 function codeRow(dst: usize, y: usize, d: i32, bits: i32): void {
-  const at = dst + quantBytes(d, bits) - 4;
+  const at = dst + codeBytes(d, bits) - 4;
   const levels = <f32>((1 << bits) - 1);
   const step = loadHalf(at);
   const zero = f32x4.splat(loadHalf(at + 2));
@@ -353,7 +232,7 @@ function place(to: usize, codes: v128, step: v128, lo: v128): void {
 
 /** Widens one row, as it was stored: dst f32 [d] | src row */
 export function dequantizeRow(dst: usize, src: usize, d: i32, bits: i32): void {
-  const at = src + quantBytes(d, bits) - 4;
+  const at = src + codeBytes(d, bits) - 4;
   unpackCodes(dst, src, d, bits, f32x4.splat(loadHalf(at)), f32x4.splat(loadHalf(at + 2)));
 }
 
