@@ -4,7 +4,8 @@ import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { weightRowBytes, weightTypes } from '../src/backend/dtype.ts';
 import { rowsOf } from '../test/rows.ts';
 import { Bench as Inputs } from '../test/cases/ops.ts';
-import type { BenchGroup } from './case.ts';
+import { type LargeCase, largeCases, record } from '../test/cases/large.ts';
+import type { BenchGroup, Measurement } from './case.ts';
 import { medianMs, readWork, sideBySide, tileWork } from './limit.ts';
 
 const [T, K, M] = [256, 1536, 768];
@@ -12,7 +13,7 @@ const [HEADS, GROUP, HEAD_DIM, ROWS] = [3, 3, 64, 2048];
 
 export const kernels: BenchGroup = {
   name: 'kernels',
-  summary: 'matrix products of every weight type, attention, scoring, selection',
+  summary: 'matrix products of every weight type; every operation, at the sizes of its case',
   async run(report) {
     const [tile, read] = [tileWork(), readWork()];
     for (const type of weightTypes) {
@@ -79,12 +80,29 @@ export const kernels: BenchGroup = {
         limit: 'f32 register tile',
       });
     }
-    const scores = inputs.tensor(1, ROWS * HEADS);
-    const kept = inputs.room(ROWS * HEADS * 4);
-    report({
-      name: `topK of ${ROWS * HEADS}`,
-      rate: await medianMs(() => void backend.topK(kept, scores.address, ROWS * HEADS, ROWS)),
-      unit: 'ms',
-    });
+    for (const large of largeCases) report(await timeCase(large));
   },
 };
+
+/** A case of the tests at the size that is worth timing. */
+async function timeCase(large: LargeCase): Promise<Measurement> {
+  const backend = createWasmBackend({ threads: 1 });
+  backend.reserveScratch({
+    tokens: T,
+    queryHeads: 9,
+    kvHeads: 3,
+    headDim: HEAD_DIM,
+    width: K,
+    clusters: 16,
+  });
+  const { again } = record(large, backend);
+  const ms = await medianMs(again, 100);
+  backend.dispose();
+  const amount = large.flops ?? large.bytes ?? 0;
+  return {
+    name: `${large.op}, ${large.named}`,
+    rate: amount / ms / 1e6,
+    unit: large.flops === undefined ? 'GB/s' : 'GFLOP/s',
+    note: `${ms.toPrecision(3)} ms`,
+  };
+}

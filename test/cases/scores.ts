@@ -177,7 +177,37 @@ const selecting: OpCase[] = shares.map((share) => ({
   },
 }));
 
+const listing: OpCase = {
+  op: 'selectListed',
+  sizes,
+  tolerance: 0,
+  run(b, l) {
+    const list = Array.from({ length: Math.min(...l) }, (_, i) => i).filter((i) => i % 3 !== 1);
+    const kept = b.room(4 * l.length * list.length);
+    return listsOf(b, b.backend.selectListed(kept, rowsFor(b, l), list) as CpuSelection);
+  },
+};
+
+const checking: OpCase = {
+  op: 'faultOf, scoresFinite and allFinite',
+  sizes,
+  tolerance: 0,
+  run(b, l) {
+    const rows = rowsFor(b, l);
+    const [fine, infinite, wrong] = [scoresFor(b, l), scoresFor(b, l, true), scoresFor(b, l)];
+    const last = sum(l) - 1;
+    b.backend.floats(wrong.address, last + 1)[last] = Number.NaN;
+    return [fine, infinite, wrong].flatMap((scores) => [
+      Number(b.backend.faultOf(scores, rows) === undefined),
+      Number(b.backend.scoresFinite(scores)),
+      Number(b.backend.allFinite({ address: scores.address, columns: 1 }, last + 1)),
+    ]);
+  },
+};
+
 export const scoreCases: readonly OpCase[] = [
+  listing,
+  checking,
   ...plain,
   ...folding,
   ...raising,
