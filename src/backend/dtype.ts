@@ -60,8 +60,8 @@ export function valueColumns({ elements }: WeightType, headDim: number, heads: n
 export type RowSide = 'keys' | 'values';
 
 /**
- * How cached rows are kept: plain numbers, rotated before rounding (assembly/rows/rotated.ts), or as KIVI
- * rounds them (assembly/rows/kivi.ts).
+ * How cached rows are kept: plain numbers, rotated before rounding (assembly/rows/rotated.ts), or
+ * as KIVI rounds them (assembly/rows/kivi.ts).
  */
 export interface RowTypeInfo {
   /** Bits of a number; of a mixed type, of the average channel of keys. */

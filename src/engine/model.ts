@@ -101,7 +101,9 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
   }
 }
 
-/** Layers that are together: in workers, or all here. Throws OptionError for workers without wasm. */
+/**
+ * Layers that are together: in workers, or all here. Throws OptionError for workers without wasm.
+ */
 function stagesOf(
   tensors: readonly TensorInfo[],
   config: ModelConfig,

@@ -1,7 +1,7 @@
 // What the main thread and the workers of a pipeline say to one another.
 //
 //   main ── begin, rows, finish ──> each worker               while the model is loaded
-//   main ── command ──> worker 0 ── command, hidden states ──> worker 1 ── ... ──> last
+//   main ── command ──> worker 0 ── command, hidden ──> worker 1 ── ... ──> last
 //   each worker ── done, with the bytes of its cache, or what went wrong ──> main
 //
 // Commands go through the workers in one order, each doing its part, so nothing has to be agreed
