@@ -77,15 +77,15 @@ export type { ModelInput } from './model/source.ts';
 export type { Tokenizer } from './model/tokenizer.ts';
 export type { OptionsOf } from './options/table.ts';
 export { type Axes, composePolicy } from './policy/compose.ts';
-export {
-  type Aggregate,
-  definePolicy,
-  type LayerSharing,
-  type LayerView,
-  type Observer,
-  type Policy,
-  type PolicyDefinition,
-  type Score,
+export { definePolicy } from './policy/define.ts';
+export type {
+  Aggregate,
+  LayerSharing,
+  LayerView,
+  Observer,
+  Policy,
+  PolicyDefinition,
+  Score,
 } from './policy/policy.ts';
 export { findPolicy, policies, type PolicyName } from './policy/registry.ts';
 export type { AddOptions, AddProgress, AskOptions } from './session/ask-options.ts';

@@ -1,7 +1,8 @@
 // The policies that can be scored on tensors from a file: the registry's, and parts of them under
 // names of their own that test/fixtures/policies.json has.
 import { OptionError } from '../errors.ts';
-import { definePolicy, type Policy } from '../policy/policy.ts';
+import { definePolicy } from '../policy/define.ts';
+import type { Policy } from '../policy/policy.ts';
 import { findPolicy, policies } from '../policy/registry.ts';
 
 /** docs/algorithms.md, 'Defensive aggregation' alone: no value term, one stage. */

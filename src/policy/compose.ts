@@ -3,15 +3,13 @@
 import { OptionError } from '../errors.ts';
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf, settle } from '../options/table.ts';
+import { definePolicy, readPolicy, readPool } from './define.ts';
 import {
   aggregates,
-  definePolicy,
   MOST_POOL,
   MOST_WINDOW,
   type Observer,
   type Policy,
-  readPolicy,
-  readPool,
   stageCounts,
   values,
 } from './policy.ts';

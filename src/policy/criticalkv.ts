@@ -1,7 +1,7 @@
 // CriticalKV (arXiv 2502.03805), on SnapKV's scores: most of the attention first, then attention
 // times what the value becomes in the output. Differs: the first stage ends at a share of the
 // attention, as DefensiveKV's does, not at half of the budget.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const criticalkv = definePolicy({
   name: 'criticalkv',

@@ -1,6 +1,6 @@
 // DefensiveKV (arXiv 2510.13334): a row that mattered to one query only survives; rows never looked
 // at count as the average risk.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const defensivekv = definePolicy({
   name: 'defensivekv',

@@ -1,6 +1,6 @@
 // EpiCache (arXiv 2509.17396): one cache an episode, each keeping the rows that the episode's
 // medoid text attends to.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const epicache = definePolicy({
   name: 'epicache',

@@ -4,7 +4,7 @@
 // nothing grows. Queries are turned from their positions to the mean over the coming ones; kvpress
 // takes mean and covariance before RoPE and then applies the mean rotation to both, which gives the
 // same numbers.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const expectedAttention = definePolicy({
   name: 'expected-attention',

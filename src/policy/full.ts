@@ -1,6 +1,6 @@
 // Everything is kept: the reference that policies are measured against. Memory grows with the
 // conversation.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const full = definePolicy({
   name: 'full',

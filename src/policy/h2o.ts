@@ -3,7 +3,7 @@
 // the row (its state) from block to block. Differs: the paper does not divide, and keeps half of
 // the budget for the newest rows; attention paid to rows that were evicted meanwhile is not
 // redistributed.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const h2o = definePolicy({
   name: 'h2o',

@@ -1,5 +1,5 @@
 // KeyDiff (arXiv 2504.15364): s_i = -cos(k_i, mean_j k_j / norm2(k_j)), per kv head.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 import { negate } from './score.ts';
 
 export const keydiff = definePolicy({

@@ -1,5 +1,5 @@
 // K-norm (arXiv 2406.11430): keys of small length draw attention; s_i = -norm2(k_i).
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 import { negate } from './score.ts';
 
 export const knorm = definePolicy({

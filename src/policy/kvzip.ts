@@ -1,5 +1,5 @@
 // KVzip (arXiv 2505.23416) in blocks: rows that the model attends to while it repeats the block.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const kvzip = definePolicy({
   name: 'kvzip',

@@ -2,7 +2,7 @@
 // all layers and heads. Where the published code selects once, after the whole prefill, this
 // selects after each block, so that the cache never holds more than its bound.
 import { defensivekv } from './defensivekv.ts';
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const layerDefensivekv = definePolicy({
   ...defensivekv,

@@ -1,6 +1,6 @@
 // PyramidKV (arXiv 2406.02069): SnapKV with budgets that fall linearly with depth, the same in
 // total.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 import { snapkv } from './snapkv.ts';
 
 export const pyramidkv = definePolicy({

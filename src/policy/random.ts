@@ -1,7 +1,7 @@
 // Control: rows kept by lot. A row draws its number once, so that what is kept is a uniform sample
 // of the whole conversation.
 import { hashText } from '../math/rng.ts';
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const random = definePolicy({
   name: 'random',

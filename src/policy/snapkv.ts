@@ -1,6 +1,6 @@
 // SnapKV (arXiv 2404.14469): rows that the last 64 queries attend to, smoothed over neighbours; the
 // window itself is kept.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const snapkv = definePolicy({
   name: 'snapkv',

@@ -1,5 +1,5 @@
 // StreamingLLM (arXiv 2309.17453): the first few rows (attention sinks) and the newest ones.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const streamingLlm = definePolicy({
   name: 'streaming-llm',

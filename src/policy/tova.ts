@@ -1,7 +1,7 @@
 // TOVA (arXiv 2401.06104): attention of the last query, averaged over the layer's heads, so that
 // all heads keep the same rows. Differs: where heads have come to different lengths (adaptive
 // budgets), each head is rated by its own attention.
-import { definePolicy } from './policy.ts';
+import { definePolicy } from './define.ts';
 
 export const tova = definePolicy({
   name: 'tova',

@@ -5,7 +5,8 @@ import { parseBudget } from '../cache/budget.ts';
 import type { EmbedderOption } from '../episode/embedders.ts';
 import { OptionError } from '../errors.ts';
 import { custom, whole } from '../options/kinds.ts';
-import { type Policy, readPolicy } from '../policy/policy.ts';
+import { readPolicy } from '../policy/define.ts';
+import type { Policy } from '../policy/policy.ts';
 import { findPolicy, policies, type PolicyName } from '../policy/registry.ts';
 
 /** Seeds are the 32 bits of a whole number, with a sign or without. */

@@ -8,7 +8,8 @@ import { type EpisodeOptions, MOST_AUTO_EPISODES } from '../episode/episodes.ts'
 import { BudgetError, OptionError } from '../errors.ts';
 import { settle, type Settled } from '../options/table.ts';
 import { composePolicy } from '../policy/compose.ts';
-import { type Policy, readPolicy } from '../policy/policy.ts';
+import { readPolicy } from '../policy/define.ts';
+import type { Policy } from '../policy/policy.ts';
 import { findPolicy } from '../policy/registry.ts';
 import { Framing } from './framing.ts';
 import type { Instructions } from './option-kinds.ts';

@@ -21,7 +21,7 @@ import { Run } from '../../src/engine/run.ts';
 import { argmax } from '../../src/engine/sampling/argmax.ts';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { createRandom } from '../../src/math/rng.ts';
-import { definePolicy } from '../../src/policy/policy.ts';
+import { definePolicy } from '../../src/policy/define.ts';
 import { findPolicy, policies } from '../../src/policy/registry.ts';
 import { openConversation } from '../../src/session/conversation.ts';
 import type { ConversationOptions } from '../../src/session/options.ts';

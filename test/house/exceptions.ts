@@ -3,14 +3,11 @@
 // more (the test says which).
 
 /** Files, and their lines. */
-export const longFiles: Readonly<Record<string, number>> = {
-  'policy/policy.ts': 314,
-};
+export const longFiles: Readonly<Record<string, number>> = {};
 
 /** Functions, as 'file function', and their lines. */
 export const longFunctions: Readonly<Record<string, number>> = {
   'engine/plan.ts planRun': 94,
-  'policy/policy.ts definePolicy': 64,
 };
 
 /** Files with wide lines, how many, and why: a break would change what they are. */

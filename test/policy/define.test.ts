@@ -4,13 +4,12 @@ import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import type { HeadRows } from '../../src/backend/cpu/memory.ts';
 import { type Axes, composePolicy } from '../../src/policy/compose.ts';
+import { definePolicy, readPolicy } from '../../src/policy/define.ts';
 import {
-  definePolicy,
   type LayerView,
   MOST_POOL,
   type Policy,
   type PolicyDefinition,
-  readPolicy,
   type Score,
 } from '../../src/policy/policy.ts';
 import { findPolicy, policies } from '../../src/policy/registry.ts';

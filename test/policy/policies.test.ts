@@ -264,7 +264,7 @@ budgets.run();
 const registry = suite('policy registry');
 registry('every policy file is listed, under its name', () => {
   const folder = fileURLToPath(new URL('../../../../src/policy/', import.meta.url));
-  const parts = ['attention', 'compose', 'policy', 'registry', 'score', 'select'];
+  const parts = ['attention', 'compose', 'define', 'observer', 'policy', 'registry', 'score'];
   const files = readdirSync(folder)
     .map((f) => f.replace(/\.ts$/, ''))
     .filter((f) => !parts.includes(f));

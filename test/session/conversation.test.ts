@@ -14,7 +14,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { loadModel } from '../../src/engine/model.ts';
-import { definePolicy } from '../../src/policy/policy.ts';
+import { definePolicy } from '../../src/policy/define.ts';
 import { policies } from '../../src/policy/registry.ts';
 import { type Conversation, openConversation } from '../../src/session/conversation.ts';
 import type { ConversationOptions, EpisodeSettings } from '../../src/session/options.ts';

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { type LoadOptions, loadModel, type Model } from '../../src/engine/model.ts';
 import { profileModel } from '../../src/engine/profile.ts';
 import { RecollectError } from '../../src/errors.ts';
-import { definePolicy } from '../../src/policy/policy.ts';
+import { definePolicy } from '../../src/policy/define.ts';
 import { findPolicy } from '../../src/policy/registry.ts';
 import {
   type AskOptions,

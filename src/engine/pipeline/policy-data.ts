@@ -1,7 +1,8 @@
 // A policy on its way to a worker: functions cannot be sent, so it goes as its axes, and as the
 // name of a registered policy where it has a formula of its own.
 import { OptionError } from '../../errors.ts';
-import { definePolicy, type Policy } from '../../policy/policy.ts';
+import { definePolicy } from '../../policy/define.ts';
+import type { Policy } from '../../policy/policy.ts';
 import { policies } from '../../policy/registry.ts';
 
 export interface PolicyData {
