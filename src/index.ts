@@ -26,7 +26,8 @@ export type { BytesIn, BytesOut, Standing, Stored, Tag } from './cache/stored.ts
 export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
 export type { Executor, Layers } from './engine/executor.ts';
-export type { Placement, Plan, PlanOptions } from './engine/plan.ts';
+export type { Plan } from './engine/plan.ts';
+export type { Placement, PlanOptions } from './engine/plan-options.ts';
 export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
 export type { Place, Step } from './engine/block.ts';
 export type { OnKept, Restored } from './engine/stage.ts';

@@ -1,7 +1,7 @@
 // Options of a run that change nothing, for tests and benches that care about one or two of them.
 import type { CpuCache } from '../src/backend/cpu/cache.ts';
 import { LocalLayers } from '../src/engine/executor.ts';
-import type { PlanOptions } from '../src/engine/plan.ts';
+import type { PlanOptions } from '../src/engine/plan-options.ts';
 import type { Run } from '../src/engine/run.ts';
 import { findPolicy } from '../src/policy/registry.ts';
 

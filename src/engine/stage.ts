@@ -11,7 +11,8 @@ import type { Transformer } from '../model/transformer.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { type Place, type Step, stepBlock, stepPrompt } from './block.ts';
 import type { Kept } from './evict.ts';
-import { type Plan, rowBuffers } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { rowBuffers } from './plan-bytes.ts';
 import { Turns } from './turns.ts';
 
 /**

@@ -2,7 +2,7 @@
 // do.
 import { parseBudget } from '../cache/budget.ts';
 import type { Model } from '../engine/model.ts';
-import type { PlanOptions } from '../engine/plan.ts';
+import type { PlanOptions } from '../engine/plan-options.ts';
 import type { EmbedderOption } from '../episode/embedders.ts';
 import { type EpisodeOptions, MOST_AUTO_EPISODES } from '../episode/episodes.ts';
 import { BudgetError, OptionError } from '../errors.ts';

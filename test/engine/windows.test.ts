@@ -3,7 +3,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadModel, type Model } from '../../src/engine/model.ts';
-import { planRun, type PlanOptions } from '../../src/engine/plan.ts';
+import { planRun } from '../../src/engine/plan.ts';
+import type { PlanOptions } from '../../src/engine/plan-options.ts';
 import { blocksOf, prefill } from '../../src/engine/prefill.ts';
 import { Run } from '../../src/engine/run.ts';
 import { attentionIn } from '../../src/model/blocks/registry.ts';

@@ -1,0 +1,94 @@
+// What a plan costs: bytes of its caches, of the memory that its stages work in, and of what goes
+// to a store and comes back.
+import { type CacheShape, cacheRowBytes, cacheRows } from '../backend/cache-shape.ts';
+import { storedBytes } from '../cache/stored.ts';
+import type { LayerRange } from '../model/tensors.ts';
+import { workspaceBytes } from '../model/workspace.ts';
+import type { Placement, PlanOptions } from './plan-options.ts';
+import { pieceBytes, savedBytes } from './saved.ts';
+import { turnBytes } from './turns.ts';
+
+/**
+ * What there is one f32 or i32 a row of: scores, smoothed scores, scores with protection, kept
+ * indices, what a score needs aside, and a patched prompt's looks so far.
+ */
+export const rowBuffers = ['scores', 'smoothed', 'rated', 'kept', 'aside', 'looks'] as const;
+
+export interface PlanBytes {
+  /** The caches that stages hold, at their fullest. */
+  readonly cacheBytes: number;
+  /** Working memory, and (with episodes) what goes to a store and comes back. */
+  readonly fixedBytes: number;
+  /** Both, and the stored caches that are kept in memory. */
+  readonly totalBytes: number;
+  /** What goes to a store is read or written by so many bytes, and joined by so many rows. */
+  readonly pieceBytes: number;
+  readonly joinedRows: number;
+}
+
+/** What a cache costs, by its shape, where layers and options are these. */
+export function planBytes(
+  placement: Placement,
+  options: PlanOptions,
+): (shape: CacheShape) => PlanBytes {
+  const { backend, stages } = placement;
+  const { observe } = options.policy;
+  const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
+  const workBytes = stageWorkBytes(placement, options);
+  const underWay = underWayBytes(placement, options);
+  return (shape) => {
+    const sumStages = (of: (part: CacheShape) => number) =>
+      stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
+    const cacheBytes = sumStages(backend.cacheBytes);
+    const stateBytes = storedBytes(shape, keptInAll(shape));
+    const saved = {
+      pieceBytes: pieceBytes(stateBytes, cacheRowBytes(shape.headDim, shape.rowType)),
+      joinedRows: joinedRows(shape, options),
+    };
+    const fixedBytes =
+      sumStages((part) => workBytes + capacityOf(part) * 4 * rowBuffers.length) +
+      underWay +
+      (episodic ? savedBytes(shape, saved) : 0);
+    const totalBytes = cacheBytes + fixedBytes + options.storedCaches * stateBytes;
+    return { cacheBytes, fixedBytes, totalBytes, ...saved };
+  };
+}
+
+/** What each stage works in: activations, scratch, and angles of coming positions. */
+function stageWorkBytes(
+  { config, backend }: Placement,
+  { blockSize, promptTokens, policy: { observe } }: PlanOptions,
+): number {
+  const turnsAhead = observe.queries === 'block' && observe.ahead !== undefined;
+  return (
+    workspaceBytes(config, backend, Math.max(blockSize, promptTokens), blockSize) +
+    turnBytes(config, turnsAhead ? blockSize : 0)
+  );
+}
+
+/** What is between two stages: hidden states of blocks and their prompts. */
+const underWayBytes = (
+  { config, stages, depth }: Placement,
+  { blockSize, promptTokens }: PlanOptions,
+): number => (stages.length > 1 ? depth * (blockSize + promptTokens) * config.width * 4 : 0);
+
+/** Rows that all layers and heads keep, without those that are appended between compactions. */
+const keptInAll = ({ kvHeads, keptRows }: CacheShape): number =>
+  kvHeads * keptRows.reduce((sum, kept) => sum + kept, 0);
+
+/** Rows of a head that can be joined with another's: as many as it may hold. */
+const joinedRows = (shape: CacheShape, { heads }: PlanOptions): number =>
+  shape.pooled
+    ? keptInAll(shape)
+    : Math.max(...shape.keptRows) * (heads === 'adaptive' ? shape.kvHeads : 1);
+
+export const cutShape = (shape: CacheShape, { first, end }: LayerRange): CacheShape => ({
+  ...shape,
+  keptRows: shape.keptRows.slice(first, end),
+});
+
+/** Rows of the fullest layer, or of all where they are selected from together. */
+export const capacityOf = (shape: CacheShape): number =>
+  shape.pooled
+    ? cacheRows(shape)
+    : Math.max(...shape.keptRows.map((kept) => shape.kvHeads * (kept + shape.room)));
