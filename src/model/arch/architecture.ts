@@ -128,3 +128,20 @@ export const feedForwardSpec = (
 /** Every layer of a model, `of` being given its number. */
 export const layerSpecs = ({ layers }: Shape, of: (layer: number) => LayerSpec): LayerSpec[] =>
   Array.from({ length: layers }, (_, layer) => of(layer));
+
+/**
+ * A model of one rope whose layers are attention and a feed-forward block; `change` tells what is
+ * different in a layer's attention.
+ */
+export const plainLayers =
+  (
+    rope: Parameters<typeof ropeSpec>[2],
+    change: (layer: number) => Partial<AttentionSpec> = () => ({}),
+  ): Architecture['describe'] =>
+  (shape, read) => ({
+    ropes: [ropeSpec(shape, read, rope)],
+    layers: layerSpecs(shape, (layer) => [
+      attentionSpec(shape, change(layer)),
+      feedForwardSpec(shape),
+    ]),
+  });

@@ -1,11 +1,5 @@
 // SmolLM3: a llama whose every fourth layer knows no positions; no key says so.
-import {
-  type Architecture,
-  attentionSpec,
-  feedForwardSpec,
-  layerSpecs,
-  ropeSpec,
-} from './architecture.ts';
+import { type Architecture, plainLayers } from './architecture.ts';
 
 /** Layers from one without RoPE to the next. */
 const STEP = 4;
@@ -14,11 +8,7 @@ export const smollm3: Architecture = {
   name: 'smollm3',
   activation: 'silu',
   keys: [],
-  describe: (shape, read) => ({
-    ropes: [ropeSpec(shape, read, { style: 'pairs' })],
-    layers: layerSpecs(shape, (layer) => [
-      attentionSpec(shape, { rope: (layer + 1) % STEP === 0 ? undefined : 0 }),
-      feedForwardSpec(shape),
-    ]),
-  }),
+  describe: plainLayers({ style: 'pairs' }, (layer) => ({
+    rope: (layer + 1) % STEP === 0 ? undefined : 0,
+  })),
 };
