@@ -109,6 +109,17 @@ export function writeGguf(spec: GgufSpec): Uint8Array<ArrayBuffer> {
   return out;
 }
 
+/** Makes tensors of random f32 between -1/2 and 1/2, one after the other from one seed. */
+export function randomTensors(seed: number): (name: string, ...shape: number[]) => TensorSpec {
+  let state = seed;
+  const next = () => (state = (state * 16807) % 2147483647) / 2147483647 - 0.5;
+  return (name, ...shape) => {
+    const count = shape.reduce((a, b) => a * b, 1);
+    const data = new Uint8Array(Float32Array.from({ length: count }, next).buffer);
+    return { name, shape, type: 0, data };
+  };
+}
+
 /** A llama of one layer, 8 wide, with a vocabulary of bytes: the smallest file that loads. */
 export function smallLlama(
   change: {
@@ -142,20 +153,7 @@ export function smallLlama(
     'tokenizer.ggml.eos_token_id': V - 1,
     ...change.metadata,
   };
-  let seed = 1;
-  const floats = (count: number) =>
-    new Uint8Array(
-      Float32Array.from(
-        { length: count },
-        () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5,
-      ).buffer,
-    );
-  const tensor = (name: string, ...shape: number[]): TensorSpec => ({
-    name,
-    shape,
-    type: 0,
-    data: floats(shape.reduce((a, b) => a * b, 1)),
-  });
+  const tensor = randomTensors(1);
   const tensors = [
     tensor('token_embd.weight', D, V),
     tensor('output_norm.weight', D),

@@ -20,7 +20,7 @@ import {
   openConversation,
 } from '../src/session/conversation.ts';
 import type { ConversationOptions } from '../src/session/options.ts';
-import { type MetadataValue, smallLlama, type TensorSpec, writeGguf } from './gguf-writer.ts';
+import { type MetadataValue, randomTensors, smallLlama, writeGguf } from './gguf-writer.ts';
 
 const CHATML =
   "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}" +
@@ -45,20 +45,7 @@ export function machineModel(
   tokens = 260,
 ): Uint8Array<ArrayBuffer> {
   const [D, F, Hq, Hkv, d] = [16, 24, 4, 2, 8];
-  let seed = 7;
-  const floats = (count: number) =>
-    new Uint8Array(
-      Float32Array.from(
-        { length: count },
-        () => (seed = (seed * 16807) % 2147483647) / 2147483647 - 0.5,
-      ).buffer,
-    );
-  const tensor = (name: string, ...shape: number[]): TensorSpec => ({
-    name,
-    shape,
-    type: 0,
-    data: floats(shape.reduce((a, b) => a * b, 1)),
-  });
+  const tensor = randomTensors(7);
   const layer = (i: number) => [
     tensor(`blk.${i}.attn_norm.weight`, D),
     tensor(`blk.${i}.attn_q.weight`, D, Hq * d),
