@@ -39,18 +39,18 @@ export interface ForwardPass extends Pass {
 export function forward(model: Network, input: Input, count: number, pass: ForwardPass): void {
   const { backend, config, weights, rotaries } = model;
   const { width: D, normEps, embeddingScale } = config;
-  const s = pass.workspace;
-  const pieces = Array.from({ length: Math.ceil(count / s.piece) }, (_, i) => {
-    const from = i * s.piece;
-    const x: Tensor = { address: s.x.address + from * D * 4, columns: D }; // [T, D]
-    return { x, from, T: Math.min(s.piece, count - from) };
+  const { x: hidden, piece: size, shared: s } = pass.workspace;
+  const pieces = Array.from({ length: Math.ceil(count / size) }, (_, i) => {
+    const from = i * size;
+    const x: Tensor = { address: hidden.address + from * D * 4, columns: D }; // [T, D]
+    return { x, from, T: Math.min(size, count - from) };
   });
   const turn = (from: number, T: number) =>
     rotaries.forEach((rotary, i) =>
       rotary.write(backend, s.angles[i].address, pass.position + from, T),
     );
 
-  if (input instanceof Float32Array) backend.write(s.x.address, input);
+  if (input instanceof Float32Array) backend.write(hidden.address, input);
   else {
     for (const { x, from, T } of pieces) {
       backend.write(s.ids, Int32Array.from(input.slice(from, from + T)));
@@ -76,9 +76,10 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
   }
 }
 
-/** Log-odds f32 [V] after token t of the last pass, left in workspace.logits. */
-export function logits({ backend, config, weights }: Network, s: Workspace, t: number): void {
-  const x = { address: s.x.address + t * config.width * 4, columns: config.width }; // [1, D]
+/** Log-odds f32 [V] after token t of the last pass, left in the workspace. */
+export function logits({ backend, config, weights }: Network, of: Workspace, t: number): void {
+  const s = of.shared;
+  const x = { address: of.x.address + t * config.width * 4, columns: config.width }; // [1, D]
   backend.rmsNorm(s.normed, x, weights.outputNorm!, 1, config.normEps);
   applyLinear(backend, [[s.logits, { weight: weights.output! }]], s.normed, 1); // [1, V]
 }

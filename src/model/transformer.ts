@@ -6,12 +6,12 @@ import type { ModelConfig } from './config.ts';
 import { forward, type ForwardPass, type Input, logits, type Network } from './forward.ts';
 import { createRotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
-import { createWorkspace, scratchShape, type Workspace } from './workspace.ts';
+import { scratchShape, type Workspace, Workspaces } from './workspace.ts';
 
 export interface Transformer extends Network {
   /**
    * Reserves activations for passes of up to `tokens` tokens, worked on `piece` (default: all) at a
-   * time.
+   * time. Conversations share what they need only during a pass.
    */
   createWorkspace(tokens: number, piece?: number): Workspace;
   /** T of an input. */
@@ -45,12 +45,13 @@ export function createTransformer(
     createRotary(rope, rope.factors ? weights.ropeFactors : undefined),
   );
   const network: Network = { config, backend, weights, rotaries };
+  const workspaces = new Workspaces(config, backend);
   const countOf = (input: Input) =>
     input instanceof Float32Array ? input.length / D : input.length;
 
   return {
     ...network,
-    createWorkspace: (tokens, piece) => createWorkspace(config, backend, tokens, piece),
+    createWorkspace: (tokens, piece = tokens) => workspaces.open(tokens, piece),
     countOf,
     forward(input, pass) {
       const hidden = input instanceof Float32Array;
@@ -89,7 +90,7 @@ export function createTransformer(
     hidden: (s, T) => backend.readFloats(s.x.address, T * D),
     logits(s, t) {
       logits(network, s, t);
-      return backend.readFloats(s.logits.address, config.vocabulary);
+      return backend.readFloats(s.shared.logits.address, config.vocabulary);
     },
   };
 }

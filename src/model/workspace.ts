@@ -1,5 +1,6 @@
-// The working memory of a forward pass: what lies where, and what it takes. What blocks work in is
-// asked of them; blocks of a kind use the same memory, one after the other.
+// The working memory of forward passes: what lies where, and what it takes. What blocks work in is
+// asked of them; blocks of a kind use the same memory, one after the other, and so do all
+// conversations on a model: nothing of it is needed once a pass is over, but for the hidden states.
 import type { Angles, Backend, ScratchShape } from '../backend/backend.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
 import { type BlockSpec, blockOf } from './blocks/registry.ts';
@@ -7,26 +8,31 @@ import type { ModelConfig } from './config.ts';
 import type { Room } from './layer.ts';
 
 /**
- * Where a session's activations lie: `tokens` hidden states, and everything else for a `piece` of
- * them at a time.
+ * Memory for the passes of a conversation: `tokens` hidden states of its own, and everything else
+ * for a `piece` of them at a time.
  */
 export interface Workspace {
   readonly tokens: number;
   readonly piece: number;
+  /** Hidden states, f32 [tokens, D]. */
+  readonly x: Tensor;
+  /** What passes share. It lies elsewhere once another conversation is opened or closed. */
+  readonly shared: SharedRoom;
+  dispose(): void;
+}
+
+/** What is needed while a pass runs. */
+export interface SharedRoom {
   /** i32 [piece]. */
   readonly ids: Address;
   /** Rotations of a piece, by the model's ropes. */
   readonly angles: readonly Angles[];
-  /** Hidden states, f32 [tokens, D]. */
-  readonly x: Tensor;
   /** f32 [piece, D]: what goes into a block, and what comes out. */
   readonly normed: Tensor;
   /** What the blocks of each of the model's layers work in. */
   readonly rooms: readonly (readonly Room[])[];
   /** f32 [1, V]. */
   readonly logits: Tensor;
-  readonly bytes: number;
-  dispose(): void;
 }
 
 /** The scratch of passes of up to `tokens` tokens at a time. */
@@ -43,20 +49,19 @@ export function scratchShape(
   };
 }
 
-/** The regions of a workspace. */
-function regionsOf(config: ModelConfig, tokens: number, piece: number): Map<string, number> {
+const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
+
+/** Bytes of the regions of a shared room. */
+function regionsOf(config: ModelConfig, piece: number): Map<string, number> {
   const regions = new Map<string, number>();
-  const region = (name: string, rows: number, columns: number) => {
-    const bytes = Math.ceil((rows * columns * 4) / 16) * 16;
-    regions.set(name, Math.max(bytes, regions.get(name) ?? 0));
-  };
+  const region = (name: string, rows: number, columns: number) =>
+    regions.set(name, Math.max(align(rows * columns * 4), regions.get(name) ?? 0));
   region('ids', piece, 1);
   for (const [i, { dims }] of config.ropes.entries()) region(`angles ${i}`, piece, dims);
   region('normed', piece, config.width);
   for (const spec of config.layerSpecs.flat())
     for (const [name, columns] of Object.entries(blockOf(spec).room(spec)))
       region(roomName(spec, name), piece, columns);
-  region('x', tokens, config.width);
   region('logits', 1, config.vocabulary);
   return regions;
 }
@@ -64,8 +69,12 @@ function regionsOf(config: ModelConfig, tokens: number, piece: number): Map<stri
 const roomName = ({ kind }: BlockSpec, name: string) => `${kind} ${name}`;
 const total = (regions: ReadonlyMap<string, number>) =>
   [...regions.values()].reduce((sum, bytes) => sum + bytes, 0);
+const hiddenBytes = ({ width }: ModelConfig, tokens: number) => align(tokens * width * 4);
 
-/** Bytes that createWorkspace reserves, the backend's scratch included. */
+/**
+ * Bytes that a workspace takes, the backend's scratch included, where no other conversation is
+ * open: with others it takes no more.
+ */
 export function workspaceBytes(
   config: ModelConfig,
   backend: Backend,
@@ -73,35 +82,19 @@ export function workspaceBytes(
   piece = tokens,
 ): number {
   return (
-    total(regionsOf(config, tokens, piece)) + backend.scratchBytes(scratchShape(config, piece))
+    hiddenBytes(config, tokens) +
+    total(regionsOf(config, piece)) +
+    backend.scratchBytes(scratchShape(config, piece))
   );
 }
 
-/**
- * Reserves activations for passes of up to `tokens` tokens, `piece` at a time, and the scratch that
- * their operations need.
- */
-export function createWorkspace(
-  config: ModelConfig,
-  backend: Backend,
-  tokens: number,
-  piece = tokens,
-): Workspace {
-  const regions = regionsOf(config, tokens, piece);
-  const bytes = total(regions);
-  const start = backend.arena.allocate(bytes);
-  let releaseScratch: () => void;
-  try {
-    releaseScratch = backend.reserveScratch(scratchShape(config, piece));
-  } catch (error) {
-    backend.arena.free(start);
-    throw error;
-  }
+/** What lies where in a room that begins at an address. */
+function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom {
   const places = new Map<string, Address>();
   let end = start;
-  for (const [name, size] of regions) {
+  for (const [name, bytes] of regionsOf(config, piece)) {
     places.set(name, end);
-    end += size;
+    end += bytes;
   }
   const tensor = (name: string, columns: number): Tensor => ({
     address: places.get(name)!,
@@ -114,26 +107,83 @@ export function createWorkspace(
         tensor(roomName(spec, name), columns),
       ]),
     );
-  let live = true;
   return {
-    tokens,
-    piece,
     ids: places.get('ids')!,
     angles: config.ropes.map(({ dims, style }, i) => ({
       address: places.get(`angles ${i}`)!,
       rotated: dims,
       style,
     })),
-    x: tensor('x', config.width),
     normed: tensor('normed', config.width),
     rooms: config.layerSpecs.map((layer) => layer.map(roomOf)),
     logits: tensor('logits', config.vocabulary),
-    bytes,
-    dispose() {
-      if (!live) return;
-      live = false;
-      backend.arena.free(start);
-      releaseScratch();
-    },
   };
+}
+
+/** The workspaces on a model. The room that they share is as large as the largest needs. */
+export class Workspaces {
+  readonly #config: ModelConfig;
+  readonly #backend: Backend;
+  /** Pieces of those that are open. */
+  readonly #pieces = new Map<Workspace, number>();
+  /** The piece that there is room for now. */
+  #piece = 0;
+  #region: Address = 0;
+  #shared: SharedRoom | undefined;
+
+  constructor(config: ModelConfig, backend: Backend) {
+    this.#config = config;
+    this.#backend = backend;
+  }
+
+  /**
+   * Reserves memory for passes of up to `tokens` tokens, `piece` at a time, and the scratch that
+   * their operations need. Throws DeviceError where memory ends; nothing is left reserved then.
+   */
+  open(tokens: number, piece: number): Workspace {
+    const [config, backend] = [this.#config, this.#backend];
+    const sharedRoom = () => this.#shared!;
+    const undo: (() => void)[] = [];
+    const close = () => {
+      for (const step of undo.splice(0).reverse()) step();
+    };
+    try {
+      const address = backend.arena.allocate(hiddenBytes(config, tokens));
+      undo.push(() => backend.arena.free(address));
+      const workspace: Workspace = {
+        tokens,
+        piece,
+        x: { address, columns: config.width },
+        get shared() {
+          return sharedRoom();
+        },
+        dispose: close,
+      };
+      undo.push(() => {
+        this.#pieces.delete(workspace);
+        this.#fit();
+      });
+      this.#pieces.set(workspace, piece);
+      this.#fit();
+      undo.push(backend.reserveScratch(scratchShape(config, piece)));
+      return workspace;
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+
+  /** Makes the room as large as it has to be. Nothing in it is needed any more. */
+  #fit(): void {
+    const { arena } = this.#backend;
+    const most = Math.max(0, ...this.#pieces.values());
+    if (most === this.#piece) return;
+    if (this.#piece > 0) arena.free(this.#region);
+    this.#piece = 0;
+    this.#shared = undefined;
+    if (most === 0) return;
+    this.#region = arena.allocate(total(regionsOf(this.#config, most)));
+    this.#piece = most;
+    this.#shared = layOut(this.#config, most, this.#region);
+  }
 }
