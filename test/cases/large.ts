@@ -100,11 +100,11 @@ export const largeCases: readonly LargeCase[] = [
   ...scoreOps.map((op) => ({ op, size: rows, named: `${all} scores`, bytes: all * 4 })),
 ];
 
-/** What is no operation: memory, and what is read of it. */
+/** What is no operation: memory, what is read of it, and what is asked. */
 const memory = new Set(
   (
     'write readFloats readInts copy bytes floats ints cacheBytes createCache kmeans weightBytes ' +
-    'packRows scratchBytes reserveScratch dispose readScores readSelection'
+    'packRows scratchBytes reserveScratch dispose readScores readSelection supportsRows'
   ).split(' '),
 );
 
