@@ -14,22 +14,14 @@ import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
 import { openConversation } from '../../src/index.ts';
 import { loadModel } from '../../src/engine/model.ts';
-import { Bench, opCases } from '../cases/ops.ts';
+import { Bench, opCases, opScratch } from '../cases/ops.ts';
 import { bundled } from '../fixtures.ts';
 import { planOptions } from '../plan-options.ts';
 
 const test = suite('threads');
 /** Shares whatever can be cut. */
 const shared = () => createWasmBackend({ build: 'simd', threads: 3, worthSharing: 0 });
-const reserve = (b: WasmBackend) =>
-  b.reserveScratch({
-    tokens: 8,
-    queryHeads: 8,
-    kvHeads: 1,
-    headDim: 128,
-    width: 2048,
-    clusters: 16,
-  });
+const reserve = (b: WasmBackend) => b.reserveScratch(opScratch);
 
 const ops =
   /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4)|observe.* f16|rmsNorm|swiglu|rope|add|kmeans)/;

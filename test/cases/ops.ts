@@ -1,6 +1,7 @@
 // One case an operation: sizes that hurt (0, 1, around the tiles of 4 and 8 rows and of 64 cached
 // rows, primes), how far a result may be from the f64 reference, and how to run it. Used for every
 // backend and build, and by the benches.
+import type { ScratchShape } from '../../src/backend/backend.ts';
 import type { CpuBackend, HeadRows } from '../../src/backend/cpu/memory.ts';
 import {
   gridBytes,
@@ -189,6 +190,16 @@ export class Bench {
     ];
   }
 }
+
+/** The scratch that every case finds enough. */
+export const opScratch: ScratchShape = {
+  tokens: 8,
+  queryHeads: 8,
+  kvHeads: 1,
+  headDim: 128,
+  width: 2048,
+  clusters: 16,
+};
 
 export interface OpCase {
   readonly op: string;

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
-import { Bench, opCases } from '../cases/ops.ts';
+import { Bench, opCases, opScratch } from '../cases/ops.ts';
 import { scoreCases } from '../cases/scores.ts';
 
 /** Runs all cases. `expected` names the backend and build that `create` must give. */
@@ -22,14 +22,7 @@ export function backendSuite(
     test(op, () => {
       sizes.forEach((size, seed) => {
         const backend = create();
-        backend.reserveScratch({
-          tokens: 8,
-          queryHeads: 8,
-          kvHeads: 1,
-          headDim: 128,
-          width: 2048,
-          clusters: 16,
-        });
+        backend.reserveScratch(opScratch);
         const bench = new Bench(backend, seed);
         const found = run(bench, size);
         bench.checkGuards();
