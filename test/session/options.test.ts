@@ -95,6 +95,16 @@ const topLevel: Record<keyof ConversationOptions, true> = {
   stages: true,
 };
 
+const episodeNames = [
+  'count',
+  'medoids',
+  'segmentTurns',
+  'restarts',
+  'embedder',
+  'store',
+  'answerFrom',
+];
+
 test('any value in any place is taken or refused, never a foreign error', async () => {
   const model = await tinyModel();
   const before = model.backend.arena.usedBytes;
@@ -105,16 +115,7 @@ test('any value in any place is taken or refused, never a foreign error', async 
       policy: name === 'promptTokens' ? 'epicache' : 'snapkv',
       [name]: value,
     })),
-    ...[
-      'count',
-      'medoids',
-      'segmentTurns',
-      'restarts',
-      'embedder',
-      'store',
-      'answerFrom',
-      'cout',
-    ].map((name) => (value: unknown) => ({
+    ...[...episodeNames, 'cout'].map((name) => (value: unknown) => ({
       budget: 64,
       policy: 'epicache',
       episodes: { [name]: value },
@@ -242,15 +243,7 @@ test('each kind is refused as what it is', async () => {
       { budget: 64, policy: 'snapkv', [name]: null },
       new RegExp(`^${name}.* (is|are)? ?null`),
     );
-  for (const name of [
-    'count',
-    'medoids',
-    'segmentTurns',
-    'restarts',
-    'embedder',
-    'store',
-    'answerFrom',
-  ])
+  for (const name of episodeNames)
     await refused(
       { budget: 64, episodes: { [name]: null } },
       new RegExp(`^episodes.*${name}.* null`),
