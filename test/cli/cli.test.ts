@@ -41,6 +41,15 @@ async function interrupted(
   return ended;
 }
 
+/** The words that evaluate the bundled model on bundled data, with options apart by blanks. */
+const evalTiny = (data: string, options: string): string[] => [
+  'eval',
+  bundled('recollect-tiny.gguf'),
+  '--data',
+  bundled(data),
+  ...options.split(' '),
+];
+
 test('logits prints the format of the fixtures', async () => {
   const expected = readJson<{ text: string; tokens: number[]; top: [number, number][][] }>(
     fixture('qwen3-f32.json'),
@@ -67,16 +76,7 @@ test('logits prints the format of the fixtures', async () => {
 test('a sweep measures every combination, shared by processes or not, and goes on where it was interrupted', async ({
   folder,
 }) => {
-  const args = [
-    'eval',
-    bundled('recollect-tiny.gguf'),
-    '--data',
-    bundled('conv-2k.jsonl'),
-    '--limit',
-    '2',
-    '--policy',
-    'full,streaming-llm,keydiff',
-  ];
+  const args = evalTiny('conv-2k.jsonl', '--limit 2 --policy full,streaming-llm,keydiff');
   const sweep = [...args, '--budget', '1/8,128', '--cache-type', 'f16,int4', '--recall', '0,32'];
   const answersOf = (file: string) =>
     JSON.parse(readFileSync(join(folder, file), 'utf8')).results.map(
@@ -180,20 +180,10 @@ test('episodes prints topics and measures, one object for one conversation', asy
 test('eval prints a table and writes every result', async ({ folder }) => {
   const json = join(folder, 'new', 'out.json');
   const args = [
-    'eval',
-    bundled('recollect-tiny.gguf'),
-    '--data',
-    bundled('conv-2k.jsonl'),
-    '--limit',
-    '1',
-    '--policy',
-    'full,keydiff',
-    '--policy',
-    'streaming-llm',
-    '--budget',
-    '1/8',
-    '--block',
-    '256',
+    ...evalTiny(
+      'conv-2k.jsonl',
+      '--limit 1 --policy full,keydiff --policy streaming-llm --budget 1/8 --block 256',
+    ),
     '--json',
     json,
   ];
@@ -421,16 +411,7 @@ test('signals end a command with what shells expect of them', async ({ folder })
     ['SIGTERM', 143],
   ] as const) {
     const out = join(folder, `${signal}.json`);
-    const args = [
-      'eval',
-      bundled('recollect-tiny.gguf'),
-      '--data',
-      bundled('conv-16k.jsonl'),
-      '--policy',
-      'epicache',
-      '--budget',
-      '256',
-    ];
+    const args = evalTiny('conv-16k.jsonl', '--policy epicache --budget 256');
     const ended = await interrupted(
       [...args, '--json', out],
       () => existsSync(`${out}.partial`),
@@ -442,18 +423,7 @@ test('signals end a command with what shells expect of them', async ({ folder })
 });
 
 test('what was measured before an interrupt is shown where it is not kept', async () => {
-  const args = [
-    'eval',
-    bundled('recollect-tiny.gguf'),
-    '--data',
-    bundled('conv-2k.jsonl'),
-    '--limit',
-    '2',
-    '--policy',
-    'full,epicache',
-    '--budget',
-    '1/8',
-  ];
+  const args = evalTiny('conv-2k.jsonl', '--limit 2 --policy full,epicache --budget 1/8');
   const columns = 80;
   if (noTerminal !== undefined)
     return skip('cli/cli.test.js', 'an interrupt shows what was measured', noTerminal);
