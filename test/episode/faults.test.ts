@@ -4,7 +4,6 @@
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -12,11 +11,9 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadModel, type Model } from '../../src/engine/model.ts';
 import { savedBytes } from '../../src/engine/saved.ts';
@@ -29,13 +26,10 @@ import { createRandom } from '../../src/math/rng.ts';
 import { type Conversation, openConversation } from '../../src/session/conversation.ts';
 import type { ConversationOptions, EpisodeSettings } from '../../src/session/options.ts';
 import { fixture, tinyModel } from '../fixtures.ts';
+import { folderSuite } from '../folder-suite.ts';
 import { rejects } from '../rejects.ts';
 
-const test = suite<{ folder: string }>('episodes and faults', { folder: '' });
-test.before.each((context) => {
-  context.folder = mkdtempSync(join(tmpdir(), 'recollect-faults-'));
-});
-test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
+const test = folderSuite('episodes and faults', 'recollect-faults-');
 
 const line = (i: number) =>
   `${['Ana', 'Mia'][i % 2]}: the ${['dog', 'cat', 'red house', 'blue boat'][(i >> 2) % 4]} number ${i}\n`;

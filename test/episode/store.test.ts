@@ -5,7 +5,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -14,22 +13,17 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BytesOut } from '../../src/cache/stored.ts';
 import { diskStore } from '../../src/episode/disk-store.ts';
 import { memoryStore } from '../../src/episode/memory-store.ts';
 import type { EpisodeStore } from '../../src/episode/store.ts';
+import { folderSuite } from '../folder-suite.ts';
 import { rejects } from '../rejects.ts';
 import { skip } from '../skip.ts';
 
-const test = suite<{ folder: string }>('stores', { folder: '' });
-test.before.each((context) => {
-  context.folder = mkdtempSync(join(tmpdir(), 'recollect-store-'));
-});
-test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
+const test = folderSuite('stores', 'recollect-store-');
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const writing =
