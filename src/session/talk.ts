@@ -101,7 +101,10 @@ export class Talk {
         }
         this.#said = step.said;
         const begin = this.transcript.chars;
-        same = Math.min(same, this.transcript.append(heard).same);
+        const changed = this.transcript.append(heard).same;
+        same = Math.min(same, changed);
+        // where a word goes on, its last token is another
+        this.onChanged?.(changed);
         this.history?.addAt(heard, true, begin, this.transcript.chars, this.transcript);
       } else {
         // of text that no message holds the last state is all of it
