@@ -1,9 +1,10 @@
 // Loading in a page and in a worker: relative URLs, and failures of which pages are told nothing.
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -91,20 +92,11 @@ else {
     });
   });
   test('in a worker they are relative to its script', async () => {
-    // workers have no import maps: the one bare name is written out
+    // workers have no import maps: what it imports is bundled
     const folder = mkdtempSync(join(root, 'build', 'worker-'));
     try {
-      for (const name of ['source', 'download', 'network']) {
-        const code = readFileSync(join(root, `build/js/src/model/${name}.js`), 'utf8');
-        writeFileSync(
-          join(folder, `${name}.js`),
-          code
-            .replace("'#runtime'", "'../js/src/runtime/web.js'")
-            .replaceAll("'../errors.js'", "'../js/src/errors.js'"),
-        );
-      }
       copyFileSync(join(root, 'models/recollect-tiny.gguf'), join(folder, 'm.gguf'));
-      const code = `import { openSource } from './source.js';
+      const code = `import { openSource } from './js/src/model/source.js';
         try {
           const source = await openSource('m.gguf');
           postMessage(source.name + ' ' + new TextDecoder().decode(await source.read(0, 4)));
@@ -112,7 +104,13 @@ else {
         } catch (error) {
           postMessage(error.name + ': ' + error.message);
         }`;
-      writeFileSync(join(folder, 'worker.js'), code);
+      await build({
+        stdin: { contents: code, resolveDir: join(root, 'build') },
+        bundle: true,
+        format: 'esm',
+        conditions: ['browser'],
+        outfile: join(folder, 'worker.js'),
+      });
       await onPage(async (page, url) => {
         const at = `build/${basename(folder)}`;
         const found = await page.evaluate(`new Promise((resolve, reject) => {
