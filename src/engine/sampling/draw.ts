@@ -15,7 +15,11 @@ import type { Filters } from './options.ts';
 import type { Ranking } from './ranking.ts';
 
 /** Candidates that are collected and sorted at once: that is quicker than buckets up to here. */
-export const FEW = 8192;
+export const FEW = 4096;
+/** The same where buckets are laid already. */
+const FEW_BESIDE_BUCKETS = 512;
+/** How many times that may be guessed and still be looked for: guesses are a few percent off. */
+const GUESSED = 1.25;
 /** Log-odds below the best that weigh: exp(-45) is below the last half bit of a sum from 1. */
 const SPAN = 45;
 
@@ -63,17 +67,18 @@ function drawFromFew(
   random: number,
   { ranking, few }: Scratch,
   last?: number,
+  most = few,
 ): number | undefined {
   const { temperature, minP } = filters;
   const lightest = best - SPAN * temperature;
   const ofLast = last === undefined ? Number.NEGATIVE_INFINITY : logits[last];
   // what min-p leaves is computed from the weights
   const least = Math.max(lightest, ofLast, best + Math.log(minP) - NEAR);
-  if (guessCount(logits, least) > 2 * few) return undefined;
+  if (guessCount(logits, least) > GUESSED * most) return undefined;
   const lastEqual = last === undefined || ofLast < least ? logits.length : last;
-  if (!collect(logits, least, lastEqual, ranking, few)) return undefined;
+  if (!collect(logits, least, lastEqual, ranking, most)) return undefined;
   const rest = { ...filters, topP: 1 };
-  return drawFrom(logits, ranking, few, best, rest, random, least > lightest);
+  return drawFrom(logits, ranking, most, best, rest, random, least > lightest);
 }
 
 /** Draws by buckets, without top-p. */
@@ -111,7 +116,10 @@ function drawFromReached(
     last = buckets.reach(topP, 1, ranking);
     if (last === undefined) return undefined;
   }
-  const token = drawFromFew(logits, best, filters, random, scratch, last);
+  const most = buckets.serves(temperature)
+    ? Math.min(scratch.few, FEW_BESIDE_BUCKETS)
+    : scratch.few;
+  const token = drawFromFew(logits, best, filters, random, scratch, last, most);
   if (token !== undefined) return token;
   if (!buckets.serves(temperature)) {
     buckets.lay(logits, best, temperature, temperature, false);
