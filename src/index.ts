@@ -6,6 +6,7 @@ export type { Arena } from './backend/arena.ts';
 export type {
   Angles,
   Backend,
+  BackendLimits,
   Looks,
   MostLooked,
   Observation,
@@ -59,7 +60,9 @@ export type {
   TemplateVariables,
 } from './model/chat-template.ts';
 export type { ModelConfig } from './model/config.ts';
+export type { Description, Shape } from './model/arch/architecture.ts';
 export type { AttentionSpec } from './model/blocks/attention.ts';
+export type { Residual } from './model/blocks/block.ts';
 export type { FeedForwardSpec } from './model/blocks/feed-forward.ts';
 export type { BlockSpec, LayerSpec } from './model/blocks/registry.ts';
 export type { RopeSpec } from './model/rotary.ts';
@@ -101,3 +104,4 @@ export {
   type StoredProfile,
   type StoredProfileOptions,
 } from './session/profile.ts';
+export type { AddInput } from './session/items.ts';

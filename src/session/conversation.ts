@@ -18,7 +18,7 @@ import {
 } from './ask-options.ts';
 import type { Calls } from './calls.ts';
 import { Exchange, type ReplyOptions } from './exchange.ts';
-import { checkMessage, type Input, readItems } from './items.ts';
+import { checkMessage, type AddInput, readItems } from './items.ts';
 import type { ConversationOptions } from './options.ts';
 import { openParts, type Parts } from './parts.ts';
 import type { Recollection } from './recollection.ts';
@@ -117,7 +117,7 @@ export class Conversation {
    * refused, nothing. Throws OptionError for nothing to add and for messages that the template
    * refuses, BudgetError for more than policy 'full' can keep, the signal's reason when aborted.
    */
-  async add(input: Input, given: AddOptions = {}): Promise<void> {
+  async add(input: AddInput, given: AddOptions = {}): Promise<void> {
     const options = settle('add', given, addTable);
     await this.#calls.alone(options, async () => {
       const { talk } = this.#parts;

@@ -4,10 +4,10 @@ import { OptionError } from '../errors.ts';
 import type { Message } from '../model/chat-template.ts';
 
 /** A text (one utterance a line), utterances (each with its own line break), or messages. */
-export type Input = string | readonly string[] | Message | readonly Message[];
+export type AddInput = string | readonly string[] | Message | readonly Message[];
 
 /** The utterances and messages of what is added. Throws OptionError for nothing, or for others. */
-export function readItems(input: Input): (string | Message)[] {
+export function readItems(input: AddInput): (string | Message)[] {
   const list = Array.isArray(input);
   const items = list ? (input as readonly (string | Message)[]) : [input as string | Message];
   // (a call of a tool says something without a content)

@@ -35,8 +35,7 @@ import {
   UnsupportedError,
 } from 'recollect';
 
-const longest: Score = ({ out, heads, headDim, rowType }, ops) =>
-  ops.rowNorms(out, heads, 'keys', headDim, rowType);
+const longest: Score = ({ out, cached }, ops) => ops.rowNorms(out, cached, 'keys');
 export const own: Policy = definePolicy({ name: 'own', summary: 'as an example', score: longest });
 export const named: PolicyName = 'epicache';
 export const composed: Policy = composePolicy(findPolicy('snapkv'), { aggregate: 'max', pool: 7 });
