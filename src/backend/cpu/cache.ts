@@ -128,9 +128,9 @@ export class CpuCache implements Cache {
     return groups && [groups, place + h];
   }
 
-  /** Notes how many rows there are now. */
-  #count(): void {
-    this.#used = this.rangeRows.reduce((a, b) => a + b, 0);
+  /** Notes how many rows there are now; all are counted where it is not known. */
+  #count(rows = this.rangeRows.reduce((a, b) => a + b, 0)): void {
+    this.#used = rows;
     if (this.#used > this.#peak) this.#peak = this.#used;
   }
 
@@ -171,7 +171,7 @@ export class CpuCache implements Cache {
       this.backend.floats(head.state + head.length * 4, T).fill(0);
       head.length += T;
     }
-    this.#count();
+    this.#count(this.#used + this.shape.kvHeads * T);
   }
 
   truncate(layer: number, count: number): void {
@@ -180,7 +180,7 @@ export class CpuCache implements Cache {
         throw new RangeError(`${count} rows taken back where ${head.length} are`);
       head.length -= count;
     }
-    this.#count();
+    this.#count(this.#used - this.shape.kvHeads * count);
   }
 
   async truncateFrom(token: number): Promise<number[]> {
