@@ -14,6 +14,7 @@ import type { ClusterOptions, Clusters } from './clusters.ts';
 import type { RowSide, RowType, WeightType } from './dtype.ts';
 import type { BackendLimits, ScratchShape } from './limits.ts';
 import type { Address, Scores, Tensor, Weight } from './tensor.ts';
+import type { Training } from './training.ts';
 
 export type { BackendLimits, ScratchShape };
 
@@ -73,6 +74,8 @@ export interface Backend {
   readonly arena: Arena;
   /** What it can do at most: asked before anything is planned. */
   readonly limits: BackendLimits;
+  /** Gradients, losses and the optimiser, where it can train. */
+  readonly training?: Training;
   /** Whether rows of a type can be cached for heads of so many dimensions. */
   supportsRows(type: RowType, headDim: number): boolean;
 
