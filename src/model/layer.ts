@@ -2,12 +2,14 @@
 import type { Tensor, Weight } from '../backend/tensor.ts';
 import { attention } from './blocks/attention.ts';
 import {
+  type Batch,
   type Bound,
   type Piece,
   type TensorSpec,
   type TensorSpecs,
   vector,
 } from './blocks/block.ts';
+import type { Linear } from './linear.ts';
 import { attentionIn, type BlockSpec, blockOf, type LayerSpec } from './blocks/registry.ts';
 
 /** Tensors in memory, by the names that files have for them. */
@@ -25,10 +27,17 @@ export interface BoundBlock {
   readonly normAfter?: Tensor;
   /** y = f(h), see blocks/block.ts. */
   forward(piece: Piece, room: Room): boolean;
+  /** How it learns, see blocks/block.ts. */
+  readonly learning: {
+    forward(batch: Batch, room: Room, y: Tensor): void;
+    backward(batch: Batch, room: Room, dy: Tensor, dh: Tensor | undefined): void;
+  };
 }
 
 export interface Layer {
   readonly blocks: readonly BoundBlock[];
+  /** All of its matrices and vectors. */
+  readonly parameters: readonly (Weight | Tensor)[];
   /** The output projection [D, Hq d] of its attention, where it has one. */
   readonly attentionOutput?: Weight;
 }
@@ -47,18 +56,34 @@ export function tensorsOfLayer(layer: LayerSpec, D: number): TensorSpec[] {
 /** The layer with its tensors, whose names begin with `prefix` in the file. */
 export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: TensorFinder): Layer {
   const own = attentionIn(layer);
+  const parameters: (Weight | Tensor)[] = [];
   return {
+    parameters,
     blocks: layer.map((spec): BoundBlock => {
       const block = blockOf(spec);
       const weights = bind(block.tensors(spec, D), prefix, find);
+      const norms = bind(normsOf(spec, D), prefix, find);
+      for (const tensor of [...Object.values(norms), ...Object.values(weights)])
+        parameters.push(...parametersOf(tensor));
       return {
-        ...bind(normsOf(spec, D), prefix, find),
+        ...norms,
         forward: (piece, room) => block.forward(piece, spec, weights, room),
+        learning: {
+          forward: (batch, room, y) => block.learning.forward(batch, spec, weights, room, y),
+          backward: (batch, room, dy, dh) =>
+            block.learning.backward(batch, spec, weights, room, dy, dh),
+        },
       };
     }),
     attentionOutput: own && bind(attention.tensors(own, D), prefix, find).output.weight,
   };
 }
+
+const parametersOf = (bound: Linear | Tensor | undefined): (Weight | Tensor)[] => {
+  if (!bound) return [];
+  if (!('weight' in bound)) return [bound];
+  return bound.bias ? [bound.weight, bound.bias] : [bound.weight];
+};
 
 function bind<Specs extends TensorSpecs>(
   specs: Specs,

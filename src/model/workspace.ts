@@ -2,6 +2,7 @@
 // asked of them; blocks of a kind use the same memory, one after the other, and so do all
 // conversations on a model: nothing of it is needed once a pass is over, but for the hidden states.
 import type { Angles, Backend, ScratchShape } from '../backend/backend.ts';
+import { Regions } from '../backend/regions.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
 import { type BlockSpec, blockOf } from './blocks/registry.ts';
 import type { ModelConfig } from './config.ts';
@@ -49,27 +50,27 @@ export function scratchShape(
   };
 }
 
-const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
-
-/** Bytes of the regions of a shared room. */
-function regionsOf(config: ModelConfig, piece: number): Map<string, number> {
-  const regions = new Map<string, number>();
-  const region = (name: string, rows: number, columns: number) =>
-    regions.set(name, Math.max(align(rows * columns * 4), regions.get(name) ?? 0));
-  region('ids', piece, 1);
-  for (const [i, { dims }] of config.ropes.entries()) region(`angles ${i}`, piece, dims);
-  region('normed', piece, config.width);
+/** What a shared room consists of. */
+function regionsOf(config: ModelConfig, piece: number): Regions {
+  const regions = new Regions();
+  regions.add('ids', piece, 1);
+  for (const [i, { dims }] of config.ropes.entries()) regions.add(`angles ${i}`, piece, dims);
+  regions.add('normed', piece, config.width);
   for (const spec of config.layerSpecs.flat())
     for (const [name, columns] of Object.entries(blockOf(spec).room(spec)))
-      region(roomName(spec, name), piece, columns);
-  region('logits', 1, config.vocabulary);
+      regions.add(roomName(spec, name), piece, columns);
+  regions.add('logits', 1, config.vocabulary);
   return regions;
 }
 
 const roomName = ({ kind }: BlockSpec, name: string) => `${kind} ${name}`;
-const total = (regions: ReadonlyMap<string, number>) =>
-  [...regions.values()].reduce((sum, bytes) => sum + bytes, 0);
-const hiddenBytes = ({ width }: ModelConfig, tokens: number) => align(tokens * width * 4);
+
+/** The hidden states of a conversation. */
+function hiddenBytes({ width }: ModelConfig, tokens: number): number {
+  const regions = new Regions();
+  regions.add('x', tokens, width);
+  return regions.bytes;
+}
 
 /**
  * Bytes that a workspace takes, the backend's scratch included, where no other conversation is
@@ -83,23 +84,25 @@ export function workspaceBytes(
 ): number {
   return (
     hiddenBytes(config, tokens) +
-    total(regionsOf(config, piece)) +
+    regionsOf(config, piece).bytes +
     backend.scratchBytes(scratchShape(config, piece))
   );
 }
 
+/** The rotations of a room, by the model's ropes. */
+export const anglesIn = (
+  { ropes }: ModelConfig,
+  tensor: (name: string) => Tensor,
+): readonly Angles[] =>
+  ropes.map(({ dims, style }, i) => ({
+    address: tensor(`angles ${i}`).address,
+    rotated: dims,
+    style,
+  }));
+
 /** What lies where in a room that begins at an address. */
 function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom {
-  const places = new Map<string, Address>();
-  let end = start;
-  for (const [name, bytes] of regionsOf(config, piece)) {
-    places.set(name, end);
-    end += bytes;
-  }
-  const tensor = (name: string, columns: number): Tensor => ({
-    address: places.get(name)!,
-    columns,
-  });
+  const tensor = regionsOf(config, piece).layOut(start);
   const roomOf = (spec: BlockSpec): Room =>
     Object.fromEntries(
       Object.entries(blockOf(spec).room(spec)).map(([name, columns]) => [
@@ -108,12 +111,8 @@ function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom 
       ]),
     );
   return {
-    ids: places.get('ids')!,
-    angles: config.ropes.map(({ dims, style }, i) => ({
-      address: places.get(`angles ${i}`)!,
-      rotated: dims,
-      style,
-    })),
+    ids: tensor('ids').address,
+    angles: anglesIn(config, tensor),
     normed: tensor('normed', config.width),
     rooms: config.layerSpecs.map((layer) => layer.map(roomOf)),
     logits: tensor('logits', config.vocabulary),
@@ -182,7 +181,7 @@ export class Workspaces {
     this.#piece = 0;
     this.#shared = undefined;
     if (most === 0) return;
-    this.#region = arena.allocate(total(regionsOf(this.#config, most)));
+    this.#region = arena.allocate(regionsOf(this.#config, most).bytes);
     this.#piece = most;
     this.#shared = layOut(this.#config, most, this.#region);
   }

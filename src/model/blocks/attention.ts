@@ -2,8 +2,9 @@
 // state are the rows of a cache, which others may evict from (Pass.onLayer).
 //
 // T tokens at hand, D width, Hq and Hkv heads of d.
-import { applyLinear } from '../linear.ts';
-import { type Block, matrix, type Residual, vector } from './block.ts';
+import type { DenseAttention } from '../../backend/training.ts';
+import { applyLinear, linearGradient } from '../linear.ts';
+import { type Batch, type Block, type Learning, matrix, type Residual, vector } from './block.ts';
 
 export interface AttentionSpec extends Residual {
   readonly kind: 'attention';
@@ -40,6 +41,82 @@ const room = ({ queryHeads: Hq, kvHeads: Hkv, headDim: d }: AttentionSpec) => ({
   looks: 2 * Hq,
 });
 
+const denseOf = (
+  { queryHeads, kvHeads, headDim, window }: AttentionSpec,
+  { sequences }: Batch,
+): DenseAttention => ({ queryHeads, kvHeads, headDim, window, sequences });
+
+const learning: Learning<
+  AttentionSpec,
+  ReturnType<typeof tensors>,
+  'q' | 'k' | 'v' | 'mixed' | 'sums' | 'rawQ' | 'rawK' | 'dq' | 'dk' | 'dv' | 'dmixed' | 'dots'
+> = {
+  kept: ({ queryHeads: Hq, kvHeads: Hkv, headDim: d, qkNorm }) => ({
+    q: Hq * d,
+    k: Hkv * d,
+    v: Hkv * d,
+    mixed: Hq * d,
+    sums: Hq,
+    // before their norms
+    ...(qkNorm && { rawQ: Hq * d, rawK: Hkv * d }),
+  }),
+  spare: ({ queryHeads: Hq, kvHeads: Hkv, headDim: d }) => ({
+    dq: Hq * d,
+    dk: Hkv * d,
+    dv: Hkv * d,
+    dmixed: Hq * d,
+    dots: Hq,
+  }),
+  forward(batch, spec, w, s, y) {
+    const { backend, training, T, normEps, angles, h } = batch;
+    const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale, qkNorm } = spec;
+    const [q, k] = qkNorm ? [s.rawQ, s.rawK] : [s.q, s.k];
+    const outputs = [
+      [q, w.q], // [T, Hq d]
+      [k, w.k], // [T, Hkv d]
+      [s.v, w.v], // [T, Hkv d]
+    ] as const;
+    applyLinear(backend, outputs, h, T);
+    if (w.qNorm) backend.rmsNorm(s.q, q, w.qNorm, T * Hq, normEps);
+    if (w.kNorm) backend.rmsNorm(s.k, k, w.kNorm, T * Hkv, normEps);
+    if (rope !== undefined) {
+      backend.rope(s.q, angles[rope], T, Hq, d);
+      backend.rope(s.k, angles[rope], T, Hkv, d);
+    }
+    if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
+    training.denseAttention(s.mixed, s.sums, s, denseOf(spec, batch));
+    applyLinear(backend, [[y, w.output]], s.mixed, T); // [T, D]
+  },
+  backward(batch, spec, w, s, dy, dh) {
+    const { backend, training, T, normEps, angles, h } = batch;
+    const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale } = spec;
+    const { dq, dk, dv, dmixed, mixed, sums } = s;
+    linearGradient(batch, [[dy, w.output]], mixed, dmixed);
+    const how = denseOf(spec, batch);
+    training.denseAttentionGradient({ q: dq, k: dk, v: dv }, dmixed, mixed, sums, s.dots, s, how);
+    if (queryScale !== undefined) backend.scale(dq, queryScale, T);
+    if (rope !== undefined) {
+      training.ropeGradient(dq, angles[rope], T, Hq, d);
+      training.ropeGradient(dk, angles[rope], T, Hkv, d);
+    }
+    const norms = [
+      [dq, s.rawQ, w.qNorm, Hq],
+      [dk, s.rawK, w.kNorm, Hkv],
+    ] as const;
+    for (const [dx, x, norm, heads] of norms)
+      if (norm) {
+        const dw = batch.gradientOf(norm);
+        training.rmsNormGradient(dx, dx, x, norm, T * heads, normEps, { dw });
+      }
+    const outputs = [
+      [dq, w.q],
+      [dk, w.k],
+      [dv, w.v],
+    ] as const;
+    linearGradient(batch, outputs, h, dh);
+  },
+};
+
 export const attention: Block<
   AttentionSpec,
   ReturnType<typeof tensors>,
@@ -74,4 +151,5 @@ export const attention: Block<
     applyLinear(backend, [[y, w.output]], s.mixed, T); // [T, D]
     return true;
   },
+  learning,
 };

@@ -4,9 +4,10 @@
 // state, if it has one. A spec says which of a kind it is: plain data, so that it can be sent to
 // workers.
 import type { Angles, Backend, Looks } from '../../backend/backend.ts';
+import type { Sequence } from '../../backend/training.ts';
 import type { Tensor } from '../../backend/tensor.ts';
 import type { Cache } from '../../backend/cache.ts';
-import type { Linear } from '../linear.ts';
+import type { Learner, Linear } from '../linear.ts';
 
 /** NAME.weight [rows, columns], with a bias [rows], NAME.bias, where a file has one. */
 export interface MatrixSpec {
@@ -106,6 +107,48 @@ export interface Piece {
   readonly y: Tensor;
 }
 
+/** T tokens that are learned from, on their way through a block and back. */
+export interface Batch extends Learner {
+  readonly backend: Backend;
+  /** Which of them see each other. */
+  readonly sequences: readonly Sequence[];
+  readonly normEps: number;
+  /** Their rotations, by the model's ropes. */
+  readonly angles: readonly Angles[];
+  /** [T, D], the block's input. */
+  readonly h: Tensor;
+}
+
+/**
+ * How a block learns: a forward pass on dense keys and values, and the way back. Its room is what
+ * the first leaves for the second (`kept`), and what both work in (`spare`).
+ */
+export interface Learning<Spec, Specs extends TensorSpecs, Room extends string> {
+  /** Columns, f32, for each token. */
+  kept(spec: Spec): Readonly<Partial<Record<Room, number>>>;
+  spare(spec: Spec): Readonly<Partial<Record<Room, number>>>;
+  /** y = f(h); y lies apart from h. */
+  forward(
+    batch: Batch,
+    spec: Spec,
+    weights: Bound<Specs>,
+    room: Readonly<Record<Room, Tensor>>,
+    y: Tensor,
+  ): void;
+  /**
+   * Adds to the gradients of what is trained, given dy, which stays; dh = the gradient of h, where
+   * anybody wants it.
+   */
+  backward(
+    batch: Batch,
+    spec: Spec,
+    weights: Bound<Specs>,
+    room: Readonly<Record<Room, Tensor>>,
+    dy: Tensor,
+    dh: Tensor | undefined,
+  ): void;
+}
+
 export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
   /** D: the model's width. */
   tensors(spec: Spec, D: number): Specs;
@@ -118,4 +161,5 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
     weights: Bound<Specs>,
     room: Readonly<Record<Room, Tensor>>,
   ): boolean;
+  readonly learning: Learning<Spec, Specs, string>;
 }
