@@ -88,6 +88,15 @@ const machineTable = {
     summary: 'most bytes of one memory; a model that needs more is split over workers',
   }),
   /**
+   * Weights as they are 'stored', or widened to 'f32', which takes more memory and is what all of
+   * a model can be trained in. Default 'stored'.
+   */
+  weights: option(kinds.oneOf(['stored', 'f32']), {
+    default: 'stored',
+    flag: 'weights AS',
+    summary: 'weights as they are stored, or widened to f32',
+  }),
+  /**
    * What computes: 'wasm', 'reference' (plain loops in f64, to hold results against), or a Backend
    * with a memory of its own, which the model then owns. Default 'auto': the fastest there is.
    */

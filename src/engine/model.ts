@@ -14,6 +14,7 @@ import { type ModelInput, type ModelSource, openSource } from '../model/source.t
 import { checkTensors, type LayerRange } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
+import { widened, widenedBytes } from '../model/widen.ts';
 import { createWeights, type ModelWeights, weightBytes } from '../model/weights.ts';
 import { settle } from '../options/table.ts';
 import { type Executor, LocalExecutor } from './executor.ts';
@@ -107,9 +108,17 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
 function stagesOf(
   tensors: readonly TensorInfo[],
   config: ModelConfig,
-  { backend = 'auto', pipeline, threads }: LoadOptions,
+  { backend = 'auto', weights, pipeline, threads }: LoadOptions,
   limitBytes: number,
 ): LayerRange[] {
+  if (weights === 'f32') {
+    if (Number(pipeline) > 1)
+      throw new OptionError(
+        `pipeline is ${pipeline}, but weights are widened to f32 in one memory: use pipeline: 1, ` +
+          `or weights: 'stored'`,
+      );
+    return [];
+  }
   if (backend === 'auto' || backend === 'wasm')
     return splitLayers(tensors, config, { pipeline, threads, limitBytes });
   if (Number(pipeline) > 1)
@@ -141,7 +150,8 @@ async function placeLayers(
     limitBytes,
   });
   try {
-    const bytes = weightBytes(backend, tensors);
+    const held = options.weights === 'f32' ? tensors.map(widened) : tensors;
+    const bytes = weightBytes(backend, held);
     let fallback: string | undefined;
     if (split) {
       const parts = {
@@ -188,9 +198,15 @@ async function loadWeights(
   backend: Backend,
   options: LoadOptions,
 ): Promise<ModelWeights> {
-  const store = createWeights(backend, config, tensors, { first: 0, end: config.layers });
+  const widens = options.weights === 'f32';
+  const held = widens ? tensors.map(widened) : tensors;
+  const store = createWeights(backend, config, held, { first: 0, end: config.layers });
+  const put: typeof store.put = (tensor, row, rows, bytes) =>
+    widens
+      ? store.put(widened(tensor), row, rows, widenedBytes(tensor, rows, bytes))
+      : store.put(tensor, row, rows, bytes);
   try {
-    await readTensors(source, tensors, store.put, options);
+    await readTensors(source, tensors, put, options);
     return store.finish();
   } catch (error) {
     store.free();

@@ -9,13 +9,21 @@ import {
   type TensorSpecs,
   vector,
 } from './blocks/block.ts';
-import type { Linear } from './linear.ts';
+import type { Linear, LowRank } from './linear.ts';
 import { attentionIn, type BlockSpec, blockOf, type LayerSpec } from './blocks/registry.ts';
 
 /** Tensors in memory, by the names that files have for them. */
 export interface TensorFinder {
   matrix(name: string): Weight | undefined;
   vector(name: string): Tensor | undefined;
+  /** What adapters add to a matrix. */
+  adapters?(name: string): readonly LowRank[] | undefined;
+}
+
+/** A matrix or vector in memory, by the name that files have for it. */
+export interface NamedTensor {
+  readonly name: string;
+  readonly at: Weight | Tensor;
 }
 
 /** What a block works in. */
@@ -37,7 +45,7 @@ export interface BoundBlock {
 export interface Layer {
   readonly blocks: readonly BoundBlock[];
   /** All of its matrices and vectors. */
-  readonly parameters: readonly (Weight | Tensor)[];
+  readonly parameters: readonly NamedTensor[];
   /** The output projection [D, Hq d] of its attention, where it has one. */
   readonly attentionOutput?: Weight;
 }
@@ -56,17 +64,30 @@ export function tensorsOfLayer(layer: LayerSpec, D: number): TensorSpec[] {
 /** The layer with its tensors, whose names begin with `prefix` in the file. */
 export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: TensorFinder): Layer {
   const own = attentionIn(layer);
-  const parameters: (Weight | Tensor)[] = [];
+  const parameters: NamedTensor[] = [];
+  const named: TensorFinder = {
+    matrix: (name) => noted(name, find.matrix(name)),
+    vector: (name) => noted(name, find.vector(name)),
+    adapters(name) {
+      const found = find.adapters?.(name);
+      for (const { down, up } of found ?? []) {
+        noted(`${name}.lora_a`, down);
+        noted(`${name}.lora_b`, up);
+      }
+      return found;
+    },
+  };
+  function noted<T extends Weight | Tensor>(name: string, at: T | undefined): T | undefined {
+    if (at) parameters.push({ name, at });
+    return at;
+  }
   return {
     parameters,
     blocks: layer.map((spec): BoundBlock => {
       const block = blockOf(spec);
-      const weights = bind(block.tensors(spec, D), prefix, find);
-      const norms = bind(normsOf(spec, D), prefix, find);
-      for (const tensor of [...Object.values(norms), ...Object.values(weights)])
-        parameters.push(...parametersOf(tensor));
+      const weights = bind(block.tensors(spec, D), prefix, named);
       return {
-        ...norms,
+        ...bind(normsOf(spec, D), prefix, named),
         forward: (piece, room) => block.forward(piece, spec, weights, room),
         learning: {
           forward: (batch, room, y) => block.learning.forward(batch, spec, weights, room, y),
@@ -79,12 +100,6 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
   };
 }
 
-const parametersOf = (bound: Linear | Tensor | undefined): (Weight | Tensor)[] => {
-  if (!bound) return [];
-  if (!('weight' in bound)) return [bound];
-  return bound.bias ? [bound.weight, bound.bias] : [bound.weight];
-};
-
 function bind<Specs extends TensorSpecs>(
   specs: Specs,
   prefix: string,
@@ -94,7 +109,12 @@ function bind<Specs extends TensorSpecs>(
     const name = `${prefix}${spec?.name}`;
     if (!spec) return [key, undefined];
     if (spec.kind === 'vector') return [key, find.vector(`${name}.weight`)];
-    return [key, { weight: find.matrix(`${name}.weight`), bias: find.vector(`${name}.bias`) }];
+    const linear: Linear = {
+      weight: find.matrix(`${name}.weight`)!,
+      bias: find.vector(`${name}.bias`),
+      adapters: find.adapters?.(`${name}.weight`),
+    };
+    return [key, linear];
   });
   return Object.fromEntries(bound) as Bound<Specs>;
 }

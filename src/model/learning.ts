@@ -4,7 +4,7 @@
 //
 // T tokens of a batch, D width, V vocabulary. All activations and gradients f32.
 import type { Sequence } from '../backend/training.ts';
-import type { Tensor, Weight } from '../backend/tensor.ts';
+import type { Tensor } from '../backend/tensor.ts';
 import { UnsupportedError } from '../errors.ts';
 import type { Batch } from './blocks/block.ts';
 import type { Network } from './forward.ts';
@@ -92,6 +92,7 @@ export class LearningPass {
       sequences: this.#sequences,
       normEps: config.normEps,
       angles: this.#room.angles,
+      lowRoom: this.#room.lowRoom,
       h,
     };
   }
@@ -207,7 +208,7 @@ export class LearningPass {
   #lowestTrained(): number {
     const { layers } = this.#network.weights;
     const found = layers.findIndex(({ parameters }) =>
-      parameters.some((p: Weight | Tensor) => this.#gradientOf(p) !== undefined),
+      parameters.some(({ at }) => this.#gradientOf(at) !== undefined),
     );
     return found < 0 ? layers.length : found;
   }

@@ -4,7 +4,7 @@ import { dequantize } from '../backend/dequantize.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
-import { bindLayer, type Layer } from './layer.ts';
+import { bindLayer, type Layer, type NamedTensor, type TensorFinder } from './layer.ts';
 import {
   EMBEDDING,
   isVector,
@@ -28,8 +28,21 @@ export interface ModelWeights extends LayerRange {
   /** Llama 3: each rotary pair's angle is divided by this; f64 [dims / 2]. */
   readonly ropeFactors?: readonly number[];
   readonly bytes: number;
+  /** The same weights with what adapters add to matrices, by name; their memory is another's. */
+  withAdapters(adapters: NonNullable<TensorFinder['adapters']>): ModelWeights;
   /** Gives the memory back. */
   free(): void;
+}
+
+/** All matrices and vectors, by the names that files have for them. */
+export function namedTensors(weights: ModelWeights): NamedTensor[] {
+  const { embedding, output, outputNorm, layers } = weights;
+  return [
+    ...(embedding ? [{ name: EMBEDDING, at: embedding }] : []),
+    ...layers.flatMap(({ parameters }) => parameters),
+    ...(outputNorm ? [{ name: OUTPUT_NORM, at: outputNorm }] : []),
+    ...(output && output !== embedding ? [{ name: OUTPUT, at: output }] : []),
+  ];
 }
 
 /** Weights that are being filled. */
@@ -135,7 +148,7 @@ export function createWeights(
         matrix: (name: string) => matrices.get(name),
         vector: (name: string) => vectors.get(name),
       };
-      return {
+      const bind = (adapters?: TensorFinder['adapters']): ModelWeights => ({
         ...range,
         embedding: matrices.get(EMBEDDING),
         outputNorm: vectors.get(OUTPUT_NORM),
@@ -143,10 +156,14 @@ export function createWeights(
         ropeFactors: ropeFactors && [...ropeFactors],
         layers: config.layerSpecs
           .slice(range.first, range.end)
-          .map((spec, i) => bindLayer(spec, config.width, layerPrefix(range.first + i), find)),
+          .map((spec, i) =>
+            bindLayer(spec, config.width, layerPrefix(range.first + i), { ...find, adapters }),
+          ),
         bytes: weightBytes(backend, tensors),
+        withAdapters: bind,
         free,
-      };
+      });
+      return bind();
     },
     free,
   };

@@ -68,7 +68,7 @@ const learning: Learning<
     dots: Hq,
   }),
   forward(batch, spec, w, s, y) {
-    const { backend, training, T, normEps, angles, h } = batch;
+    const { backend, training, T, lowRoom, normEps, angles, h } = batch;
     const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale, qkNorm } = spec;
     const [q, k] = qkNorm ? [s.rawQ, s.rawK] : [s.q, s.k];
     const outputs = [
@@ -76,7 +76,7 @@ const learning: Learning<
       [k, w.k], // [T, Hkv d]
       [s.v, w.v], // [T, Hkv d]
     ] as const;
-    applyLinear(backend, outputs, h, T);
+    applyLinear(backend, outputs, h, T, lowRoom);
     if (w.qNorm) backend.rmsNorm(s.q, q, w.qNorm, T * Hq, normEps);
     if (w.kNorm) backend.rmsNorm(s.k, k, w.kNorm, T * Hkv, normEps);
     if (rope !== undefined) {
@@ -85,7 +85,7 @@ const learning: Learning<
     }
     if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
     training.denseAttention(s.mixed, s.sums, s, denseOf(spec, batch));
-    applyLinear(backend, [[y, w.output]], s.mixed, T); // [T, D]
+    applyLinear(backend, [[y, w.output]], s.mixed, T, lowRoom); // [T, D]
   },
   backward(batch, spec, w, s, dy, dh) {
     const { backend, training, T, normEps, angles, h } = batch;

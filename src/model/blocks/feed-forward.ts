@@ -25,15 +25,15 @@ const learning: Learning<
 > = {
   kept: ({ width: F }) => ({ gate: F, up: F }),
   spare: ({ width: F }) => ({ gated: F, dgated: F }),
-  forward({ backend, T, h }, { activation }, w, s, y) {
+  forward({ backend, T, lowRoom, h }, { activation }, w, s, y) {
     const gates = [
       [s.gate, w.gate], // [T, F]
       [s.up, w.up], // [T, F]
     ] as const;
-    applyLinear(backend, gates, h, T);
+    applyLinear(backend, gates, h, T, lowRoom);
     if (activation === 'silu') backend.swiglu(s.gated, s.gate, s.up, T);
     else backend.geglu(s.gated, s.gate, s.up, T);
-    applyLinear(backend, [[y, w.down]], s.gated, T); // [T, D]
+    applyLinear(backend, [[y, w.down]], s.gated, T, lowRoom); // [T, D]
   },
   backward(batch, { activation }, w, s, dy, dh) {
     const { backend, training, T, h } = batch;

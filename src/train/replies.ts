@@ -1,0 +1,60 @@
+// Which tokens of a conversation are replies: what the model has to say itself, the token that ends
+// it included.
+import { type ChatTemplate, type Message, textOf } from '../model/chat-template.ts';
+import type { Tokenizer } from '../model/tokenizer.ts';
+import { Transcript } from '../session/transcript.ts';
+
+/** Characters [from, end) of a text that are a reply, and the text so far, its ending included. */
+interface ReplyPlace {
+  readonly from: number;
+  readonly end: number;
+  readonly whole: string;
+}
+
+/**
+ * A conversation as examples: one where the template writes earlier turns as they were when they
+ * were answered, else one a reply, each as the model read it then.
+ */
+export function repliesIn(
+  messages: readonly Message[],
+  tokenizer: Tokenizer,
+  template: ChatTemplate,
+): { tokens: number[]; isLearned: boolean[] }[] {
+  const now = new Date(0);
+  const places = messages.flatMap((message, i): ReplyPlace[] => {
+    if (message.role !== 'assistant') return [];
+    const asked = template.render(messages.slice(0, i), true, { now });
+    const answered = template.render(messages.slice(0, i + 1), false, { now });
+    const content = textOf(message);
+    // a template may trim what it is given
+    const said = [content, content.trim()].find((text) => answered.startsWith(asked + text));
+    const whole = said === undefined ? asked + content + tokenizer.eosText : answered;
+    const end = asked.length + (said ?? content).length;
+    return [{ from: asked.length, end, whole }];
+  });
+  const all = places[places.length - 1].whole;
+  return places.every(({ whole, end }) => all.startsWith(whole.slice(0, end)))
+    ? [markReplies(all, places, tokenizer)]
+    : places.map((place) => markReplies(place.whole, [place], tokenizer));
+}
+
+function markReplies(
+  text: string,
+  places: readonly ReplyPlace[],
+  tokenizer: Tokenizer,
+): { tokens: number[]; isLearned: boolean[] } {
+  const transcript = new Transcript(tokenizer);
+  transcript.append(text);
+  const tokens = transcript.ids.slice(0);
+  const isLearned = tokens.map(() => false);
+  for (const { from, end, whole } of places) {
+    const first = Math.max(1, transcript.indexAt(from));
+    const last = transcript.indexAt(Math.min(whole.length, text.length));
+    let stop = transcript.indexAt(end);
+    // the token that ends it, if the template writes one
+    const ends = tokens.findIndex((t, i) => i >= stop && i < last && tokenizer.endTokens.has(t));
+    if (ends >= 0) stop = ends + 1;
+    isLearned.fill(true, first, stop);
+  }
+  return { tokens, isLearned };
+}
