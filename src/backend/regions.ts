@@ -1,4 +1,5 @@
-// Regions of memory, planned by name before anything is reserved, and laid out one behind the other.
+// Regions of memory, planned by name before anything is reserved, and laid out one behind the
+// other.
 import type { Address, Tensor } from './tensor.ts';
 
 const ALIGNMENT = 16;

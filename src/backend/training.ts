@@ -5,7 +5,9 @@
 import type { Angles, Product } from './backend.ts';
 import type { Address, Tensor, Weight } from './tensor.ts';
 
-/** Tokens [from, from + count) of a batch that are one sequence: they see each other and no more. */
+/**
+ * Tokens [from, from + count) of a batch that are one sequence: they see each other and no more.
+ */
 export interface Sequence {
   readonly from: number;
   readonly count: number;

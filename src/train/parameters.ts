@@ -176,7 +176,10 @@ export class Parameters {
 
 /** Puts f32 numbers, row after row, into a matrix or vector. */
 export function writeNumbers(backend: Backend, at: Weight | Tensor, numbers: Float32Array): void {
-  if (!isWeight(at)) return backend.write(at.address, numbers);
+  if (!isWeight(at)) {
+    backend.write(at.address, numbers);
+    return;
+  }
   for (let row = 0; row < at.rows; row += ROWS) {
     const count = Math.min(ROWS, at.rows - row);
     const part = numbers.subarray(row * at.columns, (row + count) * at.columns);

@@ -1,0 +1,98 @@
+// The training pass, held against an f64 tape that shares nothing with it (tape.ts).
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { LocalExecutor } from '../../src/engine/executor.ts';
+import { loadModel, type Model } from '../../src/engine/model.ts';
+import { LearningPass } from '../../src/model/learning.ts';
+import { createLearningRoom } from '../../src/model/learning-room.ts';
+import { namedTensors } from '../../src/model/weights.ts';
+import { Parameters } from '../../src/train/parameters.ts';
+import { fixture } from '../fixtures.ts';
+import { type F64Batch, f64Loss, readF64 } from './f64-model.ts';
+
+const test = suite('train/learning');
+
+/** Two sequences of a few tokens, some of which teach nothing. */
+const batch: F64Batch = {
+  tokens: [5, 17, 200, 33, 5, 90, 121, 7, 64, 65, 66, 250],
+  targets: [17, -1, 33, 5, 90, 121, 7, 64, -1, 66, 250, 3],
+  sequences: [
+    { from: 0, count: 7 },
+    { from: 7, count: 5 },
+  ],
+};
+const SCALE = 1 / batch.targets.filter((t) => t >= 0).length;
+
+const transformerOf = (model: Model) => (model.executor as LocalExecutor).transformer;
+
+/** Loss and gradients of everything in a model, as our pass gives them. */
+async function ours(model: Model, keptLayers: number, headTokens: number) {
+  const network = transformerOf(model);
+  const { backend, config, weights } = network;
+  const shape = { tokens: 16, keptLayers, headTokens, rank: 0 };
+  const room = createLearningRoom(config, weights, backend, shape);
+  const parameters = new Parameters(
+    backend,
+    backend.training!,
+    namedTensors(weights).map((tensor) => ({ ...tensor, decays: false })),
+  );
+  const pass = new LearningPass(network, room, parameters.gradientOf);
+  pass.forward(batch.tokens, batch.sequences);
+  const losses = await pass.losses(batch.targets, SCALE);
+  pass.backward();
+  const gradients = new Map<string, Float32Array>();
+  for (const p of parameters.all) gradients.set(p.name, await parameters.readGradient(p));
+  const norm = await parameters.gradientNorm();
+  room.dispose();
+  parameters.dispose();
+  return { loss: losses.reduce((a, b) => a + b, 0) * SCALE, gradients, norm };
+}
+
+const norm2 = (numbers: ArrayLike<number>) =>
+  Math.sqrt(Array.from(numbers).reduce((s, x) => s + x * x, 0));
+
+const models = [
+  'llama-f32',
+  'llama-untied-f32',
+  'llama3-ropefreqs-f32',
+  'llama-linear-f32',
+  'qwen2-f32',
+  'qwen3-f32',
+  'smollm3-f32',
+  'gemma3-swa-f32',
+];
+for (const name of models)
+  for (const backend of ['reference', 'wasm'] as const)
+    test(`every gradient of ${name} on ${backend} is the tape's`, async () => {
+      const path = fixture(`${name}.gguf`);
+      using model = await loadModel(path, { backend, weights: 'f32', threads: 1 });
+      const expected = await readF64(path);
+      const loss = f64Loss(expected, batch, SCALE);
+      const layers = transformerOf(model).weights.layers.length;
+      const all = await ours(model, layers, 16);
+      assert.ok(Math.abs(all.loss - loss) < 1e-5 * loss, `loss ${all.loss}, expected ${loss}`);
+      let squares = 0;
+      for (const [tensor, gradient] of all.gradients) {
+        const want = expected.tensors.get(tensor)!.gradient;
+        const off = gradient.map((x, i) => x - want[i]);
+        squares += norm2(want) ** 2;
+        assert.ok(
+          norm2(off) < 1e-4 * norm2(want),
+          `${tensor} is off by ${norm2(off)} of ${norm2(want)}`,
+        );
+      }
+      assert.ok(Math.abs(all.norm / Math.sqrt(squares) - 1) < 1e-4);
+      // activations that are computed again, and log-odds in pieces, change no bit
+      const again = await ours(model, layers - 1, 3);
+      const none = await ours(model, 0, 5);
+      for (const other of [again, none])
+        for (const [tensor, gradient] of all.gradients)
+          if (other === none || !/output|token_embd/.test(tensor))
+            assert.ok(
+              norm2(other.gradients.get(tensor)!.map((x, i) => x - gradient[i])) <=
+                1e-6 * norm2(gradient),
+              tensor,
+            );
+    });
+
+test.run();
