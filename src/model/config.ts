@@ -1,5 +1,6 @@
 // A model's shape, read from GGUF metadata and checked once; everything after trusts it.
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
+import type { AdapterSpec } from './adapter/spec.ts';
 import type { Architecture, Description, Shape } from './arch/architecture.ts';
 import { architectures } from './arch/registry.ts';
 import type { LayerSpec } from './blocks/registry.ts';
@@ -20,6 +21,8 @@ export interface ModelConfig extends Omit<Shape, 'file'>, Omit<Description, 'lay
   /** Tokens of the vocabulary; rows of padding that a file has behind them are left out. */
   readonly vocabulary: number;
   readonly normEps: number;
+  /** Adapters that were loaded with it, in the order in which they are added. */
+  readonly adapters?: readonly AdapterSpec[];
 }
 
 // The largest published models of these architectures stay an order of magnitude below.

@@ -64,7 +64,8 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
     const isLast = weights.first + layer === config.layers - 1;
     for (const { x, from, T } of pieces) {
       if (pieces.length > 1) turn(from, T);
-      const piece = { backend, pass, layer, isLast, from, T, normEps, angles: s.angles };
+      const { angles, adapterRoom } = s;
+      const piece = { backend, pass, layer, isLast, from, T, normEps, angles, adapterRoom };
       for (const [i, { norm, normAfter, forward: f }] of blocks.entries()) {
         const [h, y] = [norm ? s.normed : x, s.normed]; // [T, D]
         if (norm) backend.rmsNorm(h, x, norm, T, normEps);

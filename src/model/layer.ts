@@ -9,15 +9,15 @@ import {
   type TensorSpecs,
   vector,
 } from './blocks/block.ts';
-import type { Linear, LowRank } from './linear.ts';
+import type { AdapterPair, Linear } from './linear.ts';
 import { attentionIn, type BlockSpec, blockOf, type LayerSpec } from './blocks/registry.ts';
 
 /** Tensors in memory, by the names that files have for them. */
 export interface TensorFinder {
   matrix(name: string): Weight | undefined;
   vector(name: string): Tensor | undefined;
-  /** What adapters add to a matrix. */
-  adapters?(name: string): readonly LowRank[] | undefined;
+  /** What adapters have for a matrix. */
+  adapters(name: string): readonly AdapterPair[] | undefined;
 }
 
 /** A matrix or vector in memory, by the name that files have for it. */
@@ -69,10 +69,10 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
     matrix: (name) => noted(name, find.matrix(name)),
     vector: (name) => noted(name, find.vector(name)),
     adapters(name) {
-      const found = find.adapters?.(name);
-      for (const { down, up } of found ?? []) {
-        noted(`${name}.lora_a`, down);
-        noted(`${name}.lora_b`, up);
+      const found = find.adapters(name);
+      for (const { a, b } of found ?? []) {
+        noted(`${name}.lora_a`, a);
+        noted(`${name}.lora_b`, b);
       }
       return found;
     },
@@ -112,7 +112,7 @@ function bind<Specs extends TensorSpecs>(
     const linear: Linear = {
       weight: find.matrix(`${name}.weight`)!,
       bias: find.vector(`${name}.bias`),
-      adapters: find.adapters?.(`${name}.weight`),
+      adapters: find.adapters(`${name}.weight`),
     };
     return [key, linear];
   });

@@ -4,10 +4,11 @@
 import type { Angles, Backend } from '../backend/backend.ts';
 import { Regions } from '../backend/regions.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
+import { addAdapterRoom, adapterRoomIn } from './adapter/room.ts';
 import { type BlockSpec, blockOf, type LayerSpec } from './blocks/registry.ts';
 import type { ModelConfig } from './config.ts';
-import { type Room, tensorsOfLayer } from './layer.ts';
-import type { LowRoom } from './linear.ts';
+import type { Room } from './layer.ts';
+import type { AdapterRoom } from './linear.ts';
 import type { LayerRange } from './tensors.ts';
 import { anglesIn, scratchShape } from './workspace.ts';
 
@@ -43,7 +44,9 @@ export interface LearningRoom {
   readonly y: Tensor;
   readonly dx: Tensor;
   readonly dh: Tensor;
-  readonly lowRoom: LowRoom;
+  readonly adapterRoom?: AdapterRoom;
+  /** f32 [T, rank]. */
+  readonly low: Address;
   readonly head: HeadRoom;
   readonly bytes: number;
   dispose(): void;
@@ -88,14 +91,6 @@ function addLayer(regions: Regions, layer: LayerSpec, place: string, T: number, 
   }
 }
 
-/** Rows of the largest matrix of layers. */
-const widestOutput = (layers: readonly LayerSpec[], D: number): number =>
-  Math.max(
-    ...layers
-      .flatMap((layer) => tensorsOfLayer(layer, D))
-      .map((tensor) => (tensor.kind === 'matrix' ? tensor.rows : 0)),
-  );
-
 function regionsOf(config: Config, range: LayerRange, shape: LearningShape): Regions {
   const { tokens: T, headTokens } = shape;
   const { width: D, vocabulary: V } = config;
@@ -107,10 +102,8 @@ function regionsOf(config: Config, range: LayerRange, shape: LearningShape): Reg
   for (const i of [...layers.keys(), layers.length]) regions.add(`x ${i}`, T, D);
   for (const [i, layer] of layers.entries())
     addLayer(regions, layer, placeOf(i, layers.length, shape), T, D);
-  if (shape.rank > 0) {
-    regions.add('low', T, shape.rank);
-    regions.add('added', T, widestOutput(layers, D));
-  }
+  regions.add('low', T, shape.rank);
+  addAdapterRoom(regions, config, shape.rank, T);
   for (const name of ['head rows', 'head normed']) regions.add(name, headTokens, D);
   regions.add('head logits', headTokens, V);
   for (const name of ['head targets', 'head losses']) regions.add(name, headTokens, 1);
@@ -173,7 +166,8 @@ export function createLearningRoom(
     y: tensor('y', D),
     dx: tensor('dx', D),
     dh: tensor('dh', D),
-    lowRoom: { low: tensor('low'), added: tensor('added') },
+    adapterRoom: adapterRoomIn(shape.rank, shape.tokens, tensor),
+    low: tensor('low').address,
     head: {
       tokens: shape.headTokens,
       rows: tensor('head rows', D),

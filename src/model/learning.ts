@@ -92,7 +92,8 @@ export class LearningPass {
       sequences: this.#sequences,
       normEps: config.normEps,
       angles: this.#room.angles,
-      lowRoom: this.#room.lowRoom,
+      adapterRoom: this.#room.adapterRoom,
+      low: this.#room.low,
       h,
     };
   }

@@ -1,61 +1,87 @@
-// A matrix as layers use it: y = x W^T + b, and what adapters add. Whatever else a matrix may bring
-// along (a scale) is added here, and nowhere else.
+// A matrix as layers use it: y = x W^T + b, and what adapters add: sum_i scale_i (x A_i^T) B_i^T.
+// Whatever else a matrix may bring along is added here, and nowhere else.
 import type { Backend, Product } from '../backend/backend.ts';
-import type { Tensor, Weight } from '../backend/tensor.ts';
+import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import type { Training } from '../backend/training.ts';
+
+/** What an adapter (LoRA) of rank r has for a matrix: y += scale (x A^T) B^T. */
+export interface AdapterPair {
+  /** A [r, k]. */
+  readonly a: Weight;
+  /** B [m, r]. */
+  readonly b: Weight;
+  readonly scale: number;
+}
 
 export interface Linear {
   /** [m, k]. */
   readonly weight: Weight;
   /** [m]. */
   readonly bias?: Tensor;
-  readonly adapters?: readonly LowRank[];
+  /** In the order in which they are added. */
+  readonly adapters?: readonly AdapterPair[];
 }
 
-/** What an adapter adds to a matrix: y += scale (x A^T) B^T, rank r. */
-export interface LowRank {
-  /** A [r, k]. */
-  readonly down: Weight;
-  /** B [m, r]. */
-  readonly up: Weight;
-  readonly scale: number;
-}
-
-/** Where adapters work: f32 [T, r] and [T, m] at least. */
-export interface LowRoom {
-  readonly low: Tensor;
-  readonly added: Tensor;
+/** What adapters work in, a few tokens at a time: their bits do not depend on how many. */
+export interface AdapterRoom {
+  /** Tokens that there is room for. */
+  readonly tokens: number;
+  /** f32 [tokens, r]: x A^T. */
+  readonly low: Address;
+  /** f32 [tokens, m]: what is added to y. */
+  readonly delta: Address;
 }
 
 /** Where a product goes, and what makes it. */
 export type Output = readonly [y: Tensor, linear: Linear];
 
 /**
- * y[T, m] = x[T, k] W^T + b for several outputs of one input, and what their adapters add, which
- * work in `room`. One token alone goes by the kernels made for decoding.
+ * y[T, m] = x[T, k] W^T + b for several outputs of one input, and what adapters add, which work in
+ * a room of their own. One token alone goes by the kernels made for decoding.
  */
 export function applyLinear(
   backend: Backend,
   outputs: readonly Output[],
   x: Tensor,
   T: number,
-  room?: LowRoom,
+  room?: AdapterRoom,
 ): void {
-  const multiply = (products: readonly Product[], from: Tensor) =>
-    T === 1 ? backend.linearOne(products, from) : backend.linear(products, from, T);
-  multiply(
-    outputs.map(([y, { weight }]): Product => [y, weight]),
-    x,
-  );
-  for (const [y, { bias, adapters = [] }] of outputs) {
-    if (bias) backend.addBias(y, bias, T);
-    for (const { down, up, scale } of adapters) {
-      const low = { ...room!.low, columns: down.rows };
-      const added = { ...room!.added, columns: up.rows };
-      multiply([[low, down]], x);
-      multiply([[added, up]], low);
-      if (scale !== 1) backend.scale(added, scale, T);
-      backend.add(y, added, T);
+  const products = outputs.map(([y, { weight }]): Product => [y, weight]);
+  multiply(backend, products, x, T);
+  for (const [y, { bias }] of outputs) if (bias) backend.addBias(y, bias, T);
+  for (const [y, { adapters }] of outputs) {
+    if (!adapters) continue;
+    if (!room) throw new RangeError('a matrix has adapters, and there is no room for them');
+    addAdapters(backend, y, adapters, x, T, room);
+  }
+}
+
+function multiply(backend: Backend, products: readonly Product[], x: Tensor, T: number): void {
+  if (T === 1) backend.linearOne(products, x);
+  else backend.linear(products, x, T);
+}
+
+function addAdapters(
+  backend: Backend,
+  y: Tensor,
+  adapters: readonly AdapterPair[],
+  x: Tensor,
+  T: number,
+  room: AdapterRoom,
+): void {
+  const rows = ({ address, columns }: Tensor, from: number): Tensor => ({
+    address: address + from * columns * 4,
+    columns,
+  });
+  for (let from = 0; from < T; from += room.tokens) {
+    const n = Math.min(room.tokens, T - from);
+    for (const { a, b, scale } of adapters) {
+      const low = { address: room.low, columns: a.rows }; // [n, r]
+      const delta = { address: room.delta, columns: b.rows }; // [n, m]
+      multiply(backend, [[low, a]], rows(x, from), n);
+      backend.scale(low, scale, n);
+      multiply(backend, [[delta, b]], low, n);
+      backend.add(rows(y, from), delta, n);
     }
   }
 }
@@ -65,7 +91,9 @@ export interface Learner {
   readonly backend: Backend;
   readonly training: Training;
   readonly T: number;
-  readonly lowRoom: LowRoom;
+  readonly adapterRoom?: AdapterRoom;
+  /** f32 [T, r]: where the gradients of adapters are made. */
+  readonly low: Address;
   /** Where the gradient of a matrix or a vector is added up; undefined: it is not trained. */
   gradientOf<P extends Weight | Tensor>(parameter: P): P | undefined;
 }
@@ -90,27 +118,27 @@ export function linearGradient(
   const products = outputs.map(([dy, { weight }]): Product => [dy, weight]);
   if (dx) training.linearGradient(dx, products, T);
   for (const [dy, { adapters = [] }] of outputs)
-    for (const adapter of adapters) adapterGradient(learner, adapter, dy, x, dx);
+    for (const pair of adapters) pairGradient(learner, pair, dy, x, dx);
 }
 
 /** The same through what one adapter adds; its part of dx is added to what is there. */
-function adapterGradient(
-  { backend, training, T, lowRoom, gradientOf }: Learner,
-  { down, up, scale }: LowRank,
+function pairGradient(
+  { backend, training, T, low: address, gradientOf }: Learner,
+  { a, b, scale }: AdapterPair,
   dy: Tensor,
   x: Tensor,
   dx: Tensor | undefined,
 ): void {
-  const low = { ...lowRoom.low, columns: down.rows }; // [T, r]
-  const [ddown, dup] = [gradientOf(down), gradientOf(up)];
-  if (dup) {
-    backend.linear([[low, down]], x, T);
+  const low = { address, columns: a.rows }; // [T, r]
+  const [da, db] = [gradientOf(a), gradientOf(b)];
+  if (db) {
+    backend.linear([[low, a]], x, T);
     backend.scale(low, scale, T);
-    training.weightGradient(dup, dy, low, T);
+    training.weightGradient(db, dy, low, T);
   }
-  if (!ddown && !dx) return;
-  training.linearGradient(low, [[dy, up]], T);
+  if (!da && !dx) return;
+  training.linearGradient(low, [[dy, b]], T);
   backend.scale(low, scale, T);
-  if (ddown) training.weightGradient(ddown, low, x, T);
-  if (dx) training.linearGradient(dx, [[low, down]], T, true);
+  if (da) training.weightGradient(da, low, x, T);
+  if (dx) training.linearGradient(dx, [[low, a]], T, true);
 }

@@ -2,9 +2,11 @@
 import type { Backend } from '../backend/backend.ts';
 import { dequantize } from '../backend/dequantize.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
+import { sides, tensorOf } from './adapter/spec.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
 import { bindLayer, type Layer, type NamedTensor, type TensorFinder } from './layer.ts';
+import type { AdapterPair } from './linear.ts';
 import {
   EMBEDDING,
   isVector,
@@ -28,8 +30,8 @@ export interface ModelWeights extends LayerRange {
   /** Llama 3: each rotary pair's angle is divided by this; f64 [dims / 2]. */
   readonly ropeFactors?: readonly number[];
   readonly bytes: number;
-  /** The same weights with what adapters add to matrices, by name; their memory is another's. */
-  withAdapters(adapters: NonNullable<TensorFinder['adapters']>): ModelWeights;
+  /** The same weights with other adapters, whose memory is another's. */
+  withAdapters(adapters: TensorFinder['adapters']): ModelWeights;
   /** Gives the memory back. */
   free(): void;
 }
@@ -112,6 +114,23 @@ function reserve(backend: Backend, tensors: readonly TensorInfo[]): Reserved {
   }
 }
 
+/** What adapters have for a matrix, among the matrices in memory. */
+function adaptersOf(
+  { adapters = [] }: ModelConfig,
+  matrix: string,
+  matrices: ReadonlyMap<string, Weight>,
+): AdapterPair[] | undefined {
+  const found = adapters.flatMap(({ pairs }, i) =>
+    pairs
+      .filter((pair) => pair.matrix === matrix)
+      .map(({ scale }): AdapterPair => {
+        const [a, b] = sides.map((side) => matrices.get(tensorOf(matrix, side, i))!);
+        return { a, b, scale };
+      }),
+  );
+  return found.length > 0 ? found : undefined;
+}
+
 /**
  * Reserves addresses for the tensors (tensors.ts) of layers [first, end); the memory grows as
  * their rows arrive, in order, so that a header that lies about them costs nothing. Throws
@@ -147,8 +166,9 @@ export function createWeights(
       const find = {
         matrix: (name: string) => matrices.get(name),
         vector: (name: string) => vectors.get(name),
+        adapters: (name: string) => adaptersOf(config, name, matrices),
       };
-      const bind = (adapters?: TensorFinder['adapters']): ModelWeights => ({
+      const bind = (adapters: TensorFinder['adapters'] = find.adapters): ModelWeights => ({
         ...range,
         embedding: matrices.get(EMBEDDING),
         outputNorm: vectors.get(OUTPUT_NORM),

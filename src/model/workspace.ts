@@ -4,9 +4,12 @@
 import type { Angles, Backend, ScratchShape } from '../backend/backend.ts';
 import { Regions } from '../backend/regions.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
+import { adapterRoomIn, addAdapterRoom } from './adapter/room.ts';
+import { highestRank } from './adapter/spec.ts';
 import { type BlockSpec, blockOf } from './blocks/registry.ts';
 import type { ModelConfig } from './config.ts';
 import type { Room } from './layer.ts';
+import type { AdapterRoom } from './linear.ts';
 
 /**
  * Memory for the passes of a conversation: `tokens` hidden states of its own, and everything else
@@ -32,6 +35,8 @@ export interface SharedRoom {
   readonly normed: Tensor;
   /** What the blocks of each of the model's layers work in. */
   readonly rooms: readonly (readonly Room[])[];
+  /** Where the model has adapters. */
+  readonly adapterRoom?: AdapterRoom;
   /** f32 [1, V]. */
   readonly logits: Tensor;
 }
@@ -59,6 +64,7 @@ function regionsOf(config: ModelConfig, piece: number): Regions {
   for (const spec of config.layerSpecs.flat())
     for (const [name, columns] of Object.entries(blockOf(spec).room(spec)))
       regions.add(roomName(spec, name), piece, columns);
+  addAdapterRoom(regions, config, highestRank(config.adapters), piece);
   regions.add('logits', 1, config.vocabulary);
   return regions;
 }
@@ -115,6 +121,7 @@ function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom 
     angles: anglesIn(config, tensor),
     normed: tensor('normed', config.width),
     rooms: config.layerSpecs.map((layer) => layer.map(roomOf)),
+    adapterRoom: adapterRoomIn(highestRank(config.adapters), piece, tensor),
     logits: tensor('logits', config.vocabulary),
   };
 }

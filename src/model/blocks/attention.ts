@@ -68,7 +68,7 @@ const learning: Learning<
     dots: Hq,
   }),
   forward(batch, spec, w, s, y) {
-    const { backend, training, T, lowRoom, normEps, angles, h } = batch;
+    const { backend, training, T, adapterRoom, normEps, angles, h } = batch;
     const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale, qkNorm } = spec;
     const [q, k] = qkNorm ? [s.rawQ, s.rawK] : [s.q, s.k];
     const outputs = [
@@ -76,7 +76,7 @@ const learning: Learning<
       [k, w.k], // [T, Hkv d]
       [s.v, w.v], // [T, Hkv d]
     ] as const;
-    applyLinear(backend, outputs, h, T, lowRoom);
+    applyLinear(backend, outputs, h, T, adapterRoom);
     if (w.qNorm) backend.rmsNorm(s.q, q, w.qNorm, T * Hq, normEps);
     if (w.kNorm) backend.rmsNorm(s.k, k, w.kNorm, T * Hkv, normEps);
     if (rope !== undefined) {
@@ -85,7 +85,7 @@ const learning: Learning<
     }
     if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
     training.denseAttention(s.mixed, s.sums, s, denseOf(spec, batch));
-    applyLinear(backend, [[y, w.output]], s.mixed, T, lowRoom); // [T, D]
+    applyLinear(backend, [[y, w.output]], s.mixed, T, adapterRoom); // [T, D]
   },
   backward(batch, spec, w, s, dy, dh) {
     const { backend, training, T, normEps, angles, h } = batch;
@@ -124,7 +124,8 @@ export const attention: Block<
 > = {
   tensors,
   room,
-  forward({ backend, pass, layer, isLast, from, T, normEps, angles, h, y }, spec, w, s) {
+  forward(piece, spec, w, s) {
+    const { backend, pass, layer, isLast, from, T, normEps, angles, h, y, adapterRoom } = piece;
     const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale, window } = spec;
     const { cache, token, position } = pass;
     const outputs = [
@@ -132,7 +133,7 @@ export const attention: Block<
       [s.k, w.k], // [T, Hkv d]
       [s.v, w.v], // [T, Hkv d]
     ] as const;
-    applyLinear(backend, outputs, h, T);
+    applyLinear(backend, outputs, h, T, adapterRoom);
     if (w.qNorm) backend.rmsNorm(s.q, s.q, w.qNorm, T * Hq, normEps);
     if (w.kNorm) backend.rmsNorm(s.k, s.k, w.kNorm, T * Hkv, normEps);
     if (rope !== undefined) {
@@ -148,7 +149,7 @@ export const attention: Block<
     if (!ends) backend.attention(s.mixed, s.q, cache.rows(layer), T, looks, window);
     pass.onLayer?.(layer, s.q, T, from + T, looks);
     if (ends) return false;
-    applyLinear(backend, [[y, w.output]], s.mixed, T); // [T, D]
+    applyLinear(backend, [[y, w.output]], s.mixed, T, adapterRoom); // [T, D]
     return true;
   },
   learning,

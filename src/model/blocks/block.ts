@@ -7,7 +7,7 @@ import type { Angles, Backend, Looks } from '../../backend/backend.ts';
 import type { Sequence } from '../../backend/training.ts';
 import type { Tensor } from '../../backend/tensor.ts';
 import type { Cache } from '../../backend/cache.ts';
-import type { Learner, Linear } from '../linear.ts';
+import type { AdapterRoom, Learner, Linear } from '../linear.ts';
 
 /** NAME.weight [rows, columns], with a bias [rows], NAME.bias, where a file has one. */
 export interface MatrixSpec {
@@ -105,6 +105,8 @@ export interface Piece {
   readonly h: Tensor;
   /** [T, D], where the output goes; may be h. */
   readonly y: Tensor;
+  /** Where the model has adapters. */
+  readonly adapterRoom?: AdapterRoom;
 }
 
 /** T tokens that are learned from, on their way through a block and back. */

@@ -25,15 +25,15 @@ const learning: Learning<
 > = {
   kept: ({ width: F }) => ({ gate: F, up: F }),
   spare: ({ width: F }) => ({ gated: F, dgated: F }),
-  forward({ backend, T, lowRoom, h }, { activation }, w, s, y) {
+  forward({ backend, T, adapterRoom, h }, { activation }, w, s, y) {
     const gates = [
       [s.gate, w.gate], // [T, F]
       [s.up, w.up], // [T, F]
     ] as const;
-    applyLinear(backend, gates, h, T, lowRoom);
+    applyLinear(backend, gates, h, T, adapterRoom);
     if (activation === 'silu') backend.swiglu(s.gated, s.gate, s.up, T);
     else backend.geglu(s.gated, s.gate, s.up, T);
-    applyLinear(backend, [[y, w.down]], s.gated, T, lowRoom); // [T, D]
+    applyLinear(backend, [[y, w.down]], s.gated, T, adapterRoom); // [T, D]
   },
   backward(batch, { activation }, w, s, dy, dh) {
     const { backend, training, T, h } = batch;
@@ -59,15 +59,15 @@ export const feedForward: Block<
 > = {
   tensors,
   room,
-  forward({ backend, T, h, y }, { activation }, w, s) {
+  forward({ backend, T, h, y, adapterRoom }, { activation }, w, s) {
     const gates = [
       [s.gate, w.gate], // [T, F]
       [s.up, w.up], // [T, F]
     ] as const;
-    applyLinear(backend, gates, h, T);
+    applyLinear(backend, gates, h, T, adapterRoom);
     if (activation === 'silu') backend.swiglu(s.gate, s.gate, s.up, T);
     else backend.geglu(s.gate, s.gate, s.up, T);
-    applyLinear(backend, [[y, w.down]], s.gate, T); // [T, D]
+    applyLinear(backend, [[y, w.down]], s.gate, T, adapterRoom); // [T, D]
     return true;
   },
   learning,
