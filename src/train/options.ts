@@ -1,22 +1,10 @@
 // How a model is trained: the options of train().
+import { targetNames } from '../model/adapter/spec.ts';
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf } from '../options/table.ts';
 import { lossKinds } from './data.ts';
 import { schedules } from './schedule.ts';
 import type { TrainingReport } from './report.ts';
-
-/** Matrices of a layer that adapters are made for, by the names that people give them. */
-export const targetNames = {
-  q: 'attn_q',
-  k: 'attn_k',
-  v: 'attn_v',
-  o: 'attn_output',
-  gate: 'ffn_gate',
-  up: 'ffn_up',
-  down: 'ffn_down',
-} as const;
-export type Target = keyof typeof targetNames;
-const targets = Object.keys(targetNames) as Target[];
 
 const anyCount = kinds.whole(1, Number.MAX_SAFE_INTEGER);
 
@@ -40,8 +28,8 @@ export const trainTable = {
     otherwise: 'twice the rank',
   }),
   /** Matrices that get an adapter. Default: all of q, k, v, o, gate, up, down. */
-  targets: option(kinds.listOf(kinds.oneOf(targets)), {
-    default: targets,
+  targets: option(kinds.listOf(kinds.oneOf(targetNames)), {
+    default: targetNames,
     flag: 'targets LIST',
     summary: 'matrices that get an adapter',
   }),
