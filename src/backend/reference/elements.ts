@@ -1,5 +1,6 @@
 // Norms, sums, gates and rotations: what is done number by number.
 import type { Backend } from '../backend.ts';
+import type { Training } from '../training.ts';
 import { dot, rotate } from './math.ts';
 import type { Memory } from './memory.ts';
 
@@ -53,6 +54,72 @@ export function elementOps({
             angles.rotated,
             angles.style,
           );
+        }
+      }
+    },
+  };
+}
+
+type ElementGradients = Pick<
+  Training,
+  'rmsNormGradient' | 'swigluGradient' | 'gegluGradient' | 'ropeGradient'
+>;
+
+/** The way back through some of them. */
+export function elementGradients({ f32, row }: Memory): ElementGradients {
+  /** Of y = f(gate) * up, `slope` giving f and its derivative. */
+  const gatedGradient =
+    (slope: (gate: number) => readonly [value: number, derivative: number]) =>
+    (...[dgate, dup, dy, gate, up, n]: Parameters<Training['swigluGradient']>): void => {
+      const [toGate, toUp, d, g, u] = [dgate, dup, dy, gate, up].map((t) =>
+        f32(t.address, n * dy.columns),
+      );
+      for (let i = 0; i < d.length; i++) {
+        const [value, derivative] = slope(g[i]);
+        [toGate[i], toUp[i]] = [d[i] * u[i] * derivative, d[i] * value];
+      }
+    };
+
+  return {
+    rmsNormGradient(dx, dy, x, w, n, eps, { dw, add } = {}) {
+      const d = w.columns;
+      const weights = row(w, 0);
+      const sums = new Float64Array(d);
+      for (let i = 0; i < n; i++) {
+        const [from, to] = [x, dx].map((t) => f32(t.address + i * d * 4, d));
+        const back = [...f32(dy.address + i * d * 4, d)];
+        const scale = 1 / Math.sqrt(dot(from, from) / d + eps);
+        const weighted = back.map((v, j) => v * weights[j]);
+        const along = (dot(weighted, from) * scale * scale) / d;
+        for (let j = 0; j < d; j++) {
+          sums[j] += back[j] * from[j] * scale;
+          to[j] = (add ? to[j] : 0) + (weighted[j] - from[j] * along) * scale;
+        }
+      }
+      if (dw) sums.forEach((sum, j) => void (row(dw, 0)[j] += sum));
+    },
+    swigluGradient: gatedGradient((gate) => {
+      const s = 1 / (1 + Math.exp(-gate));
+      return [gate * s, s * (1 + gate * (1 - s))];
+    }),
+    gegluGradient: gatedGradient((gate) => {
+      const c = Math.sqrt(2 / Math.PI);
+      const th = Math.tanh(c * (gate + 0.044715 * gate ** 3));
+      const inner = c * (1 + 3 * 0.044715 * gate ** 2);
+      return [(gate * (1 + th)) / 2, (1 + th + gate * (1 - th * th) * inner) / 2];
+    }),
+    ropeGradient(dx, { address, rotated, style }, n, heads, d) {
+      for (let i = 0; i < n; i++) {
+        const half = rotated / 2;
+        const angles = f32(address + i * rotated * 4, rotated);
+        const back = angles.map((v, j) => (j < half ? v : -v));
+        for (let h = 0; h < heads; h++) {
+          const head = f32(dx.address + (i * heads + h) * d * 4, d);
+          const numbers = {
+            get: (j: number) => head[j],
+            set: (j: number, v: number) => void (head[j] = v),
+          };
+          rotate(numbers, back, rotated, style);
         }
       }
     },
