@@ -10,10 +10,12 @@ import type { CpuBackend } from './cpu/memory.ts';
 import { createSelect } from './cpu/select.ts';
 import { attentionOps } from './reference/attention.ts';
 import { clusterOps } from './reference/clusters.ts';
-import { elementOps } from './reference/elements.ts';
+import { denseAttentionOps } from './reference/dense-attention.ts';
+import { elementGradients, elementOps } from './reference/elements.ts';
 import { lookOps } from './reference/looks.ts';
+import { lossOps } from './reference/loss.ts';
 import { createMemory, memoryOps } from './reference/memory.ts';
-import { productOps } from './reference/products.ts';
+import { productGradients, productOps } from './reference/products.ts';
 import { rowOps } from './reference/rows.ts';
 import { scoreOps } from './reference/scores.ts';
 import { scoringOps } from './reference/scoring.ts';
@@ -53,6 +55,12 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES): CpuBackend {
     ...createSelect(bytesOps, selecting),
     ...chooseOps(memory),
     ...clusterOps(memory),
+    training: {
+      ...productGradients(memory),
+      ...elementGradients(memory),
+      ...denseAttentionOps(memory),
+      ...lossOps(memory),
+    },
     scratchBytes: () => 0,
     reserveScratch: () => () => {},
     dispose() {},

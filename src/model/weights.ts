@@ -30,7 +30,7 @@ export interface ModelWeights extends LayerRange {
   /** Llama 3: each rotary pair's angle is divided by this; f64 [dims / 2]. */
   readonly ropeFactors?: readonly number[];
   readonly bytes: number;
-  /** The same weights with other adapters, whose memory is another's. */
+  /** The same weights with more adapters, whose memory is another's. */
   withAdapters(adapters: TensorFinder['adapters']): ModelWeights;
   /** Gives the memory back. */
   free(): void;
@@ -70,6 +70,12 @@ export function weightBytes(backend: Backend, tensors: readonly TensorInfo[]): n
 
 /** Memory that is made ready ahead of what arrives, so that it does not grow with every piece. */
 const AHEAD_BYTES = 16 << 20;
+
+const joined = (
+  first: readonly AdapterPair[] = [],
+  second: readonly AdapterPair[] = [],
+): readonly AdapterPair[] | undefined =>
+  first.length + second.length > 0 ? [...first, ...second] : undefined;
 
 /** Where tensors will lie. */
 interface Reserved {
@@ -168,17 +174,18 @@ export function createWeights(
         vector: (name: string) => vectors.get(name),
         adapters: (name: string) => adaptersOf(config, name, matrices),
       };
-      const bind = (adapters: TensorFinder['adapters'] = find.adapters): ModelWeights => ({
+      const bind = (more: TensorFinder['adapters'] = () => undefined): ModelWeights => ({
         ...range,
         embedding: matrices.get(EMBEDDING),
         outputNorm: vectors.get(OUTPUT_NORM),
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
         ropeFactors: ropeFactors && [...ropeFactors],
-        layers: config.layerSpecs
-          .slice(range.first, range.end)
-          .map((spec, i) =>
-            bindLayer(spec, config.width, layerPrefix(range.first + i), { ...find, adapters }),
-          ),
+        layers: config.layerSpecs.slice(range.first, range.end).map((spec, i) =>
+          bindLayer(spec, config.width, layerPrefix(range.first + i), {
+            ...find,
+            adapters: (name) => joined(find.adapters(name), more(name)),
+          }),
+        ),
         bytes: weightBytes(backend, tensors),
         withAdapters: bind,
         free,

@@ -62,7 +62,7 @@ const models = [
   'gemma3-swa-f32',
 ];
 for (const name of models)
-  for (const backend of ['reference', 'wasm'] as const)
+  for (const backend of ['reference'] as const)
     test(`every gradient of ${name} on ${backend} is the tape's`, async () => {
       const path = fixture(`${name}.gguf`);
       using model = await loadModel(path, { backend, weights: 'f32', threads: 1 });
@@ -82,17 +82,17 @@ for (const name of models)
         );
       }
       assert.ok(Math.abs(all.norm / Math.sqrt(squares) - 1) < 1e-4);
-      // activations that are computed again, and log-odds in pieces, change no bit
-      const again = await ours(model, layers - 1, 3);
-      const none = await ours(model, 0, 5);
-      for (const other of [again, none])
-        for (const [tensor, gradient] of all.gradients)
-          if (other === none || !/output|token_embd/.test(tensor))
-            assert.ok(
-              norm2(other.gradients.get(tensor)!.map((x, i) => x - gradient[i])) <=
-                1e-6 * norm2(gradient),
-              tensor,
-            );
+      // activations that are computed again, and log-odds in pieces, change nothing
+      for (const [kept, headTokens] of [
+        [layers - 1, 3],
+        [0, 5],
+      ]) {
+        const other = await ours(model, kept, headTokens);
+        for (const [tensor, gradient] of all.gradients) {
+          const off = other.gradients.get(tensor)!.map((x, i) => x - gradient[i]);
+          assert.ok(norm2(off) <= 1e-6 * norm2(gradient), `${tensor}, ${kept} layers kept`);
+        }
+      }
     });
 
 test.run();
