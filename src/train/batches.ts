@@ -22,7 +22,7 @@ export interface MicroBatch {
 }
 
 /** Numbers 0 .. count - 1 in a random order (Fisher and Yates). */
-function shuffled(count: number, seed: number): number[] {
+export function shuffled(count: number, seed: number): number[] {
   const random = createRandom(seed);
   const order = Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {

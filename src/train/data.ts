@@ -3,9 +3,10 @@
 import { describeValue } from '../arguments.ts';
 import { OptionError } from '../errors.ts';
 import type { Model } from '../engine/model.ts';
+import { hashText } from '../math/rng.ts';
 import type { Message } from '../model/chat-template.ts';
 import { Transcript } from '../session/transcript.ts';
-import type { Example } from './batches.ts';
+import { type Example, shuffled } from './batches.ts';
 import { repliesIn } from './replies.ts';
 
 /** A text as the model reads it, or a conversation, which the chat template makes a text of. */
@@ -108,6 +109,20 @@ export function readExamples(
     }
     return found.map((example) => ({ ...example, line: i + 1 }));
   });
+}
+
+/** A share of the examples set apart, drawn from the seed: none of them where that is none whole. */
+export function splitHeldOut(
+  examples: readonly Example[],
+  share: number,
+  seed: number,
+): { learned: readonly Example[]; heldOut: readonly Example[] } {
+  const count = Math.min(examples.length - 1, Math.floor(examples.length * share));
+  const apart = new Set(shuffled(examples.length, hashText('held out', seed)).slice(0, count));
+  return {
+    learned: examples.filter((_, i) => !apart.has(i)),
+    heldOut: examples.filter((_, i) => apart.has(i)),
+  };
 }
 
 type Part = Omit<Example, 'line'>;

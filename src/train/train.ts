@@ -1,0 +1,233 @@
+// Trains a model on lines of text: checks everything, plans its bytes, and goes on step by step.
+import { readModel, type Model } from '../engine/model.ts';
+import { OptionError } from '../errors.ts';
+import { hashText } from '../math/rng.ts';
+import { settle } from '../options/table.ts';
+import { type Example, stepsPerEpoch } from './batches.ts';
+import { readCheckpoint, type TrainingRecord, writeCheckpoint } from './checkpoint.ts';
+import { readExamples, splitHeldOut, type TrainingLine } from './data.ts';
+import { fingerprint } from './fingerprint.ts';
+import { type TrainOptions, trainTable } from './options.ts';
+import type { Parameters } from './parameters.ts';
+import { planTraining, type TrainingPlan } from './plan.ts';
+import { fullSetup, loraSetup, networkOf, type Setup } from './setup.ts';
+import { Trainer } from './trainer.ts';
+
+type Settled = ReturnType<typeof settled>;
+const settled = (options: TrainOptions) => settle('train', options, trainTable);
+
+/** A training that is over, or was ended by its signal with the steps so far. */
+export interface TrainingResult {
+  /** Steps done. */
+  readonly steps: number;
+  /** Mean loss a token of each step, in nats. */
+  readonly losses: readonly number[];
+  /** Mean loss a token of the lines held out, before and after. */
+  readonly heldOut?: { readonly lines: number; readonly before: number; readonly after: number };
+  /** What was planned and held: bytes beside the model. */
+  readonly plan: TrainingPlan;
+}
+
+/** What train() reads from its lines before it reserves anything. */
+interface Lines {
+  readonly learned: readonly Example[];
+  readonly heldOut: readonly Example[];
+}
+
+function readLines(model: Model, lines: readonly unknown[], file: string, options: Settled): Lines {
+  const { loss, heldOut, seed } = options;
+  const { contextLength } = model.config;
+  const length = Math.min(options.length ?? contextLength, contextLength);
+  const examples = readExamples(model, lines, { loss, length, file });
+  if (examples.length === 0) throw new OptionError(`${file} has no lines: give some to learn from`);
+  return splitHeldOut(examples, heldOut, seed);
+}
+
+/** All that decides what comes out, in words: a checkpoint of anything else is refused. */
+async function describe(
+  model: Model,
+  { learned, heldOut }: Lines,
+  options: Settled,
+  plan: TrainingPlan,
+  steps: number,
+): Promise<TrainingRecord['of']> {
+  const { method, rank, alpha, targets, rate, schedule, warmup, batch, decay, clip, seed } =
+    options;
+  const data = [...learned, ...heldOut]
+    .map(({ tokens, isLearned }) => `${tokens.join()} ${isLearned.map(Number).join('')}`)
+    .join('\n');
+  const told = {
+    method,
+    rank: method === 'lora' ? rank : 0,
+    alpha,
+    targets: targets.join(),
+    rate,
+    schedule,
+    warmup,
+    batch,
+    decay,
+    clip,
+    seed,
+    steps,
+    'share of lines held out': heldOut.length,
+    'tokens at a time (memory)': `${plan.tokens}, ${plan.headTokens}`,
+    data: hashText(data),
+    model: await fingerprint(networkOf(model)),
+  };
+  return Object.fromEntries(Object.entries(told).map(([key, value]) => [key, String(value)]));
+}
+
+const setupOf = (model: Model, { method, rank, alpha, targets, seed }: Settled): Setup =>
+  method === 'full'
+    ? fullSetup(networkOf(model))
+    : loraSetup(networkOf(model), { rank, alpha: alpha ?? 2 * rank, targets }, seed);
+
+/** What a training is about to do: known before it starts. */
+export interface PreparedTraining {
+  readonly plan: TrainingPlan;
+  readonly steps: number;
+  readonly learnedLines: number;
+  readonly heldOutLines: number;
+  /** Numbers that are trained. */
+  readonly parameters: number;
+  /** Trains. Once only: it gives back what it has reserved. */
+  run<T>(use: (trained: TrainingResult, parameters: Parameters) => Promise<T>): Promise<T>;
+}
+
+/**
+ * Checks lines and options, and plans. Nothing is reserved yet.
+ *
+ * Throws OptionError for options and for lines, naming them; BudgetError where the longest line
+ * does not fit into `memory`; UnsupportedError where the model cannot be trained.
+ */
+export function prepareTraining(
+  model: Model,
+  lines: readonly TrainingLine[] | readonly unknown[],
+  given: TrainOptions = {},
+  file = 'data',
+): PreparedTraining {
+  readModel(model);
+  const options = settled(given);
+  const setup = setupOf(model, options);
+  const data = readLines(model, lines, file, options);
+  const { learned, heldOut } = data;
+  const steps = options.steps ?? options.epochs * stepsPerEpoch(learned.length, options.batch);
+  const longest = [...learned, ...heldOut].reduce((a, b) =>
+    b.tokens.length > a.tokens.length ? b : a,
+  );
+  const { backend, config, weights } = networkOf(model);
+  const plan = planTraining({
+    config,
+    range: weights,
+    backend,
+    parameterBytes: setup.bytes,
+    longest: longest.tokens.length,
+    longestLine: longest.line,
+    stepTokens: stepTokens(learned, options.batch),
+    rank: setup.rank,
+    memory: Number(options.memory),
+  });
+  return {
+    plan,
+    steps,
+    learnedLines: learned.length,
+    heldOutLines: heldOut.length,
+    parameters: setup.count,
+    run: (use) => runTraining(model, data, options, { setup, plan, steps }, use),
+  };
+}
+
+/** Tokens of the largest step there can be. */
+function stepTokens(examples: readonly Example[], batch: number): number {
+  const lengths = examples.map(({ tokens }) => tokens.length).sort((a, b) => b - a);
+  return lengths.slice(0, batch).reduce((a, b) => a + b, 0);
+}
+
+interface Prepared {
+  readonly setup: Setup;
+  readonly plan: TrainingPlan;
+  readonly steps: number;
+}
+
+async function runTraining<T>(
+  model: Model,
+  lines: Lines,
+  options: Settled,
+  { setup, plan, steps }: Prepared,
+  use: (trained: TrainingResult, parameters: Parameters) => Promise<T>,
+): Promise<T> {
+  const { method, rate, warmup, schedule, batch, decay, clip, seed, checkpoint } = options;
+  options.signal?.throwIfAborted();
+  const of = await describe(model, lines, options, plan, steps);
+  const { network, parameters, free } = setup.create();
+  let trainer: Trainer | undefined;
+  try {
+    trainer = new Trainer(network, parameters, plan, {
+      rate: rate ?? (method === 'full' ? FULL_RATE : LORA_RATE),
+      warmup: warmup ?? Math.min(MOST_WARMUP, Math.floor(steps / WARMUP_SHARE)),
+      schedule,
+      steps,
+      batch,
+      decay,
+      clip,
+      seed,
+    });
+    const stored = checkpoint ? await readCheckpoint(checkpoint, of, parameters) : undefined;
+    trainer.step = stored?.step ?? 0;
+    const result = await trainOn(trainer, lines, options, { of, stored, plan, steps });
+    return await use(result, parameters);
+  } finally {
+    trainer?.dispose();
+    free();
+  }
+}
+
+/** Rates that most trainings do well with. */
+const LORA_RATE = 0.002;
+const FULL_RATE = 0.0003;
+const WARMUP_SHARE = 20;
+const MOST_WARMUP = 20;
+
+async function trainOn(
+  trainer: Trainer,
+  { learned, heldOut }: Lines,
+  { signal, checkpoint, onProgress }: Settled,
+  {
+    of,
+    stored,
+    plan,
+    steps,
+  }: {
+    of: TrainingRecord['of'];
+    stored: TrainingRecord | undefined;
+    plan: TrainingPlan;
+    steps: number;
+  },
+): Promise<TrainingResult> {
+  const losses = [...(stored?.losses ?? [])];
+  const measures = heldOut.length > 0;
+  const heldOutBefore =
+    stored?.heldOutBefore ?? (measures ? await trainer.lossOf(heldOut, signal) : undefined);
+  while (trainer.step < steps) {
+    const report = await trainer.next(learned, signal);
+    losses.push(report.loss);
+    if (checkpoint) {
+      const record = { step: trainer.step, of, losses, heldOutBefore };
+      await writeCheckpoint(checkpoint, record, trainer.parameters);
+    }
+    onProgress?.(report);
+    await breathe();
+  }
+  const after = measures ? await trainer.lossOf(heldOut, signal) : undefined;
+  return {
+    steps: trainer.step,
+    losses,
+    ...(measures && {
+      heldOut: { lines: heldOut.length, before: heldOutBefore!, after: after! },
+    }),
+    plan,
+  };
+}
+
+/** Lets others have a turn: timers, signals, a page's events. */
+const breathe = () => new Promise((resolve) => setTimeout(resolve, 0));
