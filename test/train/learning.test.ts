@@ -1,7 +1,7 @@
 // The training pass, held against an f64 tape that shares nothing with it (tape.ts).
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LocalExecutor } from '../../src/engine/executor.ts';
+import type { LocalExecutor } from '../../src/engine/executor.ts';
 import { loadModel, type Model } from '../../src/engine/model.ts';
 import { LearningPass } from '../../src/model/learning.ts';
 import { createLearningRoom } from '../../src/model/learning-room.ts';

@@ -1,7 +1,7 @@
 // A training of some steps, beside one in f64 that shares nothing with it.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LocalExecutor } from '../../src/engine/executor.ts';
+import type { LocalExecutor } from '../../src/engine/executor.ts';
 import { loadModel, type Model } from '../../src/engine/model.ts';
 import { namedTensors } from '../../src/model/weights.ts';
 import { type Example, examplesOf, packed } from '../../src/train/batches.ts';

@@ -1,0 +1,114 @@
+// A training as a page for people: how the loss fell, what it took, what to do next.
+import { formatBytes } from '../math/format.ts';
+import type { TrainingResult } from '../train/train.ts';
+import { escapeHtml, figure, lineChart, type Series } from './chart.ts';
+import { htmlTable, lineStyle, type NextStep, nextSteps, page } from './page.ts';
+
+export interface TrainingPage {
+  readonly model: string;
+  readonly data: string;
+  readonly command: string;
+  readonly machine: string;
+  readonly result: TrainingResult;
+  readonly lines: number;
+  readonly seconds: number;
+  readonly next?: readonly NextStep[];
+}
+
+/** Points of the smoothed line, about. */
+const SMOOTH_PARTS = 40;
+const TICKS = 5;
+
+/** Each number averaged with those around it. */
+export function smoothed(numbers: readonly number[]): number[] {
+  const half = Math.floor(numbers.length / SMOOTH_PARTS / 2);
+  return numbers.map((_, i) => {
+    const near = numbers.slice(Math.max(0, i - half), i + half + 1);
+    return near.reduce((a, b) => a + b, 0) / near.length;
+  });
+}
+
+/** Numbers from 0 to a round one above the highest. */
+function ticksTo(highest: number, format: (value: number) => string): [number, string][] {
+  const rough = highest / TICKS;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough)!;
+  return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, i): [number, string] => [
+    i * step,
+    format(i * step),
+  ]);
+}
+
+const nats = (value: number) => String(Number(value.toPrecision(3)));
+
+function lossChart({ losses, heldOut }: TrainingResult): string {
+  const at = (i: number) => i + 1;
+  const series: Series[] = [
+    {
+      name: 'each step',
+      color: lineStyle(0).color,
+      points: losses.map((loss, i) => [at(i), loss]),
+    },
+    {
+      name: 'smoothed',
+      color: lineStyle(1).color,
+      points: smoothed(losses).map((loss, i) => [at(i), loss]),
+    },
+  ];
+  if (heldOut)
+    series.push({
+      name: 'held out',
+      color: lineStyle(2).color,
+      dash: '5 4',
+      points: [
+        [0, heldOut.before],
+        [losses.length, heldOut.after],
+      ],
+    });
+  const highest = Math.max(...series.flatMap(({ points }) => points.map(([, loss]) => loss)));
+  const x = { label: 'step', ticks: ticksTo(Math.max(1, losses.length), String) };
+  const y = { label: 'loss a token, nats', ticks: ticksTo(highest, nats), format: nats };
+  return figure((width) => lineChart('loss over steps', x, y, series, { width }));
+}
+
+/** What the lines that were held out say. */
+function verdict({ heldOut }: TrainingResult): string {
+  if (!heldOut) return 'No lines were held out: what it learned beyond its lines was not measured.';
+  const change = `${nats(heldOut.before)} to ${nats(heldOut.after)} nats a token`;
+  return heldOut.after < heldOut.before
+    ? `Lines that it was not shown became more likely: ${change}.`
+    : `Lines that it was not shown became less likely: ${change}. It learned the others by heart: ` +
+        `train fewer epochs, or on more lines.`;
+}
+
+export function trainingPage(report: TrainingPage): string {
+  const { result, model, data, lines, seconds } = report;
+  const { losses, heldOut, plan, steps } = result;
+  const rows: [string, string][] = [
+    ['steps', String(steps)],
+    ['lines learned from', String(lines)],
+    ['loss of the first and the last step', `${nats(losses[0])}, ${nats(losses.at(-1)!)}`],
+  ];
+  if (heldOut)
+    rows.push([
+      `loss of ${heldOut.lines} lines held out, before and after`,
+      `${nats(heldOut.before)}, ${nats(heldOut.after)}`,
+    ]);
+  rows.push(
+    ['time', `${seconds.toFixed(1)} s`],
+    ['memory beside the model, as promised', formatBytes(plan.totalBytes)],
+    ['tokens at a time', String(plan.tokens)],
+  );
+  const told = verdict(result);
+  return page(
+    `Training on ${data}`,
+    `<h1>Training on ${escapeHtml(data)}</h1>
+<p class="dim">${escapeHtml(model)}, ${escapeHtml(report.machine)}</p>
+<p>${escapeHtml(told)}</p>
+${lossChart(result)}
+${htmlTable('figures', ['', ''], rows)}
+<h2>The command</h2>
+<pre tabindex="0"><code>${escapeHtml(report.command)}</code></pre>
+${nextSteps(report.next ?? [])}`,
+  );
+}
