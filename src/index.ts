@@ -59,6 +59,8 @@ export type {
   Message,
   TemplateVariables,
 } from './model/chat-template.ts';
+export type { AdapterOption } from './model/adapter/option.ts';
+export type { AdapterSpec, PairSpec } from './model/adapter/spec.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { Description, Shape } from './model/arch/architecture.ts';
 export type { AttentionSpec } from './model/blocks/attention.ts';

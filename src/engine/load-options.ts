@@ -4,6 +4,7 @@ import type { Backend } from '../backend/backend.ts';
 import { type BackendName, backendNames } from '../backend/registry.ts';
 import { MOST_THREADS } from '../backend/wasm/backend.ts';
 import { type Build, builds } from '../backend/wasm/builds.ts';
+import { type AdapterOption, readAdapterOptions } from '../model/adapter/option.ts';
 import type { LoadProgress } from '../model/load.ts';
 import { type DownloadOptions, downloadTable } from '../model/download/options.ts';
 import * as kinds from '../options/kinds.ts';
@@ -43,7 +44,21 @@ const workers = kinds.custom<number | 'auto'>(
   { fromText: counts.fromText },
 );
 
+const adapters = kinds.custom<readonly (AdapterOption | string)[]>(
+  'adapters: files, or { source, scale }',
+  (name, value) => readAdapterOptions(name, value),
+  { isList: true },
+);
+
 const machineTable = {
+  /**
+   * Adapters (LoRA) that are added to the model's matrices, in this order: GGUF or PEFT files, each
+   * with a scale (docs/adapters.md).
+   */
+  adapters: option(adapters, {
+    flag: 'adapter FILE[:SCALE]',
+    summary: 'a LoRA adapter, GGUF or PEFT, times SCALE (1); several add up',
+  }),
   /** Called as weights arrive, about once a MiB. */
   onProgress: option(kinds.callback<(progress: LoadProgress) => void>(), {
     summary: 'called as weights arrive',

@@ -6,11 +6,13 @@ import { compileKernels } from '../backend/wasm/builds.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
 import { DeviceError, OptionError } from '../errors.ts';
+import { closeAdapters, type OpenAdapter, openAdapters, partOf } from '../model/adapter/open.ts';
+import { readAdapterOptions } from '../model/adapter/option.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
-import { readTensors } from '../model/load.ts';
-import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
+import { type Part, readTensors } from '../model/load.ts';
+import { type ModelInput, openSource } from '../model/source.ts';
 import { checkTensors, type LayerRange } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
@@ -38,7 +40,10 @@ export interface Model {
   /** This thread's backend, and why it is this one. */
   readonly backend: Backend;
   readonly backendReason: string;
-  /** Bytes the weights take in memory; what two workers of a pipeline both need counts once. */
+  /**
+   * Bytes that weights and adapters take in memory; what two workers of a pipeline both need counts
+   * once.
+   */
   readonly bytes: number;
   /**
    * Why fewer threads or workers run than were asked for, where that is so (a page's policy forbids
@@ -57,21 +62,25 @@ export interface Model {
  * Throws ModelFormatError for a damaged file, UnsupportedError for an architecture, weight type or
  * tokenizer we don't run, OptionError for what is no model input or leads nowhere, NetworkError
  * where a server cannot be reached or does not deliver (docs/loading.md), DeviceError where memory
- * ends, the signal's reason when aborted.
+ * ends, the signal's reason when aborted. Adapters are held against the model before anything is
+ * reserved (docs/adapters.md).
  */
 export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
   const options = settle('loadModel', given, loadTable);
   options.signal?.throwIfAborted();
   const source = await openSource(input, options);
+  let adapters: OpenAdapter[] = [];
   try {
     const file = await readGguf(source, options.signal);
-    const config = readConfig(file.metadata, source.name);
+    const plain = readConfig(file.metadata, source.name);
     const tokenizer = createTokenizer(file.metadata, source.name);
     const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
-    const tensors = checkTensors(file.tensors, config, source.name);
+    const tensors = checkTensors(file.tensors, plain, source.name);
+    const choices = readAdapterOptions('adapters', options.adapters ?? []);
+    adapters = await openAdapters(choices, { input, config: plain, tensors }, options);
+    const config = withAdapters(plain, adapters);
     const { executor, bytes, reason, fallback } = await placeLayers(
-      source,
-      tensors,
+      [{ source, tensors }, ...adapters.map(partOf)],
       config,
       options,
     );
@@ -98,9 +107,14 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
       [Symbol.dispose]: dispose,
     };
   } finally {
+    await closeAdapters(adapters);
     await source.close();
   }
 }
+
+/** A model with adapters is another model: what is kept of one is not taken for the other's. */
+const withAdapters = (config: ModelConfig, adapters: readonly OpenAdapter[]): ModelConfig =>
+  adapters.length === 0 ? config : { ...config, adapters: adapters.map(({ spec }) => spec) };
 
 /**
  * Layers that are together: in workers, or all here. Throws OptionError for workers without wasm.
@@ -134,12 +148,12 @@ function stagesOf(
  * is left where it fails.
  */
 async function placeLayers(
-  source: ModelSource,
-  tensors: readonly TensorInfo[],
+  parts: readonly Part[],
   config: ModelConfig,
   options: LoadOptions,
 ): Promise<{ executor: Executor; bytes: number; reason: string; fallback?: string }> {
   const { build, threads, onProgress, signal } = options;
+  const tensors = parts.flatMap((part) => part.tensors);
   // its check has read a text's bytes
   const limitBytes = Math.min(Number(options.memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
   const stages = stagesOf(tensors, config, options, limitBytes);
@@ -154,9 +168,8 @@ async function placeLayers(
     const bytes = weightBytes(backend, held);
     let fallback: string | undefined;
     if (split) {
-      const parts = {
-        source,
-        tensors,
+      const pipeline = {
+        parts,
         config,
         stages,
         backend,
@@ -166,7 +179,7 @@ async function placeLayers(
         signal,
       };
       try {
-        return { executor: await PipelineExecutor.load(parts), bytes, reason };
+        return { executor: await PipelineExecutor.load(pipeline), bytes, reason };
       } catch (error) {
         if (!(error instanceof NoWorkersError)) throw error;
         if (!fitsOneMemory(tensors, limitBytes))
@@ -178,7 +191,7 @@ async function placeLayers(
         console.warn(`recollect: ${fallback}`);
       }
     }
-    const weights = await loadWeights(source, tensors, config, backend, options);
+    const weights = await loadWeights(parts, config, backend, options);
     return {
       executor: new LocalExecutor(createTransformer(config, weights, backend)),
       bytes,
@@ -192,13 +205,13 @@ async function placeLayers(
 }
 
 async function loadWeights(
-  source: ModelSource,
-  tensors: readonly TensorInfo[],
+  parts: readonly Part[],
   config: ModelConfig,
   backend: Backend,
   options: LoadOptions,
 ): Promise<ModelWeights> {
   const widens = options.weights === 'f32';
+  const tensors = parts.flatMap((part) => part.tensors);
   const held = widens ? tensors.map(widened) : tensors;
   const store = createWeights(backend, config, held, { first: 0, end: config.layers });
   const put: typeof store.put = (tensor, row, rows, bytes) =>
@@ -206,7 +219,7 @@ async function loadWeights(
       ? store.put(widened(tensor), row, rows, widenedBytes(tensor, rows, bytes))
       : store.put(tensor, row, rows, bytes);
   try {
-    await readTensors(source, tensors, put, options);
+    await readTensors(parts, put, options);
     return store.finish();
   } catch (error) {
     store.free();

@@ -73,6 +73,16 @@ const unsupportedNames: Readonly<Record<number, string>> = {
  * aborted.
  */
 export async function readGguf(source: ModelSource, signal?: AbortSignal): Promise<GgufFile> {
+  const { header, tensors } = await readAnyGguf(source, refuseOtherKinds, signal);
+  return { metadata: header.metadata, tensors };
+}
+
+/** The same of a file of any kind, an adapter for one, that `refuse` lets through. */
+export async function readAnyGguf(
+  source: ModelSource,
+  refuse: (header: Header, file: string) => void,
+  signal?: AbortSignal,
+): Promise<{ header: Header; tensors: TensorInfo[] }> {
   signal?.throwIfAborted();
   const head = (await source.read(0, TELLING_BYTES)).slice();
   refuseOtherFormats(head, source.name);
@@ -88,8 +98,8 @@ export async function readGguf(source: ModelSource, signal?: AbortSignal): Promi
     );
   }
   const header = await readHeader(source, signal);
-  refuseOtherKinds(header, source.name);
-  return { metadata: header.metadata, tensors: placeTensors(header, source) };
+  refuse(header, source.name);
+  return { header, tensors: placeTensors(header, source) };
 }
 
 /** The tensors in the order they lie in the file, each held against what is possible. */

@@ -18,6 +18,8 @@ export interface TensorEntry {
 export interface Header {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly tensors: readonly TensorEntry[];
+  /** Where the keys end in the file. */
+  readonly keysEnd: number;
   /** Where the header ends in the file, before it is aligned. */
   readonly end: number;
 }
@@ -77,10 +79,11 @@ export async function readHeader(source: ModelSource, signal?: AbortSignal): Pro
     metadata.set(key, await readValue(cursor, key));
   }
 
+  const keysEnd = cursor.position;
   const tensors: TensorEntry[] = [];
   for (let i = 0; i < Number(tensorCount); i++) tensors.push(await readTensorEntry(cursor, i));
   // own properties whatever they are called, '__proto__' too
-  return { metadata: Object.fromEntries(metadata), tensors, end: cursor.position };
+  return { metadata: Object.fromEntries(metadata), tensors, keysEnd, end: cursor.position };
 }
 
 async function readTensorEntry(cursor: HeaderCursor, i: number): Promise<TensorEntry> {

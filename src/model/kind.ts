@@ -180,7 +180,7 @@ export function refuseOtherKinds({ metadata, tensors }: Header, file: string): v
   if (type === 'adapter' || adapter) {
     refuse(
       `${types.adapter}, not a model (general.type is '${type}')`,
-      'name the model it was made for, with the adapter merged in',
+      'name the model it was made for, and this file as its adapter (`adapters`, --adapter)',
     );
   }
   const kind = ownOf(types, type) ?? ownOf(kindsByArchitecture, architecture);

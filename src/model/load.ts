@@ -11,24 +11,32 @@ export interface LoadProgress {
   readonly totalBytes: number;
 }
 
+/** Tensors of a file, in the order in which they lie there. */
+export interface Part {
+  readonly source: ModelSource;
+  readonly tensors: readonly TensorInfo[];
+}
+
 /** Bytes of work between two looks at other work. */
 const YIELD_BYTES = 16 << 20;
 
 /**
- * Reads tensors from first to last and hands over rows `row` .. `row + rows` of one at a time; the
- * bytes are the receiver's until it is done. Throws ModelFormatError for a truncated file, the
- * signal's reason when aborted, and what the receiver throws.
+ * Reads tensors from first to last, file by file, and hands over rows `row` .. `row + rows` of one
+ * at a time; the bytes are the receiver's until it is done. Throws ModelFormatError for a file that
+ * was cut off, the signal's reason when aborted, and what the receiver throws.
  */
 export async function readTensors(
-  source: ModelSource,
-  tensors: readonly TensorInfo[],
+  parts: readonly Part[],
   put: (tensor: TensorInfo, row: number, rows: number, bytes: Uint8Array) => void | Promise<void>,
   options: { onProgress?: (progress: LoadProgress) => void; signal?: AbortSignal } = {},
 ): Promise<void> {
-  const totalBytes = fileBytes(tensors);
+  const totalBytes = fileBytes(parts.flatMap(({ tensors }) => tensors));
   let loadedBytes = 0;
   let sinceYield = 0;
-  for (const tensor of tensors) {
+  const all = parts.flatMap(({ source, tensors }) =>
+    tensors.map((tensor) => [source, tensor] as const),
+  );
+  for (const [source, tensor] of all) {
     const rowBytes = tensor.byteLength / tensor.rows;
     const step = pieceRows(tensor);
     for (let row = 0; row < tensor.rows; row += step) {

@@ -155,7 +155,7 @@ export const signal: Kind<AbortSignal> = {
 export function custom<T>(
   values: string,
   check: Kind<T>['check'],
-  more: Partial<Pick<Kind<T>, 'words' | 'isSwitch' | 'fromText'>> = {},
+  more: Partial<Pick<Kind<T>, 'words' | 'isSwitch' | 'isList' | 'fromText'>> = {},
 ): Kind<T> {
   return { values, check, fromText: (given) => given, ...more };
 }

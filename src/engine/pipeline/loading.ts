@@ -5,14 +5,13 @@ import type { Compiled } from '../../backend/wasm/core.ts';
 import { DeviceError } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
-import { type LoadProgress, readTensors } from '../../model/load.ts';
-import type { ModelSource } from '../../model/source.ts';
+import { type LoadProgress, type Part, readTensors } from '../../model/load.ts';
 import { type LayerRange, tensorsOf } from '../../model/tensors.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
 export interface PipelineOptions {
-  readonly source: ModelSource;
-  readonly tensors: readonly TensorInfo[];
+  /** The model's tensors, and its adapters'. */
+  readonly parts: readonly Part[];
   readonly config: ModelConfig;
   /** Layers of each worker, first to last. */
   readonly stages: readonly LayerRange[];
@@ -77,14 +76,14 @@ export class Loading {
 
   /** Starts the workers and gives them their tensors; done once all of them are ready. */
   async run(): Promise<void> {
-    const { source, tensors, config, stages, onProgress, signal } = this.#options;
+    const { parts, config, stages, onProgress, signal } = this.#options;
+    const tensors = parts.flatMap((part) => part.tensors);
     const owned = stages.map((range) => tensorsOf(tensors, config, range));
     this.#begin(owned);
     await this.#until(() => this.hasBegun, START_MS);
     const places = owned.map((list) => new Map(list.map((tensor, i) => [tensor.name, i])));
     await readTensors(
-      source,
-      tensors,
+      parts,
       async (tensor, row, rows, bytes) => {
         for (const [stage, place] of places.entries()) {
           const at = place.get(tensor.name);

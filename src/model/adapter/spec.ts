@@ -1,5 +1,5 @@
-// Adapters (LoRA) as a model knows them: which matrices they change, and how much. Plain data, which
-// workers are sent; how files say it is read elsewhere (gguf.ts, peft.ts).
+// Adapters (LoRA) as a model knows them: which matrices they change, and how much. Plain data,
+// which workers are sent; how files say it is read elsewhere (gguf-adapter.ts, peft.ts).
 
 /** The matrices of a layer that adapters may change: GGUF's name, and Hugging Face's. */
 export const targets = {
