@@ -24,8 +24,9 @@ import { DeviceError } from '../errors.ts';
 
 const DEFAULT_BYTES = 64 << 20;
 
-export function createReferenceBackend(bytes = DEFAULT_BYTES): CpuBackend {
-  const memory = createMemory(new ArrayBuffer(bytes));
+/** `wide`: numbers are not rounded to f32 where they are kept (not cached rows, see memory.ts). */
+export function createReferenceBackend(bytes = DEFAULT_BYTES, wide = false): CpuBackend {
+  const memory = createMemory(new ArrayBuffer(bytes), wide);
   const arena = createArena(64, bytes, (end) => {
     if (end > bytes)
       throw new DeviceError(`the reference backend holds ${bytes} bytes, ${end} are wanted`);

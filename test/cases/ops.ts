@@ -18,6 +18,7 @@ import {
   type WeightType,
 } from '../../src/backend/dtype.ts';
 import type { Address, Scores, Tensor, Weight } from '../../src/backend/tensor.ts';
+import type { Training } from '../../src/backend/training.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import { encodeGroup, encodeRow, quantize, tailOf } from '../../src/backend/row-codec.ts';
 import { countsOf, rowsOf, scoresOf } from '../rows.ts';
@@ -36,6 +37,12 @@ export class Bench {
   constructor(backend: CpuBackend, seed: number) {
     this.backend = backend;
     this.#random = createRandom(seed);
+  }
+
+  get training(): Training {
+    const { training, name } = this.backend;
+    if (!training) throw new Error(`backend ${name} cannot train`);
+    return training;
   }
 
   /** Normal numbers, now and then a large one or a zero. */
@@ -176,8 +183,22 @@ export class Bench {
     }
   }
 
-  read(tensor: Tensor, rows: number): number[] {
+  read(tensor: Tensor | Weight, rows: number): number[] {
+    if ('type' in tensor) return this.#readWeight(tensor, rows);
     return [...this.backend.floats(tensor.address, rows * tensor.columns)];
+  }
+
+  /** Rows of a packed weight: as an embedding table gives them. */
+  #readWeight(weight: Weight, rows: number): number[] {
+    const { arena } = this.backend;
+    const ids = arena.allocate(rows * 4);
+    const y = { address: arena.allocate(rows * weight.columns * 4), columns: weight.columns };
+    this.backend.ints(ids, rows).set(Array.from({ length: rows }, (_, i) => i));
+    this.backend.embed(y, weight, ids, rows);
+    const numbers = this.read(y, rows);
+    arena.free(y.address);
+    arena.free(ids);
+    return numbers;
   }
 
   scores(scores: Scores): number[] {

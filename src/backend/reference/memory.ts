@@ -6,8 +6,16 @@ import type { Address, Tensor } from '../tensor.ts';
 
 export type Memory = ReturnType<typeof createMemory>;
 
-export function createMemory(memory: ArrayBuffer) {
-  const f32 = (address: Address, count: number) => new Float32Array(memory, address, count);
+/**
+ * `wide`: numbers are kept as f64, beside the other bytes, so that differences of results are not
+ * lost in their rounding. Who reads them sees no other difference.
+ */
+export function createMemory(memory: ArrayBuffer, wide = false) {
+  const doubles = wide ? new ArrayBuffer(2 * memory.byteLength) : undefined;
+  const f32 = (address: Address, count: number): Float32Array<ArrayBuffer> =>
+    doubles
+      ? (new Float64Array(doubles, 2 * address, count) as unknown as Float32Array<ArrayBuffer>)
+      : new Float32Array(memory, address, count);
   const i32 = (address: Address, count: number) => new Int32Array(memory, address, count);
   const row = (x: Tensor, i: number, columns = x.columns) =>
     f32(x.address + i * x.columns * 4, columns);
@@ -43,12 +51,13 @@ export function createMemory(memory: ArrayBuffer) {
     return { address: out, counts };
   }
 
-  return { memory, f32, i32, row, rowAt, readRow, writeRow, rowsOf, perHead };
+  return { memory, doubles, f32, i32, row, rowAt, readRow, writeRow, rowsOf, perHead };
 }
 
 /** Bytes and numbers of the memory, as they are. */
 export function memoryOps({
   memory,
+  doubles,
   f32,
   i32,
 }: Memory): Pick<
@@ -56,13 +65,18 @@ export function memoryOps({
   'write' | 'copy' | 'readFloats' | 'readInts' | 'bytes' | 'floats' | 'ints'
 > {
   return {
-    write: (address, { buffer, byteOffset, byteLength }) =>
-      new Uint8Array(memory, address, byteLength).set(
-        new Uint8Array(buffer, byteOffset, byteLength),
-      ),
+    write(address, data) {
+      const { buffer, byteOffset, byteLength } = data;
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      new Uint8Array(memory, address, byteLength).set(bytes);
+      if (doubles && data instanceof Float32Array) f32(address, data.length).set(data);
+    },
     readFloats: async (address, count) => f32(address, count).slice(),
     readInts: async (address, count) => i32(address, count).slice(),
-    copy: (to, from, count) => void new Uint8Array(memory).copyWithin(to, from, from + count),
+    copy(to, from, count) {
+      new Uint8Array(memory).copyWithin(to, from, from + count);
+      if (doubles) new Uint8Array(doubles).copyWithin(2 * to, 2 * from, 2 * (from + count));
+    },
     bytes: (address, count) => new Uint8Array(memory, address, count),
     floats: f32,
     ints: i32,

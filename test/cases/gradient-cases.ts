@@ -1,0 +1,5 @@
+// All cases of gradients, a file a group.
+import type { GradientCase } from './gradients.ts';
+import { productGradientCases } from './product-gradients.ts';
+
+export const gradientCases: readonly GradientCase[] = [...productGradientCases];
