@@ -77,8 +77,8 @@ function verdict({ heldOut }: TrainingResult): string {
   const change = `${nats(heldOut.before)} to ${nats(heldOut.after)} nats a token`;
   return heldOut.after < heldOut.before
     ? `Lines that it was not shown became more likely: ${change}.`
-    : `Lines that it was not shown became less likely: ${change}. It learned the others by heart: ` +
-        `train fewer epochs, or on more lines.`;
+    : `Lines that it was not shown became less likely: ${change}. It learned the others by ` +
+        `heart: train fewer epochs, or on more lines.`;
 }
 
 export function trainingPage(report: TrainingPage): string {

@@ -111,7 +111,7 @@ export function readExamples(
   });
 }
 
-/** A share of the examples set apart, drawn from the seed: none of them where that is none whole. */
+/** A share of the examples set apart, drawn from the seed, in whole examples. */
 export function splitHeldOut(
   examples: readonly Example[],
   share: number,

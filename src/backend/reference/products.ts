@@ -36,49 +36,49 @@ export function productOps({
   };
 }
 
-/** Gradients of products, as training.ts says. */
-export function productGradients({
-  i32,
-  row,
-}: Memory): Pick<
+type ProductGradients = Pick<
   Training,
   'linearGradient' | 'weightGradient' | 'biasGradient' | 'embeddingGradient'
-> {
+>;
+
+/** The way back through them. Sums are made in f64, and rounded to f32 once. */
+export function productGradients({ i32, row }: Memory): ProductGradients {
+  /** Row m of to += sum over i < n of by(i) from[i]. */
+  function addRows(
+    to: Tensor,
+    m: number,
+    from: Tensor,
+    n: number,
+    by: (i: number) => number,
+  ): void {
+    const sums = Float64Array.from(row(to, m));
+    for (let i = 0; i < n; i++) {
+      const [scale, numbers] = [by(i), row(from, i)];
+      for (let j = 0; j < sums.length; j++) sums[j] += scale * numbers[j];
+    }
+    row(to, m).set(sums);
+  }
+
   return {
     linearGradient(dx, products, n, add = false) {
       for (let i = 0; i < n; i++) {
-        const sums = Float64Array.from(row(dx, i), (before) => (add ? before : 0));
+        const to = row(dx, i);
+        const sums = add ? Float64Array.from(to) : new Float64Array(to.length);
         for (const [dy, w] of products)
-          for (const [m, d] of row(dy, i).entries())
-            row(w, m).forEach((value, k) => {
-              sums[k] += d * value;
-            });
-        row(dx, i).set(sums);
+          for (let m = 0; m < w.rows; m++) {
+            const [scale, weights] = [row(dy, i)[m], row(w, m)];
+            for (let j = 0; j < sums.length; j++) sums[j] += scale * weights[j];
+          }
+        to.set(sums);
       }
     },
     weightGradient(dw, dy, x, n) {
-      for (let m = 0; m < dw.rows; m++) {
-        const sums = Float64Array.from(row(dw, m));
-        for (let i = 0; i < n; i++)
-          row(x, i).forEach((value, k) => {
-            sums[k] += row(dy, i)[m] * value;
-          });
-        row(dw, m).set(sums);
-      }
+      for (let m = 0; m < dw.rows; m++) addRows(dw, m, x, n, (i) => row(dy, i)[m]);
     },
-    biasGradient(db, dy, n) {
-      const sums = Float64Array.from(row(db, 0));
-      for (let i = 0; i < n; i++)
-        row(dy, i).forEach((d, m) => {
-          sums[m] += d;
-        });
-      row(db, 0).set(sums);
-    },
+    biasGradient: (db, dy, n) => addRows(db, 0, dy, n, () => 1),
     embeddingGradient(dw, dy, ids, n) {
-      for (const [i, id] of i32(ids, n).entries())
-        row(dy, i).forEach((d, k) => {
-          row(dw, id)[k] += d;
-        });
+      const tokens = i32(ids, n);
+      for (const m of new Set(tokens)) addRows(dw, m, dy, n, (i) => (tokens[i] === m ? 1 : 0));
     },
   };
 }
