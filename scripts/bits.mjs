@@ -47,7 +47,8 @@ async function hashRun(model, tokens, options, singles = 4) {
   const kept = new Map();
   try {
     if (model.executor.stages.length === 1)
-      run.onKept = (layer, heads) => kept.set(layer, heads.map((h) => [...h].join()).join(';'));
+      run.layers.onKept = (layer, heads) =>
+        kept.set(layer, heads.map((h) => [...h].join()).join(';'));
     await prefill(run, tokens.slice(0, -singles));
     for (const token of tokens.slice(-singles)) {
       await run.extend([token]);

@@ -16,7 +16,8 @@ export type {
   Selection,
   Share as SelectionShare,
 } from './backend/backend.ts';
-export type { Cache, Extent, LayerRows, TokenSpan, Turning } from './backend/cache.ts';
+export type { Cache, LayerRows, TokenSpan, Turning } from './backend/cache.ts';
+export type { Extent, Mark, State } from './backend/state.ts';
 export type { CacheShape } from './backend/cache-shape.ts';
 export type { ClusterOptions, Clusters } from './backend/clusters.ts';
 export type { RowSide, RowType, WeightName, WeightType } from './backend/dtype.ts';

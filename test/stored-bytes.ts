@@ -1,8 +1,7 @@
 // Stored states as plain bytes, for tests that look at them or damage them.
 import type { CpuCache } from '../src/backend/cpu/cache.ts';
-import { CacheReader, CacheWriter } from '../src/backend/cpu/transfer.ts';
 import type { BytesIn, BytesOut, Standing, Stored, Tag } from '../src/cache/stored.ts';
-import { type Caches, Desk } from '../src/engine/saved.ts';
+import { Desk, onlyStage } from '../src/engine/saved.ts';
 
 export const tag: Tag = [1, -2, 3, 4];
 
@@ -42,32 +41,7 @@ export const stored = (bytes: Uint8Array, name = 'saved'): Stored => ({
 
 /** Saves and restores one cache, through pieces of so many bytes. */
 export function deskOf(cache: CpuCache, pieceBytes = 64, joinedRows = 1000, sinks = 0): Desk {
-  let [reader, writer]: [CacheReader?, CacheWriter?] = [];
-  const caches: Caches = {
-    async save() {
-      reader = new CacheReader(cache);
-      return [reader.extent];
-    },
-    async read(_, piece) {
-      reader!.read(piece);
-      return piece;
-    },
-    async restore([extent]) {
-      writer = new CacheWriter(cache, extent);
-    },
-    async write(_, piece, count) {
-      writer!.write(piece.subarray(0, count));
-      return piece;
-    },
-    async restored() {
-      writer!.finish();
-      return [];
-    },
-    async clear() {
-      cache.clear();
-    },
-  };
-  return new Desk(caches, [cache.shape], { pieceBytes, joinedRows, sinks });
+  return new Desk(onlyStage(() => cache), [cache.shape], { pieceBytes, joinedRows, sinks });
 }
 
 export const takeBytes = (cache: CpuCache, standing: Standing, pieceBytes?: number) =>

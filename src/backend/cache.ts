@@ -13,6 +13,7 @@
 import type { Angles, Selection } from './backend.ts';
 import type { CacheShape } from './cache-shape.ts';
 import type { RowType } from './dtype.ts';
+import type { State } from './state.ts';
 import type { Tensor } from './tensor.ts';
 
 /** The rows of some heads, one layer's or all: a handle that operations take. */
@@ -38,22 +39,10 @@ export interface Turning {
   readonly anglesOf: (layer: number) => ((shift: number) => Angles) | undefined;
 }
 
-/** How much there is of a cache's rows. */
-export interface Extent {
-  /** Rows of each head, layer after layer. */
-  readonly lengths: readonly number[];
-  /** Of rows that share grids: how many grids, and rows that are not rounded yet. */
-  readonly grids: number;
-  readonly slots: number;
-}
-
-export interface Cache {
+/** The state of layers with attention: their cached rows. */
+export interface Cache extends State {
   readonly shape: CacheShape;
   readonly layers: number;
-  /** Bytes reserved; of rows now, and of what lies beside them; and the most that was. */
-  readonly bytes: number;
-  readonly usedBytes: number;
-  readonly peakBytes: number;
   /** The rows of a layer, but for the last `unseen` of each head. */
   rows(layer: number, unseen?: number): LayerRows;
   /** Those of all layers. */
@@ -63,13 +52,6 @@ export interface Cache {
    * to every head of a layer. Throws RangeError past the room.
    */
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position?: number): void;
-  /** Takes the last `count` rows of every head of a layer back. */
-  truncate(layer: number, count: number): void;
-  /**
-   * Takes back every row of token number `token` and later, of all layers; how many rows each range
-   * has left.
-   */
-  truncateFrom(token: number): Promise<number[]>;
   /**
    * Keeps the selected rows of a layer, in their order, and gives every head its room again; turned
    * first, where that is asked for. Throws RangeError where more is kept than the layer's share.
@@ -77,24 +59,10 @@ export interface Cache {
   compact(layer: number, kept: Selection, turning?: Turning): void;
   /** The same for the heads of all layers: the one way where they share a range. */
   compactAll(kept: Selection, turning?: Turning): void;
-  /** Forgets all rows. */
-  clear(): void;
   /** Token numbers of a layer's rows, head by head, ascending. */
   tokens(layer: number): Promise<Int32Array[]>;
   /** How many rows of some layers there are of the tokens of each span. */
   held(spans: readonly TokenSpan[], layers: readonly number[]): Promise<number[]>;
   /** Numbers of the last `count` rows of a head's keys, as they are: for rows of f32. */
   newestKeys(layer: number, head: number, count: number): Promise<Float32Array>;
-  /** Begins to take the rows out: how much there is. They must stay as they are meanwhile. */
-  save(): Promise<Extent>;
-  /** Fills memory with the next bytes of the rows, as far as there are any. */
-  read(into: Uint8Array): Promise<void>;
-  /** Forgets all rows and makes room for others. Throws StoreError where those do not fit. */
-  restore(extent: Extent): void;
-  /** Puts the next bytes back. Throws StoreError where they make no sense: clear it then. */
-  write(bytes: Uint8Array): void;
-  /** All was put back: rows of each range. Throws StoreError where some are missing. */
-  restored(): number[];
-  /** Gives everything back. */
-  dispose(): void;
 }

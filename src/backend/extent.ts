@@ -1,8 +1,8 @@
 // The bytes of a cache that is taken out, section by section (cpu/transfer.ts).
-import type { Extent } from './cache.ts';
 import { cacheColumns, type CacheShape, rangesOf } from './cache-shape.ts';
 import { gridBytes, isGrouped } from './dtype.ts';
 import { gridsOf, SETTLED_SLOTS, slotBytes } from './group-sizes.ts';
+import type { Extent } from './state.ts';
 
 /** The largest extent that a cache has with `rows` rows. */
 export function largestExtent(shape: CacheShape, rows: number): Extent {

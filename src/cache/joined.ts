@@ -3,7 +3,7 @@
 import { isGrouped } from '../backend/dtype.ts';
 import { BestRows } from './best-rows.ts';
 import { isNumbers, JoinedHead } from './joined-head.ts';
-import type { Extent } from '../backend/cache.ts';
+import type { Extent } from '../backend/state.ts';
 import { cacheColumns, type CacheShape } from '../backend/cache-shape.ts';
 import type { Standing } from './stored.ts';
 import type { Body, StoredReader } from './stored-reader.ts';

@@ -1,7 +1,7 @@
 // Reads a stored state (stored.ts) in parts, from wherever it lies. Nothing of it is believed
 // before its checksum was right; a wrong one is a LostError.
 import { checksumOfTail, SectionChecksums } from './checksum.ts';
-import type { Extent } from '../backend/cache.ts';
+import type { Extent } from '../backend/state.ts';
 import type { CacheShape } from '../backend/cache-shape.ts';
 import { sectionsOf } from '../backend/extent.ts';
 import {

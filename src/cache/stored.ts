@@ -12,7 +12,7 @@
 import { StoreError } from '../errors.ts';
 import { rowCode } from '../backend/dtype.ts';
 import { checksum, EMPTY_CHECKSUM } from './checksum.ts';
-import type { Extent } from '../backend/cache.ts';
+import type { Extent } from '../backend/state.ts';
 import { cacheColumns, type CacheShape } from '../backend/cache-shape.ts';
 import { largestExtent, sectionsOf } from '../backend/extent.ts';
 

@@ -75,6 +75,7 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
   const { policy } = plan;
   const P = transformer.countOf(prompt);
   const isMean = policy.aggregate === 'mean';
+  const behindBlock = cache.mark(step.token + step.count);
   transformer.forward(prompt, {
     cache,
     workspace: stage.workspace,
@@ -85,7 +86,7 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
     onLayer(layer, queries, count, done, looks) {
       if (plan.slides[layer]) {
         if (done < P) return;
-        cache.truncate(layer, P);
+        cache.rewindLayer(layer, behindBlock);
         slide(stage, layer, step, kept);
         return;
       }
@@ -96,7 +97,7 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
       const how = done === count ? 'first' : isMean ? 'mean' : 'max';
       const sum = backend.fold(room.looks, scores, isMean ? count / P : 1, how);
       if (done < P) return;
-      cache.truncate(layer, P);
+      cache.rewindLayer(layer, behindBlock);
       evict(stage, layer, sum, step, kept);
     },
   });

@@ -1,7 +1,8 @@
 // Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/).
 // `Run` asks for the same steps either way.
 import type { Backend } from '../backend/backend.ts';
-import type { Extent, TokenSpan } from '../backend/cache.ts';
+import type { TokenSpan } from '../backend/cache.ts';
+import type { Mark } from '../backend/state.ts';
 import type { BytesOut, Standing, Stored, Tag } from '../cache/stored.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -9,7 +10,7 @@ import type { LayerRange } from '../model/tensors.ts';
 import type { Transformer } from '../model/transformer.ts';
 import type { Plan } from './plan.ts';
 import type { Placement } from './plan-options.ts';
-import { type Caches, Desk } from './saved.ts';
+import { Desk, onlyStage } from './saved.ts';
 import type { Place, Step } from './block.ts';
 import { type OnKept, type Restored, Stage } from './stage.ts';
 
@@ -48,10 +49,8 @@ export interface Layers {
    * anybody reserves some.
    */
   logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T>;
-  /**
-   * Takes back rows of tokens from a number on; how many rows each range (cache-shape.ts) has left.
-   */
-  truncateFrom(token: number): Promise<readonly number[]>;
+  /** Goes back to a mark: the rows that each range (cache-shape.ts) has left. */
+  rewind(mark: Mark): Promise<readonly number[]>;
   clear(): Promise<void>;
   /** Stores all rows under a tag. They must stay as they are meanwhile. */
   save(standing: Standing, tag: Tag, out: BytesOut): Promise<void>;
@@ -132,21 +131,11 @@ export class LocalLayers implements Layers {
   constructor(executor: LocalExecutor, stage: Stage) {
     this.#executor = executor;
     this.#stage = stage;
-    const caches: Caches = {
-      save: async () => [await this.stage.save()],
-      read: async (_, piece) => {
-        await this.stage.read(piece);
-        return piece;
-      },
-      restore: async ([extent]: readonly Extent[]) => this.stage.restore(extent),
-      write: async (_, piece, count) => {
-        this.stage.write(piece.subarray(0, count));
-        return piece;
-      },
-      restored: async () => this.stage.restored(),
-      clear: () => this.clear(),
-    };
-    this.#desk = new Desk(caches, [stage.plan.shape], stage.plan);
+    this.#desk = new Desk(
+      onlyStage(() => this.stage.state),
+      [stage.plan.shape],
+      stage.plan,
+    );
   }
 
   /** The stage. Throws where conversation or model were disposed of, or an earlier step failed. */
@@ -200,12 +189,12 @@ export class LocalLayers implements Layers {
     return read(await this.stage.logits(t));
   }
 
-  async truncateFrom(token: number): Promise<readonly number[]> {
-    return this.stage.truncateFrom(token);
+  async rewind(mark: Mark): Promise<readonly number[]> {
+    return this.stage.state.rewind(mark);
   }
 
   async clear(): Promise<void> {
-    this.stage.cache.clear();
+    this.stage.state.clear();
   }
 
   save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {

@@ -10,8 +10,9 @@ import { Ledger } from './ledger.ts';
 import { fullError, type Plan } from './plan.ts';
 import { Positions } from './positions.ts';
 import type { TokenSpan } from '../backend/cache.ts';
+import type { Mark } from '../backend/state.ts';
 import { ORIGINAL } from './block.ts';
-import type { OnKept, Restored } from './stage.ts';
+import type { Restored } from './stage.ts';
 
 /** Layers that a step cuts to their share. */
 type Cut = 'all' | 'windows' | 'none';
@@ -42,10 +43,6 @@ export class Run {
     this.layers = executor.open(plan);
     this.ledger = new Ledger(plan.shape);
     this.#positions = new Positions(plan, executor.config.contextLength);
-  }
-
-  set onKept(listen: OnKept | undefined) {
-    this.layers.onKept = listen;
   }
 
   /** Rotary position of the next token. */
@@ -108,15 +105,21 @@ export class Run {
     await this.#fit(count, 0);
   }
 
+  /** Marks where it stands: rewind() goes back there. */
+  mark(): Mark {
+    return { token: this.token };
+  }
+
   /**
-   * Takes back all tokens from number `token` on, whatever happened since: rows that were evicted
-   * for their sake stay evicted. `newest` are the tokens before it, as many as a block at least.
-   * Afterwards all layers are done.
+   * Goes back to a mark, whatever happened since: rows that were evicted for the sake of later
+   * tokens stay evicted. `newest` are the tokens before it, as many as a block at least. Afterwards
+   * all layers are done.
    */
-  async takeBack(token: number, newest: readonly number[]): Promise<void> {
+  async rewind(mark: Mark, newest: readonly number[]): Promise<void> {
+    const { token } = mark;
     if (token >= this.token) return;
     const whole = token >= this.#evictedAt;
-    const done = this.layers.truncateFrom(token);
+    const done = this.layers.rewind(mark);
     if (whole) this.ledger.append(token - this.token);
     this.token = token;
     this.#positions.takenBack(token);
@@ -253,9 +256,9 @@ export class Run {
         `${count} tokens do not fit into an empty conversation: give fewer at a time`,
       );
     this.token -= again.length;
-    const taken = this.layers.truncateFrom(this.token);
+    const rewound = this.layers.rewind(this.mark());
     this.#tail = [];
-    return Promise.all([taken, this.#block(again, beyond || this.#positions.recompacts, cut)]);
+    return Promise.all([rewound, this.#block(again, beyond || this.#positions.recompacts, cut)]);
   }
 
   /** Asks for a step. `compact`: rows are turned to the positions before plan.compactBase. */

@@ -1,6 +1,6 @@
 // A conversation's state on its way to where it is stored, and back: piece by piece, through a few
 // buffers of a fixed size, which the plan has counted. Where the layers are, here or in workers,
-// `Caches` says.
+// `StagedState` says.
 import { SectionChecksums } from '../cache/checksum.ts';
 import { Joined, joinedBytes } from '../cache/joined.ts';
 import {
@@ -14,22 +14,22 @@ import {
   type Tag,
 } from '../cache/stored.ts';
 import { type Body, StoredReader } from '../cache/stored-reader.ts';
-import type { Extent } from '../backend/cache.ts';
+import type { Extent, State } from '../backend/state.ts';
 import type { CacheShape } from '../backend/cache-shape.ts';
 import { sectionsOf } from '../backend/extent.ts';
 import { StoreError } from '../errors.ts';
 import type { Restored } from './stage.ts';
 
-/** The caches of all stages, for those who take rows out and put them back. */
-export interface Caches {
-  /** Begins to take rows out: how much there is in each stage. */
+/** The state of all stages, to be taken out and put back. */
+export interface StagedState {
+  /** Begins to take it out: how much there is in each stage. */
   save(): Promise<readonly Extent[]>;
   /**
    * Fills a buffer with the next bytes of a stage, as far as there are any. Gives the buffer back,
    * which may have moved.
    */
   read(stage: number, piece: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
-  /** Forgets all rows and makes room for others. Throws StoreError where they do not fit. */
+  /** Forgets all and makes room for another. Throws StoreError where that does not fit. */
   restore(extents: readonly Extent[]): Promise<void>;
   /** Puts the next `count` bytes of a stage back. Gives the buffer back. */
   write(
@@ -40,6 +40,24 @@ export interface Caches {
   /** Ends that: rows of each range. Throws StoreError where some are missing. */
   restored(): Promise<number[]>;
   clear(): Promise<void>;
+}
+
+/** The state of the only stage; `state` gives it, or throws where it is gone. */
+export function onlyStage(state: () => State): StagedState {
+  return {
+    save: async () => [await state().save()],
+    async read(_, piece) {
+      await state().read(piece);
+      return piece;
+    },
+    restore: async ([extent]) => state().restore(extent),
+    async write(_, piece, count) {
+      state().write(piece.subarray(0, count));
+      return piece;
+    },
+    restored: async () => state().restored(),
+    clear: async () => state().clear(),
+  };
 }
 
 /** What a plan says of saved states. */
@@ -76,23 +94,23 @@ export function savedBytes(shape: CacheShape, plan: Omit<SavedPlan, 'sinks'>): n
   return 3 * plan.pieceBytes + 2 * frameBytes(shape) + joinedBytes(plan.joinedRows);
 }
 
-/** Saves and restores the caches of a conversation. */
+/** Saves and restores the state of a conversation. */
 export class Desk {
-  readonly #caches: Caches;
+  readonly #state: StagedState;
   readonly #shapes: readonly CacheShape[];
   readonly #plan: SavedPlan;
   #pieces: Uint8Array<ArrayBuffer>[] = [];
   #numbers?: ArrayBuffer;
 
   /** `shapes`: of the caches of each stage. */
-  constructor(caches: Caches, shapes: readonly CacheShape[], plan: SavedPlan) {
-    this.#caches = caches;
+  constructor(state: StagedState, shapes: readonly CacheShape[], plan: SavedPlan) {
+    this.#state = state;
     this.#shapes = shapes;
     this.#plan = plan;
   }
 
   async save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
-    const extents = await this.#caches.save();
+    const extents = await this.#state.save();
     const head = makeHead(this.#shapes, extents, standing, tag);
     const sections = this.#shapes.map((shape, i) => sectionsOf(shape, extents[i]));
     const sums = new SectionChecksums(sections.flat());
@@ -100,7 +118,7 @@ export class Desk {
     await out.write(new Uint8Array(head.buffer));
     for (const [stage, own] of sections.entries()) {
       for (let left = own.reduce((a, b) => a + b, 0); left > 0;) {
-        const piece = await this.#caches.read(stage, this.#piece(0));
+        const piece = await this.#state.read(stage, this.#piece(0));
         this.#pieces[0] = piece;
         const part = piece.subarray(0, Math.min(left, piece.length));
         sums.add(part);
@@ -139,21 +157,21 @@ export class Desk {
   }
 
   async #putBack({ name }: Stored, body: Body): Promise<Restored> {
-    const caches = this.#caches;
+    const state = this.#state;
     this.#piece(0);
     try {
-      await caches.restore(body.extents);
+      await state.restore(body.extents);
       for (const [stage, shape] of this.#shapes.entries()) {
         const bytes = sectionsOf(shape, body.extents[stage]).reduce((a, b) => a + b, 0);
         for (let left = bytes; left > 0;) {
           const count = await body.fill(stage, this.#piece(0));
-          this.#pieces[0] = await caches.write(stage, this.#piece(0), count);
+          this.#pieces[0] = await state.write(stage, this.#piece(0), count);
           left -= count;
         }
       }
-      return { ...body.standing, rows: await caches.restored() };
+      return { ...body.standing, rows: await state.restored() };
     } catch (error) {
-      await caches.clear().catch(() => {});
+      await state.clear().catch(() => {});
       throw error instanceof StoreError && !(error instanceof LostError)
         ? new LostError(name, error.message, error)
         : error;

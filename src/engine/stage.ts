@@ -2,7 +2,8 @@
 // once. It does what it is told, block by block (block.ts); what is asked of it, and when, run.ts
 // decides. The layers before and behind may be elsewhere.
 import { valueColumns } from '../backend/dtype.ts';
-import type { Cache, Extent, TokenSpan } from '../backend/cache.ts';
+import type { Cache, TokenSpan } from '../backend/cache.ts';
+import type { State } from '../backend/state.ts';
 import type { Address, Scores } from '../backend/tensor.ts';
 import type { Standing } from '../cache/stored.ts';
 import { OptionError } from '../errors.ts';
@@ -124,34 +125,14 @@ export class Stage {
     return this.transformer.logits(this.workspace, t);
   }
 
-  /** Begins to take the rows out: how much there is. They must stay as they are meanwhile. */
-  save(): Promise<Extent> {
-    return this.#live().save();
-  }
-
-  /** Takes back rows of tokens from a number on; how many rows each range has left. */
-  truncateFrom(token: number): Promise<number[]> {
-    return this.cache.truncateFrom(token);
-  }
-
-  /** Fills memory with the next bytes of the rows, as far as there are any. */
-  read(into: Uint8Array): Promise<void> {
-    return this.#live().read(into);
-  }
-
-  /** Forgets all rows and makes room for others. Throws StoreError where those do not fit. */
-  restore(extent: Extent): void {
-    this.#live().restore(extent);
-  }
-
-  /** Puts the next bytes back. Throws StoreError where they make no sense: clear then. */
-  write(bytes: Uint8Array): void {
-    this.#live().write(bytes);
-  }
-
-  /** All was put back: rows of each range. */
-  restored(): number[] {
-    return this.#live().restored();
+  /**
+   * The layers' state, to be rewound, taken out or put back. That takes many steps, and the
+   * conversation may be disposed of between two: throws OptionError then.
+   */
+  get state(): State {
+    if (this.#buffers === 0)
+      throw new OptionError('the conversation was disposed of: open another one');
+    return this.cache;
   }
 
   /** How many rows there are of the tokens of each span, in layers that see the whole text. */
@@ -168,15 +149,6 @@ export class Stage {
     this.transformer.backend.arena.free(this.#buffers);
     this.turns.dispose();
     this.#buffers = 0;
-  }
-
-  /**
-   * Rows are taken out and put back in many steps: a conversation may be disposed of between two.
-   */
-  #live(): Cache {
-    if (this.#buffers === 0)
-      throw new OptionError('the conversation was disposed of: open another one');
-    return this.cache;
   }
 
   #hidden(count: number): Promise<Float32Array<ArrayBuffer>> {

@@ -174,7 +174,7 @@ export class Episodes {
     if (stored.covered > 0) await this.#restore(e, history);
     if (stored.covered === 0) await run.clear();
     else if (stored.valid < stored.covered)
-      await run.takeBack(stored.valid, this.#newest(history, stored.valid));
+      await run.rewind({ token: stored.valid }, this.#newest(history, stored.valid));
     if (!this.#caches.isWhole(e, history)) {
       await this.#catchUp(e, history, options);
       await this.#caches.put(e, run, history.length);

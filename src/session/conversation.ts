@@ -73,7 +73,7 @@ export class Conversation {
    * rejects the call that it hears of; the block stays in.
    */
   set onKept(listen: OnKept | undefined) {
-    this.#parts.run.onKept = listen;
+    this.#parts.run.layers.onKept = listen;
   }
 
   /**
@@ -123,12 +123,12 @@ export class Conversation {
       const { talk } = this.#parts;
       const items = readItems(input);
       const before = talk.said;
-      await this.#takeBack(talk.take(items));
+      await this.#rewind(talk.take(items));
       const { plan } = this;
       const tokens = talk.transcript.ids.length;
       if (!plan.policy.evicts && tokens > plan.rows + plan.sinks) {
         const error = fullError(plan, tokens);
-        await this.#takeBack(talk.become(before));
+        await this.#rewind(talk.become(before));
         throw error;
       }
       await this.#forward(plan.blockSize, options);
@@ -216,7 +216,7 @@ export class Conversation {
           episodes.focus(question.text, talk.history!, meter.watch(options)),
         );
       else await this.#forward(1, options, tokens.from);
-      await this.#takeBack(tokens.from);
+      await this.#rewind(tokens.from);
       const { signal, onProgress } = options;
       return yield* this.#answer(question, tokens, { onProgress, sample, maxTokens, keep, signal });
     } finally {
@@ -249,7 +249,7 @@ export class Conversation {
       meter.counts.decodeMs += performance.now() - exchange.firstTokenAt;
       meter.counts.decodeTokens += forwarded ?? Math.max(0, exchange.replied.length - 1);
       this.#asking = undefined;
-      if (!kept && !this.#calls.ended) await this.#takeBack(exchange.from);
+      if (!kept && !this.#calls.ended) await this.#rewind(exchange.from);
     }
   }
 
@@ -265,17 +265,17 @@ export class Conversation {
     const same = talk.become(said, [`${question}\n`, `${exchange.text}\n`]);
     if (episodes) return;
     // what the cache has seen of it does not wait: but nothing behind what was recalled
-    const most = this.#recollection.tokens > 0 ? exchange.start : forwarded;
+    const most = this.#recollection.tokens > 0 ? exchange.start.token : forwarded;
     const { from, tokens } = exchange;
     let agreed = Math.min(same, from);
     while (agreed >= from && agreed < most && ids.at(agreed) === tokens[agreed - from]) agreed++;
-    await this.#takeBack(agreed);
+    await this.#rewind(agreed);
   }
 
   /** Lets the cache forget tokens from number `token` on, where it has seen them. */
-  async #takeBack(token: number): Promise<void> {
+  async #rewind(token: number): Promise<void> {
     const { run, talk } = this.#parts;
-    await run.takeBack(token, talk.newest(token, this.plan.blockSize));
+    await run.rewind({ token }, talk.newest(token, this.plan.blockSize));
   }
 
   /**

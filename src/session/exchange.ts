@@ -1,5 +1,6 @@
 // A question and its reply while they are made. Nothing of them is said yet: whether they become
 // part of the conversation is decided by who asked (conversation.ts).
+import type { Mark } from '../backend/state.ts';
 import { decode, type DecodeOptions } from '../engine/decode.ts';
 import { prefill } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
@@ -30,8 +31,8 @@ export class Exchange implements Heard {
   /** The reply so far. */
   readonly replied: number[] = [];
   text = '';
-  /** Tokens that the cache had seen before what was recalled, and the question behind that. */
-  start: number;
+  /** Where the cache stood before what was recalled, and the question behind that. */
+  start: Mark;
   /** When the reply's first token came. */
   firstTokenAt = performance.now();
   readonly #asked: readonly number[];
@@ -39,7 +40,7 @@ export class Exchange implements Heard {
 
   constructor({ from, lead, asked }: QuestionTokens, parts: ExchangeParts) {
     this.from = from;
-    this.start = from;
+    this.start = { token: from };
     this.tokens = [...lead, ...asked];
     this.#asked = asked;
     this.#parts = parts;
@@ -49,7 +50,7 @@ export class Exchange implements Heard {
   async *reply(question: string, options: ReplyOptions): Pieces {
     const { run, tokenizer, recollection, meter } = this.#parts;
     const { maxTokens, keep } = options;
-    this.start = run.token;
+    this.start = run.mark();
     const stream = tokenizer.stream();
     const begin = performance.now();
     await recollection.recall(question);
@@ -84,7 +85,7 @@ export class Exchange implements Heard {
   async #goOn(options: ReplyOptions): Promise<ReturnType<typeof decode>> {
     const { run, talk, recollection } = this.#parts;
     const { blockSize } = run.plan;
-    await run.takeBack(this.start, talk.newest(this.start, blockSize, this));
+    await run.rewind(this.start, talk.newest(this.start.token, blockSize, this));
     recollection.tokens = 0;
     const again = [...this.#asked, ...this.replied];
     const last = again.splice(Math.floor((again.length - 1) / blockSize) * blockSize);

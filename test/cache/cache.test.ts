@@ -161,16 +161,24 @@ test('appending and compacting at random keeps order, contents and the promise',
   );
 });
 
-test('rows are taken back, by count and by token', () => {
-  const { cache, model } = setup(2, 2, [4, 5], 6, 'f32');
+test('rows go back to a mark, of a layer and of all', () => {
+  const { backend, cache, model } = setup(2, 2, [4, 5], 6, 'f32');
   for (const layer of [0, 1]) append(cache, model, layer, 6, 0);
-  cache.truncate(1, 2);
+  const fourth = cache.mark(4);
+  cache.rewindLayer(1, fourth);
+  cache.rewindLayer(1, fourth); // it is there already
   for (const head of model[1]) head.length -= 2;
   check(cache, model);
-  cache.truncateFrom(3);
+  cache.rewind({ token: 3 });
   for (const head of model.flat()) head.splice(3);
   check(cache, model);
-  assert.throws(() => cache.truncate(0, 4), /4 rows taken back where 3 are/);
+  append(cache, model, 0, 2, 3);
+  cache.rewindLayer(0, cache.mark(4));
+  for (const head of model[0]) head.length -= 1;
+  check(cache, model);
+  const none = { rows: backend.arena.allocate(4), count: 0 };
+  cache.compact(0, selectionOf([none, none]));
+  assert.throws(() => cache.rewindLayer(0, cache.mark(0)), /4 rows taken back where 0 are/);
 });
 test('more than the room, or than a share, is refused before anything is written', () => {
   const { backend, cache, model } = setup(1, 2, [3], 4, 'f32');

@@ -8,7 +8,7 @@ import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { cacheBytes } from '../../src/backend/cpu/bytes.ts';
 import { CpuCache } from '../../src/backend/cpu/cache.ts';
 import { cacheRows, type CacheShape } from '../../src/backend/cache-shape.ts';
-import type { Extent } from '../../src/backend/cache.ts';
+import type { Extent } from '../../src/backend/state.ts';
 import { CacheReader, CacheWriter } from '../../src/backend/cpu/transfer.ts';
 import { storedBytes } from '../../src/cache/stored.ts';
 import { StoreError } from '../../src/errors.ts';
@@ -217,7 +217,7 @@ test('a conversation that is never evicted is rounded as it grows, and can be ta
   for (let i = 0; i < 7; i++) twin.append(57);
   const { keys, values } = twin.check();
   assert.ok(keys > 0 && keys < 0.02 && values < 0.01, `${keys}, ${values}`);
-  twin.cache.truncateFrom(399 - 60);
+  twin.cache.rewind({ token: 399 - 60 });
   twin.token = 399 - 60;
   twin.append(60);
   twin.check();

@@ -69,7 +69,7 @@ function assertSame(found: Outcome, expected: Outcome, label: string): void {
 async function outcomeOf(model: Model, options: PlanOptions, count: number): Promise<Outcome> {
   const run = new Run(model.executor, planRun(model.executor, options));
   const kept: string[] = [];
-  run.onKept = (layer, heads) =>
+  run.layers.onKept = (layer, heads) =>
     kept.push(`${layer}: ${heads.map((h) => h.join(' ')).join(' | ')}`);
   try {
     await prefill(run, tokensOf(model, count));

@@ -146,7 +146,7 @@ test('states that are joined keep the newest rows of windows', async ({ model, t
     await run.clear();
     await prefill(run, tokens);
     for (const token of tokens.slice(0, behind)) await run.extend([token]);
-    await run.takeBack(tokens.length, tokens);
+    await run.rewind({ token: tokens.length }, tokens);
     return stored(await bytesFrom((out) => run.save(tag, out)));
   };
   const [first, second] = [await fill(30), await fill(0)];

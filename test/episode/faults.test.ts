@@ -15,9 +15,10 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as assert from 'uvu/assert';
+import { CpuCache } from '../../src/backend/cpu/cache.ts';
 import { loadModel, type Model } from '../../src/engine/model.ts';
 import { savedBytes } from '../../src/engine/saved.ts';
-import { Stage } from '../../src/engine/stage.ts';
+
 import { type EmbedFunction, userEmbedder } from '../../src/episode/embedders.ts';
 import { IntList } from '../../src/math/int-list.ts';
 import { History } from '../../src/episode/history.ts';
@@ -370,18 +371,18 @@ test('JavaScript holds no more than was promised while states are stored, restor
   const look = () => {
     if (looks++ % 23 === 0) most = Math.max(most, live());
   };
-  const { read, write, restored } = Stage.prototype;
+  const { read, write, restored } = CpuCache.prototype;
   try {
-    Object.assign(Stage.prototype, {
-      read(this: Stage, into: Uint8Array) {
+    Object.assign(CpuCache.prototype, {
+      read(this: CpuCache, into: Uint8Array) {
         look();
         return read.call(this, into);
       },
-      write(this: Stage, bytes: Uint8Array) {
+      write(this: CpuCache, bytes: Uint8Array) {
         look();
         return write.call(this, bytes);
       },
-      restored(this: Stage) {
+      restored(this: CpuCache) {
         most = Math.max(most, live());
         return restored.call(this);
       },
@@ -427,7 +428,7 @@ test('JavaScript holds no more than was promised while states are stored, restor
       }
     }
   } finally {
-    Object.assign(Stage.prototype, { read, write, restored });
+    Object.assign(CpuCache.prototype, { read, write, restored });
   }
 });
 

@@ -7,7 +7,7 @@
 // After a compaction the heads of a range are moved together again so that each has `room` rows
 // behind it, whatever its length. Rows of some types have a part that lies apart (groups.ts).
 import type { Selection } from '../backend.ts';
-import type { Cache, Extent, LayerRows, TokenSpan, Turning } from '../cache.ts';
+import type { Cache, LayerRows, TokenSpan, Turning } from '../cache.ts';
 import {
   cacheColumns,
   cacheRowBytes,
@@ -16,8 +16,10 @@ import {
   rangesOf,
 } from '../cache-shape.ts';
 import { rowBytes } from '../dtype.ts';
+import type { Extent, Mark } from '../state.ts';
 import type { Address, Tensor } from '../tensor.ts';
 import { StoreError } from '../../errors.ts';
+import { lowerBound } from '../../math/lower-bound.ts';
 import { rangeBytes, scratchBytes } from '../group-sizes.ts';
 import { asideBytes, cacheBytes } from './bytes.ts';
 import { Groups } from './groups.ts';
@@ -39,6 +41,8 @@ export class CpuCache implements Cache {
   #aside: number; // bytes
   #used = 0;
   #peak = 0;
+  /** Number of the token behind the last one that was appended to each layer. */
+  #next: number[];
   #layers: CpuRows[];
   #all: CpuRows;
   #reader?: CacheReader;
@@ -48,6 +52,7 @@ export class CpuCache implements Cache {
   constructor(backend: CpuBackend, shape: CacheShape) {
     const { kvHeads, keptRows } = shape;
     const rows = cacheRows(shape);
+    this.#next = keptRows.map(() => 0);
     this.shape = shape;
     this.backend = backend;
     this.bytes = cacheBytes(shape);
@@ -171,20 +176,29 @@ export class CpuCache implements Cache {
       this.backend.floats(head.state + head.length * 4, T).fill(0);
       head.length += T;
     }
+    this.#next[layer] = token + T;
     this.#count(this.#used + this.shape.kvHeads * T);
   }
 
-  truncate(layer: number, count: number): void {
+  /** Rows know their tokens: nothing has to be kept beside them. */
+  mark(token: number): Mark {
+    return { token };
+  }
+
+  rewindLayer(layer: number, { token }: Mark): void {
+    const count = Math.max(0, this.#next[layer] - token);
     for (const head of this.heads[layer]) {
       if (count > head.length)
         throw new RangeError(`${count} rows taken back where ${head.length} are`);
       head.length -= count;
     }
+    this.#next[layer] -= count;
     this.#count(this.#used - this.shape.kvHeads * count);
   }
 
-  async truncateFrom(token: number): Promise<number[]> {
+  async rewind({ token }: Mark): Promise<number[]> {
     for (const range of this.#ranges) range.takeBack(token);
+    this.#next = this.#next.map((next) => Math.min(next, token));
     this.#count();
     return this.rangeRows;
   }
@@ -278,15 +292,4 @@ export class CpuCache implements Cache {
     this.backend.arena.free(this.#region);
     this.#region = 0;
   }
-}
-
-/** How many of ascending numbers are below a limit. */
-function lowerBound(numbers: Int32Array, limit: number): number {
-  let [low, high] = [0, numbers.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (numbers[middle] < limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

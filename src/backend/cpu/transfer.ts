@@ -4,8 +4,8 @@
 // (groups.ts), the grids, and the keys and values f16 of each slot: rows name them by number. What
 // is stored around these bytes, and what tells damage, is in stored.ts.
 import { StoreError } from '../../errors.ts';
-import type { Extent } from '../cache.ts';
 import { gridBytes } from '../dtype.ts';
+import type { Extent } from '../state.ts';
 import type { Address } from '../tensor.ts';
 import type { CpuCache } from './cache.ts';
 import type { Groups } from './groups.ts';

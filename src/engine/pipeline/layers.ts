@@ -1,12 +1,13 @@
 // A conversation's rows in the layers of all workers: what `Run` asks for, as commands that go
 // through them, and their answers as one.
-import type { Extent, TokenSpan } from '../../backend/cache.ts';
+import type { TokenSpan } from '../../backend/cache.ts';
+import type { Extent, Mark } from '../../backend/state.ts';
 import type { BytesOut, Standing, Stored, Tag } from '../../cache/stored.ts';
 import type { LayerRange } from '../../model/tensors.ts';
 import type { Place, Step } from '../block.ts';
 import { closedError, type Layers } from '../executor.ts';
 import { partOf, type Plan } from '../plan.ts';
-import { type Caches, Desk } from '../saved.ts';
+import { Desk, type StagedState } from '../saved.ts';
 import type { OnKept, Restored } from '../stage.ts';
 import type { Done, Task } from './messages.ts';
 
@@ -30,7 +31,7 @@ export class PipelineLayers implements Layers {
     this.#line = line;
     this.#bytes = stages.map(() => ({ now: 0, peak: 0 }));
     const one = async (task: Task) => (await this.#ask(task))[0] as Uint8Array<ArrayBuffer>;
-    const caches: Caches = {
+    const state: StagedState = {
       save: async () => (await this.#ask({ kind: 'save' })) as Extent[],
       read: (stage, piece) => one({ kind: 'read', stage, piece }),
       restore: async (extents) => void (await this.#ask({ kind: 'restore', extents })),
@@ -39,7 +40,7 @@ export class PipelineLayers implements Layers {
       clear: () => this.clear(),
     };
     const shapes = stages.map((range) => partOf(plan, range).shape);
-    this.#desk = new Desk(caches, shapes, plan);
+    this.#desk = new Desk(state, shapes, plan);
   }
 
   get cacheBytes(): number {
@@ -85,8 +86,8 @@ export class PipelineLayers implements Layers {
     return read(logits as Float32Array);
   }
 
-  async truncateFrom(token: number): Promise<readonly number[]> {
-    return ((await this.#ask({ kind: 'truncateFrom', token })) as number[][]).flat();
+  async rewind(mark: Mark): Promise<readonly number[]> {
+    return ((await this.#ask({ kind: 'rewind', mark })) as number[][]).flat();
   }
 
   async clear(): Promise<void> {

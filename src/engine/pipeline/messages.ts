@@ -8,7 +8,8 @@
 // upon, and the next may follow at once.
 import type { Compiled } from '../../backend/wasm/core.ts';
 import type { Failure } from '../../errors.ts';
-import type { Extent, TokenSpan } from '../../backend/cache.ts';
+import type { TokenSpan } from '../../backend/cache.ts';
+import type { Extent, Mark } from '../../backend/state.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { Input } from '../../model/forward.ts';
 import type { TensorInfo } from '../../model/gguf.ts';
@@ -62,7 +63,7 @@ export type Task =
     }
   | { readonly kind: 'extend'; readonly tokens: Input; readonly place: Place }
   | { readonly kind: 'logits'; readonly t: number }
-  | { readonly kind: 'truncateFrom'; readonly token: number }
+  | { readonly kind: 'rewind'; readonly mark: Mark }
   | { readonly kind: 'clear' }
   | { readonly kind: 'save' }
   // a piece goes to one stage, and comes back filled, or emptied

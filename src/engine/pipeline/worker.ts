@@ -160,24 +160,24 @@ class Worker {
       }
       case 'logits':
         return stage.isLast ? { value: await stage.logits(task.t) } : { onward: task };
-      case 'truncateFrom':
-        return { onward: task, value: await stage.truncateFrom(task.token) };
+      case 'rewind':
+        return { onward: task, value: await stage.state.rewind(task.mark) };
       case 'clear':
-        stage.cache.clear();
+        stage.state.clear();
         return { onward: task };
       case 'save':
-        return { onward: task, value: await stage.save() };
+        return { onward: task, value: await stage.state.save() };
       case 'read':
       case 'write':
         if (task.stage !== number) return { onward: task, transfer: [task.piece.buffer] };
-        if (task.kind === 'read') await stage.read(task.piece);
-        else stage.write(task.piece.subarray(0, task.count));
+        if (task.kind === 'read') await stage.state.read(task.piece);
+        else stage.state.write(task.piece.subarray(0, task.count));
         return { value: task.piece };
       case 'restore':
-        stage.restore(task.extents[number]);
+        stage.state.restore(task.extents[number]);
         return { onward: task };
       case 'restored':
-        return { onward: task, value: stage.restored() };
+        return { onward: task, value: stage.state.restored() };
       case 'held':
         return { onward: task, value: await stage.held(task.spans) };
     }
