@@ -1,4 +1,4 @@
-// What a run of the benches measured: in a line, as a page, and beside a run before.
+// What a run of the benches measured: in a line, and as a page.
 import { lineChart, standalone } from '../src/eval/chart.ts';
 import type { Limits, Measurement } from './case.ts';
 
@@ -12,6 +12,8 @@ export interface BenchRun {
     readonly name: string;
     readonly summary: string;
     readonly measurements: readonly Measurement[];
+    /** What it measured in further passes, one after the other. */
+    readonly again?: readonly (readonly Measurement[])[];
   }[];
 }
 
@@ -20,7 +22,7 @@ export function ratioOf({ rate, unit }: Measurement, peer: { readonly rate: numb
   return unit === 'ms' ? peer.rate / rate : rate / peer.rate;
 }
 
-const format = (x: number) => x.toFixed(Math.abs(x) < 10 ? 2 : 1);
+export const format = (x: number) => x.toFixed(Math.abs(x) < 10 ? 2 : 1);
 const shareOf = ({ share, limit }: Measurement) =>
   share === undefined ? '' : `${(100 * share).toFixed(0)}% of ${limit}`;
 const peersOf = (m: Measurement) =>
@@ -101,32 +103,4 @@ export function toMarkdown(run: BenchRun): string {
     ...(versions.length > 0 ? ['', `Beside: ${versions.join(', ')}.`] : []),
   ].join('\n');
   return `${[head, ...tables].join('\n\n')}\n`;
-}
-
-/** Share of a ratio that may be lost to noise. */
-const TOLERANCE = 0.2;
-
-/** What fell since a run before: shares of limits, and ratios to peers, that both runs have. */
-export function compareRuns(before: BenchRun, now: BenchRun): string[] {
-  const ratios = (run: BenchRun) =>
-    new Map(
-      run.groups.flatMap(({ name, measurements }) =>
-        measurements.flatMap((m): [string, number][] => [
-          ...(m.share === undefined
-            ? []
-            : [[`${name}: ${m.name}, ${m.limit}`, m.share] as [string, number]]),
-          ...(m.peers ?? []).map((p): [string, number] => [
-            `${name}: ${m.name}, beside ${p.name}`,
-            ratioOf(m, p),
-          ]),
-        ]),
-      ),
-    );
-  const old = ratios(before);
-  return [...ratios(now)].flatMap(([what, ratio]) => {
-    const was = old.get(what);
-    return was !== undefined && ratio < (1 - TOLERANCE) * was
-      ? [`fell: ${what}: ${format(was)} -> ${format(ratio)}`]
-      : [];
-  });
 }
