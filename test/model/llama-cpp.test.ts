@@ -8,6 +8,7 @@ import { detectBuild } from '../../src/backend/wasm/builds.ts';
 import { textLogits, type TextLogits } from '../../src/engine/logits.ts';
 import { loadModel } from '../../src/engine/model.ts';
 import { fixture, kernelBytes, readJson } from '../fixtures.ts';
+import { differences } from '../log-probabilities.ts';
 import { skip } from '../skip.ts';
 
 const names = readdirSync(fixture(''))
@@ -26,20 +27,6 @@ function tolerance(name: string): { mean: number; most: number } {
   if (type === 'f32') return { mean: 0.0005, most: 0.0025 };
   if (type === 'f16' || type === 'bf16') return { mean: 0.01, most: 0.045 };
   return type.endsWith('k') ? { mean: 0.06, most: 0.5 } : { mean: 0.03, most: 0.16 };
-}
-
-function differences(found: TextLogits, expected: TextLogits): { mean: number; most: number } {
-  let [sum, count, most] = [0, 0, 0];
-  expected.top.forEach((step, i) => {
-    const ours = new Map(found.top[i]);
-    for (const [token, logProbability] of step) {
-      const off = Math.abs(logProbability - (ours.get(token) ?? Number.NaN));
-      sum += off;
-      count++;
-      most = Math.max(most, off);
-    }
-  });
-  return { mean: sum / count, most };
 }
 
 for (const build of ['simd', 'relaxed', 'debug'] as const) {
