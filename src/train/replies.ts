@@ -21,21 +21,36 @@ export function repliesIn(
   template: ChatTemplate,
 ): { tokens: number[]; isLearned: boolean[] }[] {
   const now = new Date(0);
-  const places = messages.flatMap((message, i): ReplyPlace[] => {
+  const places = messages.flatMap((message, i): ReplyPlace | [] => {
     if (message.role !== 'assistant') return [];
     const asked = template.render(messages.slice(0, i), true, { now });
     const answered = template.render(messages.slice(0, i + 1), false, { now });
     const content = textOf(message);
-    // a template may trim what it is given
-    const said = [content, content.trim()].find((text) => answered.startsWith(asked + text));
-    const whole = said === undefined ? asked + content + tokenizer.eosText : answered;
-    const end = asked.length + (said ?? content).length;
-    return [{ from: asked.length, end, whole }];
+    const end = answered.startsWith(asked) ? endOf(content, answered, asked.length) : undefined;
+    return end === undefined
+      ? {
+          from: asked.length,
+          end: asked.length + content.length,
+          whole: asked + content + tokenizer.eosText,
+        }
+      : { from: asked.length, end, whole: answered };
   });
   const all = places[places.length - 1].whole;
   return places.every(({ whole, end }) => all.startsWith(whole.slice(0, end)))
     ? [markReplies(all, places, tokenizer)]
     : places.map((place) => markReplies(place.whole, [place], tokenizer));
+}
+
+/**
+ * Where a reply's content ends in a text, from a place on; a template may write white space before
+ * it, which the model then has to write too, or trim it.
+ */
+function endOf(content: string, text: string, from: number): number | undefined {
+  for (const said of [content, content.trim()]) {
+    const at = text.indexOf(said, from);
+    if (at >= 0 && text.slice(from, at).trim() === '') return at + said.length;
+  }
+  return undefined;
 }
 
 function markReplies(
