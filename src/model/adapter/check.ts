@@ -7,6 +7,7 @@ import { clip } from '../damaged.ts';
 import type { TensorInfo } from '../gguf.ts';
 import { readTensors } from '../load.ts';
 import type { ModelSource } from '../source.ts';
+import { view } from './numbers.ts';
 import type { FilePair, ScaledPair } from './pairs.ts';
 
 /** The tensors of pairs, in the order in which they lie in the file. */
@@ -55,13 +56,7 @@ export async function scanPairs(
   pairs: readonly ScaledPair[],
   signal?: AbortSignal,
 ): Promise<number> {
-  const kept: ModelSource = {
-    name: source.name,
-    sizeBytes: source.sizeBytes,
-    read: (offset, length) => source.read(offset, length),
-    forget() {},
-    close: async () => {},
-  };
+  const kept: ModelSource = { ...view(source), forget() {} };
   const facts = pairs.map(({ matrix, rank, scale }) => `${matrix} ${rank} ${scale}`);
   let sum = addBytes(EMPTY_CHECKSUM, new TextEncoder().encode(facts.join()));
   const add = (_: TensorInfo, __: number, ___: number, bytes: Uint8Array) => {

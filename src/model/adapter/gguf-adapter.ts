@@ -13,8 +13,8 @@ import { placeOf, type Side, targetNames, targets } from './spec.ts';
 const followed = new Set(['adapter.type', 'adapter.lora.alpha', 'adapter.lora.task_name']);
 
 /**
- * Reads a header. Throws ModelFormatError, UnsupportedError, OptionError for another
- * architecture's.
+ * Reads a header. Throws ModelFormatError, UnsupportedError; OptionError where the
+ * adapter is for another architecture.
  */
 export async function readGgufAdapter(
   source: ModelSource,

@@ -22,7 +22,7 @@ const mostRows = ({ layerSpecs, width }: Config): number =>
       .map((spec) => (spec.kind === 'matrix' ? spec.rows : 0)),
   );
 
-/** Adds it to the regions of passes of up to so many tokens, where there are adapters. */
+/** Adds it to regions of passes of up to so many tokens, where there are adapters (rank > 0). */
 export function addAdapterRoom(
   regions: Regions,
   config: Config,
