@@ -7,6 +7,7 @@ import { evalCommand } from './commands/eval.ts';
 import { logits } from './commands/logits.ts';
 import { profile } from './commands/profile.ts';
 import { score } from './commands/score.ts';
+import { train } from './commands/train.ts';
 
 export const commands: readonly Command[] = [
   demo,
@@ -16,4 +17,5 @@ export const commands: readonly Command[] = [
   logits,
   profile,
   score,
+  train,
 ];
