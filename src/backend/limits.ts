@@ -19,4 +19,6 @@ export interface ScratchShape {
   readonly width: number;
   /** Most centroids. Default 0: nothing is clustered. */
   readonly clusters?: number;
+  /** Whether gradients are made, too. Default false. */
+  readonly training?: boolean;
 }

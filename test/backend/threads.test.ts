@@ -14,6 +14,7 @@ import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
 import { openConversation } from '../../src/index.ts';
 import { loadModel } from '../../src/engine/model.ts';
+import { gradientCases } from '../cases/gradient-cases.ts';
 import { Bench, opCases, opScratch } from '../cases/ops.ts';
 import { bundled } from '../fixtures.ts';
 import { planOptions } from '../plan-options.ts';
@@ -29,7 +30,8 @@ test('every bit of a result is the same, and nothing is written beside it', () =
   const three = shared();
   reserve(three);
   let cases = 0;
-  for (const { op, sizes, run } of opCases.filter(({ op }) => ops.test(op))) {
+  const chosen = [...opCases.filter(({ op }) => ops.test(op)), ...gradientCases];
+  for (const { op, sizes, run } of chosen) {
     sizes.forEach((size, seed) => {
       const one = createWasmBackend('simd');
       reserve(one);

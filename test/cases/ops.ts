@@ -220,6 +220,7 @@ export const opScratch: ScratchShape = {
   headDim: 128,
   width: 2048,
   clusters: 16,
+  training: true,
 };
 
 export interface OpCase {

@@ -10,6 +10,7 @@ import type { CpuBackend } from '../cpu/memory.ts';
 import { createScoreArithmetic, createScoreChecks } from '../cpu/scores.ts';
 import { createSelect } from '../cpu/select.ts';
 import { createWeighing } from '../cpu/weighing.ts';
+import type { Training } from '../training.ts';
 import { attentionOps } from './attention.ts';
 import { clusterOps } from './clusters.ts';
 import { createContext } from './context.ts';
@@ -17,6 +18,7 @@ import type { Core } from './core.ts';
 import { elementOps } from './elements.ts';
 import { lookOps } from './looks.ts';
 import { memoryOps } from './memory.ts';
+import { productGradients } from './product-gradients.ts';
 import { productOps } from './products.ts';
 import { rowOps } from './rows.ts';
 import type { Schedule } from './schedule.ts';
@@ -69,6 +71,7 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     ...selecting,
     ...createSelect(memory, selecting),
     ...clusterOps(context),
+    training: { ...productGradients(context) } as Training,
     scratchBytes: (shape) => schedule.bytesOf(scratchOf(kernels, shape)),
     reserveScratch: (shape) => schedule.reserve(scratchOf(kernels, shape)),
     dispose: schedule.stop,

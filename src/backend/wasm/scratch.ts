@@ -7,7 +7,7 @@ import type { ScratchSize } from './schedule.ts';
 
 /** Scratch for the largest operation of a shape. */
 export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
-  const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0 } = shape;
+  const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0, training } = shape;
   const group = queryHeads / kvHeads;
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
   return {
@@ -24,6 +24,7 @@ export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
         kernels.rows_scratch(headDim) + headDim * 4,
         kernels.top_k_scratch(),
         clusters > 0 ? kernels.kmeans_scratch(clusters, width) : 0,
+        ...(training ? [kernels.linear_gradient_scratch(), kernels.weight_gradient_scratch()] : []),
       ),
     ),
   };
