@@ -162,6 +162,7 @@ export class Board {
       a[13],
       a[14],
       a[15],
+      a[16],
     );
   }
 
