@@ -1,5 +1,5 @@
 // The gated feed-forward's activations, and the sums around it.
-import { gelu4, silu4 } from './math';
+import { gelu4, geluInner4, geluSlope4, sigmoid4, silu4 } from './math';
 import { scale } from './simd';
 
 /** y[i] = silu(gate[i]) * up[i]. y, gate, up f32 [n]; y may be gate. */
@@ -30,6 +30,74 @@ export function geglu(y: usize, gate: usize, up: usize, n: i32): void {
       f32x4.extract_lane(gelu4(v128.load32_splat(gate + i)), 0) * load<f32>(up + i),
     );
   }
+}
+
+/** The gate's sigmoid: that of its own, or of what gelu takes. */
+@inline
+function open(gate: v128, gelu: bool): v128 {
+  return sigmoid4(gelu ? geluInner4(gate) : gate);
+}
+
+/** Gradient of the gate, for four lanes: dy up (s + gate s (1 - s) inner'), s its sigmoid. */
+@inline
+function gateGradient(dy: v128, gate: v128, up: v128, s: v128, gelu: bool): v128 {
+  let bend = f32x4.mul(f32x4.mul(gate, s), f32x4.sub(f32x4.splat(1), s));
+  if (gelu) bend = f32x4.mul(bend, geluSlope4(gate));
+  return f32x4.mul(f32x4.mul(dy, up), f32x4.add(s, bend));
+}
+
+
+@inline
+function gatedBackward(
+  dgate: usize,
+  dup: usize,
+  dy: usize,
+  gate: usize,
+  up: usize,
+  n: i32,
+  gelu: bool,
+): void {
+  let i: usize = 0;
+  const lanes = (<usize>(n & ~3)) << 2;
+  const end = (<usize>n) << 2;
+  for (; i < lanes; i += 16) {
+    const d = v128.load(dy + i);
+    const g = v128.load(gate + i);
+    const s = open(g, gelu);
+    v128.store(dgate + i, gateGradient(d, g, v128.load(up + i), s, gelu));
+    v128.store(dup + i, f32x4.mul(d, f32x4.mul(g, s)));
+  }
+  for (; i < end; i += 4) {
+    const d = v128.load32_splat(dy + i);
+    const g = v128.load32_splat(gate + i);
+    const s = open(g, gelu);
+    v128.store32_lane(dgate + i, gateGradient(d, g, v128.load32_splat(up + i), s, gelu), 0);
+    v128.store32_lane(dup + i, f32x4.mul(d, f32x4.mul(g, s)), 0);
+  }
+}
+
+/** The way back through swiglu. All f32 [n]; dgate may be gate, dup may be up or dy. */
+export function swiglu_backward(
+  dgate: usize,
+  dup: usize,
+  dy: usize,
+  gate: usize,
+  up: usize,
+  n: i32,
+): void {
+  gatedBackward(dgate, dup, dy, gate, up, n, false);
+}
+
+/** The way back through geglu, likewise. */
+export function geglu_backward(
+  dgate: usize,
+  dup: usize,
+  dy: usize,
+  gate: usize,
+  up: usize,
+  n: i32,
+): void {
+  gatedBackward(dgate, dup, dy, gate, up, n, true);
 }
 
 /** y[i] *= by. y f32 [n] */

@@ -12,8 +12,8 @@ export {
 export { round_input, rounded_bytes } from './gemm/rounded';
 export { pack_group } from './weights/pack';
 export { weight_type, weight_types } from './weights/table';
-export { rms_norm } from './norm';
-export { add_rows, geglu, scale_rows, swiglu } from './glu';
+export { rms_norm, rms_norm_backward } from './norm';
+export { add_rows, geglu, geglu_backward, scale_rows, swiglu, swiglu_backward } from './glu';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms } from './row-norms';
 export { rows_scratch, rows_store, rows_widen } from './rows/table';

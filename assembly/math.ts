@@ -102,6 +102,30 @@ export function expRow(s: usize, n: i32, base: f32): f32 {
   return sumLanes(expLanes(s, n, f32x4.splat(base)));
 }
 
+/**
+ * s[j] = exp(s[j] - base[j]) for n numbers, rounded up to 4, which are not above their bases. s,
+ * base f32 [n]
+ */
+@inline
+export function expAbove(s: usize, base: usize, n: i32): void {
+  const least = constant(LEAST);
+  const magic = constant(MAGIC);
+  const log2e = constant(LOG2E);
+  const high = constant(MINUS_LN2_HIGH);
+  const low = constant(MINUS_LN2_LOW);
+  const p5 = constant(P5);
+  const p4 = constant(P4);
+  const p3 = constant(P3);
+  const p2 = constant(P2);
+  const p1 = constant(P1);
+  const one = constant(ONE);
+  const bias = constant(BIAS);
+  for (let end = s + ((<usize>n) << 2); s < end; s += 16, base += 16) {
+    const x = f32x4.pmax(least, f32x4.sub(v128.load(s), v128.load(base)));
+    v128.store(s, expOf(x, magic, log2e, high, low, p5, p4, p3, p2, p1, one, bias));
+  }
+}
+
 /** exp of one number, bit for bit what a lane of exp4 gives. */
 @inline
 export function exp1(x: f32): f32 {
@@ -111,6 +135,19 @@ export function exp1(x: f32): f32 {
 // sqrt(8 / pi), and 0.044715 of it
 const GELU1: usize = memory.data<f32>([1.5957691216057308]);
 const GELU3: usize = memory.data<f32>([0.07135481627260026]);
+const GELU9: usize = memory.data<f32>([0.21406444881780078]); // 3 of it
+
+/** x (GELU1 + GELU3 x^2): gelu(x) is x times its sigmoid. */
+@inline
+export function geluInner4(x: v128): v128 {
+  return f32x4.mul(x, madd(constant(GELU1), constant(GELU3), f32x4.mul(x, x)));
+}
+
+/** The derivative of geluInner4. */
+@inline
+export function geluSlope4(x: v128): v128 {
+  return madd(constant(GELU1), constant(GELU9), f32x4.mul(x, x));
+}
 
 /**
  * x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 = x * sigmoid(x (GELU1 + GELU3 x^2)) for four
@@ -118,12 +155,35 @@ const GELU3: usize = memory.data<f32>([0.07135481627260026]);
  */
 @inline
 export function gelu4(x: v128): v128 {
-  const inner = f32x4.mul(x, madd(constant(GELU1), constant(GELU3), f32x4.mul(x, x)));
-  return f32x4.div(x, f32x4.add(constant(ONE), exp4(f32x4.neg(inner))));
+  return f32x4.div(x, f32x4.add(constant(ONE), exp4(f32x4.neg(geluInner4(x)))));
+}
+
+/** 1 / (1 + exp(-x)) for four lanes; relative error below 4e-7 above -87. */
+@inline
+export function sigmoid4(x: v128): v128 {
+  return f32x4.div(constant(ONE), f32x4.add(constant(ONE), exp4(f32x4.neg(x))));
 }
 
 /** x * sigmoid(x) for four lanes; relative error below 4e-7. */
 @inline
 export function silu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(ONE), exp4(f32x4.neg(x))));
+}
+
+const LN2: f64 = 0.6931471805599453;
+const SQRT_HALF: i64 = 0x3fe6a09e667f3bcd; // as bits
+
+/**
+ * log(x) of a positive normal number: x = 2^e m, m around 1, and log(m) = 2 atanh((m - 1) / (m + 1))
+ * as a series. Relative error below 1e-13.
+ */
+export function log1(x: f64): f64 {
+  const bits = reinterpret<i64>(x);
+  const e = (bits - SQRT_HALF) >> 52;
+  const m = reinterpret<f64>(bits - (e << 52));
+  const s = (m - 1) / (m + 1);
+  const z = s * s;
+  let sum: f64 = 0;
+  for (let k: f64 = 15; k > 0; k -= 2) sum = sum * z + 1 / k;
+  return <f64>e * LN2 + 2 * s * sum;
 }

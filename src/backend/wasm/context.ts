@@ -20,7 +20,7 @@ export function createContext(core: Core, arena: Arena, schedule: Schedule): Con
 }
 
 /** Multiply-adds that an element of normalising, rotating and gating counts as. */
-const ELEMENT_WORK = 8;
+export const ELEMENT_WORK = 8;
 
 /** Makes calls for n rows of so many elements each, which need not know of each other. */
 export function shareRows(

@@ -1,7 +1,9 @@
 // Norms, sums, gates and rotations: what is done number by number.
-import type { Backend } from '../backend.ts';
-import { call, type KernelNumber } from './call.ts';
-import { type Context, shareRows } from './context.ts';
+import type { Angles, Backend } from '../backend.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Training } from '../training.ts';
+import { type Call, call, type KernelNumber } from './call.ts';
+import { type Context, ELEMENT_WORK, shareRows } from './context.ts';
 
 export function elementOps(
   context: Context,
@@ -38,14 +40,71 @@ export function elementOps(
     },
     swiglu: gated(numbers.swiglu),
     geglu: gated(numbers.geglu),
-    rope(x, angles, n, heads, d) {
-      const { rotated, style } = angles;
-      const neox = style === 'halves' ? 1 : 0;
-      shareRows(context, n, heads * d, (i, count) => {
-        const to = x.address + i * heads * d * 4;
-        const table = angles.address + i * rotated * 4;
-        return call(numbers.rope, to, table, count, heads, d, rotated, neox);
+    rope: (x, angles, n, heads, d) => turn(context, x, angles, n, heads, d),
+  };
+}
+
+/** Rotates n rows of `heads` heads of d by their angles, or back by them. */
+function turn(
+  context: Context,
+  x: Tensor,
+  { address, rotated, style }: Angles,
+  n: number,
+  heads: number,
+  d: number,
+  back = false,
+): void {
+  const { rope } = context.numbers;
+  const neox = style === 'halves' ? 1 : 0;
+  shareRows(context, n, heads * d, (i, count) => {
+    const to = x.address + i * heads * d * 4;
+    const table = address + i * rotated * 4;
+    return call(rope, to, table, count, heads, d, rotated, neox, back ? 1 : 0);
+  });
+}
+
+/**
+ * Most parts of rows whose gradients of a norm's weights are added up apart: the same whoever does
+ * the work, so that the sums are.
+ */
+export const NORM_PARTS = 16;
+
+type ElementGradients = Pick<
+  Training,
+  'rmsNormGradient' | 'swigluGradient' | 'gegluGradient' | 'ropeGradient'
+>;
+
+/** The way back through some of them. */
+export function elementGradients(context: Context): ElementGradients {
+  const { kernels, numbers, share, scratch } = context;
+  const gatedGradient =
+    (number: KernelNumber<'swiglu_backward' | 'geglu_backward'>): Training['swigluGradient'] =>
+    (dgate, dup, dy, gate, up, n) => {
+      const c = dy.columns;
+      shareRows(context, n, c, (i, count) => {
+        const [a, b, ...from] = [dgate, dup, dy, gate, up].map((t) => t.address + i * c * 4);
+        return call(number, a, b, from[0], from[1], from[2], count * c);
       });
+    };
+  return {
+    rmsNormGradient(dx, dy, x, w, n, eps, { dw, add = false } = {}) {
+      const d = w.columns;
+      const rows = Math.ceil(n / NORM_PARTS);
+      const calls: Call[] = [];
+      for (let i = 0; i < n; i += rows) {
+        const [to, back, from] = [dx, dy, x].map((t) => t.address + i * d * 4);
+        const sums = dw ? scratch.common + calls.length * d * 4 : 0;
+        const count = Math.min(rows, n - i);
+        const { rms_norm_backward: kernel } = numbers;
+        calls.push(call(kernel, to, sums, back, from, w.address, count, d, eps, add ? 1 : 0));
+      }
+      share(calls, n * d * ELEMENT_WORK);
+      if (!dw) return;
+      for (const part of calls.keys())
+        kernels.add_rows(dw.address, scratch.common + part * d * 4, 1, d, 0);
     },
+    swigluGradient: gatedGradient(numbers.swiglu_backward),
+    gegluGradient: gatedGradient(numbers.geglu_backward),
+    ropeGradient: (dx, angles, n, heads, d) => turn(context, dx, angles, n, heads, d, true),
   };
 }
