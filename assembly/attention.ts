@@ -7,7 +7,7 @@ import { tilePanels } from './gemm/tile';
 import { exp1, exp4 } from './math';
 import { gatherQueries } from './queries';
 import { finishOutputs, isPlain, loadRows, rowBytes, TILE, tileOf, valueType } from './rows/table';
-import { maxLanes, scale, sumLanes } from './simd';
+import { maxLanes, scale, storeColumns, sumLanes } from './simd';
 import { hideBefore, noScores, takeScores } from './softmax';
 
 /** Rounded up to the 8 columns of a register tile. */
@@ -16,11 +16,12 @@ export function padded(d: i32): i32 {
   return (d + 7) & ~7;
 }
 
-/** Keys of a tile as panels [ceil(n / 8)][d][8], missing keys 0. */
-export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
-  const bytes = (<usize>d) << 2;
+/** Keys of a tile, f32 [n, d] ld, as panels [ceil(n / 8)][d][8], missing keys 0. */
+export function packKeys(panels: usize, rows: usize, n: i32, d: i32, ld: i32 = d): void {
+  const numbers = (<usize>d) << 2;
+  const bytes = (<usize>ld) << 2;
   for (let i = 0; i < n; i += 8) {
-    const panel = panels + <usize>i * bytes;
+    const panel = panels + <usize>i * numbers;
     if (i + 8 <= n && (d & 3) == 0) {
       for (let h: usize = 0; h < 8; h += 4) {
         const r0 = rows + (<usize>i + h) * bytes;
@@ -28,19 +29,10 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32): void {
         const r2 = r1 + bytes;
         const r3 = r2 + bytes;
         let to = panel + 4 * h;
-        for (let j: usize = 0; j < bytes; j += 16, to += 128) {
+        for (let j: usize = 0; j < numbers; j += 16, to += 128) {
           const a = v128.load(r0 + j);
           const b = v128.load(r1 + j);
-          const c = v128.load(r2 + j);
-          const e = v128.load(r3 + j);
-          const ab0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
-          const ab1 = i32x4.shuffle(a, b, 2, 6, 3, 7);
-          const ce0 = i32x4.shuffle(c, e, 0, 4, 1, 5);
-          const ce1 = i32x4.shuffle(c, e, 2, 6, 3, 7);
-          v128.store(to, i64x2.shuffle(ab0, ce0, 0, 2));
-          v128.store(to, i64x2.shuffle(ab0, ce0, 1, 3), 32);
-          v128.store(to, i64x2.shuffle(ab1, ce1, 0, 2), 64);
-          v128.store(to, i64x2.shuffle(ab1, ce1, 1, 3), 96);
+          storeColumns(to, 32, a, b, v128.load(r2 + j), v128.load(r3 + j));
         }
       }
       continue;

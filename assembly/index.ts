@@ -19,6 +19,15 @@ export { mean_direction, row_cosines, row_norms } from './row-norms';
 export { rows_scratch, rows_store, rows_widen } from './rows/table';
 export { kivi_gather, kivi_group } from './rows/kivi';
 export { attention, attention_scratch } from './attention';
+export {
+  dense_attention,
+  dense_attention_backward,
+  dense_attention_backward_scratch,
+  dense_attention_scratch,
+  sum_shares,
+} from './dense-attention';
+export { cross_entropy, sum_squares } from './loss';
+export { adamw } from './adamw';
 export { average_pool, observe, observe_scratch, observe_sums } from './score';
 export { defensive_scratch, observe_defensive } from './defensive';
 export { expect, expect_scratch } from './expect';
@@ -29,6 +38,7 @@ export { logits_best, logits_sums, logits_within } from './logits';
 export { relaxed_simd } from './simd';
 
 // numbers that TypeScript must know too (scripts/kernel-table.mjs)
+export { DENSE_TILE } from './dense-attention';
 export { ABS_ROWS, PANEL_K, PANEL_ROWS } from './gemm/floats';
 export { CODE_CHANNELS, TAIL_BYTES } from './rows/codes';
 export { TILE } from './rows/table';

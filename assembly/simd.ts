@@ -51,6 +51,22 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
+/**
+ * Four rows of four numbers as columns: to[i] = (a[i], b[i], c[i], d[i]), i < 4, `step` bytes apart.
+ * to f32 [4, 4]
+ */
+@inline
+export function storeColumns(to: usize, step: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const ab0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
+  const ab1 = i32x4.shuffle(a, b, 2, 6, 3, 7);
+  const cd0 = i32x4.shuffle(c, d, 0, 4, 1, 5);
+  const cd1 = i32x4.shuffle(c, d, 2, 6, 3, 7);
+  v128.store(to, i64x2.shuffle(ab0, cd0, 0, 2));
+  v128.store(to + step, i64x2.shuffle(ab0, cd0, 1, 3));
+  v128.store(to + 2 * step, i64x2.shuffle(ab1, cd1, 0, 2));
+  v128.store(to + 3 * step, i64x2.shuffle(ab1, cd1, 1, 3));
+}
+
 // f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112,
 // subnormals included. Infinities and NaN come out as finite numbers: no weight or cache row of a
 // working model holds them.

@@ -19,6 +19,6 @@ export interface ScratchShape {
   readonly width: number;
   /** Most centroids. Default 0: nothing is clustered. */
   readonly clusters?: number;
-  /** Whether gradients are made, too. Default false. */
+  /** Whether batches of so many tokens are learned from (training.ts). Default: they are not. */
   readonly training?: boolean;
 }

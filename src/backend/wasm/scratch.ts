@@ -3,16 +3,27 @@ import { ABS_ROWS } from '../../../build/generated/kernels.ts';
 import type { ScratchShape } from '../backend.ts';
 import { QUERY_ROWS } from './attention.ts';
 import type { Kernels } from './core.ts';
+import { denseScratch } from './dense-attention.ts';
+import { NORM_PARTS } from './elements.ts';
+import { SQUARE_PARTS } from './loss.ts';
 import type { ScratchSize } from './schedule.ts';
 
 /** Scratch for the largest operation of a shape. */
 export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
-  const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0, training } = shape;
+  const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0, training = false } = shape;
   const group = queryHeads / kvHeads;
+  const dense = training ? denseScratch(kernels, shape) : { common: 0, own: 0 };
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
   return {
-    // rounded activations; or the sums of observers; or first rows of windows
-    common: line(tokens * Math.max(kernels.rounded_bytes(width), 8 * queryHeads) + 64),
+    common: line(
+      Math.max(
+        // rounded activations; or the sums of observers; or first rows of windows
+        tokens * Math.max(kernels.rounded_bytes(width), 8 * queryHeads) + 64,
+        dense.common,
+        training ? NORM_PARTS * Math.max(width, headDim) * 4 : 0,
+        training ? SQUARE_PARTS * 8 : 0,
+      ),
+    ),
     own: line(
       Math.max(
         kernels.gemm_scratch(),
@@ -23,6 +34,7 @@ export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
         kernels.abs_sums_scratch() + ABS_ROWS * headDim * 4,
         kernels.rows_scratch(headDim) + headDim * 4,
         kernels.top_k_scratch(),
+        dense.own,
         clusters > 0 ? kernels.kmeans_scratch(clusters, width) : 0,
         ...(training ? [kernels.linear_gradient_scratch(), kernels.weight_gradient_scratch()] : []),
       ),
