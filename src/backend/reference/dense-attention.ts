@@ -38,9 +38,9 @@ export function denseAttentionOps({
         const sum = logSumExp(scores);
         const weights = scores.map((s) => Math.exp(s - sum));
         row(sums, t)[hq] = sum;
-        headOf(out, t, hq, d).forEach((_, j, to) => {
-          to[j] = weights.reduce((o, w, i) => o + w * headOf(of.v, first + i, h, d)[j], 0);
-        });
+        const values = scores.map((_, i) => headOf(of.v, first + i, h, d));
+        const to = headOf(out, t, hq, d);
+        for (let j = 0; j < d; j++) to[j] = weights.reduce((o, w, i) => o + w * values[i][j], 0);
       });
     },
     denseAttentionGradient(gradients, dout, out, sums, spare, of, how) {
