@@ -123,6 +123,7 @@ export function learningBytes(
 
 const learningScratch = (config: ModelConfig, { tokens }: LearningShape) => ({
   ...scratchShape(config, tokens),
+  training: true,
 });
 
 /** Reserves it. Throws DeviceError where memory ends; nothing is left reserved then. */

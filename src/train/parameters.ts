@@ -61,11 +61,15 @@ function regionsOf(backend: Backend, parameters: readonly Shaped[]): Regions {
 export const parameterBytes = (backend: Backend, parameters: readonly Shaped[]): number =>
   regionsOf(backend, parameters).bytes;
 
+/** What the optimiser's operations need, beside how wide parameters are. */
+const ONE_TOKEN = { tokens: 1, queryHeads: 1, kvHeads: 1, headDim: 1, training: true };
+
 export class Parameters {
   readonly all: readonly Parameter[];
   readonly #backend: Backend;
   readonly #training: Training;
   readonly #start: Address;
+  readonly #release: () => void;
   readonly #tensor: ReturnType<Regions['layOut']>;
   /** Gradients by the address of what they belong to. */
   readonly #gradients: ReadonlyMap<Address, Weight | Tensor>;
@@ -77,6 +81,8 @@ export class Parameters {
     this.all = parameters;
     const regions = regionsOf(backend, parameters);
     this.#start = backend.arena.allocate(regions.bytes);
+    const width = Math.max(1, ...parameters.map(({ at }) => at.columns));
+    this.#release = backend.reserveScratch({ ...ONE_TOKEN, width });
     this.#tensor = regions.layOut(this.#start);
     training.clear(this.#start, regions.bytes / 4);
     this.#gradients = new Map(parameters.map((p) => [p.at.address, this.#partOf(p, 'g')]));
@@ -170,6 +176,7 @@ export class Parameters {
   }
 
   dispose(): void {
+    this.#release();
     this.#backend.arena.free(this.#start);
   }
 }

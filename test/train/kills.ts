@@ -2,7 +2,7 @@
 // done twice, and what comes out has the bits of one that nobody killed. `node
 // build/js/test/train/kills.js 100` kills a hundred times.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,20 @@ function start(folder: string, name: string): { child: ChildProcess; ended: Prom
   return { child, ended };
 }
 
+/** Kills come so long behind a start, or behind a step. */
+const START_MS = 500;
+const STEPS_MS = 40;
+
+/** Resolves once a file is another than it was: true, or the process' exit code before that. */
+async function changed(path: string, ended: Promise<number>): Promise<true | number> {
+  const timeOf = () => (existsSync(path) ? statSync(path).mtimeMs : 0);
+  const before = timeOf();
+  let code: number | undefined;
+  void ended.then((c) => (code = c));
+  while (timeOf() === before && code === undefined) await wait(2);
+  return code ?? true;
+}
+
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Kills a training `kills` times, at times drawn from a seed; returns how often it was in steps. */
@@ -41,22 +55,18 @@ export async function killTraining(kills: number, seed: number): Promise<number>
     assert.is(await start(folder, 'whole').ended, 0);
     const random = createRandom(seed);
     let inSteps = 0;
-    let slowest = 300;
     for (let kill = 0; kill < kills; kill++) {
       const { child, ended } = start(folder, 'killed');
-      const before = existsSync(join(folder, 'killed.training'));
-      const code = await Promise.race([ended, wait(random() * slowest)]);
-      if (code === 0) {
-        // it came to its end: begin again, so that there is something left to kill
-        for (const file of readdirSync(folder))
-          if (file.startsWith('killed')) rmSync(join(folder, file));
-        slowest *= 0.9;
-        continue;
+      const checkpoint = join(folder, 'killed.training');
+      const stepped = kill % 5 > 0 && changed(checkpoint, ended);
+      const code = await Promise.race([ended, stepped || wait(random() * START_MS)]);
+      if (stepped && code === true) {
+        inSteps++;
+        await wait(random() * STEPS_MS);
       }
       child.kill('SIGKILL');
-      await ended;
-      if (before || existsSync(join(folder, 'killed.training'))) inSteps++;
-      else slowest *= 1.05;
+      // one that came to its end begins again, so that there is something left to kill
+      if ((await ended) === 0) rmSync(checkpoint, { force: true });
     }
     assert.is(await start(folder, 'killed').ended, 0);
     const bytes = (name: string) => readFileSync(join(folder, name));

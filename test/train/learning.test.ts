@@ -62,7 +62,7 @@ const models = [
   'gemma3-swa-f32',
 ];
 for (const name of models)
-  for (const backend of ['reference'] as const)
+  for (const backend of ['reference', 'wasm'] as const)
     test(`every gradient of ${name} on ${backend} is the tape's`, async () => {
       const path = fixture(`${name}.gguf`);
       using model = await loadModel(path, { backend, weights: 'f32', threads: 1 });

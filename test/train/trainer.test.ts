@@ -115,7 +115,7 @@ function assertCurves(ours: readonly number[], expected: readonly number[]): voi
   assert.ok(ours[STEPS - 1] < 0.9 * ours[0], `it learns: ${ours[0]} to ${ours[STEPS - 1]}`);
 }
 
-for (const backend of ['reference'] as const) {
+for (const backend of ['reference', 'wasm'] as const) {
   test(`an adapter of qwen3 learns as in f64, on ${backend}`, async () => {
     const path = fixture('qwen3-f32.gguf');
     using model = await loadModel(path, { backend, threads: 1 });

@@ -10,13 +10,14 @@ import type { CpuBackend } from '../cpu/memory.ts';
 import { createScoreArithmetic, createScoreChecks } from '../cpu/scores.ts';
 import { createSelect } from '../cpu/select.ts';
 import { createWeighing } from '../cpu/weighing.ts';
-import type { Training } from '../training.ts';
 import { attentionOps } from './attention.ts';
 import { clusterOps } from './clusters.ts';
 import { createContext } from './context.ts';
 import type { Core } from './core.ts';
-import { elementOps } from './elements.ts';
+import { denseAttentionOps } from './dense-attention.ts';
+import { elementGradients, elementOps } from './elements.ts';
 import { lookOps } from './looks.ts';
+import { lossOps } from './loss.ts';
 import { memoryOps } from './memory.ts';
 import { productGradients } from './product-gradients.ts';
 import { productOps } from './products.ts';
@@ -71,7 +72,12 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     ...selecting,
     ...createSelect(memory, selecting),
     ...clusterOps(context),
-    training: { ...productGradients(context) } as Training,
+    training: {
+      ...productGradients(context),
+      ...elementGradients(context),
+      ...denseAttentionOps(context),
+      ...lossOps(context),
+    },
     scratchBytes: (shape) => schedule.bytesOf(scratchOf(kernels, shape)),
     reserveScratch: (shape) => schedule.reserve(scratchOf(kernels, shape)),
     dispose: schedule.stop,
