@@ -110,7 +110,7 @@ export const trainTable = {
    * Activations that do not fit are computed twice.
    */
   memory: option(kinds.bytes('512MB'), {
-    default: '512MB',
+    otherwise: '512MB',
     flag: 'memory B',
     summary: 'most bytes that training takes beside the model',
   }),

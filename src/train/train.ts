@@ -125,7 +125,7 @@ export function prepareTraining(
     longestLine: longest.line,
     stepTokens: stepTokens(learned, options.batch),
     rank: setup.rank,
-    memory: Number(options.memory),
+    memory: Number(options.memory ?? MEMORY),
   });
   return {
     plan,
@@ -182,6 +182,8 @@ async function runTraining<T>(
   }
 }
 
+/** Most bytes beside the model, where nothing is said. */
+const MEMORY = 512 << 20;
 /** Rates that most trainings do well with. */
 const LORA_RATE = 0.002;
 const FULL_RATE = 0.0003;
