@@ -1,5 +1,5 @@
 // Texts that commands read, and what they write: every failure names the path and what to do.
-import { access, constants, open, readFile, stat, unlink } from 'node:fs/promises';
+import { access, constants, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { runtime } from '#runtime';
 import { OptionError } from '../errors.ts';
 
@@ -67,6 +67,40 @@ export async function writeText(path: string, text: string): Promise<void> {
   } catch (cause) {
     throw cannotWrite(path, cause);
   }
+}
+
+/** A file that is there once it is whole. */
+export interface Output {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Gives it its name. */
+  finish(): Promise<void>;
+  /** Deletes what was written, where it was not finished. */
+  abandon(): Promise<void>;
+}
+
+/** Begins a file under a temporary name. Throws OptionError where it cannot be written. */
+export async function openOutput(path: string): Promise<Output> {
+  await checkWritable(path);
+  const temporary = `${path}.${process.pid}.tmp`;
+  const tell = (cause: unknown): never => {
+    throw cannotWrite(path, cause);
+  };
+  const file = await open(temporary, 'w').catch(tell);
+  let isOpen = true;
+  return {
+    write: (bytes) => file.writeFile(bytes).catch(tell),
+    async finish() {
+      await file.sync().catch(tell);
+      await file.close();
+      await rename(temporary, path).catch(tell);
+      isOpen = false;
+    },
+    async abandon() {
+      if (!isOpen) return;
+      await file.close().catch(() => {});
+      await unlink(temporary).catch(() => {});
+    },
+  };
 }
 
 /** Adds to a file, which begins here where there is none. */

@@ -5,6 +5,7 @@ import { demo } from './commands/demo.ts';
 import { episodes } from './commands/episodes.ts';
 import { evalCommand } from './commands/eval.ts';
 import { logits } from './commands/logits.ts';
+import { merge } from './commands/merge.ts';
 import { profile } from './commands/profile.ts';
 import { score } from './commands/score.ts';
 import { train } from './commands/train.ts';
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   evalCommand,
   episodes,
   logits,
+  merge,
   profile,
   score,
   train,

@@ -156,7 +156,8 @@ function placeTensors(
   return tensors;
 }
 
-function alignmentOf(metadata: Metadata, source: ModelSource): number {
+/** What places of tensors are multiples of. */
+export function alignmentOf(metadata: Metadata, source: ModelSource): number {
   const value = metadata['general.alignment'] ?? DEFAULT_ALIGNMENT;
   const alignment =
     typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
