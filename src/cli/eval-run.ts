@@ -2,6 +2,7 @@
 // it runs.
 import { readFile } from 'node:fs/promises';
 import { runtime } from '#runtime';
+import { identityOf } from '../model/adapter/spec.ts';
 import type { Model } from '../engine/model.ts';
 import type { Dialogue } from '../eval/datasets/dataset.ts';
 import type { EvalSetup } from '../eval/evaluate.ts';
@@ -24,6 +25,9 @@ export interface Evaluation {
   readonly setups: readonly EvalSetup[];
 }
 
+/** What results of a model with adapters are told from others by; nothing for one without. */
+const adaptersOf = ({ config: { adapters } }: Model) => (adapters ? [identityOf(adapters)] : []);
+
 /** Measures all setups. What is finished when it is interrupted is kept, or told. */
 export async function runEvaluation(
   evaluation: Evaluation,
@@ -33,7 +37,7 @@ export async function runEvaluation(
   const { input, model, dialogues, setups } = evaluation;
   const partial = values.own.json && `${values.own.json}.partial`;
   const key = sweepKey({
-    model: [input, model.bytes, model.backend.build],
+    model: [input, model.bytes, model.backend.build, ...adaptersOf(model)],
     data: dialogues,
     setups,
   });

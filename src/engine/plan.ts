@@ -4,6 +4,7 @@ import type { CacheShape } from '../backend/cache-shape.ts';
 import { budgetRows } from '../cache/budget.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
+import { identityOf } from '../model/adapter/spec.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import { keptRows, windowRows } from './kept-rows.ts';
@@ -48,6 +49,8 @@ export interface Plan extends PlanOptions {
    */
   readonly pieceBytes: number;
   readonly joinedRows: number;
+  /** What the model's adapters are told from others by (adapter/spec.ts); 0 for none. */
+  readonly adapters: number;
 }
 
 /**
@@ -80,6 +83,7 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     promisedFixedBytes: fixedBytes,
     pieceBytes,
     joinedRows,
+    adapters: identityOf(config.adapters),
   };
 }
 

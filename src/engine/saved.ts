@@ -67,6 +67,8 @@ export interface SavedPlan {
   /** Rows of the fullest head whose rows can be put together with another's. */
   readonly joinedRows: number;
   readonly sinks: number;
+  /** What the model's adapters are told from others by: states under others are not read. */
+  readonly adapters?: number;
 }
 
 const LEAST_PIECE = 8 << 10;
@@ -90,7 +92,10 @@ export function pieceBytes(stateBytes: number, rowBytes: number): number {
  * Bytes that saving and restoring take beside the cache: a piece and two windows, heads and tails
  * of two states, and what chooses rows.
  */
-export function savedBytes(shape: CacheShape, plan: Omit<SavedPlan, 'sinks'>): number {
+export function savedBytes(
+  shape: CacheShape,
+  plan: Pick<SavedPlan, 'pieceBytes' | 'joinedRows'>,
+): number {
   return 3 * plan.pieceBytes + 2 * frameBytes(shape) + joinedBytes(plan.joinedRows);
 }
 
@@ -111,7 +116,7 @@ export class Desk {
 
   async save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
     const extents = await this.#state.save();
-    const head = makeHead(this.#shapes, extents, standing, tag);
+    const head = makeHead(this.#shapes, extents, standing, this.#own(tag));
     const sections = this.#shapes.map((shape, i) => sectionsOf(shape, extents[i]));
     const sums = new SectionChecksums(sections.flat());
     out.reserve(stateBytes(this.#shapes, extents));
@@ -131,7 +136,7 @@ export class Desk {
 
   /** Throws LostError for what is damaged or another's; there are no rows then. */
   async restore(stored: Stored): Promise<Restored> {
-    return this.#putBack(stored, await StoredReader.open(stored, this.#shapes));
+    return this.#putBack(stored, await this.#open(stored));
   }
 
   /**
@@ -139,10 +144,7 @@ export class Desk {
    * `recent` tokens stay.
    */
   async restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
-    const [a, b] = [
-      await StoredReader.open(first, this.#shapes),
-      await StoredReader.open(second, this.#shapes),
-    ];
+    const [a, b] = [await this.#open(first), await this.#open(second)];
     const windows = [this.#piece(1), this.#piece(2)] as const;
     const { sinks, joinedRows } = this.#plan;
     this.#numbers ??= new ArrayBuffer(joinedBytes(joinedRows));
@@ -154,6 +156,15 @@ export class Desk {
       numbers: this.#numbers,
     });
     return joined && this.#putBack(first, joined);
+  }
+
+  #open(stored: Stored): Promise<StoredReader> {
+    return StoredReader.open({ ...stored, tag: this.#own(stored.tag) }, this.#shapes);
+  }
+
+  /** The tag of a state under the model's adapters. */
+  #own([a, b, c, d]: Tag): Tag {
+    return [a, b, c ^ (this.#plan.adapters ?? 0), d];
   }
 
   async #putBack({ name }: Stored, body: Body): Promise<Restored> {

@@ -2,14 +2,15 @@
 import { runtime } from '#runtime';
 import { flag, knownNames, namesOf } from '../arguments.ts';
 import { type Profile, profileModel, type ProfileOptions } from '../engine/profile.ts';
+import { identityOf } from '../model/adapter/spec.ts';
 import type { Model } from '../engine/model.ts';
 
 export interface StoredProfile extends Profile {
   /**
-   * Name and bytes of the model it was computed for: another model under the same path is not
-   * believed.
+   * Name and bytes of the model it was computed for, and a number of its adapters, 0 for none:
+   * another model under the same path is not believed.
    */
-  readonly model: { readonly name: string; readonly bytes: number };
+  readonly model: { readonly name: string; readonly bytes: number; readonly adapters?: number };
 }
 
 /** How profileOf() profiles; `fresh`: even where a profile is stored. */
@@ -20,7 +21,11 @@ export interface StoredProfileOptions extends ProfileOptions {
 const optionNames = namesOf<StoredProfileOptions>({ signal: true, onProgress: true, fresh: true });
 
 const pathOf = (model: Model) => `${model.source}.profile.json`;
-const identity = (model: Model) => ({ name: model.config.name, bytes: model.bytes });
+const identity = ({ config, bytes }: Model) => ({
+  name: config.name,
+  bytes,
+  adapters: identityOf(config.adapters),
+});
 /** A profile is a few numbers a layer. */
 const MAX_PROFILE_BYTES = 1 << 20;
 
@@ -36,10 +41,11 @@ export async function readProfile(model: Model): Promise<StoredProfile | undefin
       const profile = JSON.parse(
         new TextDecoder().decode(await file.read(0, file.sizeBytes)),
       ) as StoredProfile;
-      const { name, bytes } = identity(model);
+      const { name, bytes, adapters } = identity(model);
       const fits =
         profile.model?.name === name &&
         profile.model.bytes === bytes &&
+        (profile.model.adapters ?? 0) === adapters &&
         profile.similarity?.length === model.config.layers &&
         profile.similarity.every(Number.isFinite);
       return fits ? profile : undefined;

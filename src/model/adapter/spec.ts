@@ -1,5 +1,6 @@
 // Adapters (LoRA) as a model knows them: which matrices they change, and how much. Plain data,
 // which workers are sent; how files say it is read elsewhere (gguf-adapter.ts, peft.ts).
+import { checksum, EMPTY_CHECKSUM } from '../../cache/checksum.ts';
 
 /** The matrices of a layer that adapters may change: GGUF's name, and Hugging Face's. */
 export const targets = {
@@ -52,6 +53,17 @@ export interface AdapterSpec {
   readonly pairs: readonly PairSpec[];
   /** A number made of all its bytes: two adapters that have the same are the same. */
   readonly checksum: number;
+}
+
+/**
+ * A number made of all that adapters add, and how much of it; 0 where they add nothing. Keys and
+ * values that were made with other adapters are those of another model.
+ */
+export function identityOf(adapters: readonly AdapterSpec[] = []): number {
+  const words = adapters
+    .filter(({ pairs }) => pairs.length > 0)
+    .flatMap(({ checksum: sum, scale }) => [sum, ...new Int32Array(Float64Array.of(scale).buffer)]);
+  return words.length === 0 ? 0 : checksum(EMPTY_CHECKSUM, Int32Array.from(words));
 }
 
 /** The highest rank there is; 0 where no adapter adds anything. */
