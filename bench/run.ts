@@ -21,11 +21,13 @@ import { products } from './products.ts';
 import { type BenchRun, describe, figuresOf, toMarkdown } from './report.ts';
 import { rows } from './rows.ts';
 import { sampling } from './sampling.ts';
+import { training } from './training.ts';
 
 const groups: readonly BenchGroup[] = [
   engine,
   products,
   kernels,
+  training,
   clusters,
   rows,
   policies,
