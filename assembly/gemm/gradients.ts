@@ -7,10 +7,10 @@ import { GROUP_ROWS } from '../weights/pack';
 import { Unpack } from './floats';
 import { tilePanels, tileRows } from './tile';
 
-/** Columns of W that are unpacked at a time: whole blocks, and no fewer than a type's unpack likes. */
-const LEAST_COLUMNS: i32 = 32;
+/** Columns of W that are unpacked at a time: whole blocks. */
+const LEAST_COLUMNS: i32 = 64;
 const MOST_COLUMNS: i32 = 256;
-/** Panels of them, [8 columns]: with 32 columns 512 rows, as many as a panel of gemm() has. */
+/** Panels of them: with 64 columns 256 rows, so that what these meet of 256 dy stays in L2. */
 const PANELS_BYTES: i32 = 64 * 1024;
 const UNPACKED_BYTES: i32 = MOST_COLUMNS * 32;
 const EDGE_BYTES: i32 = 4 * 32;

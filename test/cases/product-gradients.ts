@@ -13,6 +13,8 @@ const inputSizes = ({ elements: k }: WeightType) => [
   [3, 8, 2 * k],
   [4, 19, k],
   [9, 5, 3 * k],
+  // more rows than a panel of the widest blocks has
+  [2, 70, k],
   ...(k === 1
     ? [
         [5, 4, 31],
