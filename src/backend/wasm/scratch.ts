@@ -10,18 +10,16 @@ import type { ScratchSize } from './schedule.ts';
 
 /** Scratch for the largest operation of a shape. */
 export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
-  const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0, training = false } = shape;
+  const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0, training } = shape;
   const group = queryHeads / kvHeads;
-  const dense = training ? denseScratch(kernels, shape) : { common: 0, own: 0 };
+  const learning = training ? trainingScratch(kernels, shape) : { common: 0, own: 0 };
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
   return {
     common: line(
       Math.max(
         // rounded activations; or the sums of observers; or first rows of windows
         tokens * Math.max(kernels.rounded_bytes(width), 8 * queryHeads) + 64,
-        dense.common,
-        training ? NORM_PARTS * Math.max(width, headDim) * 4 : 0,
-        training ? SQUARE_PARTS * 8 : 0,
+        learning.common,
       ),
     ),
     own: line(
@@ -34,10 +32,20 @@ export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
         kernels.abs_sums_scratch() + ABS_ROWS * headDim * 4,
         kernels.rows_scratch(headDim) + headDim * 4,
         kernels.top_k_scratch(),
-        dense.own,
         clusters > 0 ? kernels.kmeans_scratch(clusters, width) : 0,
-        ...(training ? [kernels.linear_gradient_scratch(), kernels.weight_gradient_scratch()] : []),
+        learning.own,
       ),
     ),
+  };
+}
+
+/** What gradients need. */
+function trainingScratch(kernels: Kernels, shape: ScratchShape): ScratchSize {
+  const dense = denseScratch(kernels, shape);
+  const normBytes = NORM_PARTS * Math.max(shape.width, shape.headDim) * 4;
+  return {
+    // shares of keys and values; or parts of a norm's weights; or parts of squares
+    common: Math.max(dense.common, normBytes, SQUARE_PARTS * 8),
+    own: Math.max(dense.own, kernels.linear_gradient_scratch(), kernels.weight_gradient_scratch()),
   };
 }
