@@ -14,6 +14,7 @@ import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
 import { openConversation } from '../../src/index.ts';
 import { loadModel } from '../../src/engine/model.ts';
+import { trainingCases } from '../cases/dense-gradients.ts';
 import { gradientCases } from '../cases/gradient-cases.ts';
 import { Bench, opCases, opScratch } from '../cases/ops.ts';
 import { bundled } from '../fixtures.ts';
@@ -30,7 +31,8 @@ test('every bit of a result is the same, and nothing is written beside it', () =
   const three = shared();
   reserve(three);
   let cases = 0;
-  const chosen = [...opCases.filter(({ op }) => ops.test(op)), ...gradientCases];
+  const training = [...gradientCases, ...trainingCases];
+  const chosen = [...opCases.filter(({ op }) => ops.test(op)), ...training];
   for (const { op, sizes, run } of chosen) {
     sizes.forEach((size, seed) => {
       const one = createWasmBackend('simd');

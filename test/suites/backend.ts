@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
+import { trainingCases } from '../cases/dense-gradients.ts';
 import { gradientCases } from '../cases/gradient-cases.ts';
 import { Bench, opCases, opScratch } from '../cases/ops.ts';
 import { scoreCases } from '../cases/scores.ts';
@@ -19,7 +20,8 @@ export function backendSuite(
     assert.equal({ name: backend.name, build: backend.build }, expected);
     backend.dispose();
   });
-  for (const { op, sizes, tolerance, run } of [...opCases, ...scoreCases, ...gradientCases]) {
+  const cases = [...opCases, ...scoreCases, ...gradientCases, ...trainingCases];
+  for (const { op, sizes, tolerance, run } of cases) {
     test(op, () => {
       sizes.forEach((size, seed) => {
         const backend = create();
