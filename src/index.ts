@@ -124,3 +124,5 @@ export {
   type PairData,
   peftAdapter,
 } from './model/adapter/write.ts';
+export { type ModelFileOptions, writeTrainedModel } from './train/model-file.ts';
+export type { MergeType } from './model/rewrite.ts';

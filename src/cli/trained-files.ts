@@ -1,12 +1,12 @@
 // What a training leaves, as files: an adapter as GGUF or in PEFT's layout, or a whole model.
 import { dirname, join } from 'node:path';
-import { runtime } from '#runtime';
-import { OptionError, UnsupportedError } from '../errors.ts';
+import { OptionError } from '../errors.ts';
 import type { Model } from '../engine/model.ts';
 import { ggufAdapter, peftAdapter } from '../model/adapter/write.ts';
-import { joined } from '../model/gguf-writer.ts';
+import type { MergeType } from '../model/rewrite.ts';
+import { writeTrainedModel } from '../train/model-file.ts';
 import type { Trained } from '../train/trained.ts';
-import { writeText } from './files.ts';
+import { openOutput, writeText } from './files.ts';
 
 const isGguf = (file: string) => file.toLowerCase().endsWith('.gguf');
 const isSafetensors = (file: string) => file.toLowerCase().endsWith('.safetensors');
@@ -18,14 +18,25 @@ export function checkOut(file: string, method: 'lora' | 'full'): void {
   throw new OptionError(`out is '${file}', expected ${wanted}: the name says the format`);
 }
 
-export async function writeTrained(file: string, trained: Trained, model: Model): Promise<void> {
-  const { adapter } = trained;
-  if (!adapter) throw new UnsupportedError(`all weights cannot be written yet: train an adapter`);
-  if (isGguf(file)) {
-    await runtime.writeFile(file, joined(ggufAdapter(adapter, model.config)));
-    return;
+/** Writes what was trained of the model that `input` names. Throws OptionError where it cannot be. */
+export async function writeTrained(
+  file: string,
+  { adapter, weights }: Trained,
+  model: Model,
+  { input, type }: { readonly input: string; readonly type: MergeType },
+): Promise<void> {
+  const output = await openOutput(file);
+  try {
+    if (weights) await writeTrainedModel(input, weights, { type, write: output.write });
+    else if (isGguf(file))
+      for (const piece of ggufAdapter(adapter!, model.config)) await output.write(piece);
+    else {
+      const { tensors, config } = peftAdapter(adapter!, model.config);
+      for (const piece of tensors) await output.write(piece);
+      await writeText(join(dirname(file), 'adapter_config.json'), config);
+    }
+    await output.finish();
+  } finally {
+    await output.abandon();
   }
-  const { tensors, config } = peftAdapter(adapter, model.config);
-  await runtime.writeFile(file, joined(tensors));
-  await writeText(join(dirname(file), 'adapter_config.json'), config);
 }

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { NextStep } from '../../eval/page.ts';
 import { trainingPage } from '../../eval/training-page.ts';
 import { formatBytes } from '../../math/format.ts';
+import { mergeTypes } from '../../model/rewrite.ts';
 import * as kinds from '../../options/kinds.ts';
 import { option, without } from '../../options/table.ts';
 import { optionTables } from '../../session/options.ts';
@@ -30,6 +31,11 @@ const own = {
     summary:
       'the adapter as FILE.gguf or FILE.safetensors (with adapter_config.json beside it); with ' +
       '--method full the model as FILE.gguf',
+  }),
+  type: option(kinds.oneOf(mergeTypes), {
+    default: 'same',
+    flag: 'type NAME',
+    summary: 'what trained matrices are stored as with --method full; same: as before',
   }),
   html: option(kinds.filledText, {
     flag: 'html FILE',
@@ -60,7 +66,7 @@ planned before anything starts, and told. With --checkpoint FILE the training is
 kept after every step, and the same command goes on from there.
 The adapter is used by --adapter FILE, and by other programs that read LoRA
 adapters. --method full trains all weights of a small model.`,
-  async run([input], { own: { data, out, html, json }, training, load }, terminal) {
+  async run([input], { own: { data, out, type, html, json }, training, load }, terminal) {
     const lines = parseLines(await readText(data), data);
     checkOut(out, training.method);
     for (const file of [out, html, json]) if (file) await checkWritable(file);
@@ -80,7 +86,7 @@ adapters. --method full trains all weights of a small model.`,
       );
       terminal.progress('');
       const { result } = trained;
-      await writeTrained(out, trained, model);
+      await writeTrained(out, trained, model, { input, type });
       const { losses, heldOut, plan } = result;
       const seconds = (performance.now() - began) / 1000;
       const first = losses[0].toFixed(3);

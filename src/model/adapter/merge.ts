@@ -3,31 +3,19 @@
 // copied as they are. Rounding a sum to a type of few bits can lose most of an adapter, which is
 // small beside what it is added to: how much of each was lost is told.
 import { dequantize } from '../../backend/dequantize.ts';
-import {
-  type WeightName,
-  weightRowBytes,
-  type WeightType,
-  weightTypes,
-} from '../../backend/dtype.ts';
-import { canQuantize, quantize } from '../../backend/quantize.ts';
+import type { WeightName, WeightType } from '../../backend/dtype.ts';
+import { quantize } from '../../backend/quantize.ts';
 import { ModelFormatError } from '../../errors.ts';
-import { readConfig } from '../config.ts';
 import type { DownloadOptions } from '../download/options.ts';
-import { alignmentOf, readAnyGguf, type TensorInfo } from '../gguf.ts';
-import { ggufHeader, padding } from '../gguf-writer.ts';
-import { FIXED_BYTES, type Header } from '../header.ts';
-import { refuseOtherKinds } from '../kind.ts';
-import { type LoadProgress, readTensors } from '../load.ts';
+import type { TensorInfo } from '../gguf.ts';
+import type { Header } from '../header.ts';
+import type { LoadProgress } from '../load.ts';
+import { type MergeType, readModelHeader, rewriteModel, typeFor } from '../rewrite.ts';
 import { type ModelInput, type ModelSource, openSource } from '../source.ts';
-import { checkTensors } from '../tensors.ts';
 import { readPair } from './numbers.ts';
 import { closeAdapters, type OpenAdapter, openAdapters } from './open.ts';
 import type { AdapterOption } from './option.ts';
 import type { PairData } from './write.ts';
-
-/** What adapted matrices are stored as; 'same': as before where we can write that, else F16. */
-export const mergeTypes = ['same', 'f32', 'f16', 'bf16', 'q8_0'] as const;
-export type MergeType = (typeof mergeTypes)[number];
 
 export interface MergeOptions extends DownloadOptions {
   readonly adapters: readonly AdapterOption[];
@@ -80,26 +68,6 @@ export async function mergeAdapters(
   }
 }
 
-async function readModelHeader(input: ModelInput, { signal, ...options }: MergeOptions) {
-  const source = await openSource(input, { signal, ...options });
-  try {
-    const { header, tensors } = await readAnyGguf(source, refuseOtherKinds, signal);
-    const config = readConfig(header.metadata, source.name);
-    // what they are cut to is of no matter: padding behind the last token stays in the file
-    checkTensors(tensors, config, source.name);
-    return { header, tensors, config };
-  } finally {
-    await source.close();
-  }
-}
-
-/** What an adapted matrix is stored as. */
-function typeFor({ type, columns }: TensorInfo, wanted: MergeType): WeightType {
-  const named = (name: WeightName) => weightTypes.find((row) => row.name === name)!;
-  const row = wanted === 'same' ? type : named(wanted);
-  return canQuantize(row.name) && columns % row.elements === 0 ? row : named('f16');
-}
-
 async function writeMerged(
   source: ModelSource,
   header: Header,
@@ -107,43 +75,20 @@ async function writeMerged(
   adapters: readonly OpenAdapter[],
   options: MergeOptions,
 ): Promise<MergedMatrix[]> {
-  const { write, type: wanted, signal, onProgress } = options;
+  const { type: wanted, signal } = options;
   const adapted = new Set(adapters.flatMap(({ spec }) => spec.pairs.map(({ matrix }) => matrix)));
-  const outputs = tensors.map((tensor) => {
-    const type = adapted.has(tensor.name) ? typeFor(tensor, wanted) : tensor.type;
-    return { tensor, type, byteLength: tensor.rows * weightRowBytes(type, tensor.columns) };
-  });
-  const alignment = alignmentOf(header.metadata, source);
-  const shapes = new Map(header.tensors.map(({ name, shape }) => [name, shape]));
-  const keyBytes = header.keysEnd - FIXED_BYTES;
-  const keys = {
-    count: Number(header.metadata.kv_count),
-    bytes: (await source.read(FIXED_BYTES, keyBytes)).slice(),
-  };
-  if (keys.bytes.length < keyBytes)
-    throw new ModelFormatError(`${source.name}: is shorter than it was: get another copy`);
-  const entries = outputs.map(({ tensor: { name }, type, byteLength }) => ({
-    name,
-    shape: shapes.get(name)!,
-    type,
-    byteLength,
-  }));
-  await write(ggufHeader(keys, entries, alignment));
   const merged: MergedMatrix[] = [];
-  const total = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  let done = 0;
-  for (const { tensor, type, byteLength } of outputs) {
-    const sum = adapted.has(tensor.name)
-      ? new Sum(tensor, type, await addendsOf(tensor.name, adapters, signal))
-      : undefined;
-    const put = (_: TensorInfo, row: number, rows: number, bytes: Uint8Array) =>
-      write(sum ? sum.rows(row, rows, bytes) : bytes);
-    await readTensors([{ source, tensors: [tensor] }], put, { signal });
-    await write(padding(byteLength, alignment));
-    if (sum) merged.push(sum.report);
-    done += tensor.byteLength;
-    onProgress?.({ loadedBytes: done, totalBytes: total });
-  }
+  await rewriteModel(source, header, tensors, {
+    ...options,
+    typeOf: (tensor) => (adapted.has(tensor.name) ? typeFor(tensor, wanted) : undefined),
+    async rowsOf(tensor, type) {
+      const sum = new Sum(tensor, type, await addendsOf(tensor.name, adapters, signal));
+      return {
+        rows: (row, rows, bytes) => sum.rows(row, rows, bytes),
+        end: () => merged.push(sum.report),
+      };
+    },
+  });
   return merged;
 }
 
