@@ -10,12 +10,8 @@
 # Why:   kernels that quantise round and cast: an outlier neither stops them nor is clamped to the
 #        largest code, and small outliers turn their sign. Clamp in floats, then cast.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent assemblyscript@0.28.20
+. "$(dirname "$0")/lib/alone.sh"
+alone assemblyscript@0.28.20
 cat > casts.ts <<'TS'
 export function u8Of(x: f32): u8 { return <u8>x; }
 export function i8Of(x: f32): i8 { return <i8>x; }

@@ -10,12 +10,8 @@
 #        page's thread is busy for seconds before the first weight arrives, and the strings of all
 #        tries are garbage. recollect reads a list once, a quarter of a MiB at a time.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent @huggingface/gguf@0.4.6
+. "$(dirname "$0")/lib/alone.sh"
+alone @huggingface/gguf@0.4.6
 cat > read.mjs <<'JS'
 import { gguf } from '@huggingface/gguf';
 

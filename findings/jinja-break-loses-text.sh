@@ -10,12 +10,8 @@
 # Why:   continue and break are the loop controls of the transformers library's templates. recollect
 #        keeps the text.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent @huggingface/jinja@0.5.11
+. "$(dirname "$0")/lib/alone.sh"
+alone @huggingface/jinja@0.5.11
 cat > render.mjs <<'JS'
 import { Template } from '@huggingface/jinja';
 

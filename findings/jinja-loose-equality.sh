@@ -11,12 +11,8 @@
 # Why:   parts of content, tool lists and answers of tools ('' and '0') are compared in templates,
 #        and the prompt changes without an error. recollect compares by value and kind.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent @huggingface/jinja@0.5.11
+. "$(dirname "$0")/lib/alone.sh"
+alone @huggingface/jinja@0.5.11
 cat > render.mjs <<'JS'
 import { Template } from '@huggingface/jinja';
 

@@ -11,15 +11,17 @@
 # Why:   whoever runs a GGUF's chat template in JavaScript gets another prompt than the model was
 #        trained on. recollect gives each turn its own scope.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent @huggingface/jinja@0.5.11
+. "$(dirname "$0")/lib/alone.sh"
+alone @huggingface/jinja@0.5.11
 cat > render.mjs <<'JS'
 import { Template } from '@huggingface/jinja';
 
+const messages = [
+  { role: 'user', content: 'ask' },
+  { role: 'assistant', content: 'answer', thought: 'thought' },
+  { role: 'user', content: 'ask2' },
+  { role: 'assistant', content: 'answer2' },
+];
 const template = new Template(
   '{%- for message in messages %}' +
     '{%- if message.thought is defined %}{%- set thought = message.thought %}{%- endif %}' +
@@ -27,12 +29,6 @@ const template = new Template(
     "{{- ' ' if not loop.last }}" +
     '{%- endfor %}',
 );
-const messages = [
-  { role: 'user', content: 'ask' },
-  { role: 'assistant', content: 'answer', thought: 'thought' },
-  { role: 'user', content: 'ask2' },
-  { role: 'assistant', content: 'answer2' },
-];
 console.log(template.render({ messages }));
 const behind = '{% for i in [1] %}{% set x = i %}{% endfor %}behind the loop: {{ x is defined }}';
 console.log(new Template(behind).render({}));

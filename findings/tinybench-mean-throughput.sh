@@ -10,12 +10,8 @@
 # Why:   tokens a second of a table made from throughput.mean, or from table(), are too high by the
 #        spread of the runs, and engines are ranked by it. recollect's benches use the median.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent tinybench@6.2.5
+. "$(dirname "$0")/lib/alone.sh"
+alone tinybench@6.2.5
 cat > bench.mjs <<'JS'
 import { Bench } from 'tinybench';
 

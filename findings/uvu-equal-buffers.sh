@@ -10,12 +10,8 @@
 #        given the buffers, while masked scores with a NaN fail against themselves. Compare views
 #        made with Uint8Array: their bits differ where the numbers do.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent uvu@0.5.6
+. "$(dirname "$0")/lib/alone.sh"
+alone uvu@0.5.6
 cat > compare.mjs <<'JS'
 import * as assert from 'uvu/assert';
 

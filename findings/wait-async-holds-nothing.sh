@@ -10,12 +10,8 @@
 #        programs can end, loses replies half-way under an exit code that says all went well. It
 #        works in every test that has a server or a timer open. Hold a timer or a reference.
 # Fails if that changes. Needs Node 20 or newer, npm, and a system that Deno and Bun run on.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent deno@2.9.6 bun@1.4.5
+. "$(dirname "$0")/lib/alone.sh"
+alone deno@2.9.6 bun@1.4.5
 cat > wait.mjs <<'JS'
 import process from 'node:process';
 

@@ -5,12 +5,8 @@
 # Seen:  the package takes every thread for one of its own and reads workerData at once. In a plain node:worker_threads thread the import throws a
 #        TypeError; with any workerData it succeeds. A library that imports it at its top cannot be used in its users' threads.
 # Fails if that changes. Needs Node 20 or newer and npm.
-set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent web-worker@1.5.0
+. "$(dirname "$0")/lib/alone.sh"
+alone web-worker@1.5.0
 cat > import.mjs <<'JS'
 import { Worker } from 'node:worker_threads';
 
