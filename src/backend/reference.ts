@@ -2,11 +2,8 @@
 // file a group. Slow, and made to be read. Its memory is an ArrayBuffer of fixed size; weights are
 // kept as the f32 numbers they stand for, cache rows as the backend type says.
 import { createArena } from './arena.ts';
-import { cacheBytes } from './cpu/bytes.ts';
-import { CpuCache } from './cpu/cache.ts';
-import { limits, supportsRows } from './cpu/limits.ts';
-import { kmeans } from './cpu/kmeans.ts';
 import type { CpuBackend } from './cpu/memory.ts';
+import { cacheOps } from './cpu/operations.ts';
 import { createSelect } from './cpu/select.ts';
 import { attentionOps } from './reference/attention.ts';
 import { clusterOps } from './reference/clusters.ts';
@@ -39,12 +36,8 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES, wide = false): Cpu
     build: 'f64',
     threads: 1,
     arena,
-    limits,
-    supportsRows,
+    ...cacheOps(() => backend),
     ...bytesOps,
-    cacheBytes,
-    createCache: (shape) => new CpuCache(backend, shape),
-    kmeans: (vectors, options) => kmeans(backend, vectors, options),
     ...productOps(memory),
     ...elementOps(memory),
     ...rowOps(memory),

@@ -140,3 +140,20 @@ export function unscoredOf(heads: readonly HeadRows[], unscored = 0): number {
 export function total({ counts }: CpuScores): number {
   return counts.reduce((a, b) => a + b, 0);
 }
+
+/** Scores of each head's rows from[h] and later: `rate` writes `count` of them at an address. */
+export function scoresFrom(
+  out: Address,
+  heads: readonly HeadRows[],
+  from: readonly number[],
+  rate: (head: HeadRows, to: Address, count: number, h: number) => void,
+): CpuScores {
+  let to = out;
+  const counts = heads.map((head, h) => {
+    const count = Math.max(0, head.length - from[h]);
+    rate(head, to, count, h);
+    to += count * 4;
+    return count;
+  });
+  return { address: out, counts };
+}

@@ -1,13 +1,10 @@
 // Norms, sums, gates and rotations: what is done number by number.
-import type { Backend } from '../backend.ts';
+import type { ElementOps } from '../cpu/operations.ts';
 import type { Training } from '../training.ts';
 import { dot, rotate } from './math.ts';
 import type { Memory } from './memory.ts';
 
-export function elementOps({
-  f32,
-  row,
-}: Memory): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'> {
+export function elementOps({ f32, row }: Memory): ElementOps {
   return {
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;

@@ -1,8 +1,9 @@
 // The reference's memory: an ArrayBuffer, and how its tensors and cached rows are read.
-import type { CpuBackend, CpuScores, HeadRows } from '../cpu/memory.ts';
+import type { CpuScores, HeadRows } from '../cpu/memory.ts';
 import { type RowSide, type RowType, rowBytes } from '../dtype.ts';
 import { decodeRow, encodeRow } from '../row-codec.ts';
 import type { Address, Tensor } from '../tensor.ts';
+import type { MemoryOps } from '../cpu/operations.ts';
 
 export type Memory = ReturnType<typeof createMemory>;
 
@@ -55,15 +56,7 @@ export function createMemory(memory: ArrayBuffer, wide = false) {
 }
 
 /** Bytes and numbers of the memory, as they are. */
-export function memoryOps({
-  memory,
-  doubles,
-  f32,
-  i32,
-}: Memory): Pick<
-  CpuBackend,
-  'write' | 'copy' | 'readFloats' | 'readInts' | 'bytes' | 'floats' | 'ints'
-> {
+export function memoryOps({ memory, doubles, f32, i32 }: Memory): MemoryOps {
   return {
     write(address, data) {
       const { buffer, byteOffset, byteLength } = data;

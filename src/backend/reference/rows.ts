@@ -1,22 +1,11 @@
 // Cached rows: storing, widening, turning and moving them.
-import type { RowKernels } from '../cpu/memory.ts';
 import { rowTypes } from '../dtype.ts';
 import { encodeGroup, quantize } from '../row-codec.ts';
+import type { RowOps } from '../cpu/operations.ts';
 import { rotate } from './math.ts';
 import type { Memory } from './memory.ts';
 
-export function rowOps({
-  memory,
-  f32,
-  i32,
-  row,
-  rowAt,
-  readRow,
-  writeRow,
-}: Memory): Pick<
-  RowKernels,
-  'ropeShift' | 'storeRows' | 'gatherRows' | 'groupRows' | 'compactRows'
-> {
+export function rowOps({ memory, f32, i32, row, rowAt, readRow, writeRow }: Memory): RowOps {
   return {
     ropeShift(keys, angles, n, d, type) {
       const table = f32(angles.address, angles.rotated);

@@ -1,24 +1,21 @@
 // What rows are worth by themselves: norms, directions, expected attention; and smoothing.
-import type { Backend } from '../backend.ts';
-import { cpuRows, type CpuScores, cpuScores, type RowKernels } from '../cpu/memory.ts';
+import { cpuRows, type CpuScores, cpuScores, scoresFrom } from '../cpu/memory.ts';
+import type { ScoringOps } from '../cpu/operations.ts';
 import { dot, norm } from './math.ts';
 import type { Memory } from './memory.ts';
 
-export function scoringOps({
-  f32,
-  row,
-  readRow,
-  rowsOf,
-  perHead,
-}: Memory): Pick<Backend, 'expectedAttention' | 'rowNorms' | 'keyCosines' | 'averagePool'> &
-  Pick<RowKernels, 'valueNorms'> {
+export const scoringOps = (of: Memory): ScoringOps => ({
+  ...valueOps(of),
+  ...expectedOps(of),
+  ...rowScoreOps(of),
+});
+
+function valueOps({ f32, row, readRow }: Memory): Pick<ScoringOps, 'valueNorms'> {
   return {
     valueNorms(out, cached, from, wo) {
       const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = wo.columns / d / heads.length;
-      let at = out;
-      const counts = heads.map((head, h) => {
-        const count = Math.max(0, head.length - from[h]);
+      return scoresFrom(out, heads, from, (head, to, count, h) => {
         for (let i = 0; i < count; i++) {
           const value = readRow(head.values, from[h] + i, d, type, 'values');
           let sum = 0;
@@ -29,13 +26,15 @@ export function scoringOps({
               sum += Math.abs(y);
             }
           }
-          f32(at, count)[i] = sum / group;
+          f32(to, count)[i] = sum / group;
         }
-        at += count * 4;
-        return count;
       });
-      return { address: out, counts };
     },
+  };
+}
+
+function expectedOps({ row, readRow, perHead }: Memory): Pick<ScoringOps, 'expectedAttention'> {
+  return {
     expectedAttention(out, _, cached, queries, count) {
       const { heads, headDim: d, rowType: type } = cpuRows(cached);
       const group = queries.columns / d / heads.length;
@@ -71,6 +70,15 @@ export function scoringOps({
         return sums;
       });
     },
+  };
+}
+
+function rowScoreOps({
+  f32,
+  rowsOf,
+  perHead,
+}: Memory): Omit<ScoringOps, 'valueNorms' | 'expectedAttention'> {
+  return {
     rowNorms(out, cached, of) {
       const { heads, headDim: d, rowType: type } = cpuRows(cached);
       return perHead(out, heads, 0, (head, _, n) => rowsOf(head, of, n, d, type).map(norm));

@@ -1,13 +1,12 @@
 // Norms, sums, gates and rotations: what is done number by number.
 import type { Angles, Backend } from '../backend.ts';
+import type { ElementOps } from '../cpu/operations.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Training } from '../training.ts';
 import { type Call, call, type KernelNumber } from './call.ts';
 import { type Context, ELEMENT_WORK, shareRows } from './context.ts';
 
-export function elementOps(
-  context: Context,
-): Pick<Backend, 'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'> {
+export function elementOps(context: Context): ElementOps {
   const { kernels, numbers } = context;
   const gated =
     (number: KernelNumber<'swiglu' | 'geglu'>): Backend['swiglu'] =>

@@ -20,6 +20,13 @@ function queriesOf({ queries }: Pick<Observation, 'queries'>, group: number, d: 
   return (h: number, p = 0) => queries.address + h * group * d * 4 + p * queries.columns * 4;
 }
 
+/** What kernels are told of a head that is looked at: by whom, and its rows. */
+function lookedAt(o: Pick<Observation, 'queries' | 'count'>, group: number, d: number) {
+  const lookingOf = queriesOf(o, group, d);
+  return ({ keys, length }: HeadRows, h: number) =>
+    [lookingOf(h), keys, SCRATCH, o.count, group, length] as const;
+}
+
 /**
  * Attention of observers, aggregated: their sums cut by queries (unless attention left them), then
  * scores cut by rows.
@@ -32,21 +39,16 @@ function observe(context: Context, out: Address, rows: LayerRows, o: Observation
   const group = queries.columns / d / heads.length;
   const [code, sees, how] = [rowCode(type), causal ? 1 : 0, o.aggregate === 'max' ? 1 : 0];
   const looks = o.looks?.address ?? scratch.common;
-  const lookingOf = queriesOf(o, group, d);
+  const looked = lookedAt(o, group, d);
   const work = heads.reduce((sum, { length }) => sum + count * group * length * d, 0);
   if (!o.looks) sumUp(context, looks, heads, d, type, { ...o, unscored }, work);
   const calls: Call[] = [];
-  const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
+  const scores = scoreHeads(out, heads, unscored, (head, to, scored, h) => {
     const part = (i: number, some: number) =>
       call(
         numbers.observe,
         to + i * 4,
-        lookingOf(h),
-        keys,
-        SCRATCH,
-        count,
-        group,
-        length,
+        ...looked(head, h),
         i,
         some,
         d,
@@ -111,21 +113,16 @@ function observeWorst(
   const unscored = unscoredOf(heads, o.unscored);
   const group = queries.columns / d / heads.length;
   const [code, sees] = [rowCode(type), causal ? 1 : 0];
-  const lookingOf = queriesOf(o, group, d);
+  const looked = lookedAt(o, group, d);
   const calls: Call[] = [];
   let work = 0;
-  const scores = scoreHeads(out, heads, unscored, ({ keys, length }, to, scored, h) => {
+  const scores = scoreHeads(out, heads, unscored, (head, to, scored, h) => {
     const seen = looks && unscored === 0 ? looks.address + h * 2 * count * group * 4 : 0;
     calls.push(
       call(
         numbers.observe_defensive,
         to,
-        lookingOf(h),
-        keys,
-        SCRATCH,
-        count,
-        group,
-        length,
+        ...looked(head, h),
         scored,
         d,
         queries.columns,
@@ -135,7 +132,7 @@ function observeWorst(
         seen,
       ),
     );
-    work += 2 * count * group * length * d;
+    work += 2 * count * group * head.length * d;
   });
   share(calls, work);
   return scores;

@@ -1,13 +1,8 @@
 // Bytes and numbers of the memory, as they are.
-import type { CpuBackend } from '../cpu/memory.ts';
+import type { MemoryOps } from '../cpu/operations.ts';
 import type { Context } from './context.ts';
 
-export function memoryOps({
-  memory,
-}: Context): Pick<
-  CpuBackend,
-  'write' | 'copy' | 'readFloats' | 'readInts' | 'bytes' | 'floats' | 'ints'
-> {
+export function memoryOps({ memory }: Context): MemoryOps {
   return {
     write(address, { buffer, byteOffset, byteLength }) {
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);

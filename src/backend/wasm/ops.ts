@@ -2,11 +2,8 @@
 // loop over heads, and cut operations into calls that threads can share (schedule.ts); no numbers
 // here. Cutting changes no result: every sum is made within one call, in the same order.
 import type { Arena } from '../arena.ts';
-import { cacheBytes } from '../cpu/bytes.ts';
-import { CpuCache } from '../cpu/cache.ts';
-import { limits, supportsRows } from '../cpu/limits.ts';
-import { kmeans } from '../cpu/kmeans.ts';
 import type { CpuBackend } from '../cpu/memory.ts';
+import { cacheOps } from '../cpu/operations.ts';
 import { createScoreArithmetic, createScoreChecks } from '../cpu/scores.ts';
 import { createSelect } from '../cpu/select.ts';
 import { createWeighing } from '../cpu/weighing.ts';
@@ -53,12 +50,8 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     },
     team,
     arena,
-    limits,
-    supportsRows,
+    ...cacheOps(() => backend),
     ...memory,
-    cacheBytes,
-    createCache: (shape) => new CpuCache(backend, shape),
-    kmeans: (vectors, options) => kmeans(backend, vectors, options),
     ...weightOps(context),
     ...productOps(context),
     ...elementOps(context),

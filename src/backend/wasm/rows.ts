@@ -1,15 +1,9 @@
 // Cached rows: storing, widening, turning and moving them.
-import type { RowKernels } from '../cpu/memory.ts';
 import { rowCode } from '../dtype.ts';
+import type { RowOps } from '../cpu/operations.ts';
 import type { Context } from './context.ts';
 
-export function rowOps({
-  kernels,
-  scratch,
-}: Context): Pick<
-  RowKernels,
-  'ropeShift' | 'storeRows' | 'gatherRows' | 'groupRows' | 'compactRows'
-> {
+export function rowOps({ kernels, scratch }: Context): RowOps {
   return {
     ropeShift(keys, angles, n, d, type) {
       kernels.rope_shift(

@@ -1,50 +1,14 @@
 // What rows are worth by themselves: norms, directions, expected attention; and smoothing.
 import { ABS_ROWS } from '../../../build/generated/kernels.ts';
-import type { Backend } from '../backend.ts';
-import { cpuRows, type CpuScores, cpuScores, type RowKernels } from '../cpu/memory.ts';
+import { cpuRows, type CpuScores, cpuScores, scoresFrom } from '../cpu/memory.ts';
 import { rowBytes, rowCode } from '../dtype.ts';
+import type { ScoringOps } from '../cpu/operations.ts';
 import { type Context, scoreHeads } from './context.ts';
 
-export function scoringOps({
-  kernels,
-  memory,
-  scratch,
-}: Context): Pick<Backend, 'expectedAttention' | 'rowNorms' | 'keyCosines' | 'averagePool'> &
-  Pick<RowKernels, 'valueNorms'> {
+export function scoringOps(context: Context): ScoringOps {
+  const { kernels, scratch } = context;
   return {
-    valueNorms(out, cached, from, wo) {
-      const { heads, headDim: d, rowType: type } = cpuRows(cached);
-      const group = wo.columns / d / heads.length;
-      const rows = scratch.own + kernels.abs_sums_scratch();
-      const bytes = rowBytes(type, d, 'values');
-      let to = out;
-      const counts = heads.map((head, h) => {
-        const count = Math.max(0, head.length - from[h]);
-        const norms = new Float32Array(memory.buffer, to, count).fill(0);
-        for (let i = 0; i < count; i += ABS_ROWS) {
-          const n = Math.min(ABS_ROWS, count - i);
-          const values = head.values + (from[h] + i) * bytes;
-          kernels.rows_widen(rows, values, n, d, rowCode(type, 'values'));
-          for (let g = 0; g < group; g++)
-            kernels.abs_sums(
-              to + i * 4,
-              rows,
-              wo.address,
-              scratch.own,
-              n,
-              wo.rows,
-              wo.columns,
-              (h * group + g) * d,
-              d,
-              wo.type.number,
-            );
-        }
-        for (let i = 0; i < count; i++) norms[i] /= group;
-        to += count * 4;
-        return count;
-      });
-      return { address: out, counts };
-    },
+    ...valueOps(context),
     expectedAttention(out, spare, rows, queries, count) {
       const { heads, headDim: d, rowType: type } = cpuRows(rows);
       const group = queries.columns / d / heads.length;
@@ -88,6 +52,39 @@ export function scoringOps({
         offset += n * 4;
       }
       return { address: out, counts } as CpuScores;
+    },
+  };
+}
+
+function valueOps({ kernels, memory, scratch }: Context): Pick<ScoringOps, 'valueNorms'> {
+  return {
+    valueNorms(out, cached, from, wo) {
+      const { heads, headDim: d, rowType: type } = cpuRows(cached);
+      const group = wo.columns / d / heads.length;
+      const rows = scratch.own + kernels.abs_sums_scratch();
+      const bytes = rowBytes(type, d, 'values');
+      return scoresFrom(out, heads, from, (head, to, count, h) => {
+        const norms = new Float32Array(memory.buffer, to, count).fill(0);
+        for (let i = 0; i < count; i += ABS_ROWS) {
+          const n = Math.min(ABS_ROWS, count - i);
+          const values = head.values + (from[h] + i) * bytes;
+          kernels.rows_widen(rows, values, n, d, rowCode(type, 'values'));
+          for (let g = 0; g < group; g++)
+            kernels.abs_sums(
+              to + i * 4,
+              rows,
+              wo.address,
+              scratch.own,
+              n,
+              wo.rows,
+              wo.columns,
+              (h * group + g) * d,
+              d,
+              wo.type.number,
+            );
+        }
+        for (let i = 0; i < count; i++) norms[i] /= group;
+      });
     },
   };
 }
