@@ -32,6 +32,7 @@ export type { Plan } from './engine/plan.ts';
 export type { Placement, PlanOptions } from './engine/plan-options.ts';
 export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
 export type { Place, Step } from './engine/block.ts';
+export type { Snapshots } from './engine/saved.ts';
 export type { OnKept, Restored } from './engine/stage.ts';
 export type { SampleOptions } from './engine/sampling/options.ts';
 export type { EmbedFunction, EmbedderOption } from './episode/embedders.ts';

@@ -3,16 +3,15 @@
 import type { Backend } from '../backend/backend.ts';
 import type { TokenSpan } from '../backend/cache.ts';
 import type { Mark } from '../backend/state.ts';
-import type { BytesOut, Standing, Stored, Tag } from '../cache/stored.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import type { Transformer } from '../model/transformer.ts';
 import type { Plan } from './plan.ts';
 import type { Placement } from './plan-options.ts';
-import { Desk, onlyStage } from './saved.ts';
+import { Desk, onlyStage, type Snapshots } from './saved.ts';
 import type { Place, Step } from './block.ts';
-import { type OnKept, type Restored, Stage } from './stage.ts';
+import { type OnKept, Stage } from './stage.ts';
 
 export interface Executor extends Placement {
   /** Why nothing can be asked of it any more: it was disposed of, or a worker stopped. */
@@ -40,6 +39,8 @@ export interface Layers {
   /** Bytes of rows now, as far as is known, and the most there were. */
   readonly cacheBytes: number;
   readonly peakCacheBytes: number;
+  /** What stores all rows and puts them back. */
+  readonly snapshots: Snapshots;
   /** A block's step (block.ts), with its patched prompt where there is one. */
   step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void>;
   extend(tokens: readonly number[], place: Place): Promise<void>;
@@ -52,18 +53,6 @@ export interface Layers {
   /** Goes back to a mark: the rows that each range (cache-shape.ts) has left. */
   rewind(mark: Mark): Promise<readonly number[]>;
   clear(): Promise<void>;
-  /** Stores all rows under a tag. They must stay as they are meanwhile. */
-  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void>;
-  /**
-   * Puts stored rows back. Throws LostError for what is damaged or another's; there are no rows
-   * then.
-   */
-  restore(stored: Stored): Promise<Restored>;
-  /**
-   * Puts the union of two back, the last `recent` tokens for certain; undefined, with nothing
-   * changed, where they cannot be put together.
-   */
-  restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined>;
   /** Rows of the tokens of each span, over all heads of layers that see the whole text. */
   held(spans: readonly TokenSpan[]): Promise<number[]>;
   /** Gives everything back. Later operations reject, and say why. */
@@ -123,7 +112,7 @@ export class LocalExecutor implements Executor {
 export class LocalLayers implements Layers {
   readonly #executor: LocalExecutor;
   readonly #stage: Stage;
-  readonly #desk: Desk;
+  readonly snapshots: Snapshots;
   onKept?: OnKept;
   #closed = false;
   #failure?: { readonly error: unknown };
@@ -131,7 +120,7 @@ export class LocalLayers implements Layers {
   constructor(executor: LocalExecutor, stage: Stage) {
     this.#executor = executor;
     this.#stage = stage;
-    this.#desk = new Desk(
+    this.snapshots = new Desk(
       onlyStage(() => this.stage.state),
       [stage.plan.shape],
       stage.plan,
@@ -195,18 +184,6 @@ export class LocalLayers implements Layers {
 
   async clear(): Promise<void> {
     this.stage.state.clear();
-  }
-
-  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
-    return this.#desk.save(standing, tag, out);
-  }
-
-  restore(stored: Stored): Promise<Restored> {
-    return this.#desk.restore(stored);
-  }
-
-  restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
-    return this.#desk.restoreUnion(first, second, recent);
   }
 
   async held(spans: readonly TokenSpan[]): Promise<number[]> {

@@ -115,11 +115,10 @@ export class Run {
    * tokens stay evicted. `newest` are the tokens before it, as many as a block at least. Afterwards
    * all layers are done.
    */
-  async rewind(mark: Mark, newest: readonly number[]): Promise<void> {
-    const { token } = mark;
+  async rewind({ token }: Mark, newest: readonly number[]): Promise<void> {
     if (token >= this.token) return;
     const whole = token >= this.#evictedAt;
-    const done = this.layers.rewind(mark);
+    const done = this.layers.rewind({ token });
     if (whole) this.ledger.append(token - this.token);
     this.token = token;
     this.#positions.takenBack(token);
@@ -169,7 +168,7 @@ export class Run {
   /** Stores where it stands and all rows, under a tag. */
   async save(tag: Tag, out: BytesOut): Promise<void> {
     const { base, rebasedAt } = this.#positions;
-    await this.layers.save({ token: this.token, base, rebasedAt }, tag, out);
+    await this.layers.snapshots.save({ token: this.token, base, rebasedAt }, tag, out);
   }
 
   /**
@@ -178,7 +177,7 @@ export class Run {
    * another one put back.
    */
   async restore(stored: Stored, newest: readonly number[]): Promise<void> {
-    this.#stand(await this.layers.restore(stored), newest);
+    this.#stand(await this.layers.snapshots.restore(stored), newest);
   }
 
   /**
@@ -186,7 +185,8 @@ export class Run {
    * with nothing changed, where they cannot be put together (compact positions).
    */
   async restoreUnion(first: Stored, second: Stored, newest: readonly number[]): Promise<boolean> {
-    const joined = await this.layers.restoreUnion(first, second, this.plan.policy.protect.recent);
+    const { recent } = this.plan.policy.protect;
+    const joined = await this.layers.snapshots.restoreUnion(first, second, recent);
     if (joined) this.#stand(joined, newest);
     return joined !== undefined;
   }

@@ -99,8 +99,20 @@ export function savedBytes(
   return 3 * plan.pieceBytes + 2 * frameBytes(shape) + joinedBytes(plan.joinedRows);
 }
 
-/** Saves and restores the state of a conversation. */
-export class Desk {
+/** Stores a conversation's state, and puts it back. */
+export interface Snapshots {
+  /** Stores it under a tag. It must stay as it is meanwhile. */
+  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void>;
+  /** Throws LostError for what is damaged or another's; there are no rows then. */
+  restore(stored: Stored): Promise<Restored>;
+  /**
+   * The union of two, the last `recent` tokens for certain; undefined, with nothing changed, where
+   * they cannot be put together.
+   */
+  restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined>;
+}
+
+export class Desk implements Snapshots {
   readonly #state: StagedState;
   readonly #shapes: readonly CacheShape[];
   readonly #plan: SavedPlan;
@@ -134,15 +146,10 @@ export class Desk {
     await out.write(new Uint8Array(sums.tail().buffer));
   }
 
-  /** Throws LostError for what is damaged or another's; there are no rows then. */
   async restore(stored: Stored): Promise<Restored> {
     return this.#putBack(stored, await this.#open(stored));
   }
 
-  /**
-   * The union of two; undefined, with nothing changed, where they cannot be put together. The last
-   * `recent` tokens stay.
-   */
   async restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
     const [a, b] = [await this.#open(first), await this.#open(second)];
     const windows = [this.#piece(1), this.#piece(2)] as const;

@@ -2,13 +2,12 @@
 // through them, and their answers as one.
 import type { TokenSpan } from '../../backend/cache.ts';
 import type { Extent, Mark } from '../../backend/state.ts';
-import type { BytesOut, Standing, Stored, Tag } from '../../cache/stored.ts';
 import type { LayerRange } from '../../model/tensors.ts';
 import type { Place, Step } from '../block.ts';
 import { closedError, type Layers } from '../executor.ts';
 import { partOf, type Plan } from '../plan.ts';
-import { Desk, type StagedState } from '../saved.ts';
-import type { OnKept, Restored } from '../stage.ts';
+import { Desk, type Snapshots, type StagedState } from '../saved.ts';
+import type { OnKept } from '../stage.ts';
 import type { Done, Task } from './messages.ts';
 
 /** The way to the workers: their answers to a task, first to last. */
@@ -22,7 +21,7 @@ export class PipelineLayers implements Layers {
   onKept?: OnKept;
   readonly #line: Line;
   readonly #bytes: { now: number; peak: number }[];
-  readonly #desk: Desk;
+  readonly snapshots: Snapshots;
   #failure?: Error;
   /** What a listener threw, until the step that it heard of says so. */
   #thrown?: { readonly error: unknown };
@@ -40,7 +39,7 @@ export class PipelineLayers implements Layers {
       clear: () => this.clear(),
     };
     const shapes = stages.map((range) => partOf(plan, range).shape);
-    this.#desk = new Desk(state, shapes, plan);
+    this.snapshots = new Desk(state, shapes, plan);
   }
 
   get cacheBytes(): number {
@@ -92,18 +91,6 @@ export class PipelineLayers implements Layers {
 
   async clear(): Promise<void> {
     await this.#ask({ kind: 'clear' });
-  }
-
-  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void> {
-    return this.#desk.save(standing, tag, out);
-  }
-
-  restore(stored: Stored): Promise<Restored> {
-    return this.#desk.restore(stored);
-  }
-
-  restoreUnion(first: Stored, second: Stored, recent: number): Promise<Restored | undefined> {
-    return this.#desk.restoreUnion(first, second, recent);
   }
 
   async held(spans: readonly TokenSpan[]): Promise<number[]> {
