@@ -36,8 +36,8 @@ export interface Terminal {
 export interface Definition<G extends Groups> {
   readonly name: string;
   readonly summary: string;
-  /** Names of the positional arguments, all required. */
-  readonly operands: readonly string[];
+  /** Names of the positional arguments, all required. Default: none. */
+  readonly operands?: readonly string[];
   /** What to know of operands that are missing. */
   readonly about?: string;
   /** What it does, for --help. */
@@ -63,7 +63,8 @@ export interface Command {
 
 /** Completes a command: how its flags are parsed, checked and told follows from its tables. */
 export function defineCommand<G extends Groups>(definition: Definition<G>): Command {
-  const { groups, run, ...told } = definition;
+  const { groups, run, operands: names = [], ...rest } = definition;
+  const told = { ...rest, operands: names };
   const list = Object.values(groups);
   return {
     ...told,

@@ -1,7 +1,8 @@
 // Flags from tables of options: what parses them, and what they mean.
 import type { ParseArgsConfig } from 'node:util';
 import { OptionError } from '../errors.ts';
-import type { Row, Settled, Table } from '../options/table.ts';
+import * as kinds from '../options/kinds.ts';
+import { option, type Row, type Settled, type Table } from '../options/table.ts';
 
 /** Options that --help tells under one title. */
 export interface Group<T extends Table = Table> {
@@ -74,3 +75,7 @@ function meaningOf({ kind, flagMeans = true }: Row<unknown>, given: NonNullable<
     ? given.flatMap((text) => kind.fromText(String(text)))
     : kind.fromText(given);
 }
+
+/** Asks for JSON in the place of text. */
+export const jsonFlag = (summary: string) =>
+  option(kinds.flag, { default: false, flag: 'json', summary });

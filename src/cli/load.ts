@@ -5,6 +5,8 @@ import { formatBytes } from '../math/format.ts';
 import type { LoadOptions } from '../engine/load-options.ts';
 import { loadModel, type Model } from '../engine/model.ts';
 import { architectures } from '../model/arch/registry.ts';
+import type { Table } from '../options/table.ts';
+import { optionTables } from '../session/options.ts';
 import type { Terminal } from './command.ts';
 import { pathOf, shortPathOf } from './package.ts';
 
@@ -19,6 +21,13 @@ MODEL is a .gguf file, or the URL of one, of an architecture we run (${known}), 
 Qwen3-0.6B-Q8_0.gguf or SmolLM2-135M-Instruct-Q8_0.gguf, which huggingface.co has.
 For a first look without a download there is ${shortPathOf(TINY)}
 (it knows one kind of text: ${shortPathOf('models/README.md')}).`.trim();
+
+/** What a command that needs a model and a table of its own has beside its name. */
+export const onModel = <T extends Table>(own: T) => ({
+  operands: ['MODEL'],
+  about: aboutModels,
+  groups: { own: { title: '', table: own }, load: optionTables.load },
+});
 
 /** A name in front of what is said about loading. */
 const nameOf = (input: string) => (input === pathOf(TINY) ? 'recollect-tiny' : input);

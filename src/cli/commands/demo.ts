@@ -50,7 +50,6 @@ const own = {
 export const demo = defineCommand({
   name: 'demo',
   summary: 'policies compared on the bundled conversations, with a report (npm start)',
-  operands: [],
   groups: { own: { title: '', table: own }, load: optionTables.load },
   intro: `
 Takes bundled conversations of some 2,100 tokens in under each of

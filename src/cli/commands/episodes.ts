@@ -11,6 +11,7 @@ import { option, pick } from '../../options/table.ts';
 import { optionTables } from '../../session/options.ts';
 import { defineCommand, UsageError } from '../command.ts';
 import { readText } from '../files.ts';
+import { jsonFlag } from '../flags.ts';
 import { loadWithProgress } from '../load.ts';
 import { hung } from '../words.ts';
 
@@ -33,11 +34,7 @@ const own = {
     flag: 'limit N',
     summary: 'only the first N conversations',
   }),
-  json: option(kinds.flag, {
-    default: false,
-    flag: 'json',
-    summary: 'print JSON: an object for one conversation, an array for several',
-  }),
+  json: jsonFlag('print JSON: an object for one conversation, an array for several'),
 };
 const clusters = {
   ...pick(optionTables.episodes.table, 'count', 'segmentTurns', 'restarts', 'embedder'),
@@ -47,7 +44,6 @@ const clusters = {
 export const episodes = defineCommand({
   name: 'episodes',
   summary: 'topics of conversations, and how well they find what questions are about',
-  operands: [],
   groups: {
     own: { title: '', table: own },
     clusters: { ...optionTables.episodes, table: clusters },

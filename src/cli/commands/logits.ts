@@ -2,9 +2,8 @@
 import { textLogits } from '../../engine/logits.ts';
 import * as kinds from '../../options/kinds.ts';
 import { option } from '../../options/table.ts';
-import { optionTables } from '../../session/options.ts';
 import { defineCommand } from '../command.ts';
-import { aboutModels, loadWithProgress } from '../load.ts';
+import { loadWithProgress, onModel } from '../load.ts';
 
 const own = {
   text: option(kinds.filledText, {
@@ -22,9 +21,7 @@ const own = {
 export const logits = defineCommand({
   name: 'logits',
   summary: 'next-token log-probabilities of a text, as JSON',
-  operands: ['MODEL'],
-  about: aboutModels,
-  groups: { own: { title: '', table: own }, load: optionTables.load },
+  ...onModel(own),
   intro: `
 Runs TEXT through the model (a .gguf path or URL) with a full cache and prints
 one line of JSON:

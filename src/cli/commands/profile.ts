@@ -1,11 +1,11 @@
 // recollect profile: which layers suffer when attention is cut to blocks.
 import * as kinds from '../../options/kinds.ts';
 import { option } from '../../options/table.ts';
-import { optionTables } from '../../session/options.ts';
 import { profileOf } from '../../session/profile.ts';
 import { defineCommand } from '../command.ts';
 import { readText } from '../files.ts';
-import { aboutModels, loadWithProgress } from '../load.ts';
+import { jsonFlag } from '../flags.ts';
+import { loadWithProgress, onModel } from '../load.ts';
 
 const own = {
   text: option(kinds.filledText, {
@@ -13,19 +13,13 @@ const own = {
     flag: 'text FILE',
     summary: 'any text longer than a block',
   }),
-  json: option(kinds.flag, {
-    default: false,
-    flag: 'json',
-    summary: 'print the profile as JSON',
-  }),
+  json: jsonFlag('print the profile as JSON'),
 };
 
 export const profile = defineCommand({
   name: 'profile',
   summary: 'layer sensitivities, kept beside the model',
-  operands: ['MODEL'],
-  about: aboutModels,
-  groups: { own: { title: '', table: own }, load: optionTables.load },
+  ...onModel(own),
   intro: `
 Measures how similar each layer's keys stay when attention is limited to blocks
 (as EpiCache does), on a text file of some thousand tokens, and keeps the

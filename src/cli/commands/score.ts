@@ -30,7 +30,6 @@ const own = {
 export const score = defineCommand({
   name: 'score',
   summary: "policies' scores and kept rows for tensors of a file, as JSON",
-  operands: [],
   groups: {
     own: { title: '', table: own },
     load: { ...optionTables.load, table: pick(optionTables.load.table, 'build') },

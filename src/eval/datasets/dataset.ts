@@ -81,8 +81,20 @@ export function saidIn(turn: Turn): string {
   return turn.line.slice(turn.heading?.length ?? 0);
 }
 
-/** The questions under 'qa' of LoCoMo's shape, which REALTALK has too. */
-export function questionsOf(
+/** What LoCoMo and REALTALK have alike: `sessions` of turns, and questions under 'qa'. */
+export function readSpoken(
+  item: Record<string, unknown>,
+  sessions: Record<string, unknown>,
+  headingOf: (session: number, first: Record<string, unknown>) => string,
+  textOf: (turn: Record<string, unknown>) => string,
+  refuse: Refuse,
+): Omit<Dialogue, 'id'> {
+  const { turns, ids } = readSessions(sessionsOf(sessions), headingOf, textOf, refuse);
+  return { turns, ...questionsOf(item, ids, refuse) };
+}
+
+/** The questions under 'qa'. */
+function questionsOf(
   item: Record<string, unknown>,
   turnIds: ReadonlyMap<string, number>,
   refuse: Refuse,
@@ -150,7 +162,7 @@ export function sessionsOf(
 }
 
 /** Reads sessions into turns, and which index each turn id has. */
-export function readSessions(
+function readSessions(
   sessions: readonly { readonly number: number; readonly turns: unknown[] }[],
   headingOf: (session: number, first: Record<string, unknown>) => string,
   textOf: (turn: Record<string, unknown>) => string,

@@ -1,12 +1,5 @@
 // LoCoMo (arXiv 2402.17753): sessions of two speakers under 'conversation', questions under 'qa'.
-import {
-  type DatasetFormat,
-  objectOf,
-  questionsOf,
-  readSessions,
-  sessionsOf,
-  withCaption,
-} from './dataset.ts';
+import { type DatasetFormat, objectOf, readSpoken, withCaption } from './dataset.ts';
 
 export const locomo: DatasetFormat = {
   name: 'locomo',
@@ -18,12 +11,10 @@ export const locomo: DatasetFormat = {
       const date = conversation[`session_${session}_date_time`];
       return typeof date === 'string' ? `Session ${session}, ${date.trim()}\n` : '';
     };
-    const { turns, ids } = readSessions(
-      sessionsOf(conversation),
-      dateOf,
-      (turn) => withCaption(turn.text, turn.blip_caption),
-      refuse,
-    );
-    return { id: String(item.sample_id ?? id), turns, ...questionsOf(item, ids, refuse) };
+    const textOf = (turn: Record<string, unknown>) => withCaption(turn.text, turn.blip_caption);
+    return {
+      id: String(item.sample_id ?? id),
+      ...readSpoken(item, conversation, dateOf, textOf, refuse),
+    };
   },
 };

@@ -1,12 +1,5 @@
 // REALTALK (arXiv 2502.13270): sessions at the top level, questions under 'qa' as in LoCoMo.
-import {
-  type DatasetFormat,
-  objectOf,
-  questionsOf,
-  readSessions,
-  sessionsOf,
-  withCaption,
-} from './dataset.ts';
+import { type DatasetFormat, objectOf, readSpoken, sessionsOf, withCaption } from './dataset.ts';
 
 export const realtalk: DatasetFormat = {
   name: 'realtalk',
@@ -16,18 +9,12 @@ export const realtalk: DatasetFormat = {
       typeof first.date_time === 'string' ? `Session ${session}, ${first.date_time.trim()}\n` : '';
     const pictured = (turn: Record<string, unknown>) =>
       turn.blip_caption ?? (hasPicture(turn) ? 'a picture' : undefined);
-    const { turns, ids } = readSessions(
-      sessionsOf(item),
-      dateOf,
-      (turn) => withCaption(turn.clean_text, pictured(turn)),
-      refuse,
-    );
+    const textOf = (turn: Record<string, unknown>) => withCaption(turn.clean_text, pictured(turn));
     const name = objectOf(item.name);
     const speakers = [name?.speaker_1, name?.speaker_2].filter((s) => typeof s === 'string');
     return {
       id: speakers.length > 0 ? speakers.join(' and ') : id,
-      turns,
-      ...questionsOf(item, ids, refuse),
+      ...readSpoken(item, item, dateOf, textOf, refuse),
     };
   },
 };

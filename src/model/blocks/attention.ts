@@ -4,7 +4,7 @@
 // T tokens at hand, D width, Hq and Hkv heads of d.
 import type { DenseAttention } from '../../backend/training.ts';
 import { applyLinear, linearGradient } from '../linear.ts';
-import { type Batch, type Block, type Learning, matrix, type Residual, vector } from './block.ts';
+import { type Batch, type BlockOf, type Learning, matrix, type Residual, vector } from './block.ts';
 
 export interface AttentionSpec extends Residual {
   readonly kind: 'attention';
@@ -117,11 +117,7 @@ const learning: Learning<
   },
 };
 
-export const attention: Block<
-  AttentionSpec,
-  ReturnType<typeof tensors>,
-  keyof ReturnType<typeof room>
-> = {
+export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
   tensors,
   room,
   forward(piece, spec, w, s) {

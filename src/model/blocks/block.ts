@@ -165,3 +165,10 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
   ): boolean;
   readonly learning: Learning<Spec, Specs, string>;
 }
+
+/** A block by the functions that give its tensors and its room. */
+export type BlockOf<
+  Spec,
+  Tensors extends (spec: never, D: number) => TensorSpecs,
+  Room extends (spec: never) => Readonly<Record<string, number>>,
+> = Block<Spec, ReturnType<Tensors>, Extract<keyof ReturnType<Room>, string>>;

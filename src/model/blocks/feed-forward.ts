@@ -2,7 +2,15 @@
 //
 // T tokens at hand, D width, F its own.
 import { applyLinear, linearGradient } from '../linear.ts';
-import { type Block, type Learning, matrix, type Residual } from './block.ts';
+import type { Tensor } from '../../backend/tensor.ts';
+import {
+  type BlockOf,
+  type Bound,
+  type Learning,
+  matrix,
+  type Piece,
+  type Residual,
+} from './block.ts';
 
 export interface FeedForwardSpec extends Residual {
   readonly kind: 'feed-forward';
@@ -18,6 +26,40 @@ const tensors = ({ width: F }: FeedForwardSpec, D: number) => ({
 
 const room = ({ width: F }: FeedForwardSpec) => ({ gate: F, up: F });
 
+type Weights = Bound<ReturnType<typeof tensors>>;
+type Rooms = Readonly<Record<'gate' | 'up', Tensor>>;
+type Tokens = Pick<Piece, 'backend' | 'T' | 'h' | 'adapterRoom'>;
+
+/** y = f(h); what goes into W_down stays in `gated`, which may be the gate's place. */
+function apply(
+  tokens: Tokens,
+  spec: FeedForwardSpec,
+  w: Weights,
+  s: Rooms,
+  gated: Tensor,
+  y: Tensor,
+): void {
+  const { backend, T, h, adapterRoom } = tokens;
+  const gates = [
+    [s.gate, w.gate], // [T, F]
+    [s.up, w.up], // [T, F]
+  ] as const;
+  applyLinear(backend, gates, h, T, adapterRoom);
+  activate(tokens, spec, s, gated);
+  applyLinear(backend, [[y, w.down]], gated, T, adapterRoom); // [T, D]
+}
+
+/** gated = activation(gate) * up. */
+function activate(
+  { backend, T }: Tokens,
+  { activation }: FeedForwardSpec,
+  s: Rooms,
+  gated: Tensor,
+): void {
+  if (activation === 'silu') backend.swiglu(gated, s.gate, s.up, T);
+  else backend.geglu(gated, s.gate, s.up, T);
+}
+
 const learning: Learning<
   FeedForwardSpec,
   ReturnType<typeof tensors>,
@@ -25,49 +67,35 @@ const learning: Learning<
 > = {
   kept: ({ width: F }) => ({ gate: F, up: F }),
   spare: ({ width: F }) => ({ gated: F, dgated: F }),
-  forward({ backend, T, adapterRoom, h }, { activation }, w, s, y) {
-    const gates = [
-      [s.gate, w.gate], // [T, F]
-      [s.up, w.up], // [T, F]
-    ] as const;
-    applyLinear(backend, gates, h, T, adapterRoom);
-    if (activation === 'silu') backend.swiglu(s.gated, s.gate, s.up, T);
-    else backend.geglu(s.gated, s.gate, s.up, T);
-    applyLinear(backend, [[y, w.down]], s.gated, T, adapterRoom); // [T, D]
+  forward(batch, spec, w, s, y) {
+    apply(batch, spec, w, s, s.gated, y);
   },
-  backward(batch, { activation }, w, s, dy, dh) {
-    const { backend, training, T, h } = batch;
-    if (activation === 'silu') backend.swiglu(s.gated, s.gate, s.up, T);
-    else backend.geglu(s.gated, s.gate, s.up, T);
+  backward(batch, spec, w, s, dy, dh) {
+    const { training, T, h } = batch;
+    const { activation } = spec;
+    activate(batch, spec, s, s.gated);
     linearGradient(batch, [[dy, w.down]], s.gated, s.dgated);
     // [T, F]: gradients take the places of what they belong to
     const [dgate, dup] = [s.gated, s.dgated];
     if (activation === 'silu') training.swigluGradient(dgate, dup, s.dgated, s.gate, s.up, T);
     else training.gegluGradient(dgate, dup, s.dgated, s.gate, s.up, T);
-    const gates = [
-      [dgate, w.gate],
-      [dup, w.up],
-    ] as const;
-    linearGradient(batch, gates, h, dh);
+    linearGradient(
+      batch,
+      [
+        [dgate, w.gate],
+        [dup, w.up],
+      ],
+      h,
+      dh,
+    );
   },
 };
 
-export const feedForward: Block<
-  FeedForwardSpec,
-  ReturnType<typeof tensors>,
-  keyof ReturnType<typeof room>
-> = {
+export const feedForward: BlockOf<FeedForwardSpec, typeof tensors, typeof room> = {
   tensors,
   room,
-  forward({ backend, T, h, y, adapterRoom }, { activation }, w, s) {
-    const gates = [
-      [s.gate, w.gate], // [T, F]
-      [s.up, w.up], // [T, F]
-    ] as const;
-    applyLinear(backend, gates, h, T, adapterRoom);
-    if (activation === 'silu') backend.swiglu(s.gate, s.gate, s.up, T);
-    else backend.geglu(s.gate, s.gate, s.up, T);
-    applyLinear(backend, [[y, w.down]], s.gate, T, adapterRoom); // [T, D]
+  forward(piece, spec, w, s) {
+    apply(piece, spec, w, s, s.gate, piece.y);
     return true;
   },
   learning,

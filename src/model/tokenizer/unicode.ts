@@ -2,13 +2,7 @@
 // every runtime and none of them is llama.cpp's; JavaScript's `\s` has U+FEFF and lacks U+0085.
 import { unicodeRuns } from './unicode-table.ts';
 
-export const OTHER = 0;
-export const NUMBER = 1;
-export const LETTER = 2;
-export const PUNCTUATION = 3;
-export const MARK = 4;
-export const SYMBOL = 5;
-export const SPACE = 6;
+export const [OTHER, NUMBER, LETTER, PUNCTUATION, MARK, SYMBOL, SPACE] = [0, 1, 2, 3, 4, 5, 6];
 const NAMES = 'ONLPMSW';
 
 const ASCII = 0x80;
