@@ -145,16 +145,17 @@ export const engine: BenchGroup = {
     const models: Model[] = [];
     for (const threads of THREADS) models.push(await loadModel(path, { threads }));
     const peers = {
-      'llama.cpp, native': (threads: number) => nativeLlama(path, threads, PROMPT, REPLY, ROUNDS),
-      'wllama, Chromium': (threads: number) => wllama(path, threads, PROMPT, REPLY, ROUNDS),
+      'llama.cpp, native': nativeLlama,
+      'wllama, Chromium': wllama,
     };
+    const task = { path, prompt: PROMPT, reply: REPLY, rounds: ROUNDS };
     let own = models.map((): EngineRate => ({ prefill: 0, decode: 0 }));
     const others = THREADS.map(() => new Map<string, EngineRate>());
     for (let pass = 0; pass < PASSES; pass++) {
       own = (await measure(models, 'full')).map((rate, i) => bestOf([rate, own[i]]));
       for (const [i, threads] of THREADS.entries()) {
         for (const [name, run] of Object.entries(peers)) {
-          const rate = await run(threads);
+          const rate = await run({ ...task, threads });
           if (rate) others[i].set(name, bestOf([rate, others[i].get(name) ?? rate]));
         }
       }

@@ -64,21 +64,17 @@ export const kernels: BenchGroup = {
       const [attention, observe, tileMs] = await sideBySide([attend, look, tile.run]);
       const tileGflops = tile.amount / tileMs / 1e6;
       const products = 2 * 2 * T * HEADS * GROUP * HEAD_DIM * (ROWS - T / 2);
-      report({
-        name: `attention ${type}, ${T} queries, ${ROWS} rows`,
-        rate: products / attention / 1e6,
-        unit: 'GFLOP/s',
-        share: products / attention / 1e6 / tileGflops,
-        limit: 'f32 register tile',
-      });
+      const inFlops = (name: string, flops: number, ms: number) =>
+        report({
+          name: `${name} queries, ${ROWS} rows`,
+          rate: flops / ms / 1e6,
+          unit: 'GFLOP/s',
+          share: flops / ms / 1e6 / tileGflops,
+          limit: 'f32 register tile',
+        });
+      inFlops(`attention ${type}, ${T}`, products, attention);
       const looks = 2 * 2 * count * HEADS * GROUP * HEAD_DIM * ROWS; // two passes over the keys
-      report({
-        name: `observe ${type}, ${count} queries, ${ROWS} rows`,
-        rate: looks / observe / 1e6,
-        unit: 'GFLOP/s',
-        share: looks / observe / 1e6 / tileGflops,
-        limit: 'f32 register tile',
-      });
+      inFlops(`observe ${type}, ${count}`, looks, observe);
     }
     for (const large of largeCases) report(await timeCase(large));
   },

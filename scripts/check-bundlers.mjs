@@ -172,6 +172,16 @@ async function talk(url, options = {}) {
   }
 }
 
+/** Calls `use` with the address of what a server at a port serves, as an isolated page sees it. */
+async function withIsolated(port, use) {
+  const isolated = await forward(port, ISOLATED);
+  try {
+    await use(isolated.url);
+  } finally {
+    isolated.close();
+  }
+}
+
 /** A bundle in a page: threads where it is isolated, workers that own layers where it is not. */
 async function tryPage(files) {
   const [isolated, plain] = [await serve(files, ISOLATED), await serve(files)];
@@ -264,16 +274,12 @@ await check('vite dev', async () => {
     cwd,
     port,
   );
-  const isolated = await forward(port, ISOLATED);
-  try {
+  await withIsolated(port, async (url) => {
     // the first page makes it bundle what it depends on, and load again
     await talk(`http://127.0.0.1:${port}/`).catch(() => {});
     expect(await talk(`http://127.0.0.1:${port}/`, { pipeline: 2 }), split);
-    expect(await talk(isolated.url, { threads: 2 }), shared);
-  } finally {
-    isolated.close();
-    stop();
-  }
+    expect(await talk(url, { threads: 2 }), shared);
+  }).finally(stop);
 });
 await check('webpack', async () => {
   const cwd = project('webpack', page);
@@ -310,15 +316,11 @@ await check('next', async () => {
       cwd,
       port,
     );
-    const isolated = await forward(port, ISOLATED);
-    try {
+    await withIsolated(port, async (url) => {
       expect(await talk(`http://127.0.0.1:${port}/`), alone);
       expect(await talk(`http://127.0.0.1:${port}/`, { pipeline: 2 }), split);
-      expect(await talk(isolated.url, { threads: 2 }), shared);
-    } finally {
-      isolated.close();
-      stop();
-    }
+      expect(await talk(url, { threads: 2 }), shared);
+    }).finally(stop);
   }
 });
 

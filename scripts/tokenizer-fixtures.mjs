@@ -15,16 +15,10 @@ import { readGguf } from '../build/js/src/model/gguf.js';
 import { openSource } from '../build/js/src/model/source.js';
 import { createTokenizer } from '../build/js/src/model/tokenizer.js';
 import { writeGguf } from '../build/js/test/gguf-writer.js';
-import {
-  hashTokens,
-  pairsMetadata,
-  TEXTS,
-  TEXTS_A_HASH,
-  textOf,
-  tokenizerFiles,
-  tokenizerKinds,
-} from '../build/js/test/model/tokenizer-texts.js';
+import * as texts from '../build/js/test/model/tokenizer-texts.js';
 
+const { hashTokens, pairsMetadata, TEXTS, TEXTS_A_HASH, textOf, tokenizerFiles, tokenizerKinds } =
+  texts;
 const [folder, ...wanted] = process.argv.slice(2);
 if (!folder) throw new Error('name the folder where node-llama-cpp is installed');
 const { getLlama, LlamaLogLevel } = await import(

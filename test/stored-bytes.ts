@@ -41,7 +41,11 @@ export const stored = (bytes: Uint8Array, name = 'saved'): Stored => ({
 
 /** Saves and restores one cache, through pieces of so many bytes. */
 export function deskOf(cache: CpuCache, pieceBytes = 64, joinedRows = 1000, sinks = 0): Desk {
-  return new Desk(onlyStage(() => cache), [cache.shape], { pieceBytes, joinedRows, sinks });
+  return new Desk(
+    onlyStage(() => cache),
+    [cache.shape],
+    { pieceBytes, joinedRows, sinks },
+  );
 }
 
 export const takeBytes = (cache: CpuCache, standing: Standing, pieceBytes?: number) =>

@@ -30,17 +30,26 @@ interface LlamaCpp {
   }>;
 }
 
+/** Tokens that an engine is to take in, and to say, with a model of a file. */
+export interface EngineTask {
+  readonly path: string;
+  readonly threads: number;
+  readonly prompt: number;
+  readonly reply: number;
+  readonly rounds: number;
+}
+
 /**
  * llama.cpp as it runs on this processor; undefined where node-llama-cpp is not installed. Best of
  * `rounds`.
  */
-export async function nativeLlama(
-  path: string,
-  threads: number,
-  prompt: number,
-  reply: number,
-  rounds: number,
-): Promise<EngineRate | undefined> {
+export async function nativeLlama({
+  path,
+  threads,
+  prompt,
+  reply,
+  rounds,
+}: EngineTask): Promise<EngineRate | undefined> {
   const peer = await loadPeer<LlamaCpp>('node-llama-cpp');
   if (!peer) return undefined;
   const llama = await peer.getLlama({ gpu: false, logLevel: 'error' });
@@ -109,13 +118,7 @@ interface Playwright {
  * wllama in Chromium, by its own timings; undefined where it, playwright-core or Chromium are
  * missing. Best of `rounds`.
  */
-export async function wllama(
-  path: string,
-  threads: number,
-  prompt: number,
-  reply: number,
-  rounds: number,
-): Promise<EngineRate | undefined> {
+export async function wllama({ path, ...task }: EngineTask): Promise<EngineRate | undefined> {
   const playwright = await loadPeer<Playwright>('playwright-core');
   if (!playwright || !peerPath('@wllama/wllama') || !chromiumPath) return undefined;
   const fileOf = (url: string) =>
@@ -134,12 +137,7 @@ export async function wllama(
         (globalThis as unknown as { measure(argument: object): Promise<EngineRate[]> }).measure(
           argument,
         ),
-      {
-        threads,
-        prompt,
-        reply,
-        rounds,
-      },
+      task,
     );
     return bestOf(rates);
   } finally {

@@ -48,6 +48,9 @@ const statesOf = (b: Bench, { heads }: CpuRows) =>
 const listsOf = (b: Bench, { heads }: CpuSelection) =>
   heads.flatMap(({ rows, count }) => [count, ...b.backend.ints(rows, count)]);
 
+/** A case whose results are the reference's to the bit. */
+const exact = (op: string, run: OpCase['run']): OpCase => ({ op, sizes, tolerance: 0, run });
+
 const plain: OpCase[] = [
   {
     op: 'rateTokens',
@@ -64,26 +67,6 @@ const plain: OpCase[] = [
       const [s, by] = [scoresFor(b, l), scoresFor(b, l)];
       b.backend.negate(s);
       b.backend.multiply(s, by);
-      return b.scores(s);
-    },
-  },
-  {
-    op: 'meanOverHeads',
-    sizes,
-    tolerance: 1e-6,
-    run(b, l) {
-      const s = scoresFor(b, l);
-      b.backend.meanOverHeads(s);
-      return b.scores(s);
-    },
-  },
-  {
-    op: 'raiseToMean',
-    sizes,
-    tolerance: 1e-6,
-    run(b, l) {
-      const s = scoresFor(b, l);
-      b.backend.raiseToMean(s);
       return b.scores(s);
     },
   },
@@ -121,6 +104,17 @@ const plain: OpCase[] = [
   },
 ];
 
+const inPlace = (['meanOverHeads', 'raiseToMean'] as const).map((op): OpCase => ({
+  op,
+  sizes,
+  tolerance: 1e-6,
+  run(b, l) {
+    const s = scoresFor(b, l);
+    b.backend[op](s);
+    return b.scores(s);
+  },
+}));
+
 const folding: OpCase[] = (['first', 'mean', 'max'] as const).map((how) => ({
   op: `fold ${how}`,
   sizes,
@@ -131,34 +125,26 @@ const folding: OpCase[] = (['first', 'mean', 'max'] as const).map((how) => ({
   },
 }));
 
-const raising: OpCase[] = [0.3, 0.9].map((mass) => ({
-  op: `raiseMost ${mass}`,
-  sizes,
-  tolerance: 0,
-  run(b, l) {
+const raising = [0.3, 0.9].map((mass) =>
+  exact(`raiseMost ${mass}`, (b, l) => {
     const [s, looks] = [scoresFor(b, l), positive(b, scoresFor(b, l))];
     const recent = Math.min(3, ...l);
     b.backend.raiseMost(s, looks, { mass, recent, rows: 20 }, room(b, l));
     return b.scores(s);
-  },
-}));
+  }),
+);
 
-const protecting: OpCase = {
-  op: 'protect and join, behind others',
-  sizes,
-  tolerance: 0,
-  run(b, l) {
-    const rows = rowsFor(b, l);
-    const rated = scoresFor(
-      b,
-      l.map((n) => n - Math.min(2, ...l)),
-    );
-    const to = b.room(8 * sum(l));
-    const first = b.backend.protect(to, rows, rated, { sinks: 0, recent: 1 });
-    const second = b.backend.protect(first, rows, rated, { sinks: 4, recent: 3 });
-    return b.scores(b.backend.join(first, second));
-  },
-};
+const protecting = exact('protect and join, behind others', (b, l) => {
+  const rows = rowsFor(b, l);
+  const rated = scoresFor(
+    b,
+    l.map((n) => n - Math.min(2, ...l)),
+  );
+  const to = b.room(8 * sum(l));
+  const first = b.backend.protect(to, rows, rated, { sinks: 0, recent: 1 });
+  const second = b.backend.protect(first, rows, rated, { sinks: 4, recent: 3 });
+  return b.scores(b.backend.join(first, second));
+});
 
 const shares: Share[] = [
   { rows: 3, sinks: 0, heads: 'uniform', safeguard: 0 },
@@ -167,48 +153,36 @@ const shares: Share[] = [
   { rows: 20, sinks: 4, heads: 'adaptive', safeguard: 0.2 },
   { rows: 200, sinks: 1, heads: 'adaptive', safeguard: 1 },
 ];
-const selecting: OpCase[] = shares.map((share) => ({
-  op: `select ${share.heads}, ${share.rows} rows, safeguard ${share.safeguard}`,
-  sizes,
-  tolerance: 0,
-  run(b, l) {
+const selecting = shares.map((share) =>
+  exact(`select ${share.heads}, ${share.rows} rows, safeguard ${share.safeguard}`, (b, l) => {
     const selection = b.backend.select(room(b, l), rowsFor(b, l), scoresFor(b, l, true), share);
     return listsOf(b, selection as CpuSelection);
-  },
-}));
+  }),
+);
 
-const listing: OpCase = {
-  op: 'selectListed',
-  sizes,
-  tolerance: 0,
-  run(b, l) {
-    const list = Array.from({ length: Math.min(...l) }, (_, i) => i).filter((i) => i % 3 !== 1);
-    const kept = b.room(4 * l.length * list.length);
-    return listsOf(b, b.backend.selectListed(kept, rowsFor(b, l), list) as CpuSelection);
-  },
-};
+const listing = exact('selectListed', (b, l) => {
+  const list = Array.from({ length: Math.min(...l) }, (_, i) => i).filter((i) => i % 3 !== 1);
+  const kept = b.room(4 * l.length * list.length);
+  return listsOf(b, b.backend.selectListed(kept, rowsFor(b, l), list) as CpuSelection);
+});
 
-const checking: OpCase = {
-  op: 'faultOf, scoresFinite and allFinite',
-  sizes,
-  tolerance: 0,
-  run(b, l) {
-    const rows = rowsFor(b, l);
-    const [fine, infinite, wrong] = [scoresFor(b, l), scoresFor(b, l, true), scoresFor(b, l)];
-    const last = sum(l) - 1;
-    b.backend.floats(wrong.address, last + 1)[last] = Number.NaN;
-    return [fine, infinite, wrong].flatMap((scores) => [
-      Number(b.backend.faultOf(scores, rows) === undefined),
-      Number(b.backend.scoresFinite(scores)),
-      Number(b.backend.allFinite({ address: scores.address, columns: 1 }, last + 1)),
-    ]);
-  },
-};
+const checking = exact('faultOf, scoresFinite and allFinite', (b, l) => {
+  const rows = rowsFor(b, l);
+  const [fine, infinite, wrong] = [scoresFor(b, l), scoresFor(b, l, true), scoresFor(b, l)];
+  const last = sum(l) - 1;
+  b.backend.floats(wrong.address, last + 1)[last] = Number.NaN;
+  return [fine, infinite, wrong].flatMap((scores) => [
+    Number(b.backend.faultOf(scores, rows) === undefined),
+    Number(b.backend.scoresFinite(scores)),
+    Number(b.backend.allFinite({ address: scores.address, columns: 1 }, last + 1)),
+  ]);
+});
 
 export const scoreCases: readonly OpCase[] = [
   listing,
   checking,
   ...plain,
+  ...inPlace,
   ...folding,
   ...raising,
   protecting,

@@ -50,6 +50,12 @@ const evalTiny = (data: string, options: string): string[] => [
   ...options.split(' '),
 ];
 
+/** One conversation, under one policy. */
+const evalOne = (model: string, policy: string, budget: string) => [
+  ...['eval', model, '--data', bundled('conv-2k.jsonl'), '--limit', '1'],
+  ...['--policy', policy, '--budget', budget],
+];
+
 test('logits prints the format of the fixtures', async () => {
   const expected = readJson<{ text: string; tokens: number[]; top: [number, number][][] }>(
     fixture('qwen3-f32.json'),
@@ -228,16 +234,7 @@ test('eval with sensitivity and adaptive heads, tokens as budget', async ({ fold
   const model = join(folder, 'm.gguf');
   writeFileSync(model, readFileSync(bundled('recollect-tiny.gguf')));
   const { code, out, err } = await run([
-    'eval',
-    model,
-    '--data',
-    bundled('conv-2k.jsonl'),
-    '--limit',
-    '1',
-    '--policy',
-    'keydiff',
-    '--budget',
-    '200',
+    ...evalOne(model, 'keydiff', '200'),
     '--layers',
     'sensitivity',
     '--heads',
@@ -379,23 +376,7 @@ test('failures end with 1 and one line', async ({ folder }) => {
     [['eval', model, '--data', broken, '--policy', 'knorm', '--budget', '9'], /line 2: no JSON/],
     [['score', '--tensors', bundled('conv-2k.jsonl')], /is no JSON/],
     [['chat', model, '--budget', '1KB'], /too small.*Raise the budget to/],
-    [
-      [
-        'eval',
-        model,
-        '--data',
-        bundled('conv-2k.jsonl'),
-        '--limit',
-        '1',
-        '--policy',
-        'knorm',
-        '--budget',
-        '9',
-        '--json',
-        '/proc/no/such',
-      ],
-      /cannot be written/,
-    ],
+    [[...evalOne(model, 'knorm', '9'), '--json', '/proc/no/such'], /cannot be written/],
   ];
   for (const [args, pattern] of bad) {
     const { code, err } = await run(args);

@@ -30,6 +30,7 @@ import { bundled, fixture, tinyModel } from '../fixtures.ts';
 import { type GgufSpec, smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 import { planOptions } from '../plan-options.ts';
 import { rejects } from '../rejects.ts';
+import { stoppedAt } from '../stopped.ts';
 import { bytesFrom, stored, tag } from '../stored-bytes.ts';
 
 const test = suite('pipeline');
@@ -174,14 +175,8 @@ test('blocks of any size, asked for without waiting: the same as one after the o
 });
 
 test('models of every architecture, tied or not, with factors and biases, split in two', async () => {
-  for (const name of [
-    'llama-q8_0',
-    'llama-untied-f32',
-    'llama3-ropefreqs-f32',
-    'qwen2-f32',
-    'qwen3-f32',
-    'llama-q6_k',
-  ]) {
+  const floats = ['llama-untied-f32', 'llama3-ropefreqs-f32', 'qwen2-f32', 'qwen3-f32'];
+  for (const name of ['llama-q8_0', 'llama-q6_k', ...floats]) {
     using one = await loadModel(fixture(`${name}.gguf`), { threads: 1 });
     using two = await loadModel(fixture(`${name}.gguf`), { pipeline: 2 });
     const text = 'Mia: My dog is called Rex.';
@@ -226,15 +221,7 @@ test('an abort lets what is under way arrive; nothing is lost, and the conversat
   const model = await splitModel();
   const tokens = tokensOf(model, 640);
   const run = new Run(model.executor, planRun(model.executor, optionsOf('snapkv')));
-  const abort = new AbortController();
-  const reason = new Error('stop');
-  await prefill(run, tokens, {
-    signal: abort.signal,
-    onBlock: ({ doneTokens }) => doneTokens === 128 && abort.abort(reason),
-  }).then(
-    () => assert.unreachable(),
-    (error) => assert.is(error, reason),
-  );
+  await stoppedAt(128, run, tokens);
   const { token } = run;
   assert.ok(token >= 128 && token < 640 && token % 64 === 0, String(token));
   await prefill(run, tokens.slice(token));

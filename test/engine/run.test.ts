@@ -20,6 +20,7 @@ import { bundled, tinyModel } from '../fixtures.ts';
 import { cacheOf, planOptions } from '../plan-options.ts';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { readFileSync } from 'node:fs';
+import { stoppedAt } from '../stopped.ts';
 import { bytesFrom, stored, tag } from '../stored-bytes.ts';
 import { savedBytes } from '../../src/engine/saved.ts';
 
@@ -408,16 +409,8 @@ test('full says what it would need when it is full', async () => {
 test('an abort between blocks rejects with the reason; the run goes on', async () => {
   const model = await tinyModel();
   await withRun(model, optionsOf('snapkv'), async (run) => {
-    const abort = new AbortController();
-    const reason = new Error('stop');
     const tokens = tokensOf(model, 640);
-    await prefill(run, tokens, {
-      signal: abort.signal,
-      onBlock: ({ doneTokens }) => doneTokens === 192 && abort.abort(reason),
-    }).then(
-      () => assert.unreachable(),
-      (error) => assert.is(error, reason),
-    );
+    await stoppedAt(192, run, tokens);
     assert.is(run.token, 192);
     await prefill(run, tokens.slice(192));
     assert.is(run.token, 640);

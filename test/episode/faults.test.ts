@@ -1,16 +1,7 @@
 // Conversations whose episodes are lost, damaged, swapped or cannot be stored, and calls that fail
 // or are aborted anywhere: afterwards every answer is that of a conversation which nothing happened
 // to. And what lies in JavaScript's memory meanwhile is what was promised.
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -68,7 +59,8 @@ async function within<T>(
   return await work(c);
 }
 const files = (folder: string) =>
-  readdirSync(folder)
+  fs
+    .readdirSync(folder)
     .filter((name) => name.endsWith('.rcs'))
     .sort()
     .map((name) => join(folder, name));
@@ -83,32 +75,32 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
   });
   const random = createRandom(11);
   const flip = (path: string, at: number) => {
-    const bytes = readFileSync(path);
+    const bytes = fs.readFileSync(path);
     bytes[at] ^= 1 << Math.floor(random() * 8);
-    writeFileSync(path, bytes);
+    fs.writeFileSync(path, bytes);
   };
-  const sizeOf = (path: string) => readFileSync(path).length;
+  const sizeOf = (path: string) => fs.readFileSync(path).length;
   const faults: Record<string, (own: string[], others: string[]) => void> = {
-    deleted: (own) => own.forEach((path) => rmSync(path)),
-    'of no length': (own) => own.forEach((path) => truncateSync(path, 0)),
-    'cut by a byte': (own) => own.forEach((path) => truncateSync(path, sizeOf(path) - 1)),
-    'cut in the middle': (own) => own.forEach((path) => truncateSync(path, sizeOf(path) >> 1)),
+    deleted: (own) => own.forEach((path) => fs.rmSync(path)),
+    'of no length': (own) => own.forEach((path) => fs.truncateSync(path, 0)),
+    'cut by a byte': (own) => own.forEach((path) => fs.truncateSync(path, sizeOf(path) - 1)),
+    'cut in the middle': (own) => own.forEach((path) => fs.truncateSync(path, sizeOf(path) >> 1)),
     longer: (own) =>
       own.forEach((path) =>
-        writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(4)])),
+        fs.writeFileSync(path, Buffer.concat([fs.readFileSync(path), Buffer.alloc(4)])),
       ),
-    'all zeros': (own) => own.forEach((path) => writeFileSync(path, Buffer.alloc(sizeOf(path)))),
+    'all zeros': (own) => own.forEach((path) => fs.writeFileSync(path, Buffer.alloc(sizeOf(path)))),
     'a folder': (own) =>
       own.forEach((path) => {
-        rmSync(path);
-        mkdirSync(path);
+        fs.rmSync(path);
+        fs.mkdirSync(path);
       }),
     'swapped with one another': (own) => {
-      const all = own.map((path) => readFileSync(path));
-      own.forEach((path, i) => writeFileSync(path, all[(i + 1) % all.length]));
+      const all = own.map((path) => fs.readFileSync(path));
+      own.forEach((path, i) => fs.writeFileSync(path, all[(i + 1) % all.length]));
     },
     "another conversation's of the same text": (own, others) =>
-      own.forEach((path, i) => writeFileSync(path, readFileSync(others[i % others.length]))),
+      own.forEach((path, i) => fs.writeFileSync(path, fs.readFileSync(others[i % others.length]))),
     'a byte anywhere': (own) =>
       own.forEach((path) => flip(path, Math.floor(random() * sizeOf(path)))),
     'the first byte': (own) => own.forEach((path) => flip(path, 0)),
@@ -140,7 +132,7 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
               'StoreError',
               /cannot be stored/,
             );
-            for (const path of files(store)) rmSync(path, { recursive: true });
+            for (const path of files(store)) fs.rmSync(path, { recursive: true });
           }
           assert.equal(await answers(c), wanted, `${name}, from ${answerFrom}`);
           assert.ok(c.statistics.episodesRemade >= 1, name);
@@ -150,7 +142,7 @@ test('episodes that were lost, damaged or swapped are made again: the same answe
           assert.equal(await answers(c), wanted);
           assert.is(c.statistics.episodesRemade, remade);
         });
-        assert.equal(existsSync(store) ? readdirSync(store) : [], []);
+        assert.equal(fs.existsSync(store) ? fs.readdirSync(store) : [], []);
       }
     }
   });
@@ -173,8 +165,8 @@ test("an older state of the episode itself is not taken for the newest; other se
   const old: Buffer[] = [];
   await within(model, optionsOf({ store: folder }), async (c) => {
     const given = await growing(c, () => {
-      if (old.length === 0) old.push(...files(folder).map((path) => readFileSync(path)));
-      else files(folder).forEach((path, i) => writeFileSync(path, old[i]));
+      if (old.length === 0) old.push(...files(folder).map((path) => fs.readFileSync(path)));
+      else files(folder).forEach((path, i) => fs.writeFileSync(path, old[i]));
     });
     assert.is(given.length, wanted.length);
     assert.ok(c.statistics.episodesRemade >= 2);
@@ -188,14 +180,14 @@ test('a store that cannot be written says so, and the conversation goes on once 
   const wanted = await within(model, optionsOf({}), addAndAnswer);
   const store = join(folder, 'store');
   await within(model, optionsOf({ store }), async (c) => {
-    writeFileSync(store, 'a file in its place');
+    fs.writeFileSync(store, 'a file in its place');
     await c.add(lines);
     for (let i = 0; i < 3; i++)
       await rejects(ask(c, questions[i]), 'StoreError', /cannot be stored as .*choose a folder/);
-    rmSync(store);
+    fs.rmSync(store);
     assert.equal(await answers(c), wanted);
     // it goes while episodes wait in it
-    renameSync(store, `${store}-away`);
+    fs.renameSync(store, `${store}-away`);
     assert.equal(await answers(c), wanted);
     assert.is(c.statistics.episodesRemade, 3);
   });
@@ -308,12 +300,12 @@ test('aborts at every block, faults of the folder in between: at last the answer
               (e: Error) => e.name,
             );
           assert.ok(['answered', 'AbortError'].includes(name), name);
-          if (store && existsSync(store) && random() < 0.2) {
+          if (store && fs.existsSync(store) && random() < 0.2) {
             const [path] = files(store);
             if (path) {
               lost = true;
-              if (random() < 0.5) rmSync(path);
-              else writeFileSync(path, 'damaged');
+              if (random() < 0.5) fs.rmSync(path);
+              else fs.writeFileSync(path, 'damaged');
             }
           }
         }
@@ -325,7 +317,7 @@ test('aborts at every block, faults of the folder in between: at last the answer
         `round ${round}`,
       );
     });
-    if (store) assert.equal(readdirSync(store), []);
+    if (store) assert.equal(fs.readdirSync(store), []);
   }
 });
 
@@ -346,7 +338,7 @@ test('disposing at any turn of a question leaves no file, and the model as it wa
     controller.abort();
     await said;
     await c[Symbol.asyncDispose]();
-    assert.equal(readdirSync(folder), [], `after ${turns} turns`);
+    assert.equal(fs.readdirSync(folder), [], `after ${turns} turns`);
   }
   assert.is(model.backend.arena.usedBytes, before);
 });

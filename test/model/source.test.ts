@@ -122,25 +122,23 @@ const same = (read: Buffer, bytes: Uint8Array = file) =>
 
 const broken = 100_000;
 const tag = { etag: '"one"' };
+const breaksOnce = (e: Exchange) =>
+  send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag });
 
 test('a connection that breaks is continued where it stopped, with an event, if it is the same file', async () => {
-  await serve(
-    (e) =>
-      send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
-    async ({ url, requests }) => {
-      const retries: LoadRetry[] = [];
-      same(
-        await readAll(`${url}?token=secret`, { ...quick, onRetry: (retry) => retries.push(retry) }),
-      );
-      assert.is(requests[1].headers.range, `bytes=${broken}-`);
-      assert.is(requests[1].headers['if-range'], '"one"');
-      assert.is(retries.length, 1);
-      const { attempt, reason, offset, delayMs, url: shown } = retries[0];
-      assert.equal([attempt, offset, shown], [1, broken, `${url}?***`]);
-      assert.match(reason, /the connection broke \(UND_ERR_SOCKET\)/);
-      assert.ok(delayMs >= 0 && delayMs <= 1);
-    },
-  );
+  await serve(breaksOnce, async ({ url, requests }) => {
+    const retries: LoadRetry[] = [];
+    same(
+      await readAll(`${url}?token=secret`, { ...quick, onRetry: (retry) => retries.push(retry) }),
+    );
+    assert.is(requests[1].headers.range, `bytes=${broken}-`);
+    assert.is(requests[1].headers['if-range'], '"one"');
+    assert.is(retries.length, 1);
+    const { attempt, reason, offset, delayMs, url: shown } = retries[0];
+    assert.equal([attempt, offset, shown], [1, broken, `${url}?***`]);
+    assert.match(reason, /the connection broke \(UND_ERR_SOCKET\)/);
+    assert.ok(delayMs >= 0 && delayMs <= 1);
+  });
 });
 test('so is one that stalls, in its body or before its head', async () => {
   await serve(
@@ -748,26 +746,20 @@ test('however long a file is, little of it is held', async () => {
 });
 
 test('headers and fetch of the user', async () => {
-  await serve(
-    (e) =>
-      send(e, e.number === 1 ? { until: broken, finish: 'break', headers: tag } : { headers: tag }),
-    async ({ url, requests }) => {
-      const asked: string[] = [];
-      const given: typeof fetch = function (this: unknown, input, init) {
-        assert.is(this, undefined, 'browsers refuse to fetch for anything else');
-        asked.push(String(input));
-        return fetch(input, init);
-      };
-      same(
-        await readAll(url, { ...quick, fetch: given, headers: { Authorization: 'Bearer abc' } }),
-      );
-      assert.equal(asked, [url, url]);
-      assert.equal(
-        requests.map(({ headers }) => headers.authorization),
-        ['Bearer abc', 'Bearer abc'],
-      );
-    },
-  );
+  await serve(breaksOnce, async ({ url, requests }) => {
+    const asked: string[] = [];
+    const given: typeof fetch = function (this: unknown, input, init) {
+      assert.is(this, undefined, 'browsers refuse to fetch for anything else');
+      asked.push(String(input));
+      return fetch(input, init);
+    };
+    same(await readAll(url, { ...quick, fetch: given, headers: { Authorization: 'Bearer abc' } }));
+    assert.equal(asked, [url, url]);
+    assert.equal(
+      requests.map(({ headers }) => headers.authorization),
+      ['Bearer abc', 'Bearer abc'],
+    );
+  });
   const url = 'http://127.0.0.1:9/m.gguf';
   await rejects(
     readAll(url, { headers: { range: 'bytes=0-5' } }),

@@ -32,33 +32,11 @@ function withTokens(
 
 test('texts that end a reply do, whatever their type, and are one token that is not shown', () => {
   const ends = [
-    [
-      '<|eot_id|>',
-      '<|im_end|>',
-      '<|end|>',
-      '<|return|>',
-      '<|flush|>',
-      '<end_of_turn>',
-      '<|endoftext|>',
-      '</s>',
-      '<|eom_id|>',
-      '<EOT>',
-      '_<EOT>',
-    ],
-    [
-      '[EOT]',
-      '[EOS]',
-      '<|end_of_text|>',
-      '<end_of_utterance>',
-      '<eos>',
-      '<turn|>',
-      '<｜end▁of▁sentence｜>',
-      '[e~[',
-      '<|call|>',
-      '<|calls|>',
-    ],
-    ['<|tool_response>', '<|fim_pad|>', '<|repo_name|>', '<|file_sep|>'],
-  ];
+    '<|eot_id|> <|im_end|> <|end|> <|return|> <|flush|> <end_of_turn> <|endoftext|> </s>',
+    '<|eom_id|> <EOT> _<EOT> [EOT] [EOS] <|end_of_text|> <end_of_utterance> <eos> <turn|>',
+    '<｜end▁of▁sentence｜> [e~[ <|call|> <|calls|>',
+    '<|tool_response> <|fim_pad|> <|repo_name|> <|file_sep|>',
+  ].map((texts) => texts.split(' '));
   for (const texts of ends) {
     const { tokenizer, id } = withTokens(['<own>', ...texts]);
     assert.equal([...tokenizer.endTokens].sort(), ['<own>', ...texts].map(id).sort());

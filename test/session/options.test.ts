@@ -10,7 +10,7 @@ import { RecollectError } from '../../src/errors.ts';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { evaluate } from '../../src/eval/evaluate.ts';
 import { findPolicy } from '../../src/policy/registry.ts';
-import type { ConversationOptions } from '../../src/session/options.ts';
+import { type ConversationOptions, episodeTable } from '../../src/session/options.ts';
 import { readOptions } from '../../src/session/settings.ts';
 import { openConversation } from '../../src/session/conversation.ts';
 import { tinyModel } from '../fixtures.ts';
@@ -95,15 +95,7 @@ const topLevel: Record<keyof ConversationOptions, true> = {
   stages: true,
 };
 
-const episodeNames = [
-  'count',
-  'medoids',
-  'segmentTurns',
-  'restarts',
-  'embedder',
-  'store',
-  'answerFrom',
-];
+const episodeNames = Object.keys(episodeTable);
 
 test('any value in any place is taken or refused, never a foreign error', async () => {
   const model = await tinyModel();

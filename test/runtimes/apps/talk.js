@@ -29,3 +29,14 @@ export async function talk(input, options = {}) {
   };
   return { reply, threads, pipeline, workers, fallback, close };
 }
+
+/** The same for somebody outside: what is found, or what goes wrong. */
+export async function attempt(input, options) {
+  try {
+    const { close, ...found } = await talk(input, options);
+    close();
+    return found;
+  } catch (error) {
+    return { error: error.name, message: error.message };
+  }
+}

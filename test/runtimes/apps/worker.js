@@ -1,17 +1,7 @@
 // A Worker and a Durable Object that answer from a model imported as bytes.
 import { loadModel } from 'recollect';
 import bytes from './model.gguf';
-import { open, QUESTION, talk } from './talk.js';
-
-const attempt = async (options) => {
-  try {
-    const { close, ...found } = await talk(bytes, options);
-    close();
-    return found;
-  } catch (error) {
-    return { error: error.name, message: error.message };
-  }
-};
+import { attempt, open, QUESTION } from './talk.js';
 
 /** A reply as it is made, a piece every time that somebody reads. */
 function stream(reply) {
@@ -31,7 +21,7 @@ export class Talker {
   #opened;
   async fetch(request) {
     const { pathname } = new URL(request.url);
-    if (pathname.endsWith('/talk')) return Response.json(await attempt({}));
+    if (pathname.endsWith('/talk')) return Response.json(await attempt(bytes, {}));
     this.#opened ??= open(bytes);
     const { model, conversation } = await this.#opened;
     if (pathname.endsWith('/long'))
@@ -77,6 +67,6 @@ export default {
       return Response.json(
         await loadModel('model.gguf').catch(({ name, message }) => ({ error: name, message })),
       );
-    return Response.json(await attempt(JSON.parse(searchParams.get('options') ?? '{}')));
+    return Response.json(await attempt(bytes, JSON.parse(searchParams.get('options') ?? '{}')));
   },
 };

@@ -58,6 +58,16 @@ const content = String.raw`    {%- if message.content is string %}
     {%- if (message.role == "user") or (message.role == "system" and not loop.first) %}
         {{- '<|im_start|>' + message.role + '\n' + content + '<|im_end|>' + '\n' }}`;
 
+/** From an assistant's calls on, up to its next turn. */
+const ending = String.raw`        {%- if message.tool_calls %}
+${calls}
+        {%- endif %}
+        {{- '<|im_end|>\n' }}
+${answers}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n' }}`;
+
 /** Thoughts are kept behind the last question only. */
 const thinking = (prompt: string) => String.raw`${head}
 {%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}
@@ -93,14 +103,7 @@ ${content}
         {%- else %}
             {{- '<|im_start|>' + message.role + '\n' + content }}
         {%- endif %}
-        {%- if message.tool_calls %}
-${calls}
-        {%- endif %}
-        {{- '<|im_end|>\n' }}
-${answers}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
+${ending}
 ${prompt}
 {%- endif %}`;
 
@@ -172,14 +175,7 @@ ${answers}
 ${content}
     {%- elif message.role == "assistant" %}
         {{- '<|im_start|>' + message.role + '\n' + content }}
-        {%- if message.tool_calls %}
-${calls}
-        {%- endif %}
-        {{- '<|im_end|>\n' }}
-${answers}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
+${ending}
 {%- endif %}`,
   },
   {

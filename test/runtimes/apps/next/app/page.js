@@ -1,18 +1,13 @@
 'use client';
 import { useEffect } from 'react';
-import { talk } from './talk.js';
+import { attempt } from './talk.js';
 
 export default function Page() {
   useEffect(() => {
-    globalThis.talk = async (options) => {
-      try {
-        const { close, ...found } = await talk(`${location.origin}/model.gguf`, options);
-        close();
-        return { ...found, isolated: crossOriginIsolated };
-      } catch (error) {
-        return { error: error.name, message: error.message };
-      }
-    };
+    globalThis.talk = async (options) => ({
+      ...(await attempt(`${location.origin}/model.gguf`, options)),
+      isolated: crossOriginIsolated,
+    });
   }, []);
   return <p>recollect</p>;
 }
