@@ -18,7 +18,7 @@ export function checkOut(file: string, method: 'lora' | 'full'): void {
   throw new OptionError(`out is '${file}', expected ${wanted}: the name says the format`);
 }
 
-/** Writes what was trained of the model that `input` names. Throws OptionError where it cannot be. */
+/** Writes what was trained of the model that `input` names. Throws OptionError where it cannot. */
 export async function writeTrained(
   file: string,
   { adapter, weights }: Trained,

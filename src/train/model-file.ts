@@ -16,8 +16,8 @@ export interface ModelFileOptions extends DownloadOptions {
 }
 
 /**
- * Writes the model that was trained, given what it was before and the new numbers of its tensors, by
- * name. Throws as loadModel() does.
+ * Writes the model that was trained, given what it was before and the new numbers of its tensors,
+ * by name. Throws as loadModel() does.
  */
 export async function writeTrainedModel(
   input: ModelInput,
