@@ -147,8 +147,12 @@ function classifier(): Recipe {
 
 export const recipes: readonly (() => Recipe)[] = [facts, style, classifier];
 
-/** The share of cases that a model answers rightly. */
-export async function accuracyOf(model: Model, cases: readonly Case[]): Promise<number> {
+/** The share of cases that a model answers rightly: word for word, or with the value in it. */
+export async function accuracyOf(
+  model: Model,
+  cases: readonly Case[],
+  isRight = (reply: string, answer: string) => reply.trim() === answer,
+): Promise<number> {
   const begin = () => openConversation(model, { policy: 'full', budget: 3000 });
   let right = 0;
   let conversation = begin();
@@ -163,7 +167,7 @@ export async function accuracyOf(model: Model, cases: readonly Case[]): Promise<
     }
     const keep = context === undefined;
     const reply = conversation.ask(question, { keep, maxTokens: 12 });
-    if ((await reply.text()).trim() === answer) right++;
+    if (isRight(await reply.text(), answer)) right++;
   }
   conversation.dispose();
   return right / cases.length;
@@ -178,6 +182,9 @@ export function oldCases(count: number): Case[] {
     .map(({ question, answer }) => ({ context, question, answer }));
 }
 
+/** Whether the value is in a reply: how it is said is what a style changes. */
+const says = (reply: string, answer: string) => reply.includes(answer);
+
 export interface Outcome {
   readonly before: number;
   readonly after: number;
@@ -191,13 +198,19 @@ export async function follow({ lines, options, heldOut }: Recipe): Promise<Outco
   const path = bundled('recollect-tiny.gguf');
   using model = await loadModel(path);
   const old = oldCases(40);
-  const [before, oldBefore] = [await accuracyOf(model, heldOut), await accuracyOf(model, old)];
+  const [before, oldBefore] = [
+    await accuracyOf(model, heldOut),
+    await accuracyOf(model, old, says),
+  ];
   const began = performance.now();
   const { adapter } = await train(model, lines, options);
   const seconds = (performance.now() - began) / 1000;
   const source = joined(ggufAdapter(adapter!, model.config));
   using trained = await loadModel(path, { adapters: [{ source }] });
-  const [after, oldAfter] = [await accuracyOf(trained, heldOut), await accuracyOf(trained, old)];
+  const [after, oldAfter] = [
+    await accuracyOf(trained, heldOut),
+    await accuracyOf(trained, old, says),
+  ];
   return { before, after, oldBefore, oldAfter, seconds };
 }
 
