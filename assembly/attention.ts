@@ -90,8 +90,8 @@ export function attention_scratch(T: i32, G: i32, d: i32): i32 {
 /**
  * out[t, g] = sum_i softmax_i(q[t, g] . k[i] / sqrt(d)) v[i], i <= n - T + t: the last T of the n
  * rows are the block's own. out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] |
- * scratch attention_scratch(); n >= T looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to
- * the other, where each query's largest score with rows 0 .. seen is left, and sum_i exp(score -
+ * rest of loadRows | scratch attention_scratch(); n >= T
+ * looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to the other, where each query's largest score with rows 0 .. seen is left, and sum_i exp(score -
  * largest) of those; 0 < seen <= n - T firsts: 0, or i32 [T], ascending: the first row that each
  * token sees, its own or one before; then no looks
  */
@@ -100,6 +100,7 @@ export function attention(
   q: usize,
   k: usize,
   v: usize,
+  rest: usize,
   scratch: usize,
   T: i32,
   G: i32,
@@ -115,7 +116,7 @@ export function attention(
 ): void {
   const begin = firsts != 0 ? load<i32>(firsts) : 0;
   if (isDecode(T, d) && looks == 0) {
-    attendOne(out, q, k, v, scratch, G, begin, n, d, type);
+    attendOne(out, q, k, v, rest, scratch, G, begin, n, d, type);
     return;
   }
   const ofValues = valueType(type);
@@ -137,10 +138,10 @@ export function attention(
 
   for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
+    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
     if (!isPlain<f32>(type) || dp != d) {
-      loadRows(values, tile, keys, d, dp, ofValues);
+      loadRows(values, tile, rest, keys, d, dp, ofValues);
       tile = values;
     }
     for (let r = 0; r < R; r += 4) {

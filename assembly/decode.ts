@@ -258,13 +258,15 @@ function takeFour(s: usize, n: i32, R: i32, peaks: usize, masses: usize): v128 {
 
 /**
  * out[g] = sum_i softmax_i(q[g] . k[i] / sqrt(d)) v[i] over rows begin .. n.
- * out f32 [G, d] | q f32 [G, d] | k, v rows [n, d] | scratch attention_scratch(1, G, d); d % 8 == 0
+ * out f32 [G, d] | q f32 [G, d] | k, v rows [n, d] | rest of loadRows |
+ * scratch attention_scratch(1, G, d); d % 8 == 0
  */
 export function attendOne(
   out: usize,
   q: usize,
   k: usize,
   v: usize,
+  rest: usize,
   scratch: usize,
   G: i32,
   begin: i32,
@@ -294,8 +296,8 @@ export function attendOne(
     let keys = k + <usize>i0 * rowBytes(d, type);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
     if (!halves) {
-      keys = tileOf(keys, wide, count, d, type);
-      tile = tileOf(tile, values, count, d, ofValues);
+      keys = tileOf(keys, rest, wide, count, d, type);
+      tile = tileOf(tile, rest, values, count, d, ofValues);
     }
     if (count < 8 && keys != wide) {
       // eight rows are read, whatever they are

@@ -24,13 +24,14 @@ function seenBy(r: i32, P: i32, G: i32, n: i32, causal: i32): i32 {
  * out[i] = max over g, p of A'_g[p, i] for the first `scored` of n rows, where A = softmax over the
  * rows that the query sees, and A' = A averaged over `size` neighbouring scored rows (zeros
  * beyond), each look rescaled to its old sum over the scored rows. out f32 [scored] | q f32 [P, G,
- * d] ldq | k rows [n, d] | scratch defensive_scratch(); size odd, 1 to 31; causal: n >= P looks: 0,
- * or what attention() left of the same queries on the same n rows; then not causal, and scored = n
+ * d] ldq | k rows [n, d] | rest of loadRows | scratch defensive_scratch(); size odd, 1 to 31;
+ * causal: n >= P; looks: 0, or what attention() left of the same queries on the same n rows; then not causal, and scored = n
  */
 export function observe_defensive(
   out: usize,
   q: usize,
   k: usize,
+  rest: usize,
   scratch: usize,
   P: i32,
   G: i32,
@@ -66,7 +67,7 @@ export function observe_defensive(
   // each look's peak, its mass over all rows, and (in `scales`) over the scored ones
   for (let i0 = looks != 0 ? n : 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
+    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
@@ -99,7 +100,7 @@ export function observe_defensive(
     for (let i = 0; i < scored; i = i + 1 == half && half < scored - half ? scored - half : i + 1) {
       const windows = min(i + half, scored - 1) - max(i - half, 0) + 1;
       if (windows == size || i >= seenBy(r, P, G, n, causal)) continue;
-      loadRows(edge, k + <usize>i * rowBytes(d, type), 1, d, d, type);
+      loadRows(edge, k + <usize>i * rowBytes(d, type), rest, 1, d, d, type);
       const p = exp1(dot(queries + ((<usize>(r * d)) << 2), edge, d) - load<f32>(peaks + at));
       smoothed -= (p * <f32>(size - windows)) / <f32>size;
     }
@@ -115,7 +116,8 @@ export function observe_defensive(
     const first = max(0, o - half);
     const keys = min(scored, o + step + half) - first;
     const end = min(scored, o + step);
-    packKeys(panels, tileOf(k + <usize>first * rowBytes(d, type), wide, keys, d, type), keys, d);
+    const tile = tileOf(k + <usize>first * rowBytes(d, type), rest, wide, keys, d, type);
+    packKeys(panels, tile, keys, d);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);

@@ -17,13 +17,14 @@ export function expect_scratch(P: i32, G: i32, d: i32): i32 {
 /**
  * out[i] = mean over g of softmax_i(m_g . k[i] + k[i] C_g k[i] / 2), m_g and C_g the mean and
  * covariance of q[., g] / sqrt(d). out, spare f32 [n] | q f32 [P, G, d] ldq, P > 0 | k rows [n, d]
- * | scratch expect_scratch()
+ * | rest of loadRows | scratch expect_scratch()
  */
 export function expect(
   out: usize,
   spare: usize,
   q: usize,
   k: usize,
+  rest: usize,
   scratch: usize,
   P: i32,
   G: i32,
@@ -51,7 +52,7 @@ export function expect(
     let mass: f32 = 0;
     for (let i0 = 0; i0 < n; i0 += TILE) {
       const keys = min(TILE, n - i0);
-      const tile = tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type);
+      const tile = tileOf(k + <usize>i0 * rowBytes(d, type), rest, wide, keys, d, type);
       tilePanels(products, tile, panels, keys, dp >> 3, <usize>8 * bytes, d, dp, d, 8, false);
       for (let i = 0; i < keys; i++) {
         const key = tile + <usize>i * bytes;

@@ -101,7 +101,7 @@ export function rope_shift(
       rotate(rows, angles, rot, neox != 0, false);
       continue;
     }
-    rows_widen(scratch, rows, 1, d, type);
+    rows_widen(scratch, rows, 0, 1, d, type);
     rotate(scratch, angles, rot, neox != 0, false);
     rows_store(rows, scratch, scratch, 1, d, d, type);
   }

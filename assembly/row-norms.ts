@@ -14,10 +14,13 @@ export function dot(x: usize, y: usize, d: i32): f32 {
   return sum;
 }
 
-/** out[i] = norm2(rows[i]). out f32 [n] | rows [n, d] | scratch rows_scratch() */
+/**
+ * out[i] = norm2(rows[i]). out f32 [n] | rows [n, d] | rest of loadRows | scratch rows_scratch()
+ */
 export function row_norms(
   out: usize,
   rows: usize,
+  rest: usize,
   scratch: usize,
   n: i32,
   d: i32,
@@ -25,7 +28,7 @@ export function row_norms(
 ): void {
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
-    const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), scratch, count, d, type);
+    const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), rest, scratch, count, d, type);
     for (let i = 0; i < count; i++) {
       const row = tile + ((<usize>(i * d)) << 2);
       store<f32>(out + ((<usize>(i0 + i)) << 2), sqrt<f32>(dot(row, row, d)));
@@ -35,11 +38,12 @@ export function row_norms(
 
 /**
  * out = mean_i rows[i] / norm2(rows[i]); rows of length 0 count as 0. out f32 [d] | rows [n, d], n
- * > 0 | scratch rows_scratch()
+ * > 0 | rest of loadRows | scratch rows_scratch()
  */
 export function mean_direction(
   out: usize,
   rows: usize,
+  rest: usize,
   scratch: usize,
   n: i32,
   d: i32,
@@ -48,7 +52,7 @@ export function mean_direction(
   memory.fill(out, 0, (<usize>d) << 2);
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
-    const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), scratch, count, d, type);
+    const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), rest, scratch, count, d, type);
     for (let i = 0; i < count; i++) {
       const row = tile + ((<usize>(i * d)) << 2);
       const norm = sqrt<f32>(dot(row, row, d));
@@ -62,12 +66,13 @@ export function mean_direction(
 
 /**
  * out[i] = cos(rows[i], direction), 0 where either has length 0. out f32 [n] | rows [n, d] |
- * direction f32 [d] | scratch rows_scratch()
+ * direction f32 [d] | rest of loadRows | scratch rows_scratch()
  */
 export function row_cosines(
   out: usize,
   rows: usize,
   direction: usize,
+  rest: usize,
   scratch: usize,
   n: i32,
   d: i32,
@@ -76,7 +81,7 @@ export function row_cosines(
   const length = sqrt<f32>(dot(direction, direction, d));
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const count = min(TILE, n - i0);
-    const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), scratch, count, d, type);
+    const tile = tileOf(rows + <usize>i0 * rowBytes(d, type), rest, scratch, count, d, type);
     for (let i = 0; i < count; i++) {
       const row = tile + ((<usize>(i * d)) << 2);
       const norms = sqrt<f32>(dot(row, row, d)) * length;

@@ -21,12 +21,14 @@ export function observe_scratch(P: i32, G: i32, d: i32): i32 {
 /**
  * Largest score of each query q[p, g] . k[i] / sqrt(d), and sum_i exp(score - largest), over all n
  * rows, or, `causal`, over rows i <= n - P + p. looks f32 [2][P, G], `apart` numbers from one to
- * the other | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch(); causal: n >= P
+ * the other | q f32 [P, G, d] ldq | k rows [n, d] | rest of loadRows |
+ * scratch observe_scratch(); causal: n >= P
  */
 export function observe_sums(
   looks: usize,
   q: usize,
   k: usize,
+  rest: usize,
   scratch: usize,
   P: i32,
   G: i32,
@@ -47,7 +49,7 @@ export function observe_sums(
   noScores(peaks, masses, R);
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), wide, keys, d, type), keys, d);
+    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
@@ -68,13 +70,14 @@ export function observe_sums(
  * count of n. The softmax runs over all n rows, or,
  * `causal`, over rows i <= n - P + p (the queries are those of the last P rows); its sums are in
  * `looks`, as observe_sums() leaves them.
- * out f32 [count] | q f32 [P, G, d] ldq | k rows [n, d] | scratch observe_scratch() | looks f32
- * [2][P, G]; causal: n >= P
+ * out f32 [count] | q f32 [P, G, d] ldq | k rows [n, d] | rest of loadRows |
+ * scratch observe_scratch() | looks f32 [2][P, G]; causal: n >= P
  */
 export function observe(
   out: usize,
   q: usize,
   k: usize,
+  rest: usize,
   scratch: usize,
   P: i32,
   G: i32,
@@ -99,7 +102,7 @@ export function observe(
   for (let i0 = 0; i0 < count; i0 += TILE) {
     const keys = min(TILE, count - i0);
     const at = first + i0;
-    packKeys(panels, tileOf(k + <usize>at * rowBytes(d, type), wide, keys, d, type), keys, d);
+    packKeys(panels, tileOf(k + <usize>at * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= at) continue;

@@ -51,10 +51,11 @@ export const rows: BenchGroup = {
     const gbs = (ms: number) => (ROWS * WIDTH * 4) / ms / 1e6;
     for (const type of ['kivi-int8', 'kivi-int4', 'int8', 'int4', 'int3'] as const) {
       const at = inputs.room(ROWS * rowBytes(type, WIDTH, 'values'));
+      const places = { keys: at, values: at, rest: 0 }; // values name nothing
       const kivi = type.startsWith('kivi');
       const store = () =>
         kivi
-          ? backend.groupRows(at, list, x.address, 0, ROWS, WIDTH, type, 'values')
+          ? backend.groupRows(places, list, x.address, 0, ROWS, WIDTH, type, 'values')
           : backend.storeRows(at, x, 0, ROWS, WIDTH, type);
       const copy = () => backend.copy(wide.address, x.address, ROWS * WIDTH * 4);
       const [quantize, plain, copied] = await sideBySide([
@@ -72,7 +73,8 @@ export const rows: BenchGroup = {
         peers: [{ name: 'plain JS, int8', rate: gbs(plain) }],
       });
       if (!kivi) continue;
-      const widen = () => backend.gatherRows(wide.address, at, list, ROWS, WIDTH, type, 'values');
+      const widen = () =>
+        backend.gatherRows(wide.address, places, list, ROWS, WIDTH, type, 'values');
       const [dequantize, plainBack, again] = await sideBySide([
         widen,
         () => plainDequantize(back, codes, scales),

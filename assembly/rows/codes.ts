@@ -13,7 +13,7 @@ import { constant, loadHalf, madd, maxLanes, minLanes, toHalves } from '../simd'
 
 /** Channels of a row of codes are a multiple of this. */
 export const CODE_CHANNELS: i32 = 8;
-/** Bytes behind the codes: step and lo, or where a row has the rest of it (kivi.ts). */
+/** Bytes behind the codes: step and lo, or the number of what a row names (kivi.ts). */
 export const TAIL_BYTES: i32 = 4;
 
 /** Bytes of a row of d codes, and its tail. */

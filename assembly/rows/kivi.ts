@@ -1,13 +1,17 @@
 // Rows of few bits as KIVI keeps them (arXiv 2402.02750): each channel of keys is rounded on a grid
 // that a group of rows shares, each value row on a grid of its own, and the newest rows are not
-// rounded at all. A row says where the rest of it lies, so that it can be moved like any other:
+// rounded at all. A row names the rest of it by number, so that it can be moved like any other, and
+// all that is named can be moved together, to another memory too:
 //
 //   row:    [codes | up to 3 bytes of padding to a multiple of 4 | tail u32]
 //   tail    halves exchanged (so that its top bit is the sign of a step, which has none):
-//           bit 31 set = the row is not rounded, and lies as f16 [d] at twice the rest;
-//           otherwise, of keys: the group lies at twice the tail;
+//           bit 31 set = the row is not rounded, the other bits are the number of its f16 [d];
+//           otherwise, of keys: the number of its grid;
 //           of values: step f16 | lo f16, as in codes.ts
-//   group:  [step f16 [d] | lo f16 [d] | only where bits are mixed: bits of each channel u8 [d]]
+//   grid:   [step f16 [d] | lo f16 [d] | only where bits are mixed: bits of each channel u8 [d]]
+//
+// Grids lie before an even address `rest`, from there backwards, and rows that are not rounded
+// behind it: [... | grid 1 | grid 0 | rest: f16 [d] number 0 | number 1 | ...]
 //
 // Codes of one width lie as in codes.ts; of mixed widths as a stream of bits, channel after
 // channel, lowest first.
@@ -42,18 +46,25 @@ function exchange(tail: u32): u32 {
   return rotl<u32>(tail, 16);
 }
 
-/** Widens one row: dst f32 [d] | src row */
-function widenRow(dst: usize, src: usize, d: i32, type: i32): void {
+/** Where a grid lies. */
+@inline
+function gridAt(rest: usize, grid: u32, d: i32, type: i32): usize {
+  const bytes = <usize>((type & MIXED) != 0 ? 5 * d : 4 * d);
+  return rest - (<usize>grid + 1) * bytes;
+}
+
+/** Widens one row: dst f32 [d] | src row | rest */
+function widenRow(dst: usize, src: usize, rest: usize, d: i32, type: i32): void {
   const tail = exchange(load<u32>(src + kiviBytes(d, type) - TAIL_BYTES));
-  const at = (<usize>tail) << 1; // the top bit falls out
   if (tail >> 31 != 0) {
-    widenHalves(dst, at, d);
+    widenHalves(dst, rest + ((<usize>(tail & 0x7fffffff) * <usize>d) << 1), d);
     return;
   }
   if ((type & BY_ROW) != 0) {
     dequantizeRow(dst, src, d, type & WIDTH);
     return;
   }
+  const at = gridAt(rest, tail, d, type);
   const lows = at + ((<usize>d) << 1);
   if ((type & MIXED) != 0) unpackMixed(dst, src, lows + ((<usize>d) << 1), d);
   else unpackCodes(dst, src, d, type & WIDTH, f32x4.splat(1), f32x4.splat(0));
@@ -77,33 +88,51 @@ function unpackMixed(dst: usize, src: usize, widths: usize, d: i32): void {
   }
 }
 
-/** Widens n rows, one after the other: dst f32 [n, d] ldd | src rows [n, d] */
-export function loadKivi(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type: i32): void {
+/** Widens n rows, one after the other: dst f32 [n, d] ldd | src rows [n, d] | rest */
+export function loadKivi(
+  dst: usize,
+  src: usize,
+  rest: usize,
+  n: i32,
+  d: i32,
+  ldd: i32,
+  type: i32,
+): void {
   const bytes = kiviBytes(d, type);
-  for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2) widenRow(dst, src, d, type);
+  for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2)
+    widenRow(dst, src, rest, d, type);
 }
 
-/** Widens rows list[0 .. n): dst f32 [n, d] | rows | list i32 [n] */
-export function kivi_gather(dst: usize, rows: usize, list: usize, n: i32, d: i32, type: i32): void {
+/** Widens rows list[0 .. n): dst f32 [n, d] | rows | rest | list i32 [n] */
+export function kivi_gather(
+  dst: usize,
+  rows: usize,
+  rest: usize,
+  list: usize,
+  n: i32,
+  d: i32,
+  type: i32,
+): void {
   const bytes = kiviBytes(d, type);
   for (let i = 0; i < n; i++, list += 4, dst += (<usize>d) << 2)
-    widenRow(dst, rows + <usize>load<i32>(list) * bytes, d, type);
+    widenRow(dst, rows + <usize>load<i32>(list) * bytes, rest, d, type);
 }
 
 /**
- * Rounds x and stores it as rows list[0 .. n): keys as one group, whose grid is written, values
- * each on a grid of its own. rows | list i32 [n], n > 0 | x f32 [n, d] | group (only of keys; an
- * even address) | scratch f32 [d]
+ * Rounds x and stores it as rows list[0 .. n): keys as one group, whose grid is written as number
+ * `number`, values each on a grid of its own. rows | rest | list i32 [n], n > 0 | x f32 [n, d] |
+ * scratch f32 [d]
  */
 export function kivi_group(
   rows: usize,
+  rest: usize,
   list: usize,
   x: usize,
-  group: usize,
   scratch: usize,
   n: i32,
   d: i32,
   type: i32,
+  number: i32,
 ): void {
   const bytes = kiviBytes(d, type);
   const wide = (<usize>d) << 2;
@@ -116,7 +145,8 @@ export function kivi_group(
     return;
   }
   const mixed = (type & MIXED) != 0;
-  const lows = group + ((<usize>d) << 1);
+  const grid = gridAt(rest, <u32>number, d, type);
+  const lows = grid + ((<usize>d) << 1);
   const widths = lows + ((<usize>d) << 1);
   for (let j: usize = 0; j < wide; j += 16) {
     let lo = v128.load(x + j);
@@ -132,9 +162,9 @@ export function kivi_group(
   if (mixed) share(widths, scratch, d, (d * (type & WIDTH)) >> 1);
   for (let j: usize = 0; j < <usize>d; j++) {
     const width = mixed ? <i32>load<u8>(widths + j) : type & WIDTH;
-    storeHalf(group + (j << 1), load<f32>(scratch + (j << 2)) / <f32>((1 << width) - 1));
+    storeHalf(grid + (j << 1), load<f32>(scratch + (j << 2)) / <f32>((1 << width) - 1));
   }
-  const tail = exchange(<u32>(group >> 1));
+  const tail = exchange(<u32>number);
   for (let i = 0; i < n; i++, list += 4, x += wide) {
     const row = rows + <usize>load<i32>(list) * bytes;
     memory.fill(row, 0, bytes - TAIL_BYTES);
@@ -142,7 +172,7 @@ export function kivi_group(
     for (let j = 0; j < d; j++) {
       const at = (<usize>j) << 1;
       const width = mixed ? <i32>load<u8>(widths + <usize>j) : type & WIDTH;
-      const step = loadHalf(group + at);
+      const step = loadHalf(grid + at);
       const by: f32 = step > 0 ? <f32>1 / step : 0;
       const q = code1(load<f32>(x + 2 * at), loadHalf(lows + at), by, <f32>((1 << width) - 1));
       if (!mixed) {

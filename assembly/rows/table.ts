@@ -6,7 +6,7 @@
 //   scheme    rows     what it asks of those who use rows
 //   plain     plain.ts    nothing
 //   rotated   rotated.ts  that queries are rotated too, and outputs rotated back
-//   kivi      kivi.ts     nothing: its rows are widened to what they were
+//   kivi      kivi.ts     to pass on `rest`, the address that its rows count from; 0 for others
 import { codeBytes } from './codes';
 import { kiviBytes, loadKivi } from './kivi';
 import { loadPlain, storePlain } from './plain';
@@ -64,18 +64,29 @@ export function isPlain<T>(type: i32): bool {
 
 /**
  * Widens n rows to f32, as they are kept: what prepared queries meet, and outputs are finished of.
- * dst f32 [n, d] ldd | src rows [n, d]
+ * dst f32 [n, d] ldd | src rows [n, d] | rest: what rows of kivi.ts name, 0 for others
  */
-export function loadRows(dst: usize, src: usize, n: i32, d: i32, ldd: i32, type: i32): void {
-  if (isKivi(type)) loadKivi(dst, src, n, d, ldd, type);
+export function loadRows(
+  dst: usize,
+  src: usize,
+  rest: usize,
+  n: i32,
+  d: i32,
+  ldd: i32,
+  type: i32,
+): void {
+  if (isKivi(type)) loadKivi(dst, src, rest, n, d, ldd, type);
   else if (isRotated(type)) loadRotated(dst, src, n, d, ldd, type);
   else if (type == ROWS_F16) loadPlain(dst, src, n, d, ldd, 2);
   else loadPlain(dst, src, n, d, ldd, 4);
 }
 
-/** The numbers that were stored, or what rounding left of them: dst f32 [n, d] | src rows [n, d] */
-export function rows_widen(dst: usize, src: usize, n: i32, d: i32, type: i32): void {
-  loadRows(dst, src, n, d, d, type);
+/**
+ * The numbers that were stored, or what rounding left of them: dst f32 [n, d] | src rows [n, d] |
+ * rest of loadRows
+ */
+export function rows_widen(dst: usize, src: usize, rest: usize, n: i32, d: i32, type: i32): void {
+  loadRows(dst, src, rest, n, d, d, type);
   finishOutputs(dst, n, d, type);
 }
 
@@ -111,9 +122,9 @@ export function finishOutputs(x: usize, n: i32, d: i32, type: i32): void {
 
 /** f32 rows of a tile: where they lie, or widened into scratch. */
 @inline
-export function tileOf(rows: usize, scratch: usize, n: i32, d: i32, type: i32): usize {
+export function tileOf(rows: usize, rest: usize, scratch: usize, n: i32, d: i32, type: i32): usize {
   if (type == ROWS_F32) return rows;
-  loadRows(scratch, rows, n, d, d, type);
+  loadRows(scratch, rows, rest, n, d, d, type);
   return scratch;
 }
 

@@ -52,7 +52,7 @@ export function quantize(values: readonly number[], bits: 3 | 4 | 8): Uint8Array
 }
 
 /**
- * The numbers of a row, turned back where it was rotated. `memory` is where the rest of it lies,
+ * The numbers of a row, turned back where it was rotated. `rest` is where that lies which it names,
  * where it does not stand alone.
  */
 export function decodeRow(
@@ -60,10 +60,10 @@ export function decodeRow(
   d: number,
   type: RowType,
   side: RowSide = 'keys',
-  memory?: ArrayBuffer,
+  rest?: Rest,
 ): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (isGrouped(type)) return decodeTailed(bytes, d, type, side, memory!);
+  if (isGrouped(type)) return decodeTailed(bytes, d, type, side, rest!);
   if (type === 'f32')
     return Float64Array.from({ length: d }, (_, j) => view.getFloat32(4 * j, true));
   if (type === 'f16')
@@ -90,28 +90,43 @@ export function dequantize(bytes: Uint8Array, d: number, bits: 3 | 4 | 8): Float
 /** A tail with its halves exchanged. */
 const exchange = (tail: number) => ((tail << 16) | (tail >>> 16)) >>> 0;
 
-/** The tail of a row that is not rounded, and of one on a grid: where that lies. Even addresses. */
-export const tailOf = (address: number, rounded: boolean) =>
-  exchange((rounded ? 0 : 0x80000000) | (address >>> 1));
+/** The tail of a row that is not rounded, and of one on a grid: the number of what it names. */
+export const tailOf = (number: number, rounded: boolean) =>
+  exchange((rounded ? 0 : 0x80000000) | number);
 
-/** Where a row of keys, or one that is not rounded, has the rest of it. */
-export function restOf(tail: number): { address: number; rounded: boolean } {
+/** What a row of keys, or one that is not rounded, names. */
+export function namedBy(tail: number): { number: number; rounded: boolean } {
   const exchanged = exchange(tail);
-  return { address: (exchanged << 1) >>> 0, rounded: exchanged >>> 31 === 0 };
+  return { number: exchanged & 0x7fffffff, rounded: exchanged >>> 31 === 0 };
 }
+
+/** What rows name: grids lie before the address, rows that are not rounded behind it. */
+export interface Rest {
+  readonly memory: ArrayBuffer;
+  readonly address: number;
+}
+
+/** Where a grid lies. */
+export const gridAddress = (rest: number, grid: number, d: number, type: RowType) =>
+  rest - (grid + 1) * gridBytes(type, d);
+
+/** Where a row lies that is not rounded. */
+export const unroundedAddress = (rest: number, number: number, d: number) => rest + number * 2 * d;
 
 function decodeTailed(
   bytes: Uint8Array,
   d: number,
   type: RowType,
   side: RowSide,
-  memory: ArrayBuffer,
+  { memory, address: rest }: Rest,
 ): Float64Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { address, rounded } = restOf(view.getUint32(bytes.length - 4, true));
-  if (!rounded) return decodeRow(new Uint8Array(memory, address, 2 * d), d, 'f16');
+  const { number, rounded } = namedBy(view.getUint32(bytes.length - 4, true));
+  if (!rounded)
+    return decodeRow(new Uint8Array(memory, unroundedAddress(rest, number, d), 2 * d), d, 'f16');
   if (side === 'values') return dequantize(bytes, d, Math.ceil(rowTypes[type].bits) as 3 | 4 | 8);
-  const grid = readGrid(new Uint8Array(memory, address, gridBytes(type, d)), d, type);
+  const at = gridAddress(rest, number, d, type);
+  const grid = readGrid(new Uint8Array(memory, at, gridBytes(type, d)), d, type);
   const mixed = (rowTypes[type] as RowTypeInfo).scheme === 'mixed';
   let bit = 0;
   return Float64Array.from(grid, ({ step, lo, width }, j) => {
@@ -140,13 +155,12 @@ function readGrid(
 }
 
 /**
- * Rounds keys together: the grid that they share, and their bytes, which say that it lies at
- * `address`.
+ * Rounds keys together: the grid that they share, and their bytes, which name it by its number.
  */
 export function encodeGroup(
   keys: readonly ArrayLike<number>[],
   type: RowType,
-  address: number,
+  number: number,
 ): { grid: Uint8Array; rows: Uint8Array[] } {
   const d = keys[0].length;
   const { bits, scheme }: RowTypeInfo = rowTypes[type];
@@ -172,7 +186,7 @@ export function encodeGroup(
       else
         for (const [byte, shift, part] of placesOf(j, d, width, code)) bytes[byte] |= part << shift;
     });
-    new DataView(bytes.buffer).setUint32(bytes.length - 4, tailOf(address, true), true);
+    new DataView(bytes.buffer).setUint32(bytes.length - 4, tailOf(number, true), true);
     return bytes;
   });
   return { grid, rows };

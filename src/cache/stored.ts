@@ -1,7 +1,7 @@
 // The format of a stored conversation: where it stands, and the rows of its caches (extent.ts),
 // stage after stage. i32, little-endian:
 //
-//   head:  'RCS3' | numbers of the head | checksum of the rest of it | tag [4] | token
+//   head:  'RCS4' | numbers of the head | checksum of the rest of it | tag [4] | token
 //          | position base | rebased at | kvHeads | headDim | type of rows | stages
 //          | layers, grids, slots of each | lengths [layers][kvHeads]
 //   body:  the bytes of each stage's cache, in sections (extent.ts)
@@ -65,7 +65,11 @@ export class LostError extends StoreError {
   }
 }
 
-const MAGIC = 0x33534352; // 'RCS3'
+/** Its digit is raised with every change of what the bytes mean. */
+const MAGIC = 0x34534352; // 'RCS4'
+const VERSIONS = /^RCS(\d)$/;
+const textOf = (magic: number) =>
+  String.fromCharCode(...[0, 8, 16, 24].map((shift) => (magic >>> shift) & 0xff));
 const FIXED_INTS = 14;
 const STAGE_INTS = 3;
 const CHECKSUM_AT = 2;
@@ -139,6 +143,9 @@ export function readHead(
 ): { standing: Standing; extents: readonly Extent[] } {
   const wrong = (numbers: readonly number[], at: number) =>
     numbers.some((n, i) => head[at + i] !== n);
+  const found = textOf(head[0]);
+  if (VERSIONS.test(found) && head[0] !== MAGIC)
+    refuse(`it is stored as ${found}, another version of the format than ${textOf(MAGIC)}`);
   if (wrong([MAGIC, head.length], 0) || wrong(shapeNumbers(shapes), SHAPE_AT))
     refuse('it is no snapshot of this model and row type');
   if (head[CHECKSUM_AT] !== checksumOfHead(head))

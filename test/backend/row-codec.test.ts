@@ -29,11 +29,12 @@ const norm = (x: ArrayLike<number>) => Math.sqrt(Array.from(x).reduce((sum, v) =
 function grouped(keys: readonly number[][], type: RowType): Float64Array[] {
   const d = keys[0].length;
   const memory = new Uint8Array(gridBytes(type, d));
+  const rest = { memory: memory.buffer, address: memory.length };
   return keys.flatMap((_, from) => {
     if (from % 32 > 0) return [];
     const { grid, rows } = encodeGroup(keys.slice(from, from + 32), type, 0);
     memory.set(grid);
-    return rows.map((row) => decodeRow(row, d, type, 'keys', memory.buffer));
+    return rows.map((row) => decodeRow(row, d, type, 'keys', rest));
   });
 }
 

@@ -212,6 +212,10 @@ test('a stored state restores rows and standing; a damaged or foreign one is ref
   await refuse(Uint8Array.from([...bytes, 0, 0, 0, 0]), /do not hold/);
   await refuse(bytes.slice(0, 12), /header/);
   await refuse(new Uint8Array(0), /header/);
+  await refuse(
+    bytes.map((b, i) => (i === 3 ? '3'.charCodeAt(0) : b)),
+    /stored as RCS3, another version of the format than RCS4/,
+  );
   // whichever byte was changed
   for (let at = 0; at < bytes.length; at++)
     await refuse(

@@ -7,7 +7,8 @@ import { type RowType, rowBytes } from '../../src/backend/dtype.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { cacheBytes } from '../../src/backend/cpu/bytes.ts';
 import { CpuCache } from '../../src/backend/cpu/cache.ts';
-import { cacheRows, type CacheShape } from '../../src/backend/cache-shape.ts';
+import { cacheRowBytes, cacheRows, type CacheShape } from '../../src/backend/cache-shape.ts';
+import { tailOf } from '../../src/backend/row-codec.ts';
 import type { Extent } from '../../src/backend/state.ts';
 import { CacheReader, CacheWriter } from '../../src/backend/cpu/transfer.ts';
 import { storedBytes } from '../../src/cache/stored.ts';
@@ -138,7 +139,7 @@ class Twin {
         );
         for (const side of ['keys', 'values'] as const) {
           backend.ints(list, head.length).set(tokens.map((_, i) => i));
-          backend.gatherRows(out, head[side], list, head.length, d, shape.rowType, side);
+          backend.gatherRows(out, head, list, head.length, d, shape.rowType, side);
           tokens.forEach((token, i) => {
             const row = this.#rows.get(`${layer} ${h} ${token}`)!;
             const wanted = side === 'keys' ? row.key : row.value;
@@ -244,14 +245,21 @@ test('a saved cache reads back to the bit, in another cache, and within what it 
     const body = new Uint8Array(bytes.length);
     const whole = body.subarray(0, reader.read(body));
     const { extent } = reader;
-    const putting = (change: Partial<Extent>, tail?: number) => () => {
-      const copy = whole.slice();
-      const words = new Int32Array(copy.buffer);
-      if (tail !== undefined) words[rowBytes(shape.rowType, d) / 4 - 1] = tail;
-      const writer = new CacheWriter(other.cache, { ...extent, ...change });
-      writer.write(copy);
-      writer.finish();
-    };
+    const { length } = twin.cache.heads[0][0];
+    const [keyWords, valueWords] = (['keys', 'values'] as const).map(
+      (side) => rowBytes(shape.rowType, d, side) / 4,
+    );
+    const headWords = cacheRowBytes(d, shape.rowType) / 4;
+    const putting =
+      (change: Partial<Extent>, tail?: number, at = keyWords - 1) =>
+      () => {
+        const copy = whole.slice();
+        const words = new Int32Array(copy.buffer);
+        if (tail !== undefined) words[at] = tail;
+        const writer = new CacheWriter(other.cache, { ...extent, ...change });
+        writer.write(copy);
+        writer.finish();
+      };
     putting({})();
     assert.equal([...(await takeBytes(other.cache, standing))], [...bytes]);
     for (const wrong of [
@@ -260,11 +268,45 @@ test('a saved cache reads back to the bit, in another cache, and within what it 
       putting({}, 0x7fff),
       putting({}, -1),
       putting({ grids: extent.grids + 1 }),
+      // the second head's first row names a grid of the first head; a rounded row's value names
+      // a slot, the last row's value another than its key
+      putting({}, new Int32Array(whole.buffer)[keyWords - 1], length * headWords + keyWords - 1),
+      putting({}, tailOf(0, false), length * keyWords + valueWords - 1),
+      putting({}, tailOf(1 << 20, false), length * (keyWords + valueWords) - 1),
     ])
       assert.throws(wrong, (e: Error) => e instanceof StoreError);
     const short = new CacheWriter(other.cache, extent);
     short.write(whole.subarray(0, -4));
     assert.throws(() => short.finish(), /ends before/);
+  }
+});
+test('rows, grids and slots that are copied together mean the same at other addresses', () => {
+  for (const pooled of [false, true]) {
+    const shape = shapeOf('kivi-mixed2.5', { pooled });
+    const twin = new Twin(shape, 8);
+    for (let i = 0; i < 4; i++) {
+      twin.append(50);
+      twin.evict();
+    }
+    const elsewhere = createWasmBackend('simd');
+    elsewhere.arena.allocate(1 << 16);
+    const copy = new CpuCache(elsewhere, shape);
+    const [from, to] = [twin.cache, copy].map(({ columns }) => columns[0].address);
+    assert.is.not(from, to);
+    elsewhere.bytes(to, copy.bytes).set(twin.cache.backend.bytes(from, copy.bytes));
+    copy.resize(twin.cache.heads.flat().map(({ length }) => length));
+    const read = ({ backend, heads }: CpuCache) => {
+      const most = cacheRows(shape);
+      const [list, out] = [4, 4 * d].map((bytes) => backend.arena.allocate(bytes * most));
+      return heads.flat().flatMap((head) =>
+        (['keys', 'values'] as const).map((side) => {
+          backend.ints(list, head.length).set(Array.from({ length: head.length }, (_, i) => i));
+          backend.gatherRows(out, head, list, head.length, d, shape.rowType, side);
+          return [...backend.floats(out, head.length * d)];
+        }),
+      );
+    };
+    assert.equal(read(copy), read(twin.cache));
   }
 });
 test('keys turned to other positions are what turning the numbers gives, up to rounding', () => {
@@ -279,7 +321,7 @@ test('keys turned to other positions are what turning the numbers gives, up to r
   backend.ints(list, rows.length).set(rows);
   const out = backend.arena.allocate(4 * d * head.length);
   const read = () => {
-    backend.gatherRows(out, head.keys, list, rows.length, d, 'kivi-int8', 'keys');
+    backend.gatherRows(out, head, list, rows.length, d, 'kivi-int8', 'keys');
     return [...backend.floats(out, rows.length * d)];
   };
   const before = read();

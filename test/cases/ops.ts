@@ -20,7 +20,14 @@ import {
 import type { Address, Scores, Tensor, Weight } from '../../src/backend/tensor.ts';
 import type { Training } from '../../src/backend/training.ts';
 import { createRandom } from '../../src/math/rng.ts';
-import { encodeGroup, encodeRow, quantize, tailOf } from '../../src/backend/row-codec.ts';
+import {
+  encodeGroup,
+  encodeRow,
+  gridAddress,
+  quantize,
+  tailOf,
+  unroundedAddress,
+} from '../../src/backend/row-codec.ts';
 import { countsOf, rowsOf, scoresOf } from '../rows.ts';
 import { floatToHalf } from '../../src/math/half.ts';
 
@@ -114,11 +121,12 @@ export class Bench {
 
   heads(lengths: readonly number[], d: number, type: RowType): HeadRows[] {
     return lengths.map((length) => {
+      const rest = isGrouped(type) ? this.restRoom(2, d, type) : 0;
       const [keys, values] = (['keys', 'values'] as const).map((side) => {
         const bytes = rowBytes(type, d, side);
         const at = this.room(length * bytes);
         if (isGrouped(type)) {
-          this.groupedRows(length, d, type, side).forEach((row, i) =>
+          this.groupedRows(length, d, type, side, rest).forEach((row, i) =>
             this.backend.write(at + i * bytes, row),
           );
           return at;
@@ -131,6 +139,7 @@ export class Bench {
       return {
         keys,
         values,
+        rest,
         tokens: this.room(length * 4),
         state: this.room(length * 4),
         length,
@@ -138,24 +147,34 @@ export class Bench {
     });
   }
 
+  /** Where rows count from that name so many grids, a key and a value. */
+  restRoom(grids: number, d: number, type: RowType): Address {
+    return this.room(grids * gridBytes(type, d) + 4 * d) + grids * gridBytes(type, d);
+  }
+
   /**
    * Rows of a type whose keys share grids: two groups, of rows turn about, and a last row that is
    * not rounded.
    */
-  groupedRows(length: number, d: number, type: RowType, side: RowSide): Uint8Array[] {
+  groupedRows(
+    length: number,
+    d: number,
+    type: RowType,
+    side: RowSide,
+    rest: Address,
+  ): Uint8Array[] {
     const numbers = Array.from({ length }, () => this.numbers(d));
     const rows: Uint8Array[] = new Array(length);
     const rounded = (i: number) => i < length - 1;
     for (const odd of [0, 1]) {
       const members = numbers.flatMap((_, i) => (i % 2 === odd && rounded(i) ? [i] : []));
       if (members.length === 0) continue;
-      const at = this.room(gridBytes(type, d));
       const group = encodeGroup(
         members.map((i) => numbers[i]),
         type,
-        at,
+        odd,
       );
-      if (side === 'keys') this.backend.write(at, group.grid);
+      if (side === 'keys') this.backend.write(gridAddress(rest, odd, d, type), group.grid);
       members.forEach((i, m) => {
         rows[i] =
           side === 'keys'
@@ -165,10 +184,10 @@ export class Bench {
     }
     numbers.forEach((row, i) => {
       if (rounded(i)) return;
-      const at = this.room(2 * d);
-      this.backend.write(at, encodeRow(row, 'f16'));
+      const number = side === 'keys' ? 0 : 1;
+      this.backend.write(unroundedAddress(rest, number, d), encodeRow(row, 'f16'));
       rows[i] = new Uint8Array(rowBytes(type, d, side));
-      new DataView(rows[i].buffer).setUint32(rows[i].length - 4, tailOf(at, false), true);
+      new DataView(rows[i].buffer).setUint32(rows[i].length - 4, tailOf(number, false), true);
     });
     return rows;
   }
@@ -383,18 +402,23 @@ function groupCases(type: RowType): OpCase[] {
     run(b, [n, d, count]) {
       const size = rowBytes(type, d, side);
       const at = b.room(n * size);
-      b.groupedRows(n, d, type, side).forEach((row, i) => b.backend.write(at + i * size, row));
+      const grid = 2; // rows have 0 and 1
+      const rows = { keys: at, values: at, rest: b.restRoom(grid + 1, d, type) };
+      b.groupedRows(n, d, type, side, rows.rest).forEach((row, i) =>
+        b.backend.write(at + i * size, row),
+      );
       const list = b.room(count * 4);
       b.backend.ints(list, count).set(Array.from({ length: count }, (_, i) => (i * 7) % n));
-      const grid = b.room(gridBytes(type, d));
-      b.backend.groupRows(at, list, b.tensor(count, d).address, grid, count, d, type, side);
+      b.backend.groupRows(rows, list, b.tensor(count, d).address, grid, count, d, type, side);
       const all = b.room(n * 4);
       b.backend.ints(all, n).set(Array.from({ length: n }, (_, i) => i));
       const out = b.empty(n, d);
-      b.backend.gatherRows(out.address, at, all, n, d, type, side);
+      b.backend.gatherRows(out.address, rows, all, n, d, type, side);
       return [
         ...b.read(out, n),
-        ...(side === 'keys' ? b.backend.bytes(grid, gridBytes(type, d)) : []),
+        ...(side === 'keys'
+          ? b.backend.bytes(gridAddress(rows.rest, grid, d, type), gridBytes(type, d))
+          : []),
       ];
     },
   }));

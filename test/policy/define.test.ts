@@ -186,6 +186,7 @@ const headOf = (key: number): HeadRows => {
   return {
     keys,
     values: rows(),
+    rest: 0,
     tokens: room(new Array(n).fill(0)),
     state: room(new Array(n).fill(0)),
     length: n,

@@ -106,6 +106,7 @@ ahead(
     const head = {
       keys: put(keys),
       values: put(values),
+      rest: 0,
       tokens: put(new Array(n).fill(0)),
       state: put(new Array(n).fill(0)),
       length: n,

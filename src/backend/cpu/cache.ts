@@ -65,7 +65,11 @@ export class CpuCache implements Cache {
       return column;
     });
     this.heads = keptRows.map(() =>
-      Array.from({ length: kvHeads }, () => ({ ...addressesAt(this.columns, 0), length: 0 })),
+      Array.from({ length: kvHeads }, () => ({
+        ...addressesAt(this.columns, 0),
+        rest: 0,
+        length: 0,
+      })),
     );
     const rowsOf = (heads: HeadRows[]): CpuRows => {
       const { headDim, rowType } = shape;
@@ -131,6 +135,11 @@ export class CpuCache implements Cache {
   groupsOf(layer: number, h: number): [groups: Groups, i: number] | undefined {
     const [{ groups }, place] = this.#rangeOf(layer);
     return groups && [groups, place + h];
+  }
+
+  /** Grids and slots of every range, where rows do not stand alone. */
+  get groups(): readonly Groups[] {
+    return this.#ranges.flatMap(({ groups }) => groups ?? []);
   }
 
   /** Notes how many rows there are now; all are counted where it is not known. */
@@ -221,11 +230,6 @@ export class CpuCache implements Cache {
     for (const [i, range] of this.#ranges.entries())
       range.compact(heads.slice(at, (at += range.heads.length)), `range ${i}`);
     this.#count();
-  }
-
-  /** Rounds what may be rounded, where rows wait for that in groups. */
-  settle(): void {
-    for (const { groups } of this.#ranges) groups?.settle();
   }
 
   clear(): void {

@@ -1,10 +1,12 @@
 // What rows on shared grids (KIVI, assembly/rows/kivi.ts) need beside their columns: the grids of a
 // range's groups, and the newest rows of each head as f16, in slots, until a group of them is
-// rounded. Rows say themselves where that is, so nothing here has to follow when they move or go:
-// which grids and slots are taken is read off the rows.
+// rounded. Rows name themselves what they need, by number, so nothing here has to follow when they
+// move or go: which grids and slots are taken is read off the rows.
 //
-//   a range:  grids [groups][gridBytes]
-//             | of each head: slots of keys f16 [slots, d] | slots of values f16 [slots, d]
+//   a range:  grids [grids][gridBytes], the last one first
+//             | rest: of each head: slots of keys f16 [slots, d] | slots of values f16 [slots, d]
+//
+// Grids are counted from `rest` backwards, slots from there on through all heads.
 //
 // Rows that are not rounded are always the last ones of their head. Evicting thins groups out;
 // where no grid is free, the two groups of a head with the fewest rows become one, which rounds
@@ -12,9 +14,9 @@
 // head, some head has two groups of no more than 64 rows together.
 import type { Angles } from '../backend.ts';
 import type { CacheShape } from '../cache-shape.ts';
-import { GROUP, gridsOf, MOST_ROWS, SETTLED_SLOTS, slotBytes, slotsOf } from '../group-sizes.ts';
+import { GROUP, gridsOf, MOST_ROWS, SETTLED_SLOTS, slotsOf } from '../group-sizes.ts';
 import { gridBytes, rowBytes, type RowSide } from '../dtype.ts';
-import { restOf, tailOf } from '../row-codec.ts';
+import { gridAddress, namedBy, tailOf, unroundedAddress } from '../row-codec.ts';
 import type { Address, Tensor } from '../tensor.ts';
 import type { CpuBackend, HeadRows } from './memory.ts';
 
@@ -25,8 +27,7 @@ export class Groups {
   readonly #backend: CpuBackend;
   readonly shape: CacheShape;
   readonly heads: readonly HeadRows[];
-  readonly #gridAt: Address;
-  readonly #slotsAt: Address;
+  readonly #rest: Address;
   readonly #numbers: Address; // f32 [MOST_ROWS, d]
   readonly #list: Address; // i32 [MOST_ROWS]
 
@@ -44,34 +45,25 @@ export class Groups {
     this.heads = heads;
     this.grids = gridsOf(rows, heads.length);
     this.slots = slotsOf(shape);
-    this.#gridAt = address;
-    this.#slotsAt = address + this.grids * gridBytes(shape.rowType, shape.headDim);
+    this.#rest = address + this.grids * gridBytes(shape.rowType, shape.headDim);
+    for (const head of heads) head.rest = this.#rest;
     this.#numbers = scratch;
     this.#list = scratch + MOST_ROWS * shape.headDim * 4;
   }
 
   /** Where grid g lies. */
   gridAddress(g: number): Address {
-    return this.#gridAt + g * gridBytes(this.shape.rowType, this.shape.headDim);
+    return gridAddress(this.#rest, g, this.shape.headDim, this.shape.rowType);
   }
 
-  /** Where slot s of the range's head i lies. */
-  slotAddress(i: number, s: number, side: RowSide): Address {
-    const { headDim: d } = this.shape;
-    return (
-      this.#slotsAt +
-      i * this.slots * slotBytes(d) +
-      (side === 'values' ? this.slots * 2 * d : 0) +
-      s * 2 * d
-    );
+  /** Where the slot of a number lies. */
+  slotAddress(number: number): Address {
+    return unroundedAddress(this.#rest, number, this.shape.headDim);
   }
 
-  gridOf(address: Address): number {
-    return (address - this.#gridAt) / gridBytes(this.shape.rowType, this.shape.headDim);
-  }
-
-  slotOf(i: number, key: Address): number {
-    return (key - this.slotAddress(i, 0, 'keys')) / (2 * this.shape.headDim);
+  /** The number of slot s of the range's head i. */
+  slotNumber(i: number, s: number, side: RowSide): number {
+    return (2 * i + (side === 'values' ? 1 : 0)) * this.slots + s;
   }
 
   /** The last words of a head's rows, and how many words lie from one to the next. */
@@ -80,11 +72,11 @@ export class Groups {
     return { words: this.#backend.ints(head[side], head.length * step), step };
   }
 
-  /** Where each row of keys has the rest of it, from row `from` on. */
-  rests(head: HeadRows, from = 0): { address: Address; rounded: boolean }[] {
-    const { words, step } = this.tails(head, 'keys');
+  /** What each row names, from row `from` on; values that are rounded name nothing. */
+  named(head: HeadRows, from = 0, side: RowSide = 'keys'): ReturnType<typeof namedBy>[] {
+    const { words, step } = this.tails(head, side);
     return Array.from({ length: head.length - from }, (_, i) =>
-      restOf(words[(from + i + 1) * step - 1]),
+      namedBy(words[(from + i + 1) * step - 1]),
     );
   }
 
@@ -92,7 +84,8 @@ export class Groups {
   unrounded(head: HeadRows): number {
     const { words, step } = this.tails(head, 'keys');
     let count = 0;
-    while (count < head.length && !restOf(words[(head.length - count) * step - 1]).rounded) count++;
+    while (count < head.length && !namedBy(words[(head.length - count) * step - 1]).rounded)
+      count++;
     return count;
   }
 
@@ -106,8 +99,8 @@ export class Groups {
     this.#settle(i, this.slots - T);
     const unrounded = this.unrounded(head);
     const taken = new Uint8Array(this.slots);
-    for (const { address } of this.rests(head, head.length - unrounded))
-      taken[this.slotOf(i, address)] = 1;
+    const first = this.slotNumber(i, 0, 'keys');
+    for (const { number } of this.named(head, head.length - unrounded)) taken[number - first] = 1;
     const slots: number[] = [];
     for (let s = 0; slots.length < T; s++) {
       if (s === this.slots)
@@ -124,11 +117,12 @@ export class Groups {
         let run = 1;
         while (t + run < T && slots[t + run] === slots[t] + run) run++;
         const rows = { address: from.address + t * from.columns * 4, columns: from.columns };
-        this.#backend.storeRows(this.slotAddress(i, slots[t], side), rows, h, run, d, 'f16');
+        const to = this.slotAddress(this.slotNumber(i, slots[t], side));
+        this.#backend.storeRows(to, rows, h, run, d, 'f16');
         t += run;
       }
       slots.forEach((s, t) => {
-        words[(head.length + t + 1) * step - 1] = tailOf(this.slotAddress(i, s, side), false);
+        words[(head.length + t + 1) * step - 1] = tailOf(this.slotNumber(i, s, side), false);
       });
     }
   }
@@ -161,7 +155,7 @@ export class Groups {
   #gather(head: HeadRows, rows: readonly number[], side: RowSide): Address {
     const { headDim: d, rowType } = this.shape;
     this.#backend.ints(this.#list, rows.length).set(rows);
-    this.#backend.gatherRows(this.#numbers, head[side], this.#list, rows.length, d, rowType, side);
+    this.#backend.gatherRows(this.#numbers, head, this.#list, rows.length, d, rowType, side);
     return this.#numbers;
   }
 
@@ -170,37 +164,35 @@ export class Groups {
     head: HeadRows,
     rows: readonly number[],
     side: RowSide,
-    grid: Address,
+    grid: number,
     numbers: Address,
   ): void {
     const { headDim: d, rowType } = this.shape;
-    this.#backend.groupRows(head[side], this.#list, numbers, grid, rows.length, d, rowType, side);
+    this.#backend.groupRows(head, this.#list, numbers, grid, rows.length, d, rowType, side);
   }
 
   /** A grid that no row needs. */
-  #freeGrid(): Address {
+  #freeGrid(): number {
     const counts = new Int32Array(this.grids);
     const owners = new Int32Array(this.grids);
     this.heads.forEach((head, i) => {
       const { words, step } = this.tails(head, 'keys');
       for (let at = step - 1; at < words.length; at += step) {
-        const { address, rounded } = restOf(words[at]);
+        const { number, rounded } = namedBy(words[at]);
         if (!rounded) break; // and none behind it
-        const g = this.gridOf(address);
-        counts[g]++;
-        owners[g] = i;
+        counts[number]++;
+        owners[number] = i;
       }
     });
     const free = counts.indexOf(0);
-    if (free >= 0) return this.gridAddress(free);
-    return this.#merge(counts, owners);
+    return free >= 0 ? free : this.#merge(counts, owners);
   }
 
   /**
    * Puts the two groups of one head that have the fewest rows together, and gives the grid that
    * this frees.
    */
-  #merge(counts: Int32Array, owners: Int32Array): Address {
+  #merge(counts: Int32Array, owners: Int32Array): number {
     const smallest = this.heads.map((_, i) => {
       const own = Array.from(counts.keys()).filter((g) => owners[g] === i);
       return own.sort((a, b) => counts[a] - counts[b] || a - b).slice(0, 2);
@@ -215,12 +207,11 @@ export class Groups {
     if (rowsOf(smallest[i]) > MOST_ROWS)
       throw new RangeError('no grid is free, and no two groups fit into one');
     const head = this.heads[i];
-    const rests = this.rests(head);
-    const rows = rests.flatMap(({ address, rounded }, row) =>
-      rounded && [from, into].includes(this.gridOf(address)) ? [row] : [],
+    const rows = this.named(head).flatMap(({ number, rounded }, row) =>
+      rounded && [from, into].includes(number) ? [row] : [],
     );
-    this.#round(head, rows, 'keys', this.gridAddress(into), this.#gather(head, rows, 'keys'));
-    return this.gridAddress(from);
+    this.#round(head, rows, 'keys', into, this.#gather(head, rows, 'keys'));
+    return from;
   }
 
   /**
@@ -235,17 +226,18 @@ export class Groups {
   ): void {
     const head = this.heads[i];
     const { headDim: d } = this.shape;
-    const rests = this.rests(head);
-    const groups = new Map<Address, number[]>();
+    const named = this.named(head);
+    const groups = new Map<number, number[]>();
     for (let j = 0; j < rows.length; j++) {
-      const { address, rounded } = rests[rows[j]];
+      const { number, rounded } = named[rows[j]];
       if (!rounded) {
-        if (shifts[j] !== 0) this.#backend.ropeShift(address, angles(shifts[j]), 1, d, 'f16');
+        const key = this.slotAddress(number);
+        if (shifts[j] !== 0) this.#backend.ropeShift(key, angles(shifts[j]), 1, d, 'f16');
         continue;
       }
-      const members = groups.get(address);
+      const members = groups.get(number);
       if (members) members.push(j);
-      else groups.set(address, [j]);
+      else groups.set(number, [j]);
     }
     for (const [grid, members] of groups) {
       if (members.every((j) => shifts[j] === 0)) continue;

@@ -9,6 +9,11 @@ import type { Address, Scores, Tensor, Weight } from '../tensor.ts';
 export interface HeadRows {
   keys: Address;
   values: Address;
+  /**
+   * What rows that do not stand alone name by number (groups.ts): grids lie before it, rows that
+   * are not rounded behind it. 0 where rows stand alone.
+   */
+  rest: Address;
   /** i32 [length]: each row's token, counted from the conversation's first. */
   tokens: Address;
   /** f32 [length]: what a policy accumulates over blocks; 0 where it accumulates nothing. */
@@ -20,6 +25,9 @@ export interface HeadRows {
   positions?: Address;
   length: number;
 }
+
+/** Where rows of keys and values lie, and what they name. */
+export type RowPlaces = Readonly<Pick<HeadRows, RowSide | 'rest'>>;
 
 /** Rows whose lengths this thread knows. */
 export interface CpuRows extends LayerRows {
@@ -53,7 +61,7 @@ export interface RowKernels {
   /** Widens rows list[0 .. n), list i32, of a type whose keys share grids: f32 [n, d] at out. */
   gatherRows(
     out: Address,
-    rows: Address,
+    rows: RowPlaces,
     list: Address,
     n: number,
     d: number,
@@ -62,13 +70,13 @@ export interface RowKernels {
   ): void;
   /**
    * Rounds x f32 [n, d] and stores it as rows list[0 .. n), n > 0, of such a type: keys together,
-   * on one grid that is written at `grid` (gridBytes, an even address), values each by itself.
+   * on grid number `grid`, which is written, values each by itself.
    */
   groupRows(
-    rows: Address,
+    rows: RowPlaces,
     list: Address,
     x: Address,
-    grid: Address,
+    grid: number,
     n: number,
     d: number,
     type: RowType,

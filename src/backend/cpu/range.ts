@@ -136,8 +136,8 @@ export class Range {
 }
 
 /** Where the columns of a row of the pool lie. */
-export function addressesAt(columns: Columns, row: number): Omit<HeadRows, 'length'> {
+export function addressesAt(columns: Columns, row: number): Omit<HeadRows, 'rest' | 'length'> {
   return Object.fromEntries(
     columns.map(({ name, bytes, address }) => [name, address + row * bytes]),
-  ) as unknown as Omit<HeadRows, 'length'>;
+  ) as unknown as Omit<HeadRows, 'rest' | 'length'>;
 }

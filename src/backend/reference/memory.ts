@@ -24,8 +24,14 @@ export function createMemory(memory: ArrayBuffer, wide = false) {
   const rowAt = (rows: Address, i: number, d: number, type: RowType, side: RowSide) =>
     new Uint8Array(memory, rows + i * rowBytes(type, d, side), rowBytes(type, d, side));
   /** Cached row i, and all of a head's. */
-  const readRow = (rows: Address, i: number, d: number, type: RowType, side: RowSide = 'keys') =>
-    decodeRow(rowAt(rows, i, d, type, side), d, type, side, memory);
+  const readRow = (
+    rows: Address,
+    i: number,
+    d: number,
+    type: RowType,
+    side: RowSide = 'keys',
+    rest: Address = 0,
+  ) => decodeRow(rowAt(rows, i, d, type, side), d, type, side, { memory, address: rest });
   const writeRow = (
     rows: Address,
     i: number,
@@ -34,7 +40,7 @@ export function createMemory(memory: ArrayBuffer, wide = false) {
     values: ArrayLike<number>,
   ) => rowAt(rows, i, d, type, 'keys').set(encodeRow(values, type));
   const rowsOf = (head: HeadRows, of: RowSide, n: number, d: number, type: RowType) =>
-    Array.from({ length: n }, (_, i) => readRow(head[of], i, d, type, of));
+    Array.from({ length: n }, (_, i) => readRow(head[of], i, d, type, of, head.rest));
 
   function perHead(
     out: Address,

@@ -1,6 +1,6 @@
 // Cached rows: storing, widening, turning and moving them.
 import { rowTypes } from '../dtype.ts';
-import { encodeGroup, quantize } from '../row-codec.ts';
+import { encodeGroup, gridAddress, quantize } from '../row-codec.ts';
 import type { RowOps } from '../cpu/operations.ts';
 import { rotate } from './math.ts';
 import type { Memory } from './memory.ts';
@@ -26,7 +26,7 @@ export function rowOps({ memory, f32, i32, row, rowAt, readRow, writeRow }: Memo
     },
     gatherRows(out, rows, list, n, d, type, side) {
       i32(list, n).forEach((row, i) =>
-        f32(out + i * d * 4, d).set(readRow(rows, row, d, type, side)),
+        f32(out + i * d * 4, d).set(readRow(rows[side], row, d, type, side, rows.rest)),
       );
     },
     groupRows(rows, list, x, grid, n, d, type, side) {
@@ -36,8 +36,9 @@ export function rowOps({ memory, f32, i32, row, rowAt, readRow, writeRow }: Memo
         side === 'keys'
           ? encodeGroup(numbers, type, grid)
           : { grid: [], rows: numbers.map((row) => quantize(row, bits)) };
-      new Uint8Array(memory).set(group.grid, grid);
-      i32(list, n).forEach((row, i) => rowAt(rows, row, d, type, side).set(group.rows[i]));
+      if (side === 'keys')
+        new Uint8Array(memory).set(group.grid, gridAddress(rows.rest, grid, d, type));
+      i32(list, n).forEach((row, i) => rowAt(rows[side], row, d, type, side).set(group.rows[i]));
     },
     compactRows(rows, kept, count, rowBytes) {
       const indices = i32(kept, count).slice();

@@ -17,7 +17,7 @@ function valueOps({ f32, row, readRow }: Memory): Pick<ScoringOps, 'valueNorms'>
       const group = wo.columns / d / heads.length;
       return scoresFrom(out, heads, from, (head, to, count, h) => {
         for (let i = 0; i < count; i++) {
-          const value = readRow(head.values, from[h] + i, d, type, 'values');
+          const value = readRow(head.values, from[h] + i, d, type, 'values', head.rest);
           let sum = 0;
           for (let g = 0; g < group; g++) {
             for (let m = 0; m < wo.rows; m++) {
@@ -52,7 +52,7 @@ function expectedOps({ row, readRow, perHead }: Memory): Pick<ScoringOps, 'expec
             (__, j) => drawn.reduce((sum, q) => sum + q[j], 0) / count,
           );
           const expected = Array.from({ length: n }, (__, i) => {
-            const key = readRow(head.keys, i, d, type);
+            const key = readRow(head.keys, i, d, type, 'keys', head.rest);
             // k C k = the variance of q . k
             const variance =
               drawn.reduce(

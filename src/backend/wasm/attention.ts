@@ -24,7 +24,7 @@ export function attentionOps({
       const code = rowCode(type);
       const calls: Call[] = [];
       let work = 0;
-      heads.forEach(({ keys, values, tokens, length }, h) => {
+      heads.forEach(({ keys, values, rest, tokens, length }, h) => {
         const firsts = window ? scratch.common + h * T * 4 : 0;
         if (window) {
           const own = new Int32Array(memory.buffer, tokens, length);
@@ -49,6 +49,7 @@ export function attentionOps({
               from,
               keys,
               values,
+              rest,
               SCRATCH,
               count,
               group,

@@ -23,8 +23,8 @@ function queriesOf({ queries }: Pick<Observation, 'queries'>, group: number, d: 
 /** What kernels are told of a head that is looked at: by whom, and its rows. */
 function lookedAt(o: Pick<Observation, 'queries' | 'count'>, group: number, d: number) {
   const lookingOf = queriesOf(o, group, d);
-  return ({ keys, length }: HeadRows, h: number) =>
-    [lookingOf(h), keys, SCRATCH, o.count, group, length] as const;
+  return ({ keys, rest, length }: HeadRows, h: number) =>
+    [lookingOf(h), keys, rest, SCRATCH, o.count, group, length] as const;
 }
 
 /**
@@ -78,7 +78,7 @@ function sumUp(
   const group = queries.columns / d / heads.length;
   const [code, sees] = [rowCode(type), causal ? 1 : 0];
   const lookingOf = queriesOf(o, group, d);
-  const calls = heads.flatMap(({ keys, length }, h) => {
+  const calls = heads.flatMap(({ keys, rest, length }, h) => {
     if (length <= unscored) return [];
     return parts(count, 1, work / heads.length, (p, some) =>
       call(
@@ -86,6 +86,7 @@ function sumUp(
         looks + (h * 2 * count + p) * group * 4,
         lookingOf(h, p),
         keys,
+        rest,
         SCRATCH,
         some,
         group,

@@ -29,10 +29,11 @@ export function rowOps({ kernels, scratch }: Context): RowOps {
       );
     },
     gatherRows(out, rows, list, n, d, type, side) {
-      kernels.kivi_gather(out, rows, list, n, d, rowCode(type, side));
+      kernels.kivi_gather(out, rows[side], rows.rest, list, n, d, rowCode(type, side));
     },
     groupRows(rows, list, x, grid, n, d, type, side) {
-      kernels.kivi_group(rows, list, x, grid, scratch.own, n, d, rowCode(type, side));
+      const code = rowCode(type, side);
+      kernels.kivi_group(rows[side], rows.rest, list, x, scratch.own, n, d, code, grid);
     },
     compactRows(rows, kept, count, rowBytes) {
       kernels.compact_rows(rows, kept, count, rowBytes);

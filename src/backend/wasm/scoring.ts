@@ -19,6 +19,7 @@ export function scoringOps(context: Context): ScoringOps {
           spare,
           drawn,
           head.keys,
+          head.rest,
           scratch.own,
           count,
           group,
@@ -32,16 +33,17 @@ export function scoringOps(context: Context): ScoringOps {
     rowNorms(out, rows, of) {
       const { heads, headDim: d, rowType: type } = cpuRows(rows);
       return scoreHeads(out, heads, 0, (head, to, n) =>
-        kernels.row_norms(to, head[of], scratch.own, n, d, rowCode(type, of)),
+        kernels.row_norms(to, head[of], head.rest, scratch.own, n, d, rowCode(type, of)),
       );
     },
     keyCosines(out, rows) {
       const { heads, headDim: d, rowType: type } = cpuRows(rows);
       return scoreHeads(out, heads, 0, (head, to, n) => {
         const direction = scratch.own;
-        const rest = direction + d * 4;
-        kernels.mean_direction(direction, head.keys, rest, n, d, rowCode(type));
-        kernels.row_cosines(to, head.keys, direction, rest, n, d, rowCode(type));
+        const own = direction + d * 4;
+        const { keys, rest } = head;
+        kernels.mean_direction(direction, keys, rest, own, n, d, rowCode(type));
+        kernels.row_cosines(to, keys, direction, rest, own, n, d, rowCode(type));
       });
     },
     averagePool(out, scores, size) {
@@ -68,7 +70,7 @@ function valueOps({ kernels, memory, scratch }: Context): Pick<ScoringOps, 'valu
         for (let i = 0; i < count; i += ABS_ROWS) {
           const n = Math.min(ABS_ROWS, count - i);
           const values = head.values + (from[h] + i) * bytes;
-          kernels.rows_widen(rows, values, n, d, rowCode(type, 'values'));
+          kernels.rows_widen(rows, values, head.rest, n, d, rowCode(type, 'values'));
           for (let g = 0; g < group; g++)
             kernels.abs_sums(
               to + i * 4,
