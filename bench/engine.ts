@@ -53,7 +53,7 @@ async function measure(models: readonly Model[], policy: string): Promise<Engine
       const prefill = PROMPT / ((performance.now() - at) / 1000);
       at = performance.now();
       for (let i = 0; i < REPLY; i++) {
-        await run.extend([i]);
+        await run.append([i]);
         await run.logits(0);
       }
       now.push({ prefill, decode: REPLY / ((performance.now() - at) / 1000) });

@@ -46,12 +46,12 @@ async function hashRun(model, tokens, options, singles = 4) {
   const run = new Run(model.executor, planRun(model.executor, options));
   const kept = new Map();
   try {
-    if (model.executor.stages.length === 1)
+    if (model.executor.layerRanges.length === 1)
       run.layers.onKept = (layer, heads) =>
         kept.set(layer, heads.map((h) => [...h].join()).join(';'));
     await prefill(run, tokens.slice(0, -singles));
     for (const token of tokens.slice(-singles)) {
-      await run.extend([token]);
+      await run.append([token]);
       hash.update(bytesOf(await run.logits(0)));
     }
     for (const layer of [...kept.keys()].sort((a, b) => a - b)) hash.update(kept.get(layer));

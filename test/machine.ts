@@ -275,7 +275,7 @@ function counting(model: Model, count: () => void): Model {
   const open = executor.open.bind(executor);
   executor.open = (plan: Plan) => {
     const layers = open(plan);
-    for (const name of ['step', 'extend'] as const) {
+    for (const name of ['step', 'append'] as const) {
       const own = layers[name].bind(layers) as (...given: unknown[]) => Promise<void>;
       Object.assign(layers, {
         [name]: (...given: unknown[]) => {

@@ -63,14 +63,14 @@ export async function loadWithProgress(
 /** Which kernels run on how many threads, and why not on more or better ones. */
 export function describeKernels(model: Model, chosen: LoadChoices = {}): string {
   const { build, threads } = model.backend;
-  const stages = model.executor.stages.length;
+  const workers = model.executor.layerRanges.length;
   const slower =
     build === 'simd' && (chosen.build ?? 'auto') === 'auto' && detectBuild() === 'simd'
       ? ` (relaxed SIMD, which is faster, needs Node 22 or newer; this is ${process.version})`
       : '';
   const work =
-    stages > 1
-      ? `layers in ${stages} workers`
+    workers > 1
+      ? `layers in ${workers} workers`
       : threads === 1
         ? `1 thread${whyOne(model, chosen)}`
         : `${threads} threads`;

@@ -39,7 +39,7 @@ export async function* decode(
     );
   }
   options.signal?.throwIfAborted();
-  let asked = awaitedLater(run.extend(prompt));
+  let asked = awaitedLater(run.append(prompt));
   let last = prompt.length - 1;
   let turn = performance.now();
   for (let count = 0; count < options.maxTokens; count++) {
@@ -49,7 +49,7 @@ export async function* decode(
     options.signal?.throwIfAborted();
     if (count + 1 === options.maxTokens) break;
     if (!(options.evict && run.plan.policy.evicts) && !run.hasRoom(1)) break;
-    asked = awaitedLater(run.extend([token]));
+    asked = awaitedLater(run.append([token]));
     last = 0;
     if (performance.now() - turn > TURN_MS) {
       await pause();

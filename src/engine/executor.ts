@@ -43,7 +43,7 @@ export interface Layers {
   readonly snapshots: Snapshots;
   /** A block's step (block.ts), with its patched prompt where there is one. */
   step(block: readonly number[], prompt: readonly number[] | undefined, step: Step): Promise<void>;
-  extend(tokens: readonly number[], place: Place): Promise<void>;
+  append(tokens: readonly number[], place: Place): Promise<void>;
   /**
    * Gives log-odds [V] after token t of the last step or extension to `read`, and what it returns
    * to the caller. They are valid until `read` returns: they may lie in a memory that moves when
@@ -70,13 +70,13 @@ export const unloadedError = (): DeviceError =>
 /** All layers on this thread. */
 export class LocalExecutor implements Executor {
   readonly transformer: Transformer;
-  readonly stages: readonly LayerRange[];
+  readonly layerRanges: readonly LayerRange[];
   readonly depth = 1;
   ended: Error | undefined;
 
   constructor(transformer: Transformer) {
     this.transformer = transformer;
-    this.stages = [transformer.weights];
+    this.layerRanges = [transformer.weights];
   }
 
   get config(): ModelConfig {
@@ -156,8 +156,8 @@ export class LocalLayers implements Layers {
     for (const layer of kept) this.onKept?.(...layer);
   }
 
-  async extend(tokens: readonly number[], place: Place): Promise<void> {
-    await this.#forward((stage) => stage.extend(tokens, place));
+  async append(tokens: readonly number[], place: Place): Promise<void> {
+    await this.#forward((stage) => stage.append(tokens, place));
   }
 
   /**

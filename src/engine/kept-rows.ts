@@ -25,7 +25,7 @@ export function keptRows(
   windows: WindowRows,
   rows: number,
 ): KeptRows {
-  const { blockSize, promptTokens, sinks, policy, rowType, layers } = options;
+  const { blockSize, promptTokens, sinks, policy, rowType, layers: sharing } = options;
   // recall never takes more than half of the budget: what is recalled needs what it is about
   const recallRows = policy.evicts ? Math.min(options.recallRows, rows >> 1) : 0;
   const layerRows = shareRows(options, rows - recallRows, windows);
@@ -35,7 +35,7 @@ export function keptRows(
     rowType,
     keptRows: layerRows.map((m) => m + sinks),
     room: blockSize + promptTokens + recallRows,
-    pooled: layers === 'global',
+    pooled: sharing === 'global',
   };
   return { recallRows, layerRows, shape };
 }
@@ -47,14 +47,14 @@ export function keptRows(
  */
 export function windowRows(
   { layerSpecs, contextLength }: ModelConfig,
-  { policy, blockSize, layers }: PlanOptions,
+  { policy, blockSize, layers: sharing }: PlanOptions,
 ): WindowRows {
   const rows = layerSpecs.map((layer) => {
     const window = attentionIn(layer)?.window;
     if (window === undefined || !policy.evicts) return undefined;
     return Math.min(window - 1 + blockSize, contextLength);
   });
-  if (layers === 'global' && rows.some((kept) => kept !== undefined)) {
+  if (sharing === 'global' && rows.some((kept) => kept !== undefined)) {
     throw new OptionError(
       `layers 'global' chooses from the rows of all layers, and some of this model's see a ` +
         `window of the text, whose rows are kept whatever they score: share layers in another ` +
@@ -66,7 +66,7 @@ export function windowRows(
 
 /** M_l, where layers without a window keep `rows` on average. */
 function shareRows(
-  { layers, sensitivity, alpha, sinks }: PlanOptions,
+  { layers: sharing, sensitivity, alpha, sinks }: PlanOptions,
   rows: number,
   windows: WindowRows,
 ): number[] {
@@ -74,9 +74,9 @@ function shareRows(
   const count = isShared.filter(Boolean).length;
   const similarity = sensitivity?.filter((_, layer) => isShared[layer]);
   const shared =
-    layers === 'pyramid'
+    sharing === 'pyramid'
       ? pyramidBudgets(rows, count)
-      : layers === 'sensitivity' && similarity
+      : sharing === 'sensitivity' && similarity
         ? layerBudgets(rows, similarity, alpha)
         : new Array<number>(count).fill(rows);
   let next = 0;

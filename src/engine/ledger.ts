@@ -29,11 +29,11 @@ export class Ledger {
   }
 
   /**
-   * For each range, whether `tokens` more would leave it with more than its layers' `share` rows
-   * and `sinks` a head.
+   * For each range, whether `tokens` more would leave it with more than its layers' rows and
+   * `sinks` a head.
    */
-  exceeding(tokens: number, share: readonly number[], sinks: number): boolean[] {
-    const limits = this.#limits(share, sinks);
+  exceeding(tokens: number, layerRows: readonly number[], sinks: number): boolean[] {
+    const limits = this.#limits(layerRows, sinks);
     return this.#rows.map((rows, i) => rows + tokens * this.#ranges[i].heads > limits[i]);
   }
 
@@ -44,8 +44,8 @@ export class Ledger {
   }
 
   /** A step evicted, `tokens` into the conversation. */
-  evict(tokens: number, share: readonly number[], sinks: number): void {
-    const limits = this.#limits(share, sinks);
+  evict(tokens: number, layerRows: readonly number[], sinks: number): void {
+    const limits = this.#limits(layerRows, sinks);
     this.set(this.#ranges.map(({ heads }, i) => Math.min(tokens * heads, limits[i])));
   }
 
@@ -55,9 +55,9 @@ export class Ledger {
     this.#room = this.#ranges.map(({ rows: all, heads }, i) => Math.floor((all - rows[i]) / heads));
   }
 
-  #limits(share: readonly number[], sinks: number): number[] {
-    const layers = this.#ranges.length === 1 ? [share] : share.map((rows) => [rows]);
-    return layers.map((list) =>
+  #limits(layerRows: readonly number[], sinks: number): number[] {
+    const ranges = this.#ranges.length === 1 ? [layerRows] : layerRows.map((rows) => [rows]);
+    return ranges.map((list) =>
       list.reduce((sum, rows) => sum + this.#kvHeads * (rows + sinks), 0),
     );
   }

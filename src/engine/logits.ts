@@ -59,7 +59,7 @@ export async function textLogits(model: Model, text: string, top: number): Promi
   try {
     const steps: [number, number][][] = [];
     for (const block of blocksOf(tokens, blockSize)) {
-      await run.extend(block);
+      await run.append(block);
       for (let t = 0; t < block.length; t++) {
         steps.push(await run.read(t, (logits) => topLogProbabilities(logits, top)));
       }

@@ -156,8 +156,8 @@ async function placeLayers(
   const tensors = parts.flatMap((part) => part.tensors);
   // its check has read a text's bytes
   const limitBytes = Math.min(Number(options.memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
-  const stages = stagesOf(tensors, config, options, limitBytes);
-  const split = stages.length > 1;
+  const layerRanges = stagesOf(tensors, config, options, limitBytes);
+  const split = layerRanges.length > 1;
   const { backend, reason } = chooseBackend(options.backend ?? 'auto', {
     build,
     threads: split ? 1 : threads,
@@ -171,7 +171,7 @@ async function placeLayers(
       const pipeline = {
         parts,
         config,
-        stages,
+        layerRanges,
         backend,
         kernels: compileKernels(build),
         limitBytes,

@@ -31,14 +31,14 @@ export function planBytes(
   placement: Placement,
   options: PlanOptions,
 ): (shape: CacheShape) => PlanBytes {
-  const { backend, stages } = placement;
+  const { backend, layerRanges } = placement;
   const { observe } = options.policy;
   const episodic = observe.queries === 'patched' && observe.prompt === 'episode';
   const workBytes = stageWorkBytes(placement, options);
   const underWay = underWayBytes(placement, options);
   return (shape) => {
     const sumStages = (of: (part: CacheShape) => number) =>
-      stages.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
+      layerRanges.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
     const cacheBytes = sumStages(backend.cacheBytes);
     const stateBytes = storedBytes(shape, keptInAll(shape));
     const saved = {
@@ -68,9 +68,9 @@ function stageWorkBytes(
 
 /** What is between two stages: hidden states of blocks and their prompts. */
 const underWayBytes = (
-  { config, stages, depth }: Placement,
+  { config, layerRanges, depth }: Placement,
   { blockSize, promptTokens }: PlanOptions,
-): number => (stages.length > 1 ? depth * (blockSize + promptTokens) * config.width * 4 : 0);
+): number => (layerRanges.length > 1 ? depth * (blockSize + promptTokens) * config.width * 4 : 0);
 
 /** Rows that all layers and heads keep, without those that are appended between compactions. */
 const keptInAll = ({ kvHeads, keptRows }: CacheShape): number =>

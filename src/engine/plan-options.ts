@@ -12,7 +12,7 @@ export interface Placement {
   /** The backend of this thread: plans ask it for sizes, and k-means runs on it. */
   readonly backend: Backend;
   /** Ranges of layers, first to last: one, or one for each worker. */
-  readonly stages: readonly LayerRange[];
+  readonly layerRanges: readonly LayerRange[];
   /** Blocks that may be under way at once. */
   readonly depth: number;
 }

@@ -88,11 +88,12 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
 }
 
 /** Throws OptionError where layers that are apart are to share what they keep. */
-function checkTogether({ stages }: Placement, { layers }: PlanOptions): void {
-  if (layers === 'global' && stages.length > 1) {
+function checkTogether({ layerRanges }: Placement, { layers: sharing }: PlanOptions): void {
+  if (sharing === 'global' && layerRanges.length > 1) {
     throw new OptionError(
-      `layers 'global' chooses from the rows of all layers, and these are in ${stages.length} ` +
-        `workers: load the model with pipeline: 1, or share layers in another way`,
+      `layers 'global' chooses from the rows of all layers, and these are in ` +
+        `${layerRanges.length} workers: load the model with pipeline: 1, or share layers in ` +
+        'another way',
     );
   }
 }

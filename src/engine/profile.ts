@@ -58,7 +58,7 @@ export async function profileModel(
   const { executor, config } = readModel(model);
   if (!(executor instanceof LocalExecutor))
     throw new UnsupportedError(
-      `the model is split over ${executor.stages.length} workers, a profile needs it whole: ` +
+      `the model is split over ${executor.layerRanges.length} workers, a profile needs it whole: ` +
         `load it with pipeline: 1`,
     );
   const tokens = model.tokenizer.encode(text).slice(0, config.contextLength);

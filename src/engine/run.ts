@@ -76,9 +76,9 @@ export class Run {
    * Appends tokens (at most blockSize) without rating or evicting, and leaves log-odds of the next
    * to be read.
    */
-  async extend(tokens: readonly number[]): Promise<void> {
+  async append(tokens: readonly number[]): Promise<void> {
     const made = this.#fit(tokens.length, 0);
-    const done = this.layers.extend(tokens, { position: this.position, token: this.token });
+    const done = this.layers.append(tokens, { position: this.position, token: this.token });
     this.token += tokens.length;
     this.ledger.append(tokens.length);
     this.#remember(tokens);
@@ -217,7 +217,7 @@ export class Run {
   #cutFor(T: number): Cut {
     const over = this.ledger.exceeding(
       T,
-      this.plan[this.#share(false)],
+      this.plan[this.#rowsKept(false)],
       Math.min(this.plan.sinks, this.token + T),
     );
     const { slides } = this.plan;
@@ -226,7 +226,7 @@ export class Run {
   }
 
   /** Which rows layers may keep: once positions are compact, what the context has room for. */
-  #share(compact: boolean): 'layerRows' | 'compactRows' {
+  #rowsKept(compact: boolean): 'layerRows' | 'compactRows' {
     return compact || this.#positions.areCompact ? 'compactRows' : 'layerRows';
   }
 
@@ -273,7 +273,7 @@ export class Run {
       const given = this.prompt(block);
       prompt = (given.length > 0 ? given : block).slice(0, plan.promptTokens);
     }
-    const layerRows = this.#share(compact);
+    const layerRows = this.#rowsKept(compact);
     const done = this.layers.step(block, prompt, {
       position: this.position,
       token: this.token,

@@ -112,7 +112,7 @@ export class Stage {
   }
 
   /** Appends tokens without rating or evicting. */
-  extend(tokens: Input, place: Place): Promise<Float32Array<ArrayBuffer> | undefined> {
+  append(tokens: Input, place: Place): Promise<Float32Array<ArrayBuffer> | undefined> {
     const { transformer, cache, workspace } = this;
     transformer.forward(tokens, { cache, workspace, ...place });
     return this.isLast ? Promise.resolve(undefined) : this.#hidden(transformer.countOf(tokens));

@@ -45,7 +45,7 @@ export class Recollection {
       frame,
     );
     for (let at = 0; at < tokens.length; at += blockSize)
-      await run.extend(tokens.slice(at, at + blockSize));
+      await run.append(tokens.slice(at, at + blockSize));
     this.tokens = tokens.length;
   }
 }

@@ -109,7 +109,7 @@ export function statisticsOf(
     build: model.backend.build,
     backendReason: model.backendReason,
     threads: model.backend.threads,
-    pipeline: model.executor.stages.length,
+    pipeline: model.executor.layerRanges.length,
     fallback: model.fallback,
     ...meter.counts,
     episode: now.answeredFrom[0],

@@ -63,7 +63,7 @@ test('a model gives the same log-odds with 1, 2 and 3 threads', async () => {
       );
       const tokens = Array.from({ length: 200 }, (_, i) => (i * 7919) % model.config.vocabulary);
       for (let i = 0; i < tokens.length; i += 64) await run.step(tokens.slice(i, i + 64));
-      await run.extend([1]);
+      await run.append([1]);
       const logits = [...(await run.logits(0))];
       run.dispose();
       return logits;

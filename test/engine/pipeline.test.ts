@@ -13,7 +13,7 @@ import { decode } from '../../src/engine/decode.ts';
 import { textLogits } from '../../src/engine/logits.ts';
 import { loadModel, type Model } from '../../src/engine/model.ts';
 import type { PipelineExecutor } from '../../src/engine/pipeline/pipeline.ts';
-import { rangesOf, splitLayers } from '../../src/engine/pipeline/split.ts';
+import { splitEvenly, splitLayers } from '../../src/engine/pipeline/split.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import type { PlanOptions } from '../../src/engine/plan-options.ts';
 import { prefill } from '../../src/engine/prefill.ts';
@@ -153,7 +153,7 @@ test('blocks of any size, asked for without waiting: the same as one after the o
             const asked: Promise<void>[] = [];
             for (const [size, plain] of blocks) {
               const block = all.slice(at, (at += size));
-              asked.push(plain ? run.extend(block) : run.step(block));
+              asked.push(plain ? run.append(block) : run.step(block));
             }
             await Promise.all(asked);
             const state = [
@@ -333,8 +333,8 @@ test('a model larger than one memory is split until its parts fit, and answers a
   );
   using whole = await loadModel(file, { threads: 1 });
   using parts = await loadModel(file, { memoryLimit: '16MB' });
-  const { stages } = parts.executor;
-  assert.ok(stages.length >= 3 && stages.length < 8, JSON.stringify(stages));
+  const { layerRanges } = parts.executor;
+  assert.ok(layerRanges.length >= 3 && layerRanges.length < 8, JSON.stringify(layerRanges));
   const options = optionsOf('snapkv');
   const run = (model: Model) => outcomeOf(model, options, 300);
   assertSame(await run(parts), await run(whole), 'parts');
@@ -443,10 +443,10 @@ test('a file that is cut off, and a load that is aborted, leave no worker', asyn
 
 test('layers are cut evenly, and split where nobody says only when it is needed', () => {
   assert.equal(
-    rangesOf(30, 2).map((r) => r.end - r.first),
+    splitEvenly(30, 2).map((r) => r.end - r.first),
     [15, 15],
   );
-  assert.equal(rangesOf(7, 3), [
+  assert.equal(splitEvenly(7, 3), [
     { first: 0, end: 3 },
     { first: 3, end: 5 },
     { first: 5, end: 7 },

@@ -339,7 +339,7 @@ test('compact positions change nothing that attention sees: re-rotated rows answ
       optionsOf('streaming-llm', { budget: { tokens: 200 }, sinks: 0, positions, rowType: 'f32' }),
       async (run) => {
         await prefill(run, tokens);
-        await run.extend(model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>'));
+        await run.append(model.tokenizer.encode('<|user|> When is the exam of Jack?<|assistant|>'));
         logits.push((await run.logits(run.token - 900 - 1)).slice());
       },
     );

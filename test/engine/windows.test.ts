@@ -48,7 +48,7 @@ async function logOdds(
   try {
     await prefill(run, tokens.slice(0, -last));
     for (const some of blocksOf(tokens.slice(-last), 7)) {
-      await run.extend(some);
+      await run.append(some);
       for (let t = 0; t < some.length; t++) found.push(...(await run.logits(t)));
       look?.(run);
     }
@@ -145,7 +145,7 @@ test('states that are joined keep the newest rows of windows', async ({ model, t
   const fill = async (behind: number) => {
     await run.clear();
     await prefill(run, tokens);
-    for (const token of tokens.slice(0, behind)) await run.extend([token]);
+    for (const token of tokens.slice(0, behind)) await run.append([token]);
     await run.rewind({ token: tokens.length }, tokens);
     return stored(await bytesFrom((out) => run.save(tag, out)));
   };

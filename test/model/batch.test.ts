@@ -26,7 +26,7 @@ for (const name of readdirSync(fixture('')).filter((file) => file.endsWith('.ggu
         for (const cut of cuts) {
           const run = new Run(model.executor, planRun(model.executor, options));
           let t = 0;
-          for (const n of cut) await run.extend(tokens.slice(t, (t += n)));
+          for (const n of cut) await run.append(tokens.slice(t, (t += n)));
           const found = await run.logits(cut.at(-1)! - 1);
           run.dispose();
           first ??= found;

@@ -27,19 +27,19 @@ const tokensOf = (seed: number) => Array.from({ length: 24 }, (_, i) => 97 + ((s
 test('what interleaves gives what it gives alone', async ({ model }) => {
   const alone = async (seed: number, blockSize: number) => {
     const run = open(model, blockSize);
-    await run.extend(tokensOf(seed).slice(0, 8));
-    await run.extend(tokensOf(seed).slice(8, 16));
+    await run.append(tokensOf(seed).slice(0, 8));
+    await run.append(tokensOf(seed).slice(8, 16));
     const logits = [...(await run.logits(3)), ...(await run.logits(7))];
     run.dispose();
     return logits;
   };
   const expected = [await alone(3, 8), await alone(5, 16)];
   const first = open(model, 8);
-  await first.extend(tokensOf(3).slice(0, 8));
+  await first.append(tokensOf(3).slice(0, 8));
   const second = open(model, 16); // the room grows
-  await second.extend(tokensOf(5).slice(0, 8));
-  await first.extend(tokensOf(3).slice(8, 16));
-  await second.extend(tokensOf(5).slice(8, 16));
+  await second.append(tokensOf(5).slice(0, 8));
+  await first.append(tokensOf(3).slice(8, 16));
+  await second.append(tokensOf(5).slice(8, 16));
   const own = await first.logits(3);
   const other = await second.logits(3);
   const found = [...other, ...(await second.logits(7))];
@@ -78,7 +78,7 @@ test('where memory ends nothing is left behind, and what was there goes on', asy
   const [before, wanted] = [backend.arena.usedBytes, 2 ** 22];
   assert.throws(() => transformer.createWorkspace(16, wanted), /no room for/);
   assert.is(backend.arena.usedBytes, before);
-  await run.extend(tokensOf(3).slice(0, 8));
+  await run.append(tokensOf(3).slice(0, 8));
   assert.ok((await run.logits(7)).every(Number.isFinite));
   run.dispose();
 });

@@ -41,7 +41,7 @@ const disturbances: Record<string, Disturbance> = {
   'one cannot be opened': async (model) => {
     const opened = async () => openConversation(model, { budget: 1e9, blockSize: 16 }).flush();
     await opened().then(
-      () => assert.is(model.executor.stages.length, 2, 'workers tell later'),
+      () => assert.is(model.executor.layerRanges.length, 2, 'workers tell later'),
       ended,
     );
   },

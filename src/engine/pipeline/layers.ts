@@ -26,9 +26,9 @@ export class PipelineLayers implements Layers {
   /** What a listener threw, until the step that it heard of says so. */
   #thrown?: { readonly error: unknown };
 
-  constructor(stages: readonly LayerRange[], line: Line, plan: Plan) {
+  constructor(layerRanges: readonly LayerRange[], line: Line, plan: Plan) {
     this.#line = line;
-    this.#bytes = stages.map(() => ({ now: 0, peak: 0 }));
+    this.#bytes = layerRanges.map(() => ({ now: 0, peak: 0 }));
     const one = async (task: Task) => (await this.#ask(task))[0] as Uint8Array<ArrayBuffer>;
     const state: StagedState = {
       save: async () => (await this.#ask({ kind: 'save' })) as Extent[],
@@ -38,7 +38,7 @@ export class PipelineLayers implements Layers {
       restored: async () => ((await this.#ask({ kind: 'restored' })) as number[][]).flat(),
       clear: () => this.clear(),
     };
-    const shapes = stages.map((range) => partOf(plan, range).shape);
+    const shapes = layerRanges.map((range) => partOf(plan, range).shape);
     this.snapshots = new Desk(state, shapes, plan);
   }
 
@@ -76,8 +76,8 @@ export class PipelineLayers implements Layers {
     if (thrown) throw thrown.error;
   }
 
-  async extend(tokens: readonly number[], place: Place): Promise<void> {
-    await this.#ask({ kind: 'extend', tokens, place });
+  async append(tokens: readonly number[], place: Place): Promise<void> {
+    await this.#ask({ kind: 'append', tokens, place });
   }
 
   async logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T> {
@@ -109,7 +109,7 @@ export class PipelineLayers implements Layers {
       return await this.#line.ask(task);
     } catch (error) {
       // rows are no longer what they are taken for
-      if (task.kind === 'step' || task.kind === 'extend') this.fail(error as Error);
+      if (task.kind === 'step' || task.kind === 'append') this.fail(error as Error);
       throw this.#failure ?? error;
     }
   }

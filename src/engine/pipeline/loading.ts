@@ -14,7 +14,7 @@ export interface PipelineOptions {
   readonly parts: readonly Part[];
   readonly config: ModelConfig;
   /** Layers of each worker, first to last. */
-  readonly stages: readonly LayerRange[];
+  readonly layerRanges: readonly LayerRange[];
   /** The backend of this thread. */
   readonly backend: Backend;
   /** What workers run. */
@@ -60,7 +60,7 @@ export class Loading {
 
   /** Whether all workers were started. */
   get hasBegun(): boolean {
-    return this.#begun === this.#options.stages.length;
+    return this.#begun === this.#options.layerRanges.length;
   }
 
   /** Something has changed: what is waited for may be there. */
@@ -76,9 +76,9 @@ export class Loading {
 
   /** Starts the workers and gives them their tensors; done once all of them are ready. */
   async run(): Promise<void> {
-    const { parts, config, stages, onProgress, signal } = this.#options;
+    const { parts, config, layerRanges, onProgress, signal } = this.#options;
     const tensors = parts.flatMap((part) => part.tensors);
-    const owned = stages.map((range) => tensorsOf(tensors, config, range));
+    const owned = layerRanges.map((range) => tensorsOf(tensors, config, range));
     this.#begin(owned);
     await this.#until(() => this.hasBegun, START_MS);
     const places = owned.map((list) => new Map(list.map((tensor, i) => [tensor.name, i])));
@@ -97,15 +97,15 @@ export class Loading {
       },
       { onProgress, signal },
     );
-    for (const stage of stages.keys()) this.#workers.tell(stage, { kind: 'finish' });
-    await this.#until(() => this.#ready === stages.length);
+    for (const stage of layerRanges.keys()) this.#workers.tell(stage, { kind: 'finish' });
+    await this.#until(() => this.#ready === layerRanges.length);
   }
 
   /** Starts each worker, with a channel to the one before and the one behind. */
   #begin(owned: readonly (readonly TensorInfo[])[]): void {
-    const { config, stages, kernels, limitBytes } = this.#options;
-    const channels = stages.slice(1).map(() => new MessageChannel());
-    stages.forEach((range, stage) => {
+    const { config, layerRanges, kernels, limitBytes } = this.#options;
+    const channels = layerRanges.slice(1).map(() => new MessageChannel());
+    layerRanges.forEach((range, stage) => {
       const [before, behind] = [channels[stage - 1]?.port2, channels[stage]?.port1];
       const tensors = owned[stage];
       this.#workers.start(stage);

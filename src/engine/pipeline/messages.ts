@@ -61,7 +61,7 @@ export type Task =
       readonly step: Step;
       readonly reports: boolean;
     }
-  | { readonly kind: 'extend'; readonly tokens: Input; readonly place: Place }
+  | { readonly kind: 'append'; readonly tokens: Input; readonly place: Place }
   | { readonly kind: 'logits'; readonly t: number }
   | { readonly kind: 'rewind'; readonly mark: Mark }
   | { readonly kind: 'clear' }

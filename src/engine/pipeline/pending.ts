@@ -23,12 +23,12 @@ interface Pending {
 
 export class PendingCommands {
   readonly #pending = new Map<number, Pending>();
-  readonly #stages: number;
+  readonly #workers: number;
   #commands = 0;
 
-  /** `stages`: how many workers there are. */
-  constructor(stages: number) {
-    this.#stages = stages;
+  /** `workers`: how many there are. */
+  constructor(workers: number) {
+    this.#workers = workers;
   }
 
   get areNone(): boolean {
@@ -49,8 +49,8 @@ export class PendingCommands {
     reject: (error: Error) => void,
   ): void {
     const single = answersOnce(task);
-    const fails = single || task.kind === 'open' || task.kind === 'step' || task.kind === 'extend';
-    const left = single ? 1 : this.#stages;
+    const fails = single || task.kind === 'open' || task.kind === 'step' || task.kind === 'append';
+    const left = single ? 1 : this.#workers;
     this.#pending.set(id, { session, single, fails, left, values: [], resolve, reject });
   }
 

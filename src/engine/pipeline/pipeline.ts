@@ -18,7 +18,7 @@ import { policyData } from './policy-data.ts';
 export class PipelineExecutor implements Executor {
   readonly config: ModelConfig;
   readonly backend: Backend;
-  readonly stages: readonly LayerRange[];
+  readonly layerRanges: readonly LayerRange[];
   readonly depth: number;
   readonly #workers: RuntimeWorker[] = [];
   readonly #pending: PendingCommands;
@@ -29,13 +29,13 @@ export class PipelineExecutor implements Executor {
   /** Until the model is loaded. */
   #loading?: Loading;
 
-  private constructor({ config, backend, stages }: PipelineOptions) {
+  private constructor({ config, backend, layerRanges }: PipelineOptions) {
     this.config = config;
     this.backend = backend;
-    this.stages = stages;
+    this.layerRanges = layerRanges;
     // one block a worker, and one that waits at the first
-    this.depth = stages.length + 1;
-    this.#pending = new PendingCommands(stages.length);
+    this.depth = layerRanges.length + 1;
+    this.#pending = new PendingCommands(layerRanges.length);
   }
 
   /**
@@ -73,7 +73,7 @@ export class PipelineExecutor implements Executor {
     const session = ++this.#opened;
     const data = { ...plan, policy: policyData(plan.policy) };
     const line = { ask: (task: Task) => this.ask(session, task), close: () => this.close(session) };
-    const layers = new PipelineLayers(this.stages, line, plan);
+    const layers = new PipelineLayers(this.layerRanges, line, plan);
     this.#sessions.set(session, layers);
     // what goes wrong is told by every operation after
     this.ask(session, { kind: 'open', plan: data }).catch((error: Error) => {
@@ -125,7 +125,7 @@ export class PipelineExecutor implements Executor {
     const worker = startWorker('layers', text, {
       heard: (message) => this.#hear(message as FromWorker),
       stopped: (why) => {
-        const who = `worker ${stage + 1} of ${this.stages.length}`;
+        const who = `worker ${stage + 1} of ${this.layerRanges.length}`;
         const started = this.#loading?.hasBegun ?? true;
         this.#end(
           started

@@ -50,17 +50,17 @@ export function splitLayers(
         `${threads} threads and ${pipeline} workers of a pipeline were asked for: choose one of ` +
           `them`,
       );
-    return rangesOf(layers, pipeline);
+    return splitEvenly(layers, pipeline);
   }
   const most = limitBytes * WEIGHT_SHARE;
   const largest = (count: number) =>
     Math.max(
-      ...rangesOf(layers, count).map((range) => fileBytes(tensorsOf(tensors, config, range))),
+      ...splitEvenly(layers, count).map((range) => fileBytes(tensorsOf(tensors, config, range))),
     );
   if (largest(1) <= most) {
     const alone =
       noWorkers !== undefined || canRunThreads() || fileBytes(tensors) < WORTH_SPLITTING_BYTES;
-    return rangesOf(layers, alone ? 1 : Math.min(MOST_WORKERS, layers, availableCores()));
+    return splitEvenly(layers, alone ? 1 : Math.min(MOST_WORKERS, layers, availableCores()));
   }
   if (noWorkers !== undefined)
     throw new DeviceError(
@@ -69,7 +69,7 @@ export function splitLayers(
         `of fewer bits`,
     );
   for (let count = 2; count <= layers; count++)
-    if (largest(count) <= most) return rangesOf(layers, count);
+    if (largest(count) <= most) return splitEvenly(layers, count);
   throw new DeviceError(
     `a layer and what goes with it take ${formatBytes(largest(layers))}, more than the ` +
       `${formatBytes(most)} that one wasm memory has for weights: choose a smaller model, or ` +
@@ -86,7 +86,7 @@ export function fitsOneMemory(tensors: readonly TensorInfo[], limitBytes: number
  * Layers cut into `count` ranges as equal as can be, the longer ones first: the last also makes
  * log-odds.
  */
-export function rangesOf(layers: number, count: number): LayerRange[] {
+export function splitEvenly(layers: number, count: number): LayerRange[] {
   return Array.from({ length: count }, (_, i) => ({
     first: Math.ceil((i * layers) / count),
     end: Math.ceil(((i + 1) * layers) / count),

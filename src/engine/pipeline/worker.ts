@@ -43,7 +43,8 @@ class Worker {
   readonly #backend: Backend;
   readonly #store: WeightStore;
   #transformer?: Transformer;
-  readonly #stages = new Map<number, Stage>();
+  /** Each conversation's part in these layers. */
+  readonly #parts = new Map<number, Stage>();
   /** Conversations that went wrong: what they are told to do is not done any more. */
   readonly #broken = new Set<number>();
   #turn: Promise<void> = Promise.resolve();
@@ -97,12 +98,12 @@ class Worker {
     } catch (error) {
       failure = failureOf(error);
       // without hidden states nobody behind can go on; all else each worker does for itself
-      if (task.kind === 'step' || task.kind === 'extend') this.#broken.add(session);
+      if (task.kind === 'step' || task.kind === 'append') this.#broken.add(session);
       else if (task.kind !== 'embed') outcome = { onward: task };
     }
     const { onward, transfer, value } = outcome;
     if (onward) this.#begin.behind?.postMessage({ ...command, task: onward }, transfer ?? []);
-    const { usedBytes = 0, peakBytes = 0 } = this.#stages.get(session)?.cache ?? {};
+    const { usedBytes = 0, peakBytes = 0 } = this.#parts.get(session)?.cache ?? {};
     const answer = {
       kind: 'done',
       id,
@@ -132,16 +133,16 @@ class Worker {
     if (task.kind === 'embed') return { value: await transformer.embed(task.tokens) };
     if (task.kind === 'open') {
       const plan = { ...task.plan, policy: policyOf(task.plan.policy) };
-      this.#stages.set(session, new Stage(transformer, partOf(plan, range)));
+      this.#parts.set(session, new Stage(transformer, partOf(plan, range)));
       return { onward: task };
     }
     if (task.kind === 'close') {
-      this.#stages.get(session)?.dispose();
-      this.#stages.delete(session);
+      this.#parts.get(session)?.dispose();
+      this.#parts.delete(session);
       this.#broken.delete(session);
       return { onward: task };
     }
-    const stage = this.#stages.get(session);
+    const stage = this.#parts.get(session);
     if (!stage) throw new Error('the conversation is not open');
     switch (task.kind) {
       case 'step': {
@@ -154,8 +155,8 @@ class Worker {
           transfer: prompt ? [block.buffer, prompt.buffer] : [block.buffer],
         };
       }
-      case 'extend': {
-        const tokens = await stage.extend(task.tokens, task.place);
+      case 'append': {
+        const tokens = await stage.append(task.tokens, task.place);
         return tokens ? { onward: { ...task, tokens }, transfer: [tokens.buffer] } : {};
       }
       case 'logits':

@@ -8,7 +8,7 @@ const GUESS_BITS = 13;
 /** Levels of log-odds that a guess tells apart. */
 const LEVELS = 4096;
 /** Log-odds below the best over which the levels lie first, and how much farther each time then. */
-const FIRST_SPAN = 1 / 4;
+const FIRST_DROP = 1 / 4;
 const FARTHER = 64;
 
 /** The lowest f32. */
@@ -64,9 +64,9 @@ export function collectTop(logits: Float32Array, best: number, k: number, rankin
   const V = logits.length;
   const stride = strideOf(logits);
   if (stride > 1) {
-    const share = k / stride;
+    const expected = k / stride;
     // four deviations more than on average, so that a second look is as good as never needed
-    const rank = Math.ceil(share + 4 * Math.sqrt(share) + 4);
+    const rank = Math.ceil(expected + 4 * Math.sqrt(expected) + 4);
     collect(logits, leastOf(logits, best, rank, stride), V, ranking, V);
     if (ranking.count >= k) return;
   }
@@ -79,8 +79,8 @@ export function collectTop(logits: Float32Array, best: number, k: number, rankin
 /** Log-odds that `rank` of every stride-th token reach, and few more; or all that are finite. */
 function leastOf(logits: Float32Array, best: number, rank: number, stride: number): number {
   let isAll = false;
-  for (let span = FIRST_SPAN; !isAll; span *= FARTHER) {
-    const by = LEVELS / span;
+  for (let drop = FIRST_DROP; !isAll; drop *= FARTHER) {
+    const by = LEVELS / drop;
     levels.fill(0);
     isAll = true;
     for (let i = 0; i < logits.length; i += stride) {

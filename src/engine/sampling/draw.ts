@@ -21,7 +21,7 @@ const FEW_BESIDE_BUCKETS = 512;
 /** How many times that may be guessed and still be looked for: guesses are a few percent off. */
 const GUESSED = 1.25;
 /** Log-odds below the best that weigh: exp(-45) is below the last half bit of a sum from 1. */
-const SPAN = 45;
+const DROP = 45;
 
 /** What a sampler keeps between its draws. */
 export interface Scratch {
@@ -70,7 +70,7 @@ function drawFromFew(
   most = few,
 ): number | undefined {
   const { temperature, minP } = filters;
-  const lightest = best - SPAN * temperature;
+  const lightest = best - DROP * temperature;
   const ofLast = last === undefined ? Number.NEGATIVE_INFINITY : logits[last];
   // what min-p leaves is computed from the weights
   const least = Math.max(lightest, ofLast, best + Math.log(minP) - NEAR);

@@ -6,7 +6,7 @@ import { guessLowest } from './candidates.ts';
 /** Buckets of log-odds: the sums of them that are in use stay within L1. */
 export const BUCKETS = 4096;
 /** Log-odds below the best, over the temperature, that buckets hold: the others weigh < e^-40. */
-const SPAN = 40;
+const DROP = 40;
 /** Where all lie much closer, the buckets do too: by halves, so that weights can be kept. */
 const HALVES = 10;
 /** How much farther than a guess the lowest is taken to lie. */
@@ -101,15 +101,15 @@ export function scaleOf(
   lowest?: number,
 ): number {
   const widest = WIDEST * temperature * (BUCKETS - 2);
-  const most = Math.max(SPAN * temperature, Math.min(SPAN, widest));
+  const most = Math.max(DROP * temperature, Math.min(DROP, widest));
   if (lowest !== undefined) return (BUCKETS - 2) / Math.min(most, best - lowest);
   const low = guessLowest(logits, Math.max(best - most, -Number.MAX_VALUE));
-  let span = SPAN * 2 ** -HALVES;
-  while (span < (best - low) * MARGIN) span *= 2;
-  return (BUCKETS - 2) / Math.min(most, span);
+  let drop = DROP * 2 ** -HALVES;
+  while (drop < (best - low) * MARGIN) drop *= 2;
+  return (BUCKETS - 2) / Math.min(most, drop);
 }
 
 /** Log-odds below which a token weighs next to nothing at a temperature. */
 export function lightest(best: number, temperature: number): number {
-  return Math.max(best - SPAN * temperature, -Number.MAX_VALUE);
+  return Math.max(best - DROP * temperature, -Number.MAX_VALUE);
 }

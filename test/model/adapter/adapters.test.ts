@@ -84,7 +84,7 @@ test('a token has the same bits alone and in a block', async () => {
     for (const cut of cuts) {
       const run = new Run(model.executor, planRun(model.executor, plan));
       let t = 0;
-      for (const n of cut) await run.extend(tokens.slice(t, (t += n)));
+      for (const n of cut) await run.append(tokens.slice(t, (t += n)));
       const found = await run.logits(cut.at(-1)! - 1);
       run.dispose();
       first ??= found;

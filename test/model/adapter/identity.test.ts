@@ -33,7 +33,7 @@ async function saved(options: LoadOptions) {
   const run = open(model);
   for (let t = 0; t < tokens.length; t += 16) await run.step(tokens.slice(t, t + 16));
   const bytes = await bytesFrom((out) => run.save(tag, out));
-  await run.extend([5]);
+  await run.append([5]);
   const next = await run.logits(0);
   run.dispose();
   return { bytes, next };
@@ -44,7 +44,7 @@ async function next(options: LoadOptions, bytes: Uint8Array<ArrayBuffer>) {
   const run = open(model);
   try {
     await run.restore(stored(bytes), tokens);
-    await run.extend([5]);
+    await run.append([5]);
     return await run.logits(0);
   } finally {
     run.dispose();
