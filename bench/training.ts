@@ -1,9 +1,11 @@
-// Gradients of products beside the forward products of the same shapes, one thread.
+// Gradients of products beside the forward products of the same shapes, one thread, and what else a
+// training step does (training-dense.ts).
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { type WeightName, weightTypes } from '../src/backend/dtype.ts';
 import { Bench as Inputs } from '../test/cases/ops.ts';
 import type { BenchGroup, Measurement } from './case.ts';
 import { bestOf, tileWork } from './limit.ts';
+import { measureDense } from './training-dense.ts';
 
 /** Tokens of a batch. */
 const N = 256;
@@ -59,10 +61,11 @@ const shapes: readonly Shapes[] = [
 
 export const training: BenchGroup = {
   name: 'training',
-  summary: `gradients of products for ${N} tokens, one thread, beside the forward products`,
+  summary: `gradients of products and attention, ${N} tokens, and the optimiser, one thread`,
   async run(report) {
     for (const { model, type, weights } of shapes)
       for (const [m, k] of weights) for (const one of measure(model, type, m, k)) report(one);
+    for (const one of measureDense()) report(one);
   },
 };
 
