@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const test = suite('documents');
 
-for (const name of ['README.md', 'docs/policies.md', 'docs/loading.md']) {
+for (const name of ['README.md', 'docs/policies.md', 'docs/loading.md', 'docs/adapters.md']) {
   test(`${name}: its example prints what it says`, () => {
     const text = readFileSync(`${root}${name}`, 'utf8');
     const code = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map((m) => m[1]).join('\n');
@@ -29,6 +29,7 @@ test('links between documents lead somewhere', () => {
     'README.md',
     'ARCHITECTURE.md',
     'docs/algorithms.md',
+    'docs/adapters.md',
     'docs/policies.md',
     'docs/loading.md',
     'docs/models.md',

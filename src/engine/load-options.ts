@@ -56,8 +56,8 @@ const machineTable = {
    * with a scale (docs/adapters.md).
    */
   adapters: option(adapters, {
-    flag: 'adapter FILE[:SCALE]',
-    summary: 'a LoRA adapter, GGUF or PEFT, times SCALE (1); several add up',
+    flag: 'adapter F[:SCALE]',
+    summary: 'a LoRA adapter, GGUF or PEFT, from file F, times SCALE (1); several add up',
   }),
   /** Called as weights arrive, about once a MiB. */
   onProgress: option(kinds.callback<(progress: LoadProgress) => void>(), {

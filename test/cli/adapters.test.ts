@@ -34,7 +34,7 @@ test('what is wrong with them is told before anything is loaded', async () => {
   for (const [args, pattern] of [
     [['logits', nowhere, '--text', 'x', '--adapter', 'a:NaN'], /--adapter\[0\] has scale NaN/],
     [['logits', nowhere, '--text', 'x', '--adapter', 'a', '--adapter', 'a:2'], /'a' twice/],
-    [['merge', nowhere, '--out', 'x'], /--adapter FILE\[:SCALE\] is missing/],
+    [['merge', nowhere, '--out', 'x'], /--adapter F\[:SCALE\] is missing/],
     [['merge', nowhere, '--adapter', 'a'], /--out FILE is missing/],
   ] as const) {
     const { code, err } = await recollect(...args);
