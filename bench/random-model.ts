@@ -3,7 +3,13 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createRandom } from '../src/math/rng.ts';
 import { floatToHalf } from '../src/math/half.ts';
-import { type MetadataValue, type TensorSpec, writeGguf } from '../test/gguf-writer.ts';
+import {
+  type MetadataValue,
+  randomTensors,
+  smallLlama,
+  type TensorSpec,
+  writeGguf,
+} from '../test/gguf-writer.ts';
 
 /** SmolLM2-135M's: 576 wide, 9 and 3 heads of 64, feed-forward 1536, vocabulary 49152. */
 export const SHAPE = {
@@ -87,4 +93,44 @@ export function randomModel(layers = SHAPE.layers): string {
     writeRandomModel(path, layers);
   }
   return path;
+}
+
+/** An f32 llama of a small shape, as bytes. */
+export function smallRandomModel(shape: {
+  readonly layers: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly feedForward: number;
+  readonly vocabulary: number;
+}): Uint8Array<ArrayBuffer> {
+  const { layers, width: D, heads, feedForward: F, vocabulary: V } = shape;
+  const tensor = randomTensors(1);
+  const ones = (name: string): TensorSpec => ({
+    name,
+    shape: [D],
+    type: 0,
+    data: new Uint8Array(new Float32Array(D).fill(1).buffer),
+  });
+  const tensors = [tensor('token_embd.weight', D, V), ones('output_norm.weight')];
+  for (let i = 0; i < layers; i++) {
+    const at = `blk.${i}.`;
+    tensors.push(ones(`${at}attn_norm.weight`), ones(`${at}ffn_norm.weight`));
+    for (const name of ['q', 'k', 'v', 'output'])
+      tensors.push(tensor(`${at}attn_${name}.weight`, D, D));
+    for (const name of ['gate', 'up']) tensors.push(tensor(`${at}ffn_${name}.weight`, D, F));
+    tensors.push(tensor(`${at}ffn_down.weight`, F, D));
+  }
+  const metadata: Record<string, MetadataValue> = {
+    ...smallLlama().metadata,
+    'llama.context_length': 1024,
+    'llama.embedding_length': D,
+    'llama.block_count': layers,
+    'llama.feed_forward_length': F,
+    'llama.attention.head_count': heads,
+    'llama.attention.head_count_kv': heads,
+    'tokenizer.ggml.tokens': Array.from({ length: V }, (_, i) => `<t${i}>`),
+    'tokenizer.ggml.merges': ['< t'],
+    'tokenizer.ggml.eos_token_id': V - 1,
+  };
+  return writeGguf({ metadata, tensors });
 }

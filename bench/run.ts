@@ -21,6 +21,7 @@ import { products } from './products.ts';
 import { type BenchRun, describe, figuresOf, toMarkdown } from './report.ts';
 import { rows } from './rows.ts';
 import { sampling } from './sampling.ts';
+import { train } from './train.ts';
 import { training } from './training.ts';
 
 const groups: readonly BenchGroup[] = [
@@ -28,6 +29,7 @@ const groups: readonly BenchGroup[] = [
   products,
   kernels,
   training,
+  train,
   clusters,
   rows,
   policies,
