@@ -46,7 +46,7 @@ export function cacheRows(shape: CacheShape): number {
 }
 
 /** Rows and heads of each range of a cache. */
-export function rangesOf({
+export function cacheRanges({
   keptRows,
   kvHeads,
   room,

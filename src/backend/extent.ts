@@ -1,5 +1,5 @@
 // The bytes of a cache that is taken out, section by section (cpu/transfer.ts).
-import { cacheColumns, type CacheShape, rangesOf } from './cache-shape.ts';
+import { cacheColumns, type CacheShape, cacheRanges } from './cache-shape.ts';
 import { gridBytes, isGrouped } from './dtype.ts';
 import { gridsOf, SETTLED_SLOTS, slotBytes } from './group-sizes.ts';
 import type { Extent } from './state.ts';
@@ -9,7 +9,10 @@ export function largestExtent(shape: CacheShape, rows: number): Extent {
   const heads = shape.keptRows.length * shape.kvHeads;
   const lengths = Array.from({ length: heads }, (_, i) => (i === 0 ? rows : 0));
   if (!isGrouped(shape.rowType)) return { lengths, grids: 0, slots: 0 };
-  const grids = rangesOf(shape).reduce((sum, range) => sum + gridsOf(range.rows, range.heads), 0);
+  const grids = cacheRanges(shape).reduce(
+    (sum, range) => sum + gridsOf(range.rows, range.heads),
+    0,
+  );
   return { lengths, grids, slots: Math.min(rows, heads * SETTLED_SLOTS) };
 }
 

@@ -4,16 +4,16 @@
 //
 // A step that evicts leaves a layer exactly its share, or every token where there are fewer; each
 // head of a range has the same room then (cache.ts).
-import { type CacheShape, rangesOf } from '../backend/cache-shape.ts';
+import { type CacheShape, cacheRanges } from '../backend/cache-shape.ts';
 
 export class Ledger {
-  readonly #ranges: ReturnType<typeof rangesOf>;
+  readonly #ranges: ReturnType<typeof cacheRanges>;
   readonly #kvHeads: number;
   #rows: number[] = [];
   #room: number[] = [];
 
   constructor(shape: CacheShape) {
-    this.#ranges = rangesOf(shape);
+    this.#ranges = cacheRanges(shape);
     this.#kvHeads = shape.kvHeads;
     this.set(this.#ranges.map(() => 0));
   }

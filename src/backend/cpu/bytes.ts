@@ -1,12 +1,12 @@
 // How many bytes a cache reserves in such a memory.
-import { cacheRowBytes, cacheRows, type CacheShape, rangesOf } from '../cache-shape.ts';
+import { cacheRowBytes, cacheRows, type CacheShape, cacheRanges } from '../cache-shape.ts';
 import { isGrouped } from '../dtype.ts';
 import { rangeBytes, scratchBytes } from '../group-sizes.ts';
 
 /** Bytes of what rows have beside their columns. */
 export function asideBytes(shape: CacheShape): number {
   return isGrouped(shape.rowType)
-    ? rangesOf(shape).reduce(
+    ? cacheRanges(shape).reduce(
         (sum, { rows, heads }) => sum + rangeBytes(shape, rows, heads),
         scratchBytes(shape),
       )

@@ -13,7 +13,7 @@ import {
   cacheRowBytes,
   cacheRows,
   type CacheShape,
-  rangesOf,
+  cacheRanges,
 } from '../cache-shape.ts';
 import { rowBytes } from '../dtype.ts';
 import type { Extent, Mark } from '../state.ts';
@@ -80,7 +80,7 @@ export class CpuCache implements Cache {
     let first = 0;
     const scratch = address;
     if (this.#aside > 0) address += scratchBytes(shape);
-    this.#ranges = rangesOf(shape).map(({ kept, rows: own, heads: count }, i) => {
+    this.#ranges = cacheRanges(shape).map(({ kept, rows: own, heads: count }, i) => {
       const heads = shape.pooled ? this.#all.heads : this.heads[i];
       const groups =
         this.#aside > 0 ? new Groups(backend, shape, heads, own, address, scratch) : undefined;
