@@ -159,7 +159,7 @@ export function kivi_group(
     storeHalves(lows + (j >> 1), lo);
     v128.store(scratch + j, f32x4.sub(hi, lo));
   }
-  if (mixed) share(widths, scratch, d, (d * (type & WIDTH)) >> 1);
+  if (mixed) shareBits(widths, scratch, d, (d * (type & WIDTH)) >> 1);
   for (let j: usize = 0; j < <usize>d; j++) {
     const width = mixed ? <i32>load<u8>(widths + j) : type & WIDTH;
     storeHalf(grid + (j << 1), load<f32>(scratch + (j << 2)) / <f32>((1 << width) - 1));
@@ -191,7 +191,7 @@ export function kivi_group(
  * Shares `total` bits over channels so that the sum of their squared steps is least: one after the
  * other goes where it helps most. widths u8 [d] | ranges f32 [d]
  */
-function share(widths: usize, ranges: usize, d: i32, total: i32): void {
+function shareBits(widths: usize, ranges: usize, d: i32, total: i32): void {
   memory.fill(widths, <u8>LEAST_BITS, <usize>d);
   for (let left = total - LEAST_BITS * d; left > 0; left--) {
     let best: usize = 0;
