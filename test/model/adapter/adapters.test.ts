@@ -15,6 +15,7 @@ import { fixture, kernelBytes } from '../../fixtures.ts';
 import { differences } from '../../log-probabilities.ts';
 import { planOptions } from '../../plan-options.ts';
 import { skip } from '../../skip.ts';
+import { sameInAllCuts } from '../cuts.ts';
 import { type AdapterCase, adapterCases, adapterFile } from './adapter-fixtures.ts';
 
 /** What the fixtures' README grants. */
@@ -75,21 +76,9 @@ test('GGUF and PEFT give the same bits, threads and workers too', async () => {
 });
 
 test('a token has the same bits alone and in a block', async () => {
-  const cuts = [[70], new Array<number>(70).fill(1), [5, 64, 1], [33, 1, 2, 3, 31]];
   for (const { model: file, options } of adapterCases) {
     using model = await loadModel(file, { adapters: options, threads: 1 });
-    const tokens = Array.from({ length: 70 }, (_, i) => (i * 7919) % model.config.vocabulary);
-    const plan = planOptions('full', { budget: { tokens: 128 }, blockSize: 70, rowType: 'f16' });
-    let first: Float32Array | undefined;
-    for (const cut of cuts) {
-      const run = new Run(model.executor, planRun(model.executor, plan));
-      let t = 0;
-      for (const n of cut) await run.append(tokens.slice(t, (t += n)));
-      const found = await run.logits(cut.at(-1)! - 1);
-      run.dispose();
-      first ??= found;
-      assert.equal(found, first, `cut as ${cut}`);
-    }
+    await sameInAllCuts(model, 'f16', model.source);
   }
 });
 
