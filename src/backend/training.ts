@@ -83,7 +83,7 @@ export interface Training {
   denseAttention(out: Tensor, sums: Tensor, of: QueriesKeysValues, how: DenseAttention): void;
   /**
    * Its gradients, written; scores are computed again. `spare` f32 [T, Hq]: the products of dout
-   * and out of each query. Tokens of no sequence get zeros.
+   * and out of each query. Tokens between sequences get zeros.
    */
   denseAttentionGradient(
     d: QueriesKeysValues,
