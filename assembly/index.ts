@@ -1,14 +1,18 @@
 // The module's exports, a line a file.
 export { tileRows as tile_rows } from './gemm/tile';
 export { abs_sums, abs_sums_scratch, gather, gemm, gemm_scratch, gemv } from './gemm/products';
+export { linear_gradient, linear_gradient_scratch } from './gemm/input-gradient';
+export {
+  linear_gradient_rounded,
+  round_gradient,
+  rounded_gradient_scratch,
+} from './gemm/rounded-gradient';
 export {
   bias_gradient,
   embedding_gradient,
-  linear_gradient,
-  linear_gradient_scratch,
   weight_gradient,
   weight_gradient_scratch,
-} from './gemm/gradients';
+} from './gemm/weight-gradient';
 export { round_input, rounded_bytes } from './gemm/rounded';
 export { pack_group } from './weights/pack';
 export { weight_type, weight_types } from './weights/table';

@@ -137,7 +137,7 @@ function blocks4(
   }
 }
 
-function tile4(
+export function tile4(
   y: usize,
   x: usize,
   panel: usize,
@@ -153,7 +153,7 @@ function tile4(
 }
 
 /** The same for one token. */
-function tile1(y: usize, x: usize, panel: usize, blocks: i32, add: bool, kind: i32): void {
+export function tile1(y: usize, x: usize, panel: usize, blocks: i32, add: bool, kind: i32): void {
   const runs: usize = kind == HALVES ? 2 : 1;
   for (let b = 0; b < blocks; b++, x += ROUNDED_BLOCK, panel += PANEL_BLOCK) {
     let p = panel + PANEL_CODES;

@@ -13,7 +13,7 @@ const builds = detectBuild() === 'relaxed' ? (['simd', 'relaxed'] as const) : ([
 function onEachBuild(work: (b: Bench) => void): void {
   for (const build of builds) {
     const backend = createWasmBackend(build);
-    backend.reserveScratch(opScratch);
+    backend.reserveScratch({ ...opScratch, tokens: 11 });
     work(new Bench(backend, 1));
     backend.dispose();
   }

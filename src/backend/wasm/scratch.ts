@@ -6,6 +6,7 @@ import type { Kernels } from './core.ts';
 import { denseScratch } from './dense-attention.ts';
 import { NORM_PARTS } from './elements.ts';
 import { SQUARE_PARTS } from './loss.ts';
+import { ROUNDED_ROWS } from './product-gradients.ts';
 import type { ScratchSize } from './schedule.ts';
 
 /** Scratch for the largest operation of a shape. */
@@ -44,8 +45,19 @@ function trainingScratch(kernels: Kernels, shape: ScratchShape): ScratchSize {
   const dense = denseScratch(kernels, shape);
   const normBytes = NORM_PARTS * Math.max(shape.width, shape.headDim) * 4;
   return {
-    // shares of keys and values; or parts of a norm's weights; or parts of squares
-    common: Math.max(dense.common, normBytes, SQUARE_PARTS * 8),
-    own: Math.max(dense.own, kernels.linear_gradient_scratch(), kernels.weight_gradient_scratch()),
+    // shares of keys and values; or parts of a norm's weights; or parts of squares; or rounded
+    // gradients
+    common: Math.max(
+      dense.common,
+      normBytes,
+      SQUARE_PARTS * 8,
+      shape.tokens * kernels.rounded_bytes(ROUNDED_ROWS),
+    ),
+    own: Math.max(
+      dense.own,
+      kernels.linear_gradient_scratch(),
+      kernels.rounded_gradient_scratch(),
+      kernels.weight_gradient_scratch(),
+    ),
   };
 }
