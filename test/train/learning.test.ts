@@ -6,9 +6,13 @@ import { loadModel, type Model } from '../../src/engine/model.ts';
 import { LearningPass } from '../../src/model/learning.ts';
 import { createLearningRoom } from '../../src/model/learning-room.ts';
 import { namedTensors } from '../../src/model/weights.ts';
-import { Parameters } from '../../src/train/parameters.ts';
+import { createRandom } from '../../src/math/rng.ts';
+import { targetNames } from '../../src/model/adapter/spec.ts';
+import { createLora } from '../../src/train/lora.ts';
+import { Parameters, writeNumbers } from '../../src/train/parameters.ts';
 import { fixture } from '../fixtures.ts';
 import { type F64Batch, f64Loss, readF64 } from './f64-model.ts';
+import { Matrix } from './tape.ts';
 
 const test = suite('train/learning');
 
@@ -94,5 +98,43 @@ for (const name of models)
         }
       }
     });
+
+for (const name of ['llama-q8_0', 'llama-q4_k', 'llama-f16'])
+  test(`gradients of an adapter of ${name} are the tape's, within what its weights round`, async () => {
+    const path = fixture(`${name}.gguf`);
+    using model = await loadModel(path, { threads: 1 });
+    const base = transformerOf(model);
+    const { backend, config } = base;
+    const lora = createLora(base, { rank: 3, alpha: 6, targets: targetNames }, 5);
+    const random = createRandom(3);
+    const low = new Map<string, { a: Matrix; b: Matrix; scale: number }>();
+    for (const [matrix, { a, b, scale }] of lora.pairs) {
+      const [A, B] = [a, b].map(({ rows, columns }) =>
+        Float32Array.from({ length: rows * columns }, () => (random() - 0.5) / 4),
+      );
+      writeNumbers(backend, a, A);
+      writeNumbers(backend, b, B);
+      const made = { a: new Matrix(a.rows, a.columns, A), b: new Matrix(b.rows, b.columns, B) };
+      low.set(matrix, { ...made, scale });
+    }
+    const loss = f64Loss(await readF64(path), batch, SCALE, low);
+    const parameters = new Parameters(backend, backend.training!, lora.parameters);
+    const shape = { tokens: 16, keptLayers: 1, headTokens: 16, rank: 3 };
+    const room = createLearningRoom(config, base.weights, backend, shape);
+    const pass = new LearningPass(lora.network, room, parameters.gradientOf);
+    pass.forward(batch.tokens, batch.sequences);
+    const losses = await pass.losses(batch.targets, SCALE);
+    pass.backward();
+    assert.ok(Math.abs((losses.reduce((a, b) => a + b, 0) * SCALE) / loss - 1) < 1e-4);
+    for (const p of parameters.all) {
+      const [, matrix, side] = /^(.*)\.lora_(.)$/.exec(p.name)!;
+      const want = low.get(matrix)![side as 'a' | 'b'].gradient;
+      const off = (await parameters.readGradient(p)).map((x, i) => x - want[i]);
+      assert.ok(norm2(off) < 1e-3 * norm2(want), `${p.name}: ${norm2(off) / norm2(want)}`);
+    }
+    room.dispose();
+    parameters.dispose();
+    lora.free();
+  });
 
 test.run();
