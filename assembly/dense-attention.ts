@@ -5,7 +5,7 @@
 // sees, itself included; no less than n: all before it.
 import { packKeys, padded } from './attention';
 import { tilePanels } from './gemm/tile';
-import { expAbove, log1 } from './math';
+import { expEach, log1 } from './math';
 import { madd, scale, storeColumns, sumLanes } from './simd';
 import { hideBefore, noScores, takeScores } from './softmax';
 
@@ -181,8 +181,9 @@ export function dense_attention_backward(
       const shift = i0 - t0;
       const tile = floats(i0 * ldk);
       gather(keys, k + tile, 1, m, d, ldk);
-      probabilities(p, keys, queryPanels, bases, m, count, d, dp, shift, window);
-      scoreGradients(ds, p, v + tile, doutPanels, along, m, count, d, ldk, shift, window);
+      products(p, keys, queryPanels, m, count, d, dp, shift, window);
+      products(ds, v + tile, doutPanels, m, count, d, ldk, shift, window);
+      weigh(p, ds, bases, along, m, count, shift, window);
       // dv = P^T dout, dk = dS^T q: a tile of keys is met by its own queries first
       addKeys(dv + floats(i0 * dp), p, douts, m, count, dp, shift, window, shift != 0);
       addKeys(dk + floats(i0 * dp), ds, queries, m, count, dp, shift, window, shift != 0);
@@ -222,91 +223,61 @@ function endQuery(j: i32, count: i32, shift: i32, window: i32): i32 {
   return min(count, shift + j + window);
 }
 
-/** p[j, t] = exp(k[j] . q[t] - base[t]), 0 where t does not see j. p f32 [m, TILE] */
-function probabilities(
-  p: usize,
-  k: usize,
-  panels: usize,
-  bases: usize,
-  m: i32,
-  count: i32,
-  d: i32,
-  ldk: i32,
-  shift: i32,
-  window: i32,
-): void {
-  for (let j = 0; j < m; j += 4) {
-    const rows = min(4, m - j);
-    const from = firstQuery(j, shift);
-    const end = (endQuery(j + rows - 1, count, shift, window) + 7) & ~7;
-    if (from >= end) continue;
-    scoreTile(p, k, panels, j, rows, from, end, d, ldk);
-    for (let i = j; i < j + rows; i++) {
-      const row = p + floats(i * TILE);
-      expAbove(row + floats(from), bases + floats(from), end - from);
-      for (let t = from; t < min(end, shift + i); t++) store<f32>(row + floats(t), 0);
-      for (let t = max(from, endQuery(i, count, shift, window)); t < end; t++)
-        store<f32>(row + floats(t), 0);
-    }
-  }
+/** Behind the last query that sees one of keys j .. j + 4, as far as there are m; likewise. */
+@inline
+function endPanel(j: i32, m: i32, count: i32, shift: i32, window: i32): i32 {
+  return (endQuery(min(j + 4, m) - 1, count, shift, window) + 7) & ~7;
 }
 
-/** s[j .. j + rows, from .. end] = x[j] . panels[t]; from, end multiples of 8. s f32 [m, TILE] */
-@inline
-function scoreTile(
+/** s[j, t] = x[j] . panels[t] where t sees key j, or one nearby. s f32 [m, TILE] | x f32 [m, d] ldx */
+function products(
   s: usize,
   x: usize,
   panels: usize,
-  j: i32,
-  rows: i32,
-  from: i32,
-  end: i32,
-  d: i32,
-  ldx: i32,
-): void {
-  const to = s + floats(j * TILE + from);
-  const panel = panels + floats(from * d);
-  tilePanels(
-    to,
-    x + floats(j * ldx),
-    panel,
-    rows,
-    (end - from) >> 3,
-    floats(8 * d),
-    d,
-    TILE,
-    ldx,
-    8,
-    false,
-  );
-}
-
-/** ds[j, t] = p[j, t] (v[j] . dout[t] - along[t]). ds f32 [m, TILE] */
-function scoreGradients(
-  ds: usize,
-  p: usize,
-  v: usize,
-  panels: usize,
-  along: usize,
   m: i32,
   count: i32,
   d: i32,
-  ldk: i32,
+  ldx: i32,
   shift: i32,
   window: i32,
 ): void {
   for (let j = 0; j < m; j += 4) {
-    const rows = min(4, m - j);
     const from = firstQuery(j, shift);
-    const end = (endQuery(j + rows - 1, count, shift, window) + 7) & ~7;
+    const n = (endPanel(j, m, count, shift, window) - from) >> 3;
+    if (n <= 0) continue;
+    const to = s + floats(j * TILE + from);
+    const panel = panels + floats(from * d);
+    const rows = min(4, m - j);
+    tilePanels(to, x + floats(j * ldx), panel, rows, n, floats(8 * d), d, TILE, ldx, 8, false);
+  }
+}
+
+/**
+ * p[j, t] = exp(p[j, t] - base[t]), 0 where t does not see j; ds[j, t] = p[j, t] (ds[j, t] -
+ * along[t]). p, ds f32 [m, TILE]
+ */
+function weigh(
+  p: usize,
+  ds: usize,
+  bases: usize,
+  along: usize,
+  m: i32,
+  count: i32,
+  shift: i32,
+  window: i32,
+): void {
+  for (let j = 0; j < m; j++, p += floats(TILE), ds += floats(TILE)) {
+    const group = j & ~3;
+    const from = firstQuery(group, shift);
+    const end = endPanel(group, m, count, shift, window);
     if (from >= end) continue;
-    scoreTile(ds, v, panels, j, rows, from, end, d, ldk);
-    for (let i = j; i < j + rows; i++) {
-      const row = floats(i * TILE);
-      for (let t = floats(from); t < floats(end); t += 16) {
-        const less = f32x4.sub(v128.load(ds + row + t), v128.load(along + t));
-        v128.store(ds + row + t, f32x4.mul(less, v128.load(p + row + t)));
-      }
+    expEach(p + floats(from), bases + floats(from), end - from);
+    for (let t = from; t < min(end, shift + j); t++) store<f32>(p + floats(t), 0);
+    for (let t = max(from, endQuery(j, count, shift, window)); t < end; t++)
+      store<f32>(p + floats(t), 0);
+    for (let t = floats(from); t < floats(end); t += 16) {
+      const less = f32x4.sub(v128.load(ds + t), v128.load(along + t));
+      v128.store(ds + t, f32x4.mul(less, v128.load(p + t)));
     }
   }
 }

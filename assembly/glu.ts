@@ -76,28 +76,21 @@ function gatedBackward(
   }
 }
 
-/** The way back through swiglu. All f32 [n]; dgate may be gate, dup may be up or dy. */
-export function swiglu_backward(
+/**
+ * The way back through swiglu, or geglu where `gelu`. All f32 [n]; dgate may be gate, dup may be up
+ * or dy.
+ */
+export function gated_backward(
   dgate: usize,
   dup: usize,
   dy: usize,
   gate: usize,
   up: usize,
   n: i32,
+  gelu: i32,
 ): void {
-  gatedBackward(dgate, dup, dy, gate, up, n, false);
-}
-
-/** The way back through geglu, likewise. */
-export function geglu_backward(
-  dgate: usize,
-  dup: usize,
-  dy: usize,
-  gate: usize,
-  up: usize,
-  n: i32,
-): void {
-  gatedBackward(dgate, dup, dy, gate, up, n, true);
+  if (gelu) gatedBackward(dgate, dup, dy, gate, up, n, true);
+  else gatedBackward(dgate, dup, dy, gate, up, n, false);
 }
 
 /** y[i] *= by. y f32 [n] */

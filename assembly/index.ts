@@ -17,7 +17,7 @@ export { round_input, rounded_bytes } from './gemm/rounded';
 export { pack_group } from './weights/pack';
 export { weight_type, weight_types } from './weights/table';
 export { rms_norm, rms_norm_backward } from './norm';
-export { add_rows, geglu, geglu_backward, scale_rows, swiglu, swiglu_backward } from './glu';
+export { add_rows, gated_backward, geglu, scale_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms } from './row-norms';
 export { rows_scratch, rows_store, rows_widen } from './rows/table';

@@ -69,11 +69,11 @@ export function exp4(x: v128): v128 {
 }
 
 /**
- * s[j] = exp(s[j] - base[j % 4]) for n numbers, rounded up to 4, none of them above base; sums of
- * every fourth. Bit for bit what exp4 gives. s f32 [n]
+ * s[j] = exp(s[j] - base) for n numbers, rounded up to 4, none of them above its base: bases[j], or
+ * of every fourth, `base`, where `bases` is 0. Sums of every fourth. Bit for bit what exp4 gives.
  */
 @inline
-export function expLanes(s: usize, n: i32, base: v128): v128 {
+function expAll(s: usize, n: i32, base: v128, bases: usize): v128 {
   const least = constant(LEAST);
   const magic = constant(MAGIC);
   const log2e = constant(LOG2E);
@@ -86,44 +86,36 @@ export function expLanes(s: usize, n: i32, base: v128): v128 {
   const p1 = constant(P1);
   const one = constant(ONE);
   const bias = constant(BIAS);
+  const bytes = (<usize>n) << 2;
   let sum = f32x4.splat(0);
-  for (let end = s + ((<usize>n) << 2); s < end; s += 16) {
-    const x = f32x4.pmax(least, f32x4.sub(v128.load(s), base));
+  for (let j: usize = 0; j < bytes; j += 16) {
+    const from = bases != 0 ? v128.load(bases + j) : base;
+    const x = f32x4.pmax(least, f32x4.sub(v128.load(s + j), from));
     const e = expOf(x, magic, log2e, high, low, p5, p4, p3, p2, p1, one, bias);
-    v128.store(s, e);
+    v128.store(s + j, e);
     sum = f32x4.add(sum, e);
   }
   return sum;
+}
+
+/**
+ * s[j] = exp(s[j] - base[j % 4]) for n numbers, rounded up to 4, none of them above base; sums of
+ * every fourth. s f32 [n]
+ */
+@inline
+export function expLanes(s: usize, n: i32, base: v128): v128 {
+  return expAll(s, n, base, 0);
+}
+
+/** s[j] = exp(s[j] - bases[j]), likewise. s, bases f32 [n] */
+export function expEach(s: usize, bases: usize, n: i32): void {
+  expAll(s, n, f32x4.splat(0), bases);
 }
 
 /** The same with one base; the sum of all. */
 @inline
 export function expRow(s: usize, n: i32, base: f32): f32 {
   return sumLanes(expLanes(s, n, f32x4.splat(base)));
-}
-
-/**
- * s[j] = exp(s[j] - base[j]) for n numbers, rounded up to 4, which are not above their bases. s,
- * base f32 [n]
- */
-@inline
-export function expAbove(s: usize, base: usize, n: i32): void {
-  const least = constant(LEAST);
-  const magic = constant(MAGIC);
-  const log2e = constant(LOG2E);
-  const high = constant(MINUS_LN2_HIGH);
-  const low = constant(MINUS_LN2_LOW);
-  const p5 = constant(P5);
-  const p4 = constant(P4);
-  const p3 = constant(P3);
-  const p2 = constant(P2);
-  const p1 = constant(P1);
-  const one = constant(ONE);
-  const bias = constant(BIAS);
-  for (let end = s + ((<usize>n) << 2); s < end; s += 16, base += 16) {
-    const x = f32x4.pmax(least, f32x4.sub(v128.load(s), v128.load(base)));
-    v128.store(s, expOf(x, magic, log2e, high, low, p5, p4, p3, p2, p1, one, bias));
-  }
 }
 
 /** exp of one number, bit for bit what a lane of exp4 gives. */

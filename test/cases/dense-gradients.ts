@@ -1,6 +1,5 @@
 // Gradients of what is done number by number, of attention over a batch, and of the loss; and the
 // steps of training that have none.
-import type { Angles } from '../../src/backend/backend.ts';
 import type { DenseAttention } from '../../src/backend/training.ts';
 import { type GradientCase, gradientCase } from './gradients.ts';
 import type { Bench, OpCase } from './ops.ts';
@@ -78,12 +77,7 @@ const ropeCases = (['pairs', 'halves'] as const).map((style) =>
     tolerance: 1e-5,
     twoWay(b, [n, heads, d, rotated]) {
       const [x, y, dy] = [b.tensor(n, heads * d), b.empty(n, heads * d), b.tensor(n, heads * d)];
-      const angles: Angles = { address: b.room(n * rotated * 4), rotated, style };
-      const table = Array.from({ length: n * rotated }, (_, i) => {
-        const angle = Math.floor(i / rotated) + (i % (rotated / 2)) / 3;
-        return i % rotated < rotated / 2 ? Math.cos(angle) : Math.sin(angle);
-      });
-      b.backend.floats(angles.address, n * rotated).set(table);
+      const angles = { ...b.tensor(n, rotated), rotated, style };
       return {
         variables: [{ of: x, gradient: dy, rows: n }],
         y,

@@ -77,12 +77,15 @@ type ElementGradients = Pick<
 export function elementGradients(context: Context): ElementGradients {
   const { kernels, numbers, share, scratch } = context;
   const gatedGradient =
-    (number: KernelNumber<'swiglu_backward' | 'geglu_backward'>): Training['swigluGradient'] =>
+    (gelu: boolean): Training['swigluGradient'] =>
     (dgate, dup, dy, gate, up, n) => {
       const c = dy.columns;
       shareRows(context, n, c, (i, count) => {
-        const [a, b, ...from] = [dgate, dup, dy, gate, up].map((t) => t.address + i * c * 4);
-        return call(number, a, b, from[0], from[1], from[2], count * c);
+        const [toGate, toUp, ...from] = [dgate, dup, dy, gate, up].map(
+          (t) => t.address + i * c * 4,
+        );
+        const [d, g, u] = from;
+        return call(numbers.gated_backward, toGate, toUp, d, g, u, count * c, gelu ? 1 : 0);
       });
     };
   return {
@@ -102,8 +105,8 @@ export function elementGradients(context: Context): ElementGradients {
       for (const part of calls.keys())
         kernels.add_rows(dw.address, scratch.common + part * d * 4, 1, d, 0);
     },
-    swigluGradient: gatedGradient(numbers.swiglu_backward),
-    gegluGradient: gatedGradient(numbers.geglu_backward),
+    swigluGradient: gatedGradient(false),
+    gegluGradient: gatedGradient(true),
     ropeGradient: (dx, angles, n, heads, d) => turn(context, dx, angles, n, heads, d, true),
   };
 }
