@@ -45,44 +45,7 @@ export function tile4(
   let x2 = x1 + stepX;
   let x3 = x2 + stepX;
   const end = x + ((<usize>k) << 2);
-  const end2 = x + ((<usize>(k & ~1)) << 2);
-  while (x0 < end2) {
-    let w0 = v128.load(p);
-    let w1 = v128.load(p, 16);
-    let s = v128.load32_splat(x0);
-    a0 = madd(a0, s, w0);
-    a1 = madd(a1, s, w1);
-    s = v128.load32_splat(x1);
-    b0 = madd(b0, s, w0);
-    b1 = madd(b1, s, w1);
-    s = v128.load32_splat(x2);
-    c0 = madd(c0, s, w0);
-    c1 = madd(c1, s, w1);
-    s = v128.load32_splat(x3);
-    d0 = madd(d0, s, w0);
-    d1 = madd(d1, s, w1);
-    p += stepP;
-    w0 = v128.load(p);
-    w1 = v128.load(p, 16);
-    s = v128.load32_splat(x0, 4);
-    a0 = madd(a0, s, w0);
-    a1 = madd(a1, s, w1);
-    s = v128.load32_splat(x1, 4);
-    b0 = madd(b0, s, w0);
-    b1 = madd(b1, s, w1);
-    s = v128.load32_splat(x2, 4);
-    c0 = madd(c0, s, w0);
-    c1 = madd(c1, s, w1);
-    s = v128.load32_splat(x3, 4);
-    d0 = madd(d0, s, w0);
-    d1 = madd(d1, s, w1);
-    p += stepP;
-    x0 += 8;
-    x1 += 8;
-    x2 += 8;
-    x3 += 8;
-  }
-  if (x0 < end) {
+  while (x0 < end) {
     const w0 = v128.load(p);
     const w1 = v128.load(p, 16);
     let s = v128.load32_splat(x0);
@@ -97,6 +60,11 @@ export function tile4(
     s = v128.load32_splat(x3);
     d0 = madd(d0, s, w0);
     d1 = madd(d1, s, w1);
+    p += stepP;
+    x0 += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
   }
   v128.store(y, a0);
   v128.store(y, a1, 16);
