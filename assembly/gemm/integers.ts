@@ -87,9 +87,9 @@ function blocks4(
       let c1 = a0;
       let d0 = a0;
       let d1 = a0;
-      for (const end = p + 512 / runs; p < end; p += 64) {
-        let w0 = v128.load(p);
-        let w1 = v128.load(p, 16);
+      for (const end = p + 512 / runs; p < end; p += 32) {
+        const w0 = v128.load(p);
+        const w1 = v128.load(p, 16);
         let s = v128.load32_splat(q0);
         a0 = dotAdd(a0, s, w0);
         a1 = dotAdd(a1, s, w1);
@@ -102,24 +102,10 @@ function blocks4(
         s = v128.load32_splat(q3);
         d0 = dotAdd(d0, s, w0);
         d1 = dotAdd(d1, s, w1);
-        w0 = v128.load(p, 32);
-        w1 = v128.load(p, 48);
-        s = v128.load32_splat(q0, 4);
-        a0 = dotAdd(a0, s, w0);
-        a1 = dotAdd(a1, s, w1);
-        s = v128.load32_splat(q1, 4);
-        b0 = dotAdd(b0, s, w0);
-        b1 = dotAdd(b1, s, w1);
-        s = v128.load32_splat(q2, 4);
-        c0 = dotAdd(c0, s, w0);
-        c1 = dotAdd(c1, s, w1);
-        s = v128.load32_splat(q3, 4);
-        d0 = dotAdd(d0, s, w0);
-        d1 = dotAdd(d1, s, w1);
-        q0 += 8;
-        q1 += 8;
-        q2 += 8;
-        q3 += 8;
+        q0 += 4;
+        q1 += 4;
+        q2 += 4;
+        q3 += 4;
       }
       // what is behind the codes of x
       const behind = (runs - run) * (ROUNDED_CODES / 2);
