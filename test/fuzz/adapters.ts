@@ -74,7 +74,10 @@ function change(node: { [name: string]: Json } | Json[], random: Random): void {
   const name = pick(random, Object.keys(entries));
   const value = entries[name];
   const inner = typeof value === 'object' && value !== null && Object.keys(value).length > 0;
-  if (inner && random() < 0.7) return change(value, random);
+  if (inner && random() < 0.7) {
+    change(value, random);
+    return;
+  }
   const number = Number(value) + pick(random, [-1, 1, 4, 64, 2 ** 31]);
   const changes = [
     () => void (entries[name] = pick(random, oddValues)),

@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { dequantize } from '../../../src/backend/dequantize.ts';
+import { quantize } from '../../../src/backend/quantize.ts';
 import { createReferenceBackend } from '../../../src/backend/reference.ts';
 import { createWasmBackend } from '../../../src/backend/wasm/backend.ts';
 import { type Build, detectBuild } from '../../../src/backend/wasm/builds.ts';
@@ -12,6 +14,7 @@ import { planRun } from '../../../src/engine/plan.ts';
 import { Run } from '../../../src/engine/run.ts';
 import { workspaceBytes } from '../../../src/model/workspace.ts';
 import { fixture, kernelBytes } from '../../fixtures.ts';
+import { writeGguf } from '../../gguf-writer.ts';
 import { differences } from '../../log-probabilities.ts';
 import { planOptions } from '../../plan-options.ts';
 import { skip } from '../../skip.ts';
@@ -147,6 +150,43 @@ test('bytes are those of A and B, and of a room that is promised', async () => {
   assert.ok(used <= plan.promisedBytes + 1024, `${used} used, ${plan.promisedBytes} promised`);
   run.dispose();
   assert.is(backend.arena.usedBytes, before);
+});
+
+test('pairs of few bits, which llama.cpp takes too, are what they stand for', async () => {
+  const rank = 32; // whole blocks
+  const numbers = (count: number) =>
+    Float32Array.from({ length: count }, (_, i) => Math.sin(i * i));
+  const halves = [
+    { name: 'blk.1.attn_v.weight.lora_a', shape: [64, rank] },
+    { name: 'blk.1.attn_v.weight.lora_b', shape: [rank, 32] },
+  ];
+  const stored = halves.map(({ name, shape }) => {
+    const [k, m] = shape;
+    const data = quantize('q8_0', numbers(k * m));
+    const floats = dequantize('q8_0', data, k * m);
+    return { name, shape, data, floats: new Uint8Array(floats.buffer) };
+  });
+  const metadata = {
+    'general.architecture': 'llama',
+    'general.type': 'adapter',
+    'adapter.type': 'lora',
+    'adapter.lora.alpha': { f32: 2 },
+  };
+  const [q8, f32] = [
+    writeGguf({ metadata, tensors: stored.map((half) => ({ ...half, type: 8 })) }),
+    writeGguf({
+      metadata,
+      tensors: stored.map((half) => ({ ...half, type: 0, data: half.floats })),
+    }),
+  ];
+  const text = TEXT.slice(0, 30);
+  const [plain, few, whole] = [
+    await logOdds({}, llama, text),
+    await logOdds({ adapters: [{ source: q8 }] }, llama, text),
+    await logOdds({ adapters: [{ source: f32 }] }, llama, text),
+  ];
+  const off = differences({ text, tokens: [], top: few.top }, whole).most;
+  assert.ok(off < 1e-2 && off < 0.05 * differences({ text, tokens: [], top: few.top }, plain).most);
 });
 
 test('adapters add up in their order, each with its scale', async () => {
