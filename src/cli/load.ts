@@ -60,7 +60,9 @@ export async function loadWithProgress(
   }
 }
 
-/** Which kernels run on how many threads, and why not on more or better ones. */
+/**
+ * Which kernels run on how many threads, and why not on more or better ones; with which adapters.
+ */
 export function describeKernels(model: Model, chosen: LoadChoices = {}): string {
   const { build, threads } = model.backend;
   const workers = model.executor.layerRanges.length;
@@ -74,7 +76,13 @@ export function describeKernels(model: Model, chosen: LoadChoices = {}): string 
       : threads === 1
         ? `1 thread${whyOne(model, chosen)}`
         : `${threads} threads`;
-  return `${build} kernels${slower}, ${work}`;
+  return `${build} kernels${slower}, ${work}${withAdapters(model)}`;
+}
+
+function withAdapters({ config: { adapters = [] } }: Model): string {
+  if (adapters.length === 0) return '';
+  const each = adapters.map(({ name, scale }) => (scale === 1 ? name : `${name} x ${scale}`));
+  return `, with ${each.join(' and ')}`;
 }
 
 function whyOne(model: Model, { threads }: LoadChoices): string {

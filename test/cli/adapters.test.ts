@@ -29,6 +29,14 @@ test('--adapter, several times, each with a scale', async () => {
   assert.equal(JSON.parse(out), JSON.parse(JSON.stringify(await textLogits(model, 'hello', 3))));
 });
 
+test('a chat says which it has', async () => {
+  const given = ['--adapter', `${r4}:0.5`, '--adapter', r8, '--max-tokens', '1', '--budget', '40'];
+  const { code, err, out } = await run(['chat', llama, ...given], { input: 'hello\n' });
+  assert.is(code, 0, err);
+  const said = `${err}${out}`.replace(/\s+/g, '');
+  assert.ok(said.includes(`with${r4}x0.5and${r8}`.replace(/\s+/g, '')), said);
+});
+
 test('what is wrong with them is told before anything is loaded', async () => {
   const nowhere = 'nowhere.gguf';
   for (const [args, pattern] of [

@@ -72,12 +72,18 @@ function optionsFor(
 
 /** The server that something comes from; undefined where it comes from none. */
 function originOf(input: ModelInput): string | undefined {
+  const url = urlOf(input);
+  return url && /^https?:$/.test(url.protocol) ? url.origin : undefined;
+}
+
+/** What an input is as a URL that others may be relative to; undefined for a path, or no text. */
+function urlOf(input: ModelInput): URL | undefined {
   if (typeof input !== 'string' && !(input instanceof URL)) return undefined;
   try {
-    const { protocol, origin } = new URL(input, runtime.baseUrl);
-    return /^https?:$/.test(protocol) ? origin : undefined;
+    const url = new URL(input, runtime.baseUrl);
+    return /^(https?|file):$/.test(url.protocol) ? url : undefined;
   } catch {
-    return undefined; // a path
+    return undefined;
   }
 }
 
@@ -161,17 +167,14 @@ async function readPairs(
 
 /** The configuration beside a file. Throws OptionError where there is no beside. */
 function besideOf(place: ModelInput, name: string): string | URL {
-  const text = place instanceof URL || typeof place === 'string' ? String(place) : undefined;
-  const url =
-    text !== undefined && /^[a-z][a-z0-9+.-]+:\/\//i.test(text) ? new URL(text) : undefined;
-  if (url && url.protocol !== 'data:' && url.protocol !== 'blob:')
-    return new URL(`${PEFT_CONFIG}${url.search}`, url);
-  if (text === undefined || /^(data|blob):/i.test(text))
+  const url = urlOf(place);
+  if (url) return new URL(`${PEFT_CONFIG}${url.search}`, url);
+  if (typeof place !== 'string' || /^(data|blob):/i.test(place))
     throw new OptionError(
       `${name}: PEFT's files need their ${PEFT_CONFIG}, which says what they are scaled by: pass ` +
         `it as \`config\``,
     );
-  return text.replace(/[^\\/]*$/, PEFT_CONFIG);
+  return place.replace(/[^\\/]*$/, PEFT_CONFIG);
 }
 
 async function readConfigText(
