@@ -1,6 +1,6 @@
 // Adapters merged into a model's own weights, W + sum_i scale_i B_i A_i, as a new GGUF file.
-// Rounding a sum to a type of few bits can lose most of an adapter, which is small beside what it is
-// added to: how much of each was lost is told.
+// Rounding a sum to a type of few bits can lose most of an adapter, which is small beside what it
+// is added to: how much of each was lost is told.
 import { dequantize } from '../../backend/dequantize.ts';
 import type { WeightName, WeightType } from '../../backend/dtype.ts';
 import { quantize } from '../../backend/quantize.ts';
