@@ -7,9 +7,9 @@ import { type Browser, chromium } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
-import { loadModel, openConversation } from '../../src/index.ts';
+import { loadModel, openConversation, textLogits } from '../../src/index.ts';
 import { chromiumArguments, chromiumPath, servePage } from '../browser.ts';
-import { bundled } from '../fixtures.ts';
+import { bundled, fixture } from '../fixtures.ts';
 import { skip } from '../skip.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -29,7 +29,7 @@ const imports = {
 const PAGE = `<!doctype html><title>recollect</title>
 <script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module">
-import { loadModel, openConversation } from '/build/js/src/index.js';
+import { loadModel, openConversation, textLogits } from '/build/js/src/index.js';
 globalThis.talk = async ({ threads, pipeline, text, question }) => {
   const model = await loadModel(location.origin + '/models/recollect-tiny.gguf', { threads, pipeline });
   const conversation = openConversation(model, { budget: 300, policy: 'keydiff' });
@@ -39,6 +39,17 @@ globalThis.talk = async ({ threads, pipeline, text, question }) => {
   const found = { reply, workers, threads: model.backend.threads, isolated: crossOriginIsolated };
   conversation.dispose();
   model.dispose();
+  return found;
+};
+globalThis.logits = async ({ model: file, adapters, text }) => {
+  const blobOf = async (path) => (await fetch(path)).blob();
+  const found = [];
+  for (const { source, config } of adapters) {
+    const given = config ? { source: await blobOf(source), config: await blobOf(config) } : { source };
+    const model = await loadModel(file, { threads: 1, adapters: [given] });
+    found.push((await textLogits(model, text, 3)).top);
+    model.dispose();
+  }
   return found;
 };
 </script>`;
@@ -68,11 +79,8 @@ else {
   });
   test.after(() => browser.close());
 
-  async function talk(
-    isolated: boolean,
-    threads: number | 'auto',
-    pipeline: number | 'auto' = 'auto',
-  ): Promise<Talk> {
+  /** What a function of the page gives. */
+  async function onPage<T>(isolated: boolean, name: string, argument: object): Promise<T> {
     const server = await servePage(PAGE, fileOf, isolated);
     const page = await browser.newPage();
     const errors: string[] = [];
@@ -80,20 +88,26 @@ else {
     try {
       await page.goto(server.url);
       await page
-        .waitForFunction('globalThis.talk', undefined, { timeout: 20_000 })
+        .waitForFunction(`globalThis.${name}`, undefined, { timeout: 20_000 })
         .catch((cause) => {
           throw new Error(errors.join('; ') || 'the page did not load', { cause });
         });
-      const argument = { threads, pipeline, text, question };
       return await page.evaluate(
-        (a) => (globalThis as unknown as { talk(a: object): Promise<Talk> }).talk(a),
-        argument,
+        ([called, given]) =>
+          (globalThis as unknown as Record<string, (a: unknown) => Promise<T>>)[called](given),
+        [name, argument] as const,
       );
     } finally {
       await page.close();
       await server.close();
     }
   }
+
+  const talk = (
+    isolated: boolean,
+    threads: number | 'auto',
+    pipeline: number | 'auto' = 'auto',
+  ): Promise<Talk> => onPage(isolated, 'talk', { threads, pipeline, text, question });
 
   test('an isolated page shares the work among threads, another does it alone or in workers that own layers, and all answer as Node does', async () => {
     using model = await loadModel(bundled('recollect-tiny.gguf'), { threads: 1 });
@@ -107,6 +121,28 @@ else {
     assert.equal(alone, { reply, workers: 0, threads: 1, isolated: false });
     const split = await talk(false, 'auto', 2);
     assert.equal(split, { reply, workers: 2, threads: 1, isolated: false });
+  });
+  test('adapters by relative URLs and as Blobs, GGUF and PEFT, do what they do in Node', async () => {
+    const folder = 'test/fixtures/adapters/llama-f32-r4';
+    const adapters = [
+      { source: `${folder}.gguf` },
+      { source: `${folder}/adapter_model.safetensors?a=b/c` },
+      {
+        source: `${folder}/adapter_model.safetensors`,
+        config: `${folder}/adapter_config.json`,
+      },
+    ];
+    const argument = { model: 'test/fixtures/llama-f32.gguf', adapters, text: 'Hello world' };
+    const found = await onPage<unknown[]>(false, 'logits', argument);
+    using model = await loadModel(fixture('llama-f32.gguf'), {
+      adapters: [join(root, folder)],
+      threads: 1,
+    });
+    const { top } = await textLogits(model, 'Hello world', 3);
+    const rounded = (list: unknown) =>
+      JSON.stringify(list, (_, x) => (typeof x === 'number' ? Number(x.toFixed(3)) : x));
+    for (const list of found) assert.is(rounded(list), rounded(top));
+    assert.is(found.length, 3);
   });
   test('threads that cannot be had are refused, and what to do is said', async () => {
     const refused = await talk(false, 2).catch((error: Error) => error.message);
