@@ -1,6 +1,6 @@
 // Whole training steps: of a small transformer beside other engines, and of the bundled model
 // beside its own forward pass.
-import { LocalExecutor } from '../src/engine/executor.ts';
+import type { LocalExecutor } from '../src/engine/executor.ts';
 import { loadModel, type LoadOptions } from '../src/engine/model.ts';
 import { LearningPass } from '../src/model/learning.ts';
 import { createLearningRoom } from '../src/model/learning-room.ts';
