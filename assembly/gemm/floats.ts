@@ -151,6 +151,13 @@ function loadFour<T>(p: usize): v128 {
   return isSigned<T>() ? loadBrainHalves(p) : loadHalves(p);
 }
 
+/** The Unpack of such weights. */
+export function unpackNumbers<T>(dst: usize, src: usize, k0: i32, count: i32): void {
+  let from = src + <usize>k0 * (4 * sizeof<T>());
+  for (let i = 0; i < count; i++, from += 4 * sizeof<T>(), dst += 32)
+    v128.store(dst, loadFour<T>(from));
+}
+
 /**
  * y[m] = sum_k x[k] W[m, k] of weights that are plain numbers (T as in loadFour), k after k. Four
  * groups at a time: sums that do not wait for one another. y f32 [m] | x f32 [k] | w packed [m, k]

@@ -1,17 +1,14 @@
 // The table of stored weight types: a row a type, by number. Nothing else knows which there are.
-import { Unpack } from '../gemm/floats';
-import { HALVES, OFFSETS, SCALES, UnpackCodes } from '../gemm/integers';
-import * as f32 from './f32';
-import * as f16 from './f16';
-import * as bf16 from './bf16';
-import * as q8_0 from './q8_0';
-import * as q4_0 from './q4_0';
-import * as q4_1 from './q4_1';
-import * as q5_0 from './q5_0';
-import * as q5_1 from './q5_1';
-import * as q4_k from './q4_k';
-import * as q5_k from './q5_k';
-import * as q6_k from './q6_k';
+import { gemvNumbers, unpackNumbers } from '../gemm/floats';
+import { gemvBlocks, unpackBlocks, unpackCodes } from './blocks';
+import { Q4_0 } from './q4_0';
+import { Q4_1 } from './q4_1';
+import { Q4_K } from './q4_k';
+import { Q5_0 } from './q5_0';
+import { Q5_1 } from './q5_1';
+import { Q5_K } from './q5_k';
+import { Q6_K } from './q6_k';
+import { Q8_0 } from './q8_0';
 
 /** y[m] = sum_k x[k] W[m, k]. y f32 [m] | x f32 or rounded [k] | w packed [m, k] */
 export type Gemv = (y: usize, x: usize, w: usize, m: i32, k: i32) => void;
@@ -62,145 +59,59 @@ export function weight_types(): i32 {
   return count;
 }
 
-function add(
-  name: string,
-  ggml: i32,
-  elements: i32,
-  head: i32,
-  words: i32,
-  tail: i32,
-  kind: i32,
-  unpack: Unpack,
-  codes: UnpackCodes,
-  gemv: Gemv,
-): void {
+/** Weights that are plain numbers, T as in loadFour() of gemm/floats.ts. Group: [k][4 rows] */
+function addNumbers<T>(name: string, ggml: i32): void {
+  const type = newType(name, ggml);
+  type.elements = 1;
+  type.head = sizeof<T>() == 2 ? 1 : 0;
+  type.words = sizeof<T>() == 4 ? 1 : 0;
+  type.kind = FLOATS;
+  type.unpack = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
+    unpackNumbers<T>(dst, src, k0, count);
+  });
+  type.gemv = changetype<usize>((y: usize, x: usize, w: usize, m: i32, k: i32): void => {
+    gemvNumbers<T>(y, x, w, m, k);
+  });
+}
+
+/** A type of codes and scales, described by B (blocks.ts). */
+function addBlocks<B>(name: string, ggml: i32): void {
+  const type = newType(name, ggml);
+  const block = changetype<B>(0);
+  type.elements = block.elements();
+  type.head = block.head();
+  type.words = block.words();
+  type.tail = block.tail();
+  type.kind = block.kind();
+  type.unpack = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
+    unpackBlocks<B>(dst, src, k0, count);
+  });
+  type.codes = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
+    unpackCodes<B>(dst, src, k0, count);
+  });
+  type.gemv = changetype<usize>((y: usize, x: usize, w: usize, m: i32, k: i32): void => {
+    gemvBlocks<B>(y, x, w, m, k);
+  });
+}
+
+function newType(name: string, ggml: i32): WeightType {
   assert(count < ROOM);
   const type = weightType(count++);
   type.name = changetype<usize>(name);
   type.ggml = ggml;
-  type.elements = elements;
-  type.head = head;
-  type.words = words;
-  type.tail = tail;
-  type.kind = kind;
-  type.unpack = changetype<usize>(unpack);
-  type.codes = changetype<usize>(codes);
-  type.gemv = changetype<usize>(gemv);
-}
-
-function noCodes(dst: usize, src: usize, k0: i32, count: i32): void {
-  unreachable();
+  return type;
 }
 
 // A thread that starts on a memory in use writes again what is there. (zeroFilledMemory in
 // asconfig.json: no segment of zeros is laid over the table first, which others read meanwhile.)
-add('f32', 0, f32.ELEMENTS, f32.HEAD, f32.WORDS, f32.TAIL, FLOATS, f32.unpack, noCodes, f32.gemv);
-add('f16', 1, f16.ELEMENTS, f16.HEAD, f16.WORDS, f16.TAIL, FLOATS, f16.unpack, noCodes, f16.gemv);
-add(
-  'bf16',
-  30,
-  bf16.ELEMENTS,
-  bf16.HEAD,
-  bf16.WORDS,
-  bf16.TAIL,
-  FLOATS,
-  bf16.unpack,
-  noCodes,
-  bf16.gemv,
-);
-add(
-  'q8_0',
-  8,
-  q8_0.ELEMENTS,
-  q8_0.HEAD,
-  q8_0.WORDS,
-  q8_0.TAIL,
-  SCALES,
-  q8_0.unpack,
-  q8_0.codes,
-  q8_0.gemv,
-);
-add(
-  'q4_0',
-  2,
-  q4_0.ELEMENTS,
-  q4_0.HEAD,
-  q4_0.WORDS,
-  q4_0.TAIL,
-  SCALES,
-  q4_0.unpack,
-  q4_0.codes,
-  q4_0.gemv,
-);
-add(
-  'q4_1',
-  3,
-  q4_1.ELEMENTS,
-  q4_1.HEAD,
-  q4_1.WORDS,
-  q4_1.TAIL,
-  OFFSETS,
-  q4_1.unpack,
-  q4_1.codes,
-  q4_1.gemv,
-);
-add(
-  'q5_0',
-  6,
-  q5_0.ELEMENTS,
-  q5_0.HEAD,
-  q5_0.WORDS,
-  q5_0.TAIL,
-  SCALES,
-  q5_0.unpack,
-  q5_0.codes,
-  q5_0.gemv,
-);
-add(
-  'q5_1',
-  7,
-  q5_1.ELEMENTS,
-  q5_1.HEAD,
-  q5_1.WORDS,
-  q5_1.TAIL,
-  OFFSETS,
-  q5_1.unpack,
-  q5_1.codes,
-  q5_1.gemv,
-);
-add(
-  'q4_k',
-  12,
-  q4_k.ELEMENTS,
-  q4_k.HEAD,
-  q4_k.WORDS,
-  q4_k.TAIL,
-  OFFSETS,
-  q4_k.unpack,
-  q4_k.codes,
-  q4_k.gemv,
-);
-add(
-  'q5_k',
-  13,
-  q5_k.ELEMENTS,
-  q5_k.HEAD,
-  q5_k.WORDS,
-  q5_k.TAIL,
-  OFFSETS,
-  q5_k.unpack,
-  q5_k.codes,
-  q5_k.gemv,
-);
-add(
-  'q6_k',
-  14,
-  q6_k.ELEMENTS,
-  q6_k.HEAD,
-  q6_k.WORDS,
-  q6_k.TAIL,
-  HALVES,
-  q6_k.unpack,
-  q6_k.codes,
-  q6_k.gemv,
-);
+addNumbers<f32>('f32', 0);
+addNumbers<u16>('f16', 1);
+addNumbers<i16>('bf16', 30);
+addBlocks<Q8_0>('q8_0', 8);
+addBlocks<Q4_0>('q4_0', 2);
+addBlocks<Q4_1>('q4_1', 3);
+addBlocks<Q5_0>('q5_0', 6);
+addBlocks<Q5_1>('q5_1', 7);
+addBlocks<Q4_K>('q4_k', 12);
+addBlocks<Q5_K>('q5_k', 13);
+addBlocks<Q6_K>('q6_k', 14);

@@ -97,35 +97,6 @@ export function dotHighNibbles(acc: v128, v: v128, x: usize): v128 {
   );
 }
 
-/**
- * Products of a block of 32 nibbles with x, summed: elements 0 .. 15 low, 16 .. 31 high. codes 4 x
- * [4 rows][4 bytes] | x i16 [32] as gemm/rounded.ts stores it
- */
-@inline
-export function dotNibbles(codes: usize, x: usize): v128 {
-  let low = i32x4.splat(0);
-  let high = low;
-  for (let j: usize = 0; j < 4; j++, x += 8) {
-    const v = v128.load(codes + (j << 4));
-    low = dotLowNibbles(low, v, x);
-    high = dotHighNibbles(high, v, x + 32);
-  }
-  return i32x4.add(low, high);
-}
-
-/** The same of codes of five bits, whose fifth ones are in `fifth`. */
-@inline
-export function dotFives(codes: usize, fifth: v128, x: usize): v128 {
-  let low = i32x4.splat(0);
-  let high = low;
-  for (let j = 0; j < 4; j++, x += 8) {
-    const v = v128.load(codes + ((<usize>j) << 4));
-    low = dotBytes(low, v128.or(lowNibbles(v), fifthBits(fifth, j << 2)), x);
-    high = dotBytes(high, v128.or(highNibbles(v), fifthBits(fifth, 16 + (j << 2))), x + 32);
-  }
-  return i32x4.add(low, high);
-}
-
 /** Low nibbles of 16 bytes. */
 @inline
 export function lowNibbles(v: v128): v128 {
@@ -159,4 +130,16 @@ export function fifthOfBytes(v: v128, at: i32): v128 {
 @inline
 export function byteOfWords(words: v128, j: i32): v128 {
   return f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(words, j << 3), constant(BYTE_OF_WORD)));
+}
+
+/** Nibbles of a pair's runs: of the first one low, of the second one high. */
+@inline
+export function nibbles(bytes: v128, run: i32): v128 {
+  return run == 0 ? lowNibbles(bytes) : highNibbles(bytes);
+}
+
+/** acc + products of such nibbles with four activations at x. */
+@inline
+export function dotNibbles(acc: v128, bytes: v128, run: i32, x: usize): v128 {
+  return run == 0 ? dotLowNibbles(acc, bytes, x) : dotHighNibbles(acc, bytes, x);
 }

@@ -1,0 +1,183 @@
+// What a stored type says of its blocks: all that the loops of blocks.ts ask. A type is a class of
+// scales S and one of codes C; what they leave out is zero. The compiler knows at every call which
+// class is meant, and leaves nothing of it but the numbers. (Inheriting the defaults would make the
+// calls virtual, which need what an unmanaged class has not: so they stand here, a method each.)
+//
+// A block is cut into parts of 32 elements with a scale each. Codes lie in pairs of runs, two runs in
+// the same bytes: halves of a part, or two parts. Vectors of scales are f32 [4 rows]; codes are seen
+// in quads, 16 bytes of [4 rows][4 k]. part, pair and run are constants in every call.
+//
+//   S: `this` is a block of a packed group, four rows wide (pack.ts)
+//   head(), words(), tail()        16-bit and 32-bit fields before the codes, 16-bit fields behind
+//   kind()                         what is behind a part's scale (gemm/integers.ts)
+//   d(), m()                       what all scales of the block have in common, and all seconds
+//   scales(part), seconds(part)    four parts' own ones, as they are stored
+//   scale(d, scales, part)         a part's scale
+//   second(m, seconds, part)       its offset, or the scale of its second 16 elements
+//
+//   C: `this` is where the group's codes lie
+//   elements(), words()            of a block, 32 where that is not said, and their 32-bit fields
+//   bias()                         what codes, signed bytes then, are too large by: 0, 2, 4, 8 ..
+//                                  By default codes of 8 bits are signed, others are not and have
+//                                  their zero in the middle, unless there are offsets
+//   run()                          elements of a run, 16 or 32: by default half of 32, or a part
+//   shared()                       what all quads of the block are made of
+//   bytes(pair, i)                 what quads i of a pair's runs are both made of
+//   bits(shared, pair, i)          and what else
+//   quad(bytes, bits, pair, run, i)   quad i of a run: by default nibbles of bytes, low then high
+import { OFFSETS } from '../gemm/integers';
+import { dotBytes, dotNibbles, dotQuad, nibbles } from './unpack';
+
+/** The block of a type; `this` is one of a packed group. */
+@unmanaged
+export class Block<S, C> {
+
+  @inline
+  front(): S {
+    return changetype<S>(changetype<usize>(this));
+  }
+
+
+  @inline
+  codes(): C {
+    const s = this.front();
+    const halves = isDefined(s.head) ? s.head() : 0;
+    const words = isDefined(s.words) ? s.words() : 0;
+    return changetype<C>(changetype<usize>(this) + 4 * <usize>(2 * halves + 4 * words));
+  }
+
+
+  @inline
+  elements(): i32 {
+    const c = this.codes();
+    return isDefined(c.elements) ? c.elements() : 32;
+  }
+
+
+  @inline
+  head(): i32 {
+    const s = this.front();
+    return isDefined(s.head) ? s.head() : 0;
+  }
+
+
+  @inline
+  words(): i32 {
+    const s = this.front();
+    return this.codes().words() + (isDefined(s.words) ? s.words() : 0);
+  }
+
+
+  @inline
+  tail(): i32 {
+    const s = this.front();
+    return isDefined(s.tail) ? s.tail() : 0;
+  }
+
+
+  @inline
+  kind(): i32 {
+    return this.front().kind();
+  }
+
+
+  @inline
+  d(): v128 {
+    const s = this.front();
+    return isDefined(s.d) ? s.d() : i32x4.splat(0);
+  }
+
+
+  @inline
+  m(): v128 {
+    const s = this.front();
+    return isDefined(s.m) ? s.m() : i32x4.splat(0);
+  }
+
+
+  @inline
+  scales(part: i32): v128 {
+    const s = this.front();
+    return isDefined(s.scales) ? s.scales(part) : i32x4.splat(0);
+  }
+
+
+  @inline
+  seconds(part: i32): v128 {
+    const s = this.front();
+    return isDefined(s.seconds) ? s.seconds(part) : i32x4.splat(0);
+  }
+
+
+  @inline
+  scale(d: v128, scales: v128, part: i32): v128 {
+    return this.front().scale(d, scales, part);
+  }
+
+
+  @inline
+  second(m: v128, seconds: v128, part: i32): v128 {
+    const s = this.front();
+    return isDefined(s.second) ? s.second(m, seconds, part) : i32x4.splat(0);
+  }
+
+
+  @inline
+  codeBits(): i32 {
+    return (32 * this.codes().words()) / this.elements();
+  }
+
+
+  @inline
+  bias(): i32 {
+    const c = this.codes();
+    if (isDefined(c.bias)) return c.bias();
+    return this.kind() == OFFSETS || this.codeBits() == 8 ? 0 : 1 << (this.codeBits() - 1);
+  }
+
+
+  @inline
+  run(): i32 {
+    const c = this.codes();
+    return isDefined(c.run) ? c.run() : this.elements() == 32 ? 16 : 32;
+  }
+
+
+  @inline
+  shared(): v128 {
+    const c = this.codes();
+    return isDefined(c.shared) ? c.shared() : i32x4.splat(0);
+  }
+
+
+  @inline
+  bytes(pair: i32, i: usize): v128 {
+    const c = this.codes();
+    return isDefined(c.bytes) ? c.bytes(pair, i) : i32x4.splat(0);
+  }
+
+
+  @inline
+  bits(shared: v128, pair: i32, i: usize): v128 {
+    const c = this.codes();
+    return isDefined(c.bits) ? c.bits(shared, pair, i) : i32x4.splat(0);
+  }
+
+
+  @inline
+  quad(bytes: v128, bits: v128, pair: i32, run: i32, i: usize): v128 {
+    const c = this.codes();
+    return isDefined(c.quad) ? c.quad(bytes, bits, pair, run, i) : nibbles(bytes, run);
+  }
+
+  /** sums + products of a quad with four activations at x. */
+  @inline
+  add(sums: v128, bytes: v128, bits: v128, pair: i32, run: i32, i: usize, x: usize): v128 {
+    const c = this.codes();
+    if (!isDefined(c.quad)) return dotNibbles(sums, bytes, run, x);
+    const quad = this.quad(bytes, bits, pair, run, i);
+    return isDefined(c.bias) || this.codeBits() == 8
+      ? dotQuad(sums, quad, x)
+      : dotBytes(sums, quad, x);
+  }
+}
