@@ -63,10 +63,10 @@ class Widen<B> {
     }
     const to = at + <usize>partOf<B>(pair, 0) * 1024;
     const all = b.shared();
-    for (let i: usize = 0; i < <usize>(b.run() / 4); i++) {
+    let q = to;
+    for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += 128) {
       const bytes = b.bytes(pair, i);
       const bits = b.bits(all, pair, i);
-      const q = to + (i << 7);
       storeQuad(q, b.quad(bytes, bits, pair, 0, i), s0, o0);
       storeQuad(q + between<B>(1024, 512), b.quad(bytes, bits, pair, 1, i), s1, o1);
     }
@@ -104,10 +104,10 @@ class Panel<B> {
     this.scales(to, b, d, m, t, u, pair, 0);
     if (b.run() == 32) this.scales(to + PANEL_BLOCK, b, d, m, t, u, pair, 1);
     const all = b.shared();
-    for (let i: usize = 0; i < <usize>(b.run() / 4); i++) {
+    let q = to + PANEL_CODES;
+    for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += 64) {
       const bytes = b.bytes(pair, i);
       const bits = b.bits(all, pair, i);
-      const q = to + PANEL_CODES + (i << 6);
       this.codes(q, b, b.quad(bytes, bits, pair, 0, i));
       this.codes(q + between<B>(PANEL_BLOCK, 256), b, b.quad(bytes, bits, pair, 1, i));
     }
@@ -213,8 +213,8 @@ export function unpackCodes<B>(dst: usize, src: usize, k0: i32, count: i32): voi
 }
 
 /**
- * y[m] = sum_k x[k] W[m, k], part after part as gemmIntegers() adds them. y f32 [m] | x rounded [k]
- * | w packed [m, k]
+ * y[m] = sum_k x[k] W[m, k], part after part as gemm() adds them. y f32 [m] | x rounded [k] | w
+ * packed [m, k]
  */
 export function gemvBlocks<B>(y: usize, x: usize, w: usize, m: i32, k: i32): void {
   const end = x + <usize>(k / 32) * ROUNDED_BLOCK;
