@@ -43,7 +43,8 @@ export { relaxed_simd } from './simd';
 
 // numbers that TypeScript must know too (scripts/kernel-table.mjs)
 export { DENSE_TILE } from './dense-attention';
-export { ABS_ROWS, PANEL_K, PANEL_ROWS } from './gemm/floats';
+export { PANEL_K, PANEL_ROWS } from './gemm/floats';
+export { ABS_ROWS } from './gemm/products';
 export { CODE_CHANNELS, TAIL_BYTES } from './rows/codes';
 export { TILE } from './rows/table';
 export { BY_ROW, GROUPED, MIXED, ROWS_F16, ROWS_F32 } from './rows/types';

@@ -13,22 +13,16 @@ export const SCALES: i32 = 1;
 export const OFFSETS: i32 = 2;
 export const HALVES: i32 = 3;
 
-/** Elements of k unpacked at a time: 16 blocks of 576 B; a multiple of every block length. */
-const PANEL_K: i32 = 512;
 /** Bytes of a panel's block, and where its parts lie. */
 export const PANEL_BLOCK: usize = 64 + 512;
 export const PANEL_SECOND: usize = 32;
 export const PANEL_CODES: usize = 64;
-const PANEL_BYTES: i32 = (PANEL_K / 32) * <i32>PANEL_BLOCK;
 
 /**
  * Writes blocks of a packed group of 4 rows as half of a panel; src is the group's first byte, k0
  * and count multiples of its block length.
  */
 export type UnpackCodes = (dst: usize, src: usize, k0: i32, count: i32) => void;
-
-/** Bytes of scratch for gemmIntegers(): a panel and an edge. */
-export const INTEGERS_SCRATCH: i32 = PANEL_BYTES + 8 * 4;
 
 /**
  * y[0..8] (+)= sums of products, scaled by w f32 [8] and by x, which points behind its block's codes; and
@@ -154,52 +148,6 @@ export function tile1(y: usize, x: usize, panel: usize, blocks: i32, add: bool, 
       }
       const first = !add && b == 0 && run == 1;
       addBlock(y, first, a0, a1, panel + (run - 1) * PANEL_SECOND, x + ROUNDED_CODES, kind);
-    }
-  }
-}
-
-/**
- * y[n, m] = sum_k x[n, k] W[m, k]; W packed in groups of 4 rows of 4 * row_bytes, rows padded to a
- * multiple of 8 (weights/pack.ts). y f32 [n, m] ldy | x rounded [n, k] | scratch INTEGERS_SCRATCH
- * bytes; k % 32 == 0
- */
-export function gemmIntegers(
-  y: usize,
-  x: usize,
-  w: usize,
-  scratch: usize,
-  n: i32,
-  m: i32,
-  k: i32,
-  ldy: i32,
-  row_bytes: usize,
-  unpack: UnpackCodes,
-  kind: i32,
-): void {
-  const edge = scratch + <usize>PANEL_BYTES;
-  const stepY = (<usize>ldy) << 2;
-  const stepX = <usize>(k / 32) * ROUNDED_BLOCK;
-  for (let row = 0; row < m; row += 8) {
-    const group = w + <usize>row * row_bytes;
-    const columns = min(8, m - row);
-    for (let k0 = 0; k0 < k; k0 += PANEL_K) {
-      const count = min(PANEL_K, k - k0);
-      const blocks = count / 32;
-      unpack(scratch, group, k0, count);
-      unpack(scratch + 16, group + 4 * row_bytes, k0, count);
-      const add = k0 > 0;
-      let to = y + ((<usize>row) << 2);
-      let from = x + <usize>(k0 / 32) * ROUNDED_BLOCK;
-      let t = 0;
-      if (columns == 8) {
-        for (; t + 4 <= n; t += 4, to += 4 * stepY, from += 4 * stepX)
-          tile4(to, from, scratch, blocks, stepY, stepX, add, kind);
-      }
-      for (; t < n; t++, to += stepY, from += stepX) {
-        if (add) memory.copy(edge, to, (<usize>columns) << 2);
-        tile1(edge, from, scratch, blocks, add, kind);
-        memory.copy(to, edge, (<usize>columns) << 2);
-      }
     }
   }
 }

@@ -1,12 +1,19 @@
-// Products with weights of every type: who looks up the type, and calls what fits it.
-import { weightType } from '../weights/table';
-import { ABS_SCRATCH, absSums, FLOATS_SCRATCH, gatherRows, gemmFloats, Unpack } from './floats';
-import { gemmIntegers, INTEGERS_SCRATCH, UnpackCodes } from './integers';
-import { FLOATS, Gemv } from '../weights/table';
+// Products with weights of every type: 8 rows of W are unpacked to a panel that stays in L1, of f32 or
+// of codes (integers.ts), then multiplied with all tokens in register tiles.
+import { sumLanes } from '../simd';
+import { GROUP_ROWS } from '../weights/pack';
+import { FLOATS, Gemv, weightType } from '../weights/table';
+import { PANEL_BYTES, PANEL_K, PANEL_ROWS, Unpack } from './floats';
+import { tile1 as integers1, tile4 as integers4 } from './integers';
+import { rounded_bytes } from './rounded';
+import { tile1 as floats1, tile4 as floats4, tileRows } from './tile';
 
-/** Bytes of scratch for gemm() and gather(). */
+/** Rows that abs_sums() takes at a time. */
+export const ABS_ROWS: i32 = 64;
+
+/** Bytes of scratch for gemm() and gather(): the larger one of the panels, and an edge. */
 export function gemm_scratch(): i32 {
-  return max(FLOATS_SCRATCH, INTEGERS_SCRATCH);
+  return PANEL_BYTES + PANEL_ROWS * 4;
 }
 
 /**
@@ -25,12 +32,36 @@ export function gemm(
   type: i32,
 ): void {
   const t = weightType(type);
-  const bytes = t.rowBytes(k);
-  if (t.kind == FLOATS)
-    gemmFloats(y, x, w, scratch, n, m, k, ldy, bytes, changetype<Unpack>(t.unpack));
-  else {
-    const unpack = changetype<UnpackCodes>(t.codes);
-    gemmIntegers(y, x, w, scratch, n, m, k, ldy, bytes, unpack, t.kind);
+  const floats = t.kind == FLOATS;
+  const unpack = changetype<Unpack>(floats ? t.unpack : t.codes);
+  const half = <usize>GROUP_ROWS * t.rowBytes(k);
+  const edge = scratch + <usize>PANEL_BYTES;
+  const stepY = (<usize>ldy) << 2;
+  const stepX = floats ? (<usize>k) << 2 : <usize>rounded_bytes(k);
+  for (let row = 0; row < m; row += PANEL_ROWS) {
+    const group = w + <usize>(row / GROUP_ROWS) * half;
+    const columns = min(PANEL_ROWS, m - row);
+    const whole = columns == PANEL_ROWS;
+    for (let k0 = 0; k0 < k; k0 += PANEL_K) {
+      const count = min(PANEL_K, k - k0);
+      unpack(scratch, group, k0, count);
+      unpack(scratch + 16, group + half, k0, count);
+      const add = k0 > 0;
+      let to = y + ((<usize>row) << 2);
+      let from = x + (floats ? (<usize>k0) << 2 : <usize>rounded_bytes(k0));
+      let token = 0;
+      for (; whole && token + 4 <= n; token += 4, to += 4 * stepY, from += 4 * stepX) {
+        if (floats) floats4(to, from, scratch, count, ldy, k, 8, add);
+        else integers4(to, from, scratch, count / 32, stepY, stepX, add, t.kind);
+      }
+      for (; token < n; token++, to += stepY, from += stepX) {
+        const at = whole ? to : edge;
+        if (add && !whole) memory.copy(edge, to, (<usize>columns) << 2);
+        if (floats) floats1(at, from, scratch, count, 8, add);
+        else integers1(at, from, scratch, count / 32, add, t.kind);
+        if (!whole) memory.copy(to, edge, (<usize>columns) << 2);
+      }
+    }
   }
 }
 
@@ -50,12 +81,25 @@ export function gather(
   type: i32,
 ): void {
   const t = weightType(type);
-  gatherRows(y, w, ids, scratch, n, k, t.rowBytes(k), changetype<Unpack>(t.unpack));
+  const unpack = changetype<Unpack>(t.unpack);
+  const row_bytes = t.rowBytes(k);
+  for (let i = 0; i < n; i++) {
+    const id = load<i32>(ids + ((<usize>i) << 2));
+    const group = w + <usize>(id & ~3) * row_bytes;
+    const lane = scratch + ((<usize>(id & 3)) << 2);
+    for (let k0 = 0; k0 < k; k0 += PANEL_K) {
+      const count = min(PANEL_K, k - k0);
+      unpack(scratch, group, k0, count);
+      const to = y + ((<usize>i * k + k0) << 2);
+      for (let j: usize = 0; j < <usize>count; j++)
+        store<f32>(to + (j << 2), load<f32>(lane + (j << 5)));
+    }
+  }
 }
 
 /** Bytes of scratch for abs_sums(). */
 export function abs_sums_scratch(): i32 {
-  return ABS_SCRATCH;
+  return PANEL_BYTES + ABS_ROWS * PANEL_ROWS * 4;
 }
 
 /**
@@ -76,5 +120,24 @@ export function abs_sums(
 ): void {
   const t = weightType(type);
   const unpack = changetype<Unpack>(t.unpack);
-  absSums(out, x, w, scratch, n, m, k0, d, t.rowBytes(k), t.elements, unpack);
+  const row_bytes = t.rowBytes(k);
+  const elements = t.elements;
+  const lead = k0 % elements;
+  const count = ((lead + d + elements - 1) / elements) * elements;
+  assert(n <= ABS_ROWS && count <= PANEL_K);
+  const products = scratch + <usize>PANEL_BYTES;
+  for (let row = 0; row < m; row += PANEL_ROWS) {
+    const group = w + <usize>row * row_bytes;
+    unpack(scratch, group, k0 - lead, count);
+    unpack(scratch + 16, group + 4 * row_bytes, k0 - lead, count);
+    tileRows(products, x, scratch + ((<usize>lead) << 5), n, d, 8, d, 8, false);
+    // rows past m are padding of zeros: they add nothing
+    for (let t: usize = 0; t < <usize>n; t++) {
+      const sums = f32x4.add(
+        f32x4.abs(v128.load(products + (t << 5))),
+        f32x4.abs(v128.load(products + (t << 5), 16)),
+      );
+      store<f32>(out + (t << 2), load<f32>(out + (t << 2)) + sumLanes(sums));
+    }
+  }
 }
