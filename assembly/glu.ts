@@ -2,34 +2,34 @@
 import { gelu4, geluInner4, geluSlope4, sigmoid4, silu4 } from './math';
 import { scale } from './simd';
 
-/** y[i] = silu(gate[i]) * up[i]. y, gate, up f32 [n]; y may be gate. */
-export function swiglu(y: usize, gate: usize, up: usize, n: i32): void {
+
+@inline
+function activation(gate: v128, gelu: bool): v128 {
+  return gelu ? gelu4(gate) : silu4(gate);
+}
+
+
+@inline
+function gated(y: usize, gate: usize, up: usize, n: i32, gelu: bool): void {
   let i: usize = 0;
   const lanes = (<usize>(n & ~3)) << 2;
   const end = (<usize>n) << 2;
   for (; i < lanes; i += 16)
-    v128.store(y + i, f32x4.mul(silu4(v128.load(gate + i)), v128.load(up + i)));
+    v128.store(y + i, f32x4.mul(activation(v128.load(gate + i), gelu), v128.load(up + i)));
   for (; i < end; i += 4) {
-    store<f32>(
-      y + i,
-      f32x4.extract_lane(silu4(v128.load32_splat(gate + i)), 0) * load<f32>(up + i),
-    );
+    const one = activation(v128.load32_splat(gate + i), gelu);
+    store<f32>(y + i, f32x4.extract_lane(one, 0) * load<f32>(up + i));
   }
+}
+
+/** y[i] = silu(gate[i]) * up[i]. y, gate, up f32 [n]; y may be gate. */
+export function swiglu(y: usize, gate: usize, up: usize, n: i32): void {
+  gated(y, gate, up, n, false);
 }
 
 /** y[i] = gelu(gate[i]) * up[i], gelu by tanh. y, gate, up f32 [n]; y may be gate. */
 export function geglu(y: usize, gate: usize, up: usize, n: i32): void {
-  let i: usize = 0;
-  const lanes = (<usize>(n & ~3)) << 2;
-  const end = (<usize>n) << 2;
-  for (; i < lanes; i += 16)
-    v128.store(y + i, f32x4.mul(gelu4(v128.load(gate + i)), v128.load(up + i)));
-  for (; i < end; i += 4) {
-    store<f32>(
-      y + i,
-      f32x4.extract_lane(gelu4(v128.load32_splat(gate + i)), 0) * load<f32>(up + i),
-    );
-  }
+  gated(y, gate, up, n, true);
 }
 
 /** The gate's sigmoid: that of its own, or of what gelu takes. */
