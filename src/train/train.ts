@@ -1,7 +1,7 @@
 // Trains a model on lines of text: checks everything, plans its bytes, and goes on step by step.
 import { readModel, type Model } from '../engine/model.ts';
+import { checksum, EMPTY_CHECKSUM } from '../cache/checksum.ts';
 import { OptionError } from '../errors.ts';
-import { hashText } from '../math/rng.ts';
 import { settle } from '../options/table.ts';
 import { type Example, stepsPerEpoch } from './batches.ts';
 import { readCheckpoint, type TrainingRecord, writeCheckpoint } from './checkpoint.ts';
@@ -53,9 +53,11 @@ async function describe(
 ): Promise<TrainingRecord['of']> {
   const { method, rank, alpha, targets, rate, schedule, warmup, batch, decay, clip, seed } =
     options;
-  const data = [...learned, ...heldOut]
-    .map(({ tokens, isLearned }) => `${tokens.join()} ${isLearned.map(Number).join('')}`)
-    .join('\n');
+  let data = EMPTY_CHECKSUM;
+  for (const { tokens, isLearned } of [...learned, ...heldOut]) {
+    data = checksum(data, Int32Array.from([tokens.length, ...isLearned.map(Number)]));
+    data = checksum(data, Int32Array.from(tokens));
+  }
   const told = {
     method,
     rank: method === 'lora' ? rank : 0,
@@ -71,7 +73,7 @@ async function describe(
     steps,
     'share of lines held out': heldOut.length,
     'tokens at a time (memory)': `${plan.tokens}, ${plan.headTokens}`,
-    data: hashText(data),
+    data,
     model: await fingerprint(networkOf(model)),
   };
   return Object.fromEntries(Object.entries(told).map(([key, value]) => [key, String(value)]));
@@ -90,7 +92,7 @@ export interface PreparedTraining {
   readonly heldOutLines: number;
   /** Numbers that are trained. */
   readonly parameters: number;
-  /** Trains. Once only: it gives back what it has reserved. */
+  /** Trains, and gives `use` what came out before the memory is given back. */
   run<T>(use: (trained: TrainingResult, parameters: Parameters) => Promise<T>): Promise<T>;
 }
 
