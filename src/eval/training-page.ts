@@ -18,6 +18,8 @@ export interface TrainingPage {
 /** Points of the smoothed line, about. */
 const SMOOTH_PARTS = 40;
 const TICKS = 5;
+/** Losses are not told apart below. */
+const LEAST_LOSS = 0.001;
 
 /** Each number averaged with those around it. */
 export function smoothed(numbers: readonly number[]): number[] {
@@ -28,9 +30,13 @@ export function smoothed(numbers: readonly number[]): number[] {
   });
 }
 
-/** Numbers from 0 to a round one above the highest. */
-function ticksTo(highest: number, format: (value: number) => string): [number, string][] {
-  const rough = highest / TICKS;
+/** Numbers from 0 to a round one above the highest, `least` apart at least. */
+function ticksTo(
+  highest: number,
+  least: number,
+  format: (value: number) => string,
+): [number, string][] {
+  const rough = Math.max(least, highest / TICKS);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough)!;
   return Array.from({ length: Math.ceil(highest / step) + 1 }, (_, i): [number, string] => [
@@ -39,7 +45,8 @@ function ticksTo(highest: number, format: (value: number) => string): [number, s
   ]);
 }
 
-const nats = (value: number) => String(Number(value.toPrecision(3)));
+const nats = (value: number) => value.toFixed(3);
+const tick = (value: number) => String(Number(value.toPrecision(3)));
 
 function lossChart({ losses, heldOut }: TrainingResult): string {
   const at = (i: number) => i + 1;
@@ -49,62 +56,66 @@ function lossChart({ losses, heldOut }: TrainingResult): string {
       color: lineStyle(0).color,
       points: losses.map((loss, i) => [at(i), loss]),
     },
-    {
+  ];
+  if (losses.length >= 2 * SMOOTH_PARTS)
+    series.push({
       name: 'smoothed',
       color: lineStyle(1).color,
       points: smoothed(losses).map((loss, i) => [at(i), loss]),
-    },
-  ];
+    });
   if (heldOut)
     series.push({
       name: 'held out',
       color: lineStyle(2).color,
-      dash: '5 4',
-      points: [
-        [0, heldOut.before],
-        [losses.length, heldOut.after],
-      ],
+      points: heldOut.losses,
     });
   const highest = Math.max(...series.flatMap(({ points }) => points.map(([, loss]) => loss)));
-  const x = { label: 'step', ticks: ticksTo(Math.max(1, losses.length), String) };
-  const y = { label: 'loss a token, nats', ticks: ticksTo(highest, nats), format: nats };
+  const x = { label: 'step', ticks: ticksTo(losses.length, 1, String) };
+  const y = {
+    label: 'loss a token, nats',
+    ticks: ticksTo(highest, LEAST_LOSS, tick),
+    format: nats,
+  };
   return figure((width) => lineChart('loss over steps', x, y, series, { width }));
 }
 
 /** What the lines that were held out say. */
 function verdict({ heldOut }: TrainingResult): string {
   if (!heldOut) return 'No lines were held out: what it learned beyond its lines was not measured.';
-  const change = `${nats(heldOut.before)} to ${nats(heldOut.after)} nats a token`;
-  return heldOut.after < heldOut.before
-    ? `Lines that it was not shown became more likely: ${change}.`
-    : `Lines that it was not shown became less likely: ${change}. It learned the others by ` +
-        `heart: train fewer epochs, or on more lines.`;
+  const losses = heldOut.losses.map(([, loss]) => loss);
+  const [before, after, best] = [losses[0], losses.at(-1)!, Math.min(...losses)];
+  const change = `${nats(before)} to ${nats(after)} nats a token`;
+  if (after >= before)
+    return (
+      `Lines that it was not shown became less likely: ${change}. It learned the others by ` +
+      `heart: train fewer epochs, or on more lines.`
+    );
+  const told = `Lines that it was not shown became more likely: ${change}.`;
+  return best < after ? `${told} They were at ${nats(best)} before: fewer epochs may do.` : told;
 }
 
 export function trainingPage(report: TrainingPage): string {
   const { result, model, data, lines, seconds } = report;
   const { losses, heldOut, plan, steps } = result;
+  const ends = (list: readonly number[]) => `${nats(list[0])}, ${nats(list.at(-1)!)}`;
   const rows: [string, string][] = [
     ['steps', String(steps)],
-    ['lines learned from', String(lines)],
-    ['loss of the first and the last step', `${nats(losses[0])}, ${nats(losses.at(-1)!)}`],
-  ];
-  if (heldOut)
-    rows.push([
-      `loss of ${heldOut.lines} lines held out, before and after`,
-      `${nats(heldOut.before)}, ${nats(heldOut.after)}`,
-    ]);
-  rows.push(
+    ['lines learned', String(lines)],
+    ['loss, first and last', ends(losses)],
+    ...(heldOut
+      ? [
+          ['lines held out', String(heldOut.lines)] as [string, string],
+          ['their loss', ends(heldOut.losses.map(([, loss]) => loss))] as [string, string],
+        ]
+      : []),
     ['time', `${seconds.toFixed(1)} s`],
-    ['memory beside the model, as promised', formatBytes(plan.totalBytes)],
+    ['memory promised', formatBytes(plan.totalBytes)],
     ['tokens at a time', String(plan.tokens)],
-  );
-  const told = verdict(result);
+  ];
   return page(
     `Training on ${data}`,
-    `<h1>Training on ${escapeHtml(data)}</h1>
-<p class="dim">${escapeHtml(model)}, ${escapeHtml(report.machine)}</p>
-<p>${escapeHtml(told)}</p>
+    `<p class="dim">${escapeHtml(model)}, ${escapeHtml(report.machine)}</p>
+<p>${escapeHtml(verdict(result))}</p>
 ${lossChart(result)}
 ${htmlTable('figures', ['', ''], rows)}
 <h2>The command</h2>

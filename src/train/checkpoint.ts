@@ -24,8 +24,8 @@ export interface TrainingRecord {
   readonly of: Readonly<Record<string, string>>;
   /** Loss of each step. */
   readonly losses: readonly number[];
-  /** Loss of the lines held out before the first step. */
-  readonly heldOutBefore?: number;
+  /** Steps, and the loss of the lines held out behind them. */
+  readonly heldOut: readonly (readonly [step: number, loss: number])[];
 }
 
 interface Header extends TrainingRecord {
@@ -171,8 +171,9 @@ async function readFront(
   await file.read(FRONT_BYTES, json);
   try {
     const header = JSON.parse(new TextDecoder().decode(json)) as Header;
-    const { step, of, losses } = header;
-    if (!Number.isInteger(step) || typeof of !== 'object' || !Array.isArray(losses))
+    const { step, of, losses, heldOut } = header;
+    const lists = Array.isArray(losses) && Array.isArray(heldOut);
+    if (!Number.isInteger(step) || typeof of !== 'object' || !lists)
       throw new SyntaxError('fields are missing');
     return { header, start: FRONT_BYTES + length };
   } catch (cause) {

@@ -7,6 +7,8 @@ export interface TrainingReport {
   readonly steps: number;
   /** Mean loss of the tokens learned in this step, in nats. */
   readonly loss: number;
+  /** The same of the lines held out, behind each epoch and the last step. */
+  readonly heldOutLoss?: number;
   /** norm2 of the gradients before clipping, and the rate. */
   readonly gradientNorm: number;
   readonly rate: number;

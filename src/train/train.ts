@@ -16,14 +16,20 @@ import { Trainer } from './trainer.ts';
 type Settled = ReturnType<typeof settled>;
 const settled = (options: TrainOptions) => settle('train', options, trainTable);
 
+/** Lines that were never learned from: their mean loss a token, in nats, after so many steps. */
+export interface HeldOut {
+  readonly lines: number;
+  /** Before the first step, behind each epoch, behind the last. */
+  readonly losses: readonly (readonly [step: number, loss: number])[];
+}
+
 /** A training that is over, or was ended by its signal with the steps so far. */
 export interface TrainingResult {
   /** Steps done. */
   readonly steps: number;
   /** Mean loss a token of each step, in nats. */
   readonly losses: readonly number[];
-  /** Mean loss a token of the lines held out, before and after. */
-  readonly heldOut?: { readonly lines: number; readonly before: number; readonly after: number };
+  readonly heldOut?: HeldOut;
   /** What was planned and held: bytes beside the model. */
   readonly plan: TrainingPlan;
 }
@@ -209,26 +215,33 @@ async function trainOn(
   },
 ): Promise<TrainingResult> {
   const losses = [...(stored?.losses ?? [])];
-  const measures = heldOut.length > 0;
-  const heldOutBefore =
-    stored?.heldOutBefore ?? (measures ? await trainer.lossOf(heldOut, signal) : undefined);
+  const measured = [...(stored?.heldOut ?? [])];
+  const perEpoch = stepsPerEpoch(learned.length, trainer.options.batch);
+  /** Measures what is held out, before the first step, behind each epoch and the last step. */
+  const measure = async (): Promise<number | undefined> => {
+    const { step } = trainer;
+    if (heldOut.length === 0 || measured.at(-1)?.[0] === step) return undefined;
+    if (step % perEpoch > 0 && step < steps) return undefined;
+    const loss = await trainer.lossOf(heldOut, signal);
+    measured.push([step, loss]);
+    return loss;
+  };
+  await measure();
   while (trainer.step < steps) {
     const report = await trainer.next(learned, signal);
     losses.push(report.loss);
+    const heldOutLoss = await measure();
     if (checkpoint) {
-      const record = { step: trainer.step, of, losses, heldOutBefore };
+      const record = { step: trainer.step, of, losses, heldOut: measured };
       await writeCheckpoint(checkpoint, record, trainer.parameters);
     }
-    onProgress?.(report);
+    onProgress?.({ ...report, heldOutLoss });
     await breathe();
   }
-  const after = measures ? await trainer.lossOf(heldOut, signal) : undefined;
   return {
     steps: trainer.step,
     losses,
-    ...(measures && {
-      heldOut: { lines: heldOut.length, before: heldOutBefore!, after: after! },
-    }),
+    ...(measured.length > 0 && { heldOut: { lines: heldOut.length, losses: measured } }),
     plan,
   };
 }

@@ -93,8 +93,8 @@ adapters. --method full trains all weights of a small model.`,
       terminal.print(`loss ${first} -> ${losses.at(-1)!.toFixed(3)} in ${result.steps} steps`);
       if (heldOut)
         terminal.print(
-          `held out (${heldOut.lines} lines) ${heldOut.before.toFixed(3)} -> ` +
-            `${heldOut.after.toFixed(3)}`,
+          `held out (${heldOut.lines} lines) ${heldOut.losses[0][1].toFixed(3)} -> ` +
+            `${heldOut.losses.at(-1)![1].toFixed(3)}`,
         );
       terminal.note(`written to ${out}, after ${seconds.toFixed(1)} s`);
       const next = nextSteps(input, out, training.method);
@@ -130,12 +130,14 @@ function describe({ plan, steps, learnedLines, heldOutLines, parameters }: Prepa
 function progressOf(terminal: Terminal): (report: TrainingReport) => void {
   const began = performance.now();
   let first: number | undefined;
-  return ({ step, steps, loss, rate, tokensPerSecond }) => {
+  let heldOut = '';
+  return ({ step, steps, loss, heldOutLoss, rate, tokensPerSecond }) => {
     first ??= step - 1;
+    if (heldOutLoss !== undefined) heldOut = ` (held out ${heldOutLoss.toFixed(3)})`;
     const perStep = (performance.now() - began) / (step - first);
     const left = Math.ceil(((steps - step) * perStep) / 1000);
     terminal.progress(
-      `step ${step} of ${steps}: loss ${loss.toFixed(3)}, rate ${rate.toPrecision(2)}, ` +
+      `step ${step} of ${steps}: loss ${loss.toFixed(3)}${heldOut}, rate ${rate.toPrecision(2)}, ` +
         `${Math.round(tokensPerSecond)} tokens/s, ${left} s to go`,
     );
   };
