@@ -12,7 +12,7 @@ import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
 import { type Part, readTensors } from '../model/load.ts';
-import { type ModelInput, openSource } from '../model/source.ts';
+import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
 import { checkTensors, type LayerRange } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
@@ -71,11 +71,8 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
   const source = await openSource(input, options);
   let adapters: OpenAdapter[] = [];
   try {
-    const file = await readGguf(source, options.signal);
-    const plain = readConfig(file.metadata, source.name);
-    const tokenizer = createTokenizer(file.metadata, source.name);
-    const chatTemplate = createChatTemplate(file.metadata, tokenizer, source.name);
-    const tensors = checkTensors(file.tensors, plain, source.name);
+    const read = await readModelFile(source, options.signal);
+    const { metadata, config: plain, tokenizer, chatTemplate, tensors } = read;
     const choices = readAdapterOptions('adapters', options.adapters ?? []);
     adapters = await openAdapters(choices, { input, config: plain, tensors }, options);
     const config = withAdapters(plain, adapters);
@@ -93,7 +90,7 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
     return {
       source: source.name,
       config,
-      metadata: file.metadata,
+      metadata,
       tokenizer,
       chatTemplate,
       executor,
@@ -110,6 +107,24 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
     await closeAdapters(adapters);
     await source.close();
   }
+}
+
+/** What a model's file says of itself, held against its metadata, and its tensors. */
+export interface ModelFile extends Pick<
+  Model,
+  'config' | 'metadata' | 'tokenizer' | 'chatTemplate'
+> {
+  readonly tensors: readonly TensorInfo[];
+}
+
+/** Reads all but the weights. Throws as loadModel() does. */
+export async function readModelFile(source: ModelSource, signal?: AbortSignal): Promise<ModelFile> {
+  const { metadata, tensors } = await readGguf(source, signal);
+  const config = readConfig(metadata, source.name);
+  const tokenizer = createTokenizer(metadata, source.name);
+  const chatTemplate = createChatTemplate(metadata, tokenizer, source.name);
+  const checked = checkTensors(tensors, config, source.name);
+  return { metadata, config, tokenizer, chatTemplate, tensors: checked };
 }
 
 /** A model with adapters is another model: what is kept of one is not taken for the other's. */
@@ -191,7 +206,8 @@ async function placeLayers(
         console.warn(`recollect: ${fallback}`);
       }
     }
-    const weights = await loadWeights(parts, config, backend, options);
+    const all = { first: 0, end: config.layers };
+    const weights = await loadWeights(parts, config, all, backend, options);
     return {
       executor: new LocalExecutor(createTransformer(config, weights, backend)),
       bytes,
@@ -204,16 +220,18 @@ async function placeLayers(
   }
 }
 
-async function loadWeights(
+/** Loads tensors, which layers of a range need, into a backend's memory. */
+export async function loadWeights(
   parts: readonly Part[],
   config: ModelConfig,
+  range: LayerRange,
   backend: Backend,
-  options: LoadOptions,
+  options: Pick<LoadOptions, 'weights' | 'onProgress' | 'signal'>,
 ): Promise<ModelWeights> {
   const widens = options.weights === 'f32';
   const tensors = parts.flatMap((part) => part.tensors);
   const held = widens ? tensors.map(widened) : tensors;
-  const store = createWeights(backend, config, held, { first: 0, end: config.layers });
+  const store = createWeights(backend, config, held, range);
   const put: typeof store.put = (tensor, row, rows, bytes) =>
     widens
       ? store.put(widened(tensor), row, rows, widenedBytes(tensor, rows, bytes))

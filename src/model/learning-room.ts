@@ -38,6 +38,9 @@ export interface LayerRoom {
 export interface LearningRoom {
   readonly ids: Address;
   readonly angles: readonly Angles[];
+  /** f32 [T, D]: what goes into the first layer, and what comes out of the last one. */
+  readonly input: Tensor;
+  readonly output: Tensor;
   readonly layers: readonly LayerRoom[];
   /** f32 [T, D]: a block's input behind its norm, its output; their gradients. */
   readonly normed: Tensor;
@@ -149,6 +152,8 @@ export function createLearningRoom(
   return {
     ids: tensor('ids').address,
     angles: anglesIn(config, tensor),
+    input: tensor('x 0', D),
+    output: tensor(`x ${layers.length}`, D),
     layers: layers.map((layer, i): LayerRoom => {
       const place = placeOf(i, layers.length, shape);
       const inner = layer.slice(1).map((_, b) => tensor(`${place} ${b + 1} input`, D));

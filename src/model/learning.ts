@@ -46,8 +46,7 @@ export class LearningPass {
    */
   forward(input: readonly number[] | Float32Array, sequences: readonly Sequence[]): void {
     const { backend, config, weights, rotaries } = this.#network;
-    const { ids, angles, layers } = this.#room;
-    const x = layers[0].inputs[0];
+    const { ids, angles, layers, input: x } = this.#room;
     this.#sequences = sequences;
     this.#count = sequences.reduce((sum, { count }) => sum + count, 0);
     for (const { from, count } of sequences)
@@ -105,8 +104,7 @@ export class LearningPass {
    */
   async losses(targets: readonly number[], scale?: number): Promise<Float32Array> {
     const { backend, config } = this.#network;
-    const { layers, dx, head } = this.#room;
-    const hidden = layers[layers.length - 1].inputs.at(-1)!;
+    const { output: hidden, dx, head } = this.#room;
     const rowBytes = config.width * 4;
     if (scale !== undefined) this.#training.clear(dx.address, this.#count * config.width);
     const counted = targets.flatMap((target, t) => (target === NO_TARGET ? [] : [t]));
@@ -214,7 +212,16 @@ export class LearningPass {
     return found < 0 ? layers.length : found;
   }
 
-  /** Gradient of the input f32 [T, D], after backward({ wantsInput: true }). */
+  /** Hidden states f32 [T, D] behind the last layer, after forward(). */
+  readOutput(): Promise<Float32Array> {
+    const { backend, config } = this.#network;
+    return backend.readFloats(this.#room.output.address, this.#count * config.width);
+  }
+
+  /**
+   * Gradient of the input f32 [T, D], after backward({ wantsInput: true }); or of the last hidden
+   * states, after losses().
+   */
   readInputGradient(): Promise<Float32Array> {
     const { backend, config } = this.#network;
     return backend.readFloats(this.#room.dx.address, this.#count * config.width);

@@ -103,11 +103,16 @@ export class Parameters {
 
   /** norm2 of all gradients together. */
   async gradientNorm(): Promise<number> {
+    return Math.sqrt(await this.sumOfSquares());
+  }
+
+  /** Squares of all gradients, added to those of parameters before them. */
+  async sumOfSquares(before = 0): Promise<number> {
     const sums = this.all.map((p) => {
       const { address } = this.#partOf(p, 'g');
       return this.#training.sumOfSquares(address, countOf(this.#backend, p.at));
     });
-    return Math.sqrt((await Promise.all(sums)).reduce((a, b) => a + b, 0));
+    return (await Promise.all(sums)).reduce((a, b) => a + b, before);
   }
 
   /** One step of AdamW; gradients are zero afterwards. `decay` is for those that decay. */

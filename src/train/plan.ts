@@ -38,6 +38,15 @@ const GOOD_TOKENS = 512;
 const HEAD_NUMBERS = 1 << 22;
 const LEAST_HEAD_TOKENS = 8;
 
+/** Tokens whose log-odds are held at a time, of `tokens` that are in a batch. */
+export function headTokensOf({ vocabulary }: ModelConfig, tokens: number): number {
+  return Math.min(tokens, Math.max(LEAST_HEAD_TOKENS, Math.floor(HEAD_NUMBERS / vocabulary)));
+}
+
+/** Tokens at a time where there is memory for them. */
+export const goodTokens = (longest: number, stepTokens: number): number =>
+  Math.max(longest, Math.min(GOOD_TOKENS, stepTokens));
+
 /**
  * As many tokens at a time, and as many layers' activations, as fit. Throws BudgetError that names
  * the longest line where it does not fit alone.
@@ -45,11 +54,13 @@ const LEAST_HEAD_TOKENS = 8;
 export function planTraining(wish: PlanWish): TrainingPlan {
   const { config, range, backend, parameterBytes, longest, memory } = wish;
   const layers = range.end - range.first;
-  const good = Math.max(longest, Math.min(GOOD_TOKENS, wish.stepTokens));
-  const shapeOf = (tokens: number, keptLayers: number): LearningShape => {
-    const head = Math.max(LEAST_HEAD_TOKENS, Math.floor(HEAD_NUMBERS / config.vocabulary));
-    return { tokens, keptLayers, headTokens: Math.min(tokens, head), rank: wish.rank };
-  };
+  const good = goodTokens(longest, wish.stepTokens);
+  const shapeOf = (tokens: number, keptLayers: number): LearningShape => ({
+    tokens,
+    keptLayers,
+    headTokens: headTokensOf(config, tokens),
+    rank: wish.rank,
+  });
   const bytesOf = (shape: LearningShape) => learningBytes(config, range, backend, shape);
   const plan = (shape: LearningShape): TrainingPlan => {
     const activationBytes = bytesOf(shape);

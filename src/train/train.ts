@@ -11,10 +11,10 @@ import { type TrainOptions, trainTable } from './options.ts';
 import type { Parameters } from './parameters.ts';
 import { planTraining, type TrainingPlan } from './plan.ts';
 import { fullSetup, loraSetup, networkOf, type Setup } from './setup.ts';
-import { Trainer } from './trainer.ts';
+import { Trainer, type TrainerOptions } from './trainer.ts';
 
-type Settled = ReturnType<typeof settled>;
-const settled = (options: TrainOptions) => settle('train', options, trainTable);
+export type Settled = ReturnType<typeof settled>;
+export const settled = (options: TrainOptions) => settle('train', options, trainTable);
 
 /** Lines that were never learned from: their mean loss a token, in nats, after so many steps. */
 export interface HeldOut {
@@ -35,12 +35,17 @@ export interface TrainingResult {
 }
 
 /** What train() reads from its lines before it reserves anything. */
-interface Lines {
+export interface Lines {
   readonly learned: readonly Example[];
   readonly heldOut: readonly Example[];
 }
 
-function readLines(model: Model, lines: readonly unknown[], file: string, options: Settled): Lines {
+export function readLines(
+  model: Pick<Model, 'config' | 'tokenizer' | 'chatTemplate'>,
+  lines: readonly unknown[],
+  file: string,
+  options: Pick<Settled, 'loss' | 'heldOut' | 'seed' | 'length'>,
+): Lines {
   const { loss, heldOut, seed } = options;
   const { contextLength } = model.config;
   const length = Math.min(options.length ?? contextLength, contextLength);
@@ -146,7 +151,7 @@ export function prepareTraining(
 }
 
 /** Tokens of the largest step there can be. */
-function stepTokens(examples: readonly Example[], batch: number): number {
+export function stepTokens(examples: readonly Example[], batch: number): number {
   const lengths = examples.map(({ tokens }) => tokens.length).sort((a, b) => b - a);
   return lengths.slice(0, batch).reduce((a, b) => a + b, 0);
 }
@@ -164,22 +169,13 @@ async function runTraining<T>(
   { setup, plan, steps }: Prepared,
   use: (trained: TrainingResult, parameters: Parameters) => Promise<T>,
 ): Promise<T> {
-  const { method, rate, warmup, schedule, batch, decay, clip, seed, checkpoint } = options;
+  const { checkpoint } = options;
   options.signal?.throwIfAborted();
   const of = await describe(model, lines, options, plan, steps);
   const { network, parameters, free } = setup.create();
   let trainer: Trainer | undefined;
   try {
-    trainer = new Trainer(network, parameters, plan, {
-      rate: rate ?? (method === 'full' ? FULL_RATE : LORA_RATE),
-      warmup: warmup ?? Math.min(MOST_WARMUP, Math.floor(steps / WARMUP_SHARE)),
-      schedule,
-      steps,
-      batch,
-      decay,
-      clip,
-      seed,
-    });
+    trainer = new Trainer(network, parameters, plan, trainerOptions(options, steps));
     const stored = checkpoint ? await readCheckpoint(checkpoint, of, parameters) : undefined;
     trainer.step = stored?.step ?? 0;
     const result = await trainOn(trainer, lines, options, { of, stored, plan, steps });
@@ -190,8 +186,25 @@ async function runTraining<T>(
   }
 }
 
+/** How a training of some steps goes on, what was not said settled. */
+export function trainerOptions(
+  { method, rate, warmup, schedule, batch, decay, clip, seed }: Omit<Settled, 'checkpoint'>,
+  steps: number,
+): TrainerOptions {
+  return {
+    rate: rate ?? (method === 'full' ? FULL_RATE : LORA_RATE),
+    warmup: warmup ?? Math.min(MOST_WARMUP, Math.floor(steps / WARMUP_SHARE)),
+    schedule,
+    steps,
+    batch,
+    decay,
+    clip,
+    seed,
+  };
+}
+
 /** Most bytes beside the model, where nothing is said. */
-const MEMORY = 512 << 20;
+export const MEMORY = 512 << 20;
 /** Rates that most trainings do well with. */
 const LORA_RATE = 0.002;
 const FULL_RATE = 0.0003;
@@ -247,4 +260,4 @@ async function trainOn(
 }
 
 /** Lets others have a turn: timers, signals, a page's events. */
-const breathe = () => new Promise((resolve) => setTimeout(resolve, 0));
+export const breathe = () => new Promise((resolve) => setTimeout(resolve, 0));

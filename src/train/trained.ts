@@ -26,12 +26,21 @@ export async function trainedOf(
   for (const parameter of parameters.all)
     numbers.set(parameter.name, await parameters.read(parameter));
   if (method === 'full') return { result, weights: numbers };
-  const pairs = parameters.all.flatMap(({ name }): PairData[] => {
+  return { result, adapter: adapterOf(model, numbers, { rank, alpha }) };
+}
+
+/** An adapter from the numbers of its matrices, by name, in order. */
+export function adapterOf(
+  { config }: Pick<Model, 'config'>,
+  numbers: ReadonlyMap<string, Float32Array>,
+  { rank, alpha }: { readonly rank: number; readonly alpha: number },
+): AdapterData {
+  const pairs = [...numbers.keys()].flatMap((name): PairData[] => {
     const [, matrix] = /^(.*)\.lora_a$/.exec(name) ?? [];
     if (matrix === undefined) return [];
     return [{ matrix, rank, a: numbers.get(name)!, b: numbers.get(`${matrix}.lora_b`)! }];
   });
-  return { result, adapter: { name: model.config.name, alpha, pairs } };
+  return { name: config.name, alpha, pairs };
 }
 
 /**

@@ -1,5 +1,6 @@
 // A training, step by step: what is trained, the batch's room, and the optimiser. It knows no files
 // and no lines; train() drives it.
+import type { AdamW } from '../backend/training.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import type { Network } from '../model/forward.ts';
 import { LearningPass } from '../model/learning.ts';
@@ -14,6 +15,30 @@ import { type Pace, rateAt } from './schedule.ts';
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
+
+/** What AdamW does at a step, counted from 0, with gradients of a norm. */
+export const adamWAt = (
+  step: number,
+  gradientNorm: number,
+  { rate, clip, decay }: { readonly rate: number; readonly clip: number; readonly decay: number },
+): AdamW => ({
+  rate,
+  beta1: BETA1,
+  beta2: BETA2,
+  epsilon: EPSILON,
+  decay,
+  step: step + 1,
+  gradientScale: gradientNorm > clip ? clip / gradientNorm : 1,
+});
+
+/** Throws DeviceError where numbers of a step, counted from 0, are not finite any more. */
+export function checkFiniteStep(step: number, loss: number, gradientNorm: number): void {
+  if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
+  throw new DeviceError(
+    `step ${step + 1} gave a loss of ${loss} and gradients of norm ${gradientNorm}: the ` +
+      `training left what numbers can hold; begin again with a lower rate`,
+  );
+}
 
 export interface TrainerOptions extends Pace {
   /** Examples a step. */
@@ -81,23 +106,14 @@ export class Trainer {
     }
     const gradientNorm = await this.parameters.gradientNorm();
     loss /= targets;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+    try {
+      checkFiniteStep(this.step, loss, gradientNorm);
+    } catch (error) {
       this.parameters.clearGradients();
-      throw new DeviceError(
-        `step ${this.step + 1} gave a loss of ${loss} and gradients of norm ${gradientNorm}: the ` +
-          `training left what numbers can hold; begin again with a lower rate`,
-      );
+      throw error;
     }
     const rate = rateAt(this.step, this.options);
-    this.parameters.step({
-      rate,
-      beta1: BETA1,
-      beta2: BETA2,
-      epsilon: EPSILON,
-      decay,
-      step: this.step + 1,
-      gradientScale: gradientNorm > clip ? clip / gradientNorm : 1,
-    });
+    this.parameters.step(adamWAt(this.step, gradientNorm, { rate, clip, decay }));
     this.step++;
     const seconds = (performance.now() - began) / 1000;
     const tokensPerSecond = tokens / seconds;
