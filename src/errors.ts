@@ -47,6 +47,11 @@ export class NetworkError extends RecollectError {
   override name = 'NetworkError';
 }
 
+/** The other side of a connection sent what it should not: update the older of both. */
+export class ProtocolError extends RecollectError {
+  override name = 'ProtocolError';
+}
+
 /** Stored episodes could not be written or read back. */
 export class StoreError extends RecollectError {
   override name = 'StoreError';
@@ -74,6 +79,7 @@ export function errorOf({ name, message }: Failure): Error {
     ContextError,
     DeviceError,
     NetworkError,
+    ProtocolError,
     StoreError,
   ];
   const found = classes.map((Class) => new Class(message)).find((error) => error.name === name);

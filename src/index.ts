@@ -45,6 +45,7 @@ export {
   ModelFormatError,
   NetworkError,
   OptionError,
+  ProtocolError,
   RecollectError,
   StoreError,
   UnsupportedError,

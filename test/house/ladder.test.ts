@@ -15,6 +15,7 @@ const ladder: readonly (readonly string[])[] = [
   ['index.ts'],
   ['cli'],
   ['eval'],
+  ['split'],
   ['train'],
   ['session'],
   ['episode'],
