@@ -6,7 +6,7 @@ import { killTraining } from './kills.ts';
 const test = suite('train/killed');
 
 test('a killed training goes on, and ends with the same bits', async () => {
-  assert.ok((await killTraining(10, 5)) >= 6);
+  assert.ok((await killTraining(5, 5)) >= 3);
 });
 
 test.run();

@@ -12,7 +12,7 @@ import { fixture } from '../fixtures.ts';
 
 const program = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** Enough that a training is killed in its steps, and not only before and behind them. */
-const STEPS = 400;
+const STEPS = 150;
 
 const linesOf = (count: number) =>
   Array.from({ length: count }, (_, i) =>

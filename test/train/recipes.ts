@@ -194,10 +194,13 @@ export interface Outcome {
 }
 
 /** Trains an adapter, loads the model with it, and asks. */
-export async function follow({ lines, options, heldOut }: Recipe): Promise<Outcome> {
+export async function follow(
+  { lines, options, heldOut }: Recipe,
+  oldQuestions = 40,
+): Promise<Outcome> {
   const path = bundled('recollect-tiny.gguf');
   using model = await loadModel(path);
-  const old = oldCases(40);
+  const old = oldCases(oldQuestions);
   const [before, oldBefore] = [
     await accuracyOf(model, heldOut),
     await accuracyOf(model, old, says),
