@@ -1,5 +1,15 @@
 // Texts that commands read, and what they write: every failure names the path and what to do.
-import { access, constants, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  open,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { runtime } from '#runtime';
 import { OptionError } from '../errors.ts';
 
@@ -58,6 +68,39 @@ export async function checkWritable(path: string): Promise<void> {
   } catch (cause) {
     throw cannotWrite(path, cause);
   }
+}
+
+/**
+ * Throws OptionError where a file to be written, by its flag, is one that is read, or is written
+ * twice: what it holds would be lost.
+ */
+export async function checkApart(
+  written: readonly (readonly [flag: string, path: string | undefined])[],
+  read: readonly string[],
+): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const path of read) taken.set(await placeOf(path), 'is what is read');
+  for (const [flag, path] of written) {
+    if (path === undefined) continue;
+    const place = await placeOf(path);
+    const use = taken.get(place);
+    if (use !== undefined) throw new OptionError(`${flag} '${path}' ${use}: choose another name`);
+    taken.set(place, `is written by ${flag} too`);
+  }
+}
+
+export const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Where a path leads in the end, links followed. */
+async function placeOf(path: string): Promise<string> {
+  const known = await realpath(path).catch(() => undefined);
+  if (known !== undefined) return known;
+  const folder = await realpath(dirname(path)).catch(() => resolve(dirname(path)));
+  return join(folder, basename(path));
 }
 
 /** Writes a file, the folders above it too. Throws OptionError where that cannot be. */

@@ -2,21 +2,37 @@
 import { dirname, join } from 'node:path';
 import { OptionError } from '../errors.ts';
 import type { Model } from '../engine/model.ts';
+import { PEFT_CONFIG, PEFT_MODEL } from '../model/adapter/open.ts';
 import { ggufAdapter, peftAdapter } from '../model/adapter/write.ts';
 import type { MergeType } from '../model/rewrite.ts';
 import { writeTrainedModel } from '../train/model-file.ts';
 import type { Trained } from '../train/trained.ts';
-import { openOutput, writeText } from './files.ts';
+import { checkWritable, isThere, openOutput, writeText } from './files.ts';
 
 const isGguf = (file: string) => file.toLowerCase().endsWith('.gguf');
 const isSafetensors = (file: string) => file.toLowerCase().endsWith('.safetensors');
 
 /** Throws OptionError for a name that says no format there is: found out before the work. */
-export function checkOut(file: string, method: 'lora' | 'full'): void {
-  if (isGguf(file) || (method === 'lora' && isSafetensors(file))) return;
+export async function checkOut(file: string, method: 'lora' | 'full'): Promise<void> {
+  if (isGguf(file)) return;
+  if (method === 'lora' && isSafetensors(file)) return checkConfig(file);
   const wanted = method === 'lora' ? 'NAME.gguf or NAME.safetensors' : 'NAME.gguf';
   throw new OptionError(`out is '${file}', expected ${wanted}: the name says the format`);
 }
+
+/** Throws OptionError where the folder's configuration belongs to another adapter. */
+async function checkConfig(file: string): Promise<void> {
+  const config = join(dirname(file), PEFT_CONFIG);
+  if ((await isThere(config)) && !(await isThere(file)))
+    throw new OptionError(
+      `'${config}' is another adapter's, and '${file}' needs one of its own: choose a folder of ` +
+        `its own`,
+    );
+  await checkWritable(config);
+}
+
+/** Files that an adapter is read from, whether it is named by its file or by its folder. */
+export const filesOf = (adapter: string): string[] => [adapter, join(adapter, PEFT_MODEL)];
 
 /** Writes what was trained of the model that `input` names. Throws OptionError where it cannot. */
 export async function writeTrained(
@@ -33,7 +49,7 @@ export async function writeTrained(
     else {
       const { tensors, config } = peftAdapter(adapter!, model.config);
       for (const piece of tensors) await output.write(piece);
-      await writeText(join(dirname(file), 'adapter_config.json'), config);
+      await writeText(join(dirname(file), PEFT_CONFIG), config);
     }
     await output.finish();
   } finally {

@@ -64,6 +64,10 @@ export function hung(heading: string, text: string): string {
     .join('\n');
 }
 
+/** '1 line', '2 lines'. */
+export const counted = (count: number, thing: string): string =>
+  `${count} ${thing}${count === 1 ? '' : 's'}`;
+
 /** An argument as a shell takes it. */
 export function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;

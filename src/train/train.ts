@@ -23,7 +23,7 @@ export interface HeldOut {
   readonly losses: readonly (readonly [step: number, loss: number])[];
 }
 
-/** A training that is over, or was ended by its signal with the steps so far. */
+/** A training that is over. */
 export interface TrainingResult {
   /** Steps done. */
   readonly steps: number;

@@ -1,7 +1,5 @@
 // recollect merge: a model and its adapters as one GGUF file.
-import { resolve } from 'node:path';
 import { loadTable } from '../../engine/load-options.ts';
-import { OptionError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import { type MergedMatrix, mergeAdapters } from '../../model/adapter/merge.ts';
 import { readAdapterOptions } from '../../model/adapter/option.ts';
@@ -9,7 +7,7 @@ import { mergeTypes } from '../../model/rewrite.ts';
 import * as kinds from '../../options/kinds.ts';
 import { option } from '../../options/table.ts';
 import { defineCommand } from '../command.ts';
-import { openOutput } from '../files.ts';
+import { checkApart, openOutput } from '../files.ts';
 import { aboutModels } from '../load.ts';
 
 const own = {
@@ -43,9 +41,7 @@ model of few bits keeps more of an adapter with --type f16, or unmerged.`,
   async run([input], { own: { adapters: given, out, type } }, terminal) {
     const adapters = readAdapterOptions('--adapter', given);
     const files = [input, ...adapters.map(({ source }) => String(source))];
-    const same = files.find((file) => resolve(file) === resolve(out));
-    if (same !== undefined)
-      throw new OptionError(`--out '${out}' is what is read: choose another name`);
+    await checkApart([['--out', out]], files);
     const output = await openOutput(out);
     let bytes = 0;
     try {

@@ -1,9 +1,11 @@
 // recollect train: an adapter, or all weights, from lines of text or messages.
 import { cpus } from 'node:os';
 import { pathToFileURL } from 'node:url';
+import { OptionError } from '../../errors.ts';
 import type { NextStep } from '../../eval/page.ts';
 import { trainingPage } from '../../eval/training-page.ts';
 import { formatBytes } from '../../math/format.ts';
+import { type AdapterOption, readAdapterOptions } from '../../model/adapter/option.ts';
 import { mergeTypes } from '../../model/rewrite.ts';
 import * as kinds from '../../options/kinds.ts';
 import { option, without } from '../../options/table.ts';
@@ -14,10 +16,10 @@ import type { TrainingReport } from '../../train/report.ts';
 import { type PreparedTraining, prepareTraining } from '../../train/train.ts';
 import { trainedOf } from '../../train/trained.ts';
 import { defineCommand, type Terminal } from '../command.ts';
-import { checkWritable, readText, writeText } from '../files.ts';
+import { checkApart, checkWritable, readText, writeText } from '../files.ts';
 import { aboutModels, loadWithProgress } from '../load.ts';
-import { checkOut, writeTrained } from '../trained-files.ts';
-import { quoted, startedAs } from '../words.ts';
+import { checkOut, filesOf, writeTrained } from '../trained-files.ts';
+import { counted, quoted, startedAs } from '../words.ts';
 
 const own = {
   data: option(kinds.filledText, {
@@ -68,8 +70,9 @@ The adapter is used by --adapter FILE, and by other programs that read LoRA
 adapters. --method full trains all weights of a small model.`,
   async run([input], { own: { data, out, type, html, json }, training, load }, terminal) {
     const lines = parseLines(await readText(data), data);
-    checkOut(out, training.method);
-    for (const file of [out, html, json]) if (file) await checkWritable(file);
+    const adapters = readAdapterOptions('--adapter', load.adapters ?? []);
+    await checkFiles(input, adapters, { data, out, html, json, ...training });
+    checkTogether(training.method, type, load.pipeline);
     const weights = training.method === 'full' ? 'f32' : load.weights;
     const model = await loadWithProgress(input, terminal, { ...load, weights, pipeline: 1 });
     try {
@@ -90,14 +93,16 @@ adapters. --method full trains all weights of a small model.`,
       const { losses, heldOut, plan } = result;
       const seconds = (performance.now() - began) / 1000;
       const first = losses[0].toFixed(3);
-      terminal.print(`loss ${first} -> ${losses.at(-1)!.toFixed(3)} in ${result.steps} steps`);
+      terminal.print(
+        `loss ${first} -> ${losses.at(-1)!.toFixed(3)} in ${counted(result.steps, 'step')}`,
+      );
       if (heldOut)
         terminal.print(
-          `held out (${heldOut.lines} lines) ${heldOut.losses[0][1].toFixed(3)} -> ` +
+          `held out (${counted(heldOut.lines, 'line')}) ${heldOut.losses[0][1].toFixed(3)} -> ` +
             `${heldOut.losses.at(-1)![1].toFixed(3)}`,
         );
       terminal.note(`written to ${out}, after ${seconds.toFixed(1)} s`);
-      const next = nextSteps(input, out, training.method);
+      const next = nextSteps(input, adapters, out, training.method);
       if (json) {
         const figures = { model: input, data, seconds, losses, heldOut, plan };
         await writeText(json, `${JSON.stringify(figures, null, 1)}\n`);
@@ -118,11 +123,41 @@ adapters. --method full trains all weights of a small model.`,
   },
 });
 
+/** Throws OptionError for files that cannot be written, or must not be. */
+async function checkFiles(
+  input: string,
+  adapters: readonly AdapterOption[],
+  files: Readonly<Record<'data' | 'out', string>> &
+    Partial<Record<'html' | 'json' | 'checkpoint', string>> & { readonly method: 'lora' | 'full' },
+): Promise<void> {
+  const { data, out, html, json, checkpoint, method } = files;
+  await checkOut(out, method);
+  const loaded = adapters.flatMap(({ source }) => filesOf(String(source)));
+  const written = Object.entries({ out, html, json, checkpoint });
+  await checkApart(
+    written.map(([name, path]) => [`--${name}`, path] as const),
+    [input, data, ...loaded],
+  );
+  for (const [, path] of written) if (path !== undefined) await checkWritable(path);
+}
+
+/** Throws OptionError for what would say nothing here. */
+function checkTogether(method: 'lora' | 'full', type: string, pipeline?: number | 'auto'): void {
+  if (method === 'lora' && type !== 'same')
+    throw new OptionError(
+      `--type ${type} is for --method full: an adapter is stored as F32, leave it out`,
+    );
+  if (typeof pipeline === 'number' && pipeline > 1)
+    throw new OptionError(
+      `--pipeline is ${pipeline}: training needs all layers in one memory, leave it out`,
+    );
+}
+
 function describe({ plan, steps, learnedLines, heldOutLines, parameters }: PreparedTraining) {
   return (
-    `${steps} steps on ${learnedLines} lines (${heldOutLines} held out), ` +
-    `${parameters.toLocaleString('en')} numbers are trained; takes ` +
-    `${formatBytes(plan.totalBytes)} beside the model`
+    `${counted(steps, 'step')} on ${counted(learnedLines, 'line')} (${heldOutLines} held out): ` +
+    `${parameters.toLocaleString('en')} numbers\n` +
+    `are trained, in ${formatBytes(plan.totalBytes)} beside the model`
   );
 }
 
@@ -143,8 +178,18 @@ function progressOf(terminal: Terminal): (report: TrainingReport) => void {
   };
 }
 
-function nextSteps(model: string, out: string, method: 'lora' | 'full'): NextStep[] {
-  const [file, flag] = method === 'full' ? [out, ''] : [model, ` --adapter ${quoted(out)}`];
-  const command = `${startedAs()} chat ${quoted(file)}${flag}`;
-  return [{ what: 'Talk to it:', command }];
+/** Talks to what was trained: adapters that it was trained on top of belong to it. */
+function nextSteps(
+  model: string,
+  adapters: readonly AdapterOption[],
+  out: string,
+  method: 'lora' | 'full',
+): NextStep[] {
+  const below = adapters.map(({ source, scale = 1 }) => {
+    const file = String(source);
+    return scale === 1 && !file.includes(':') ? file : `${file}:${scale}`;
+  });
+  const [file, given] = method === 'full' ? [out, []] : [model, [...below, out]];
+  const flags = given.map((adapter) => ` --adapter ${quoted(adapter)}`).join('');
+  return [{ what: 'Talk to it:', command: `${startedAs()} chat ${quoted(file)}${flags}` }];
 }

@@ -32,8 +32,8 @@ export interface OpenAdapter {
   readonly spec: AdapterSpec;
 }
 
-const PEFT_MODEL = 'adapter_model.safetensors';
-const PEFT_CONFIG = 'adapter_config.json';
+export const PEFT_MODEL = 'adapter_model.safetensors';
+export const PEFT_CONFIG = 'adapter_config.json';
 /** Names of target modules are most of it. */
 const MAX_CONFIG_BYTES = 1 << 22;
 
