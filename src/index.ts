@@ -110,12 +110,12 @@ export {
   type StoredProfileOptions,
 } from './session/profile.ts';
 export type { AddInput } from './session/items.ts';
-export { prepareTraining, type PreparedTraining, type TrainingResult } from './train/train.ts';
-export { train, type Trained } from './train/trained.ts';
+export { prepareTraining, type PreparedTraining, train } from './train/train.ts';
+export type { Trained } from './train/trained.ts';
 export type { LossKind, TrainingLine } from './train/data.ts';
 export type { TrainOptions } from './train/options.ts';
 export type { TrainingPlan } from './train/plan.ts';
-export type { TrainingReport } from './train/report.ts';
+export type { HeldOut, TrainingReport, TrainingResult } from './train/report.ts';
 export type { Schedule } from './train/schedule.ts';
 export type { DenseAttention, QueriesKeysValues, Sequence, Training } from './backend/training.ts';
 export type { AdamW } from './backend/training.ts';

@@ -1,6 +1,6 @@
 // A training as a page for people: how the loss fell, what it took, what to do next.
 import { formatBytes } from '../math/format.ts';
-import type { TrainingResult } from '../train/train.ts';
+import type { TrainingResult } from '../train/report.ts';
 import { escapeHtml, figure, lineChart, type Series } from './chart.ts';
 import { htmlTable, lineStyle, type NextStep, nextSteps, page } from './page.ts';
 

@@ -8,31 +8,14 @@ import { readCheckpoint, type TrainingRecord, writeCheckpoint } from './checkpoi
 import { readExamples, splitHeldOut, type TrainingLine } from './data.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type TrainOptions, trainTable } from './options.ts';
-import type { Parameters } from './parameters.ts';
 import { planTraining, type TrainingPlan } from './plan.ts';
+import type { TrainingResult } from './report.ts';
 import { fullSetup, loraSetup, networkOf, type Setup } from './setup.ts';
+import { type Trained, trainedOf } from './trained.ts';
 import { Trainer, type TrainerOptions } from './trainer.ts';
 
 export type Settled = ReturnType<typeof settled>;
 export const settled = (options: TrainOptions) => settle('train', options, trainTable);
-
-/** Lines that were never learned from: their mean loss a token, in nats, after so many steps. */
-export interface HeldOut {
-  readonly lines: number;
-  /** Before the first step, behind each epoch, behind the last. */
-  readonly losses: readonly (readonly [step: number, loss: number])[];
-}
-
-/** A training that is over. */
-export interface TrainingResult {
-  /** Steps done. */
-  readonly steps: number;
-  /** Mean loss a token of each step, in nats. */
-  readonly losses: readonly number[];
-  readonly heldOut?: HeldOut;
-  /** What was planned and held: bytes beside the model. */
-  readonly plan: TrainingPlan;
-}
 
 /** What train() reads from its lines before it reserves anything. */
 export interface Lines {
@@ -103,8 +86,8 @@ export interface PreparedTraining {
   readonly heldOutLines: number;
   /** Numbers that are trained. */
   readonly parameters: number;
-  /** Trains, and gives `use` what came out before the memory is given back. */
-  run<T>(use: (trained: TrainingResult, parameters: Parameters) => Promise<T>): Promise<T>;
+  /** Trains. */
+  run(): Promise<Trained>;
 }
 
 /**
@@ -146,8 +129,27 @@ export function prepareTraining(
     learnedLines: learned.length,
     heldOutLines: heldOut.length,
     parameters: setup.count,
-    run: (use) => runTraining(model, data, options, { setup, plan, steps }, use),
+    run: () => runTraining(model, data, options, { setup, plan, steps }),
   };
+}
+
+/**
+ * Trains an adapter for a model (or, with method 'full', its weights) on lines of text or messages,
+ * within `memory` bytes beside it.
+ *
+ *     const { adapter } = await train(model, [{ text: '...' }, ...], { rank: 8 });
+ *
+ * Throws OptionError for options and for lines, naming them, BudgetError where the longest line
+ * does not fit, UnsupportedError where the model cannot be trained, DeviceError where memory ends
+ * or numbers leave what f32 holds, the signal's reason when aborted. The model is as before, but
+ * for method 'full', which leaves it trained so far.
+ */
+export function train(
+  model: Model,
+  lines: readonly TrainingLine[],
+  options: TrainOptions = {},
+): Promise<Trained> {
+  return prepareTraining(model, lines, options).run();
 }
 
 /** Tokens of the largest step there can be. */
@@ -162,13 +164,12 @@ interface Prepared {
   readonly steps: number;
 }
 
-async function runTraining<T>(
+async function runTraining(
   model: Model,
   lines: Lines,
   options: Settled,
   { setup, plan, steps }: Prepared,
-  use: (trained: TrainingResult, parameters: Parameters) => Promise<T>,
-): Promise<T> {
+): Promise<Trained> {
   const { checkpoint } = options;
   options.signal?.throwIfAborted();
   const of = await describe(model, lines, options, plan, steps);
@@ -179,7 +180,7 @@ async function runTraining<T>(
     const stored = checkpoint ? await readCheckpoint(checkpoint, of, parameters) : undefined;
     trainer.step = stored?.step ?? 0;
     const result = await trainOn(trainer, lines, options, { of, stored, plan, steps });
-    return await use(result, parameters);
+    return await trainedOf(model, result, parameters, options);
   } finally {
     trainer?.dispose();
     free();

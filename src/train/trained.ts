@@ -3,13 +3,12 @@ import type { Model } from '../engine/model.ts';
 import type { AdapterData, PairData } from '../model/adapter/write.ts';
 import type { TrainOptions } from './options.ts';
 import type { Parameters } from './parameters.ts';
-import { prepareTraining, type TrainingResult } from './train.ts';
-import type { TrainingLine } from './data.ts';
+import type { TrainingResult } from './report.ts';
 
 /** A training that is over. */
 export interface Trained {
   readonly result: TrainingResult;
-  /** With method 'lora': the adapter; adapterGguf() and adapterPeft() make files of it. */
+  /** With method 'lora': the adapter; ggufAdapter() and peftAdapter() make files of it. */
   readonly adapter?: AdapterData;
   /** With method 'full': f32 numbers of each tensor, by its name in the file. */
   readonly weights?: ReadonlyMap<string, Float32Array>;
@@ -41,25 +40,4 @@ export function adapterOf(
     return [{ matrix, rank, a: numbers.get(name)!, b: numbers.get(`${matrix}.lora_b`)! }];
   });
   return { name: config.name, alpha, pairs };
-}
-
-/**
- * Trains an adapter for a model (or, with method 'full', its weights) on lines of text or messages,
- * within `memory` bytes beside it.
- *
- *     const { adapter } = await train(model, [{ text: '...' }, ...], { rank: 8 });
- *
- * Throws OptionError for options and for lines, naming them, BudgetError where the longest line
- * does not fit, UnsupportedError where the model cannot be trained, DeviceError where memory ends
- * or numbers leave what f32 holds, the signal's reason when aborted. The model is as before, but
- * for method 'full', which leaves it trained so far.
- */
-export function train(
-  model: Model,
-  lines: readonly TrainingLine[],
-  options: TrainOptions = {},
-): Promise<Trained> {
-  return prepareTraining(model, lines, options).run((result, parameters) =>
-    trainedOf(model, result, parameters, options),
-  );
 }

@@ -10,7 +10,7 @@ import { joined } from '../../src/model/gguf-writer.ts';
 import { openConversation } from '../../src/session/conversation.ts';
 import type { TrainingLine } from '../../src/train/data.ts';
 import type { TrainOptions } from '../../src/train/options.ts';
-import { train } from '../../src/train/trained.ts';
+import { train } from '../../src/train/train.ts';
 import { bundled } from '../fixtures.ts';
 
 interface Turn {

@@ -8,7 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadModel } from '../../src/engine/model.ts';
 import type { TrainOptions } from '../../src/train/options.ts';
-import { train } from '../../src/train/trained.ts';
+import { train } from '../../src/train/train.ts';
 import { chromiumArguments, chromiumPath, servePage } from '../browser.ts';
 import { bundled } from '../fixtures.ts';
 import { skip } from '../skip.ts';

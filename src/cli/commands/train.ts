@@ -14,7 +14,6 @@ import { parseLines } from '../../train/data.ts';
 import { type TrainOptions, trainTable } from '../../train/options.ts';
 import type { TrainingReport } from '../../train/report.ts';
 import { type PreparedTraining, prepareTraining } from '../../train/train.ts';
-import { trainedOf } from '../../train/trained.ts';
 import { defineCommand, type Terminal } from '../command.ts';
 import { checkApart, checkWritable, readText, writeText } from '../files.ts';
 import { aboutModels, loadWithProgress } from '../load.ts';
@@ -84,9 +83,7 @@ adapters. --method full trains all weights of a small model.`,
       };
       const prepared = prepareTraining(model, lines, options, data);
       terminal.note(describe(prepared));
-      const trained = await prepared.run((result, parameters) =>
-        trainedOf(model, result, parameters, options),
-      );
+      const trained = await prepared.run();
       terminal.progress('');
       const { result } = trained;
       await writeTrained(out, trained, model, { input, type });

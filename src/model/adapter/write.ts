@@ -56,7 +56,7 @@ export function ggufAdapter(
   ];
 }
 
-type PeftModel = Pick<ModelConfig, 'ropes' | 'queryHeads' | 'kvHeads' | 'layers'>;
+export type PeftModel = Pick<ModelConfig, 'ropes' | 'queryHeads' | 'kvHeads' | 'layers'>;
 
 /** The pieces of PEFT's adapter_model.safetensors for a model, and its adapter_config.json. */
 export function peftAdapter(
