@@ -91,7 +91,13 @@ export function listOf<T>(kind: Kind<T>): Kind<readonly T[]> {
   return {
     ...kind,
     isList: true,
-    check: (name, value) => (value as readonly unknown[]).map((each) => kind.check(name, each)),
+    check(name, value) {
+      if (!Array.isArray(value))
+        throw new OptionError(
+          `${name} is ${describeValue(value)}, expected a list: ${kind.values}`,
+        );
+      return value.map((each) => kind.check(name, each));
+    },
     fromText: (text) =>
       text
         .split(',')

@@ -49,6 +49,10 @@ export function examplesOf(
   return order.slice(from, from + size).map((i) => examples[i]);
 }
 
+/** How many lines examples are from. */
+export const linesOf = (examples: readonly Example[]): number =>
+  new Set(examples.map(({ line }) => line)).size;
+
 export const stepsPerEpoch = (examples: number, size: number): number => Math.ceil(examples / size);
 
 /** How many targets examples have. */

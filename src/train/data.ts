@@ -54,8 +54,8 @@ export function readLine(value: unknown, where: string): TrainingLine {
   const { text, messages } = line;
   if ((text === undefined) === (messages === undefined))
     throw new OptionError(
-      `${where} has ${text === undefined ? 'neither' : 'both'} "text" and "messages", expected ` +
-        `one of them`,
+      `${where} has ${text === undefined ? 'neither "text" nor' : 'both "text" and'} "messages", ` +
+        `expected one of them`,
     );
   if (messages === undefined) {
     if (typeof text !== 'string' || text === '')
@@ -93,7 +93,11 @@ export function readExamples(
   lines: readonly unknown[],
   { loss, length, file }: ExampleOptions,
 ): Example[] {
-  return lines.flatMap((value, i) => {
+  if (!Array.isArray(lines))
+    throw new OptionError(
+      `${file} is ${describeValue(lines)}, expected a list of { text } or { messages }`,
+    );
+  return (lines as readonly unknown[]).flatMap((value, i) => {
     const where = `${file}: line ${i + 1}`;
     const line = readLine(value, where);
     const found =
@@ -102,7 +106,7 @@ export function readExamples(
       if (tokens.length > length)
         throw new OptionError(
           `${where} has ${tokens.length} tokens, at most ${length} are trained on at once: ` +
-            `split it, or allow more length (or memory)`,
+            `split it, or allow more length (the model's context at most)`,
         );
       if (!isLearned.includes(true, 1))
         throw new OptionError(`${where} has nothing to learn from: at least two tokens are needed`);
@@ -111,17 +115,22 @@ export function readExamples(
   });
 }
 
-/** A share of the examples set apart, drawn from the seed, in whole examples. */
+/**
+ * A share of the lines set apart, drawn from the seed. A line's examples stay together: what is
+ * measured was not learned under another name.
+ */
 export function splitHeldOut(
   examples: readonly Example[],
   share: number,
   seed: number,
 ): { learned: readonly Example[]; heldOut: readonly Example[] } {
-  const count = Math.min(examples.length - 1, Math.floor(examples.length * share));
-  const apart = new Set(shuffled(examples.length, hashText('held out', seed)).slice(0, count));
+  const lines = [...new Set(examples.map(({ line }) => line))];
+  const count = Math.min(lines.length - 1, Math.floor(lines.length * share));
+  const order = shuffled(lines.length, hashText('held out', seed)).slice(0, count);
+  const apart = new Set(order.map((i) => lines[i]));
   return {
-    learned: examples.filter((_, i) => !apart.has(i)),
-    heldOut: examples.filter((_, i) => apart.has(i)),
+    learned: examples.filter(({ line }) => !apart.has(line)),
+    heldOut: examples.filter(({ line }) => apart.has(line)),
   };
 }
 

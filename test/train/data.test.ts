@@ -148,4 +148,17 @@ test('rates rise in the warm-up, and fall to nothing', () => {
   assert.is(rateAt(11, { ...pace, schedule: 'constant' }), 1);
 });
 
+test('examples of a line are held out together', () => {
+  const examples = Array.from({ length: 40 }, (_, i) => ({
+    tokens: [1, 2],
+    isLearned: [false, true],
+    line: 1 + (i >> 2),
+  }));
+  const { learned, heldOut } = splitHeldOut(examples, 0.3, 3);
+  assert.is(heldOut.length, 12);
+  const apart = new Set(heldOut.map(({ line }) => line));
+  assert.is(apart.size, 3);
+  assert.ok(learned.every(({ line }) => !apart.has(line)));
+});
+
 test.run();
