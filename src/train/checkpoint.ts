@@ -116,13 +116,14 @@ export async function readCheckpoint(
   } catch (cause) {
     if ((cause as { code?: string }).code === 'ENOENT') return undefined;
     if (cause instanceof UnsupportedError) throw cause;
-    throw new StoreError(`checkpoint '${path}' cannot be read (${(cause as Error).message})`, {
-      cause,
-    });
+    throw unreadable(path, cause);
   }
   try {
     const damaged = (what: string) =>
-      new StoreError(`checkpoint '${path}' ${what}: remove it to begin the training again`);
+      new StoreError(
+        `checkpoint '${path}' ${what}: remove it to begin the training again, or choose another ` +
+          `checkpoint`,
+      );
     const { header, start } = await readFront(file, damaged);
     const shapes = shapesOf(parameters);
     checkSame(path, header, of);
@@ -132,7 +133,6 @@ export async function readCheckpoint(
     const end = start + count * 3 * 4;
     if (file.sizeBytes !== end + 4)
       throw damaged(`has ${file.sizeBytes} bytes, expected ${end + 4}`);
-    await checkSum(file, end, damaged);
     let at = start;
     for (const parameter of parameters.all) {
       const { at: place } = parameter;
@@ -146,10 +146,19 @@ export async function readCheckpoint(
       parameters.writeState(parameter, state);
     }
     return header;
+  } catch (cause) {
+    // a folder opens, and cannot be read
+    throw (cause as { code?: string }).code === undefined ? cause : unreadable(path, cause);
   } finally {
     await file.close();
   }
 }
+
+const unreadable = (path: string, cause: unknown) =>
+  new StoreError(
+    `checkpoint '${path}' cannot be read (${(cause as Error).message}): choose another place`,
+    { cause },
+  );
 
 type File = Awaited<ReturnType<Folders['open']>>;
 
@@ -167,6 +176,8 @@ async function readFront(
   const length = view.getUint32(MAGIC.length + 4, true);
   if (length > Math.min(MOST_HEADER_BYTES, file.sizeBytes) || length % 4 !== 0)
     throw damaged(`says that its header has ${length} bytes`);
+  // before the header is believed: a flipped bit in it is damage, not another training
+  await checkSum(file, file.sizeBytes - 4, damaged);
   const json = new Uint8Array(length);
   await file.read(FRONT_BYTES, json);
   try {
@@ -200,5 +211,5 @@ async function checkSum(file: File, end: number, damaged: (what: string) => Erro
   }
   const stored = new Int32Array(1);
   await file.read(end, bytesOf(stored));
-  if (stored[0] !== sum) throw damaged('is damaged (its checksum is another)');
+  if (end % 4 !== 0 || stored[0] !== sum) throw damaged('is damaged (its checksum is another)');
 }

@@ -115,15 +115,17 @@ export function readExamples(
   });
 }
 
+/** Examples that are learned from, and those that are kept apart. */
+export interface Lines {
+  readonly learned: readonly Example[];
+  readonly heldOut: readonly Example[];
+}
+
 /**
  * A share of the lines set apart, drawn from the seed. A line's examples stay together: what is
  * measured was not learned under another name.
  */
-export function splitHeldOut(
-  examples: readonly Example[],
-  share: number,
-  seed: number,
-): { learned: readonly Example[]; heldOut: readonly Example[] } {
+export function splitHeldOut(examples: readonly Example[], share: number, seed: number): Lines {
   const lines = [...new Set(examples.map(({ line }) => line))];
   const count = Math.min(lines.length - 1, Math.floor(lines.length * share));
   const order = shuffled(lines.length, hashText('held out', seed)).slice(0, count);

@@ -1,27 +1,22 @@
 // Trains a model on lines of text: checks everything, plans its bytes, and goes on step by step.
 import { readModel, type Model } from '../engine/model.ts';
-import { checksum, EMPTY_CHECKSUM } from '../cache/checksum.ts';
 import { OptionError } from '../errors.ts';
 import { settle } from '../options/table.ts';
-import { type Example, stepsPerEpoch } from './batches.ts';
+import { type Example, linesOf, stepsPerEpoch } from './batches.ts';
 import { readCheckpoint, type TrainingRecord, writeCheckpoint } from './checkpoint.ts';
-import { readExamples, splitHeldOut, type TrainingLine } from './data.ts';
-import { fingerprint } from './fingerprint.ts';
+import { type Lines, readExamples, splitHeldOut, type TrainingLine } from './data.ts';
+import { identityOf } from './identity.ts';
 import { type TrainOptions, trainTable } from './options.ts';
 import { planTraining, type TrainingPlan } from './plan.ts';
 import type { TrainingResult } from './report.ts';
 import { fullSetup, loraSetup, networkOf, type Setup } from './setup.ts';
 import { type Trained, trainedOf } from './trained.ts';
-import { Trainer, type TrainerOptions } from './trainer.ts';
+import { type Ending, Trainer, type TrainerOptions } from './trainer.ts';
+import { enter } from './turns.ts';
 
+export type { Lines };
 export type Settled = ReturnType<typeof settled>;
 export const settled = (options: TrainOptions) => settle('train', options, trainTable);
-
-/** What train() reads from its lines before it reserves anything. */
-export interface Lines {
-  readonly learned: readonly Example[];
-  readonly heldOut: readonly Example[];
-}
 
 export function readLines(
   model: Pick<Model, 'config' | 'tokenizer' | 'chatTemplate'>,
@@ -37,46 +32,14 @@ export function readLines(
   return splitHeldOut(examples, heldOut, seed);
 }
 
-/** All that decides what comes out, in words: a checkpoint of anything else is refused. */
-async function describe(
-  model: Model,
-  { learned, heldOut }: Lines,
-  options: Settled,
-  plan: TrainingPlan,
-  steps: number,
-): Promise<TrainingRecord['of']> {
-  const { method, rank, alpha, targets, rate, schedule, warmup, batch, decay, clip, seed } =
-    options;
-  let data = EMPTY_CHECKSUM;
-  for (const { tokens, isLearned } of [...learned, ...heldOut]) {
-    data = checksum(data, Int32Array.from([tokens.length, ...isLearned.map(Number)]));
-    data = checksum(data, Int32Array.from(tokens));
-  }
-  const told = {
-    method,
-    rank: method === 'lora' ? rank : 0,
-    alpha,
-    targets: targets.join(),
-    rate,
-    schedule,
-    warmup,
-    batch,
-    decay,
-    clip,
-    seed,
-    steps,
-    'share of lines held out': heldOut.length,
-    'tokens at a time (memory)': `${plan.tokens}, ${plan.headTokens}`,
-    data,
-    model: await fingerprint(networkOf(model)),
-  };
-  return Object.fromEntries(Object.entries(told).map(([key, value]) => [key, String(value)]));
-}
+/** What the adapter's part is multiplied by, times its rank. */
+export const alphaOf = ({ rank, alpha }: { rank: number; alpha?: number | undefined }) =>
+  alpha ?? 2 * rank;
 
 const setupOf = (model: Model, { method, rank, alpha, targets, seed }: Settled): Setup =>
   method === 'full'
     ? fullSetup(networkOf(model))
-    : loraSetup(networkOf(model), { rank, alpha: alpha ?? 2 * rank, targets }, seed);
+    : loraSetup(networkOf(model), { rank, alpha: alphaOf({ rank, alpha }), targets }, seed);
 
 /** What a training is about to do: known before it starts. */
 export interface PreparedTraining {
@@ -102,7 +65,8 @@ export function prepareTraining(
   given: TrainOptions = {},
   file = 'data',
 ): PreparedTraining {
-  readModel(model);
+  const { ended } = readModel(model).executor;
+  if (ended) throw ended;
   const options = settled(given);
   const setup = setupOf(model, options);
   const data = readLines(model, lines, file, options);
@@ -126,8 +90,8 @@ export function prepareTraining(
   return {
     plan,
     steps,
-    learnedLines: learned.length,
-    heldOutLines: heldOut.length,
+    learnedLines: linesOf(learned),
+    heldOutLines: linesOf(heldOut),
     parameters: setup.count,
     run: () => runTraining(model, data, options, { setup, plan, steps }),
   };
@@ -170,20 +134,37 @@ async function runTraining(
   options: Settled,
   { setup, plan, steps }: Prepared,
 ): Promise<Trained> {
-  const { checkpoint } = options;
-  options.signal?.throwIfAborted();
-  const of = await describe(model, lines, options, plan, steps);
-  const { network, parameters, free } = setup.create();
+  const signal: Ending = {
+    throwIfAborted() {
+      options.signal?.throwIfAborted();
+      if (model.executor.ended) throw model.executor.ended;
+    },
+  };
+  signal.throwIfAborted();
+  const leave = enter(networkOf(model), options.method);
   let trainer: Trainer | undefined;
+  let free: (() => void) | undefined;
   try {
-    trainer = new Trainer(network, parameters, plan, trainerOptions(options, steps));
-    const stored = checkpoint ? await readCheckpoint(checkpoint, of, parameters) : undefined;
+    const { checkpoint, onProgress } = options;
+    const how = trainerOptions(options, steps);
+    const adapter = { ...options, alpha: alphaOf(options) };
+    const kept = checkpoint
+      ? { path: checkpoint, of: await identityOf(networkOf(model), lines, adapter, how, plan) }
+      : undefined;
+    signal.throwIfAborted();
+    const made = setup.create();
+    free = made.free;
+    trainer = new Trainer(made.network, made.parameters, plan, how);
+    const stored = kept && (await readCheckpoint(kept.path, kept.of, trainer.parameters));
     trainer.step = stored?.step ?? 0;
-    const result = await trainOn(trainer, lines, options, { of, stored, plan, steps });
-    return await trainedOf(model, result, parameters, options);
+    const result = await trainOn(trainer, lines, { signal, onProgress, kept, stored, plan });
+    const trained = await trainedOf(model, result, trainer.parameters, adapter);
+    signal.throwIfAborted();
+    return trained;
   } finally {
     trainer?.dispose();
-    free();
+    free?.();
+    leave();
   }
 }
 
@@ -212,22 +193,22 @@ const FULL_RATE = 0.0003;
 const WARMUP_SHARE = 20;
 const MOST_WARMUP = 20;
 
+interface Course {
+  /** Throws where nothing more is to be done. */
+  readonly signal: Ending;
+  readonly onProgress: Settled['onProgress'];
+  /** Where steps are kept, and what they are steps of. */
+  readonly kept: { readonly path: string; readonly of: TrainingRecord['of'] } | undefined;
+  readonly stored: TrainingRecord | undefined;
+  readonly plan: TrainingPlan;
+}
+
 async function trainOn(
   trainer: Trainer,
   { learned, heldOut }: Lines,
-  { signal, checkpoint, onProgress }: Settled,
-  {
-    of,
-    stored,
-    plan,
-    steps,
-  }: {
-    of: TrainingRecord['of'];
-    stored: TrainingRecord | undefined;
-    plan: TrainingPlan;
-    steps: number;
-  },
+  { signal, onProgress, kept, stored, plan }: Course,
 ): Promise<TrainingResult> {
+  const { steps } = trainer.options;
   const losses = [...(stored?.losses ?? [])];
   const measured = [...(stored?.heldOut ?? [])];
   const perEpoch = stepsPerEpoch(learned.length, trainer.options.batch);
@@ -245,9 +226,9 @@ async function trainOn(
     const report = await trainer.next(learned, signal);
     losses.push(report.loss);
     const heldOutLoss = await measure();
-    if (checkpoint) {
-      const record = { step: trainer.step, of, losses, heldOut: measured };
-      await writeCheckpoint(checkpoint, record, trainer.parameters);
+    if (kept) {
+      const record = { step: trainer.step, of: kept.of, losses, heldOut: measured };
+      await writeCheckpoint(kept.path, record, trainer.parameters);
     }
     onProgress?.({ ...report, heldOutLoss });
     await breathe();
@@ -255,7 +236,7 @@ async function trainOn(
   return {
     steps: trainer.step,
     losses,
-    ...(measured.length > 0 && { heldOut: { lines: heldOut.length, losses: measured } }),
+    ...(measured.length > 0 && { heldOut: { lines: linesOf(heldOut), losses: measured } }),
     plan,
   };
 }

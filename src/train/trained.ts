@@ -1,7 +1,6 @@
 // What a training leaves: an adapter, or a model's weights, as numbers and as files.
 import type { Model } from '../engine/model.ts';
 import type { AdapterData, PairData } from '../model/adapter/write.ts';
-import type { TrainOptions } from './options.ts';
 import type { Parameters } from './parameters.ts';
 import type { TrainingResult } from './report.ts';
 
@@ -19,7 +18,7 @@ export async function trainedOf(
   model: Pick<Model, 'config'>,
   result: TrainingResult,
   parameters: Parameters,
-  { method = 'lora', rank = 8, alpha = 2 * rank }: TrainOptions,
+  { method, rank, alpha }: { method: 'lora' | 'full'; rank: number; alpha: number },
 ): Promise<Trained> {
   const numbers = new Map<string, Float32Array>();
   for (const parameter of parameters.all)

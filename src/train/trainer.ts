@@ -40,6 +40,9 @@ export function checkFiniteStep(step: number, loss: number, gradientNorm: number
   );
 }
 
+/** What ends a training: a signal, or something like it. */
+export type Ending = Pick<AbortSignal, 'throwIfAborted'>;
+
 export interface TrainerOptions extends Pace {
   /** Examples a step. */
   readonly batch: number;
@@ -83,9 +86,10 @@ export class Trainer {
 
   /**
    * Learns from the examples of the next step. Throws DeviceError where numbers are not finite any
-   * more: nothing of that step is kept then. `signal` ends it between batches.
+   * more: nothing of that step is kept then. `signal` ends it between batches, and leaves
+   * the step undone.
    */
-  async next(examples: readonly Example[], signal?: AbortSignal): Promise<TrainingReport> {
+  async next(examples: readonly Example[], signal?: Ending): Promise<TrainingReport> {
     const { batch, seed, steps, clip, decay } = this.options;
     const began = performance.now();
     const chosen = examplesOf(examples, this.step, batch, seed);
@@ -107,6 +111,7 @@ export class Trainer {
     const gradientNorm = await this.parameters.gradientNorm();
     loss /= targets;
     try {
+      signal?.throwIfAborted();
       checkFiniteStep(this.step, loss, gradientNorm);
     } catch (error) {
       this.parameters.clearGradients();
@@ -121,7 +126,7 @@ export class Trainer {
   }
 
   /** Mean loss of the learned tokens of examples, nothing being learned from them. */
-  async lossOf(examples: readonly Example[], signal?: AbortSignal): Promise<number> {
+  async lossOf(examples: readonly Example[], signal?: Ending): Promise<number> {
     let sum = 0;
     for (const micro of packed(examples, this.plan.tokens)) {
       signal?.throwIfAborted();

@@ -1,0 +1,37 @@
+// What a training is a training of, in words: all that decides what comes out. A checkpoint of
+// anything else is not gone on with.
+import { checksum, EMPTY_CHECKSUM } from '../cache/checksum.ts';
+import type { Network } from '../model/forward.ts';
+import type { TrainingRecord } from './checkpoint.ts';
+import type { Lines } from './data.ts';
+import { fingerprint } from './fingerprint.ts';
+import type { TrainOptions } from './options.ts';
+import type { TrainingPlan } from './plan.ts';
+import type { TrainerOptions } from './trainer.ts';
+
+type Adapter = Required<Pick<TrainOptions, 'method' | 'rank' | 'alpha' | 'targets'>>;
+
+export async function identityOf(
+  network: Network,
+  { learned, heldOut }: Lines,
+  { method, rank, alpha, targets }: Adapter,
+  trainer: TrainerOptions,
+  plan: TrainingPlan,
+): Promise<TrainingRecord['of']> {
+  let lines = EMPTY_CHECKSUM;
+  for (const { tokens, isLearned } of [...learned, ...heldOut]) {
+    lines = checksum(lines, Int32Array.from([tokens.length, ...isLearned.map(Number)]));
+    lines = checksum(lines, Int32Array.from(tokens));
+  }
+  const told = {
+    method,
+    ...(method === 'lora' && { rank, alpha, targets: targets.join() }),
+    ...trainer,
+    'number of examples held out': heldOut.length,
+    'number of tokens at a time (memory)': `${plan.tokens}, ${plan.headTokens}`,
+    'build of the kernels': network.backend.build,
+    'checksum of all lines': lines,
+    'checksum of the model (load it anew where it was trained since)': await fingerprint(network),
+  };
+  return Object.fromEntries(Object.entries(told).map(([key, value]) => [key, String(value)]));
+}
