@@ -8,12 +8,18 @@ import * as assert from 'uvu/assert';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const test = suite('documents');
 
-for (const name of ['README.md', 'docs/policies.md', 'docs/loading.md', 'docs/adapters.md']) {
+for (const name of [
+  'README.md',
+  'docs/policies.md',
+  'docs/loading.md',
+  'docs/adapters.md',
+  'docs/training.md',
+]) {
   test(`${name}: its example prints what it says`, () => {
     const text = readFileSync(`${root}${name}`, 'utf8');
     const code = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map((m) => m[1]).join('\n');
     const expected = /```text\n([\s\S]*?)```/.exec(text)?.[1];
-    // Node 20 does not know `using`; the conversation ends with the process
+    // Node 20 does not know `using`; what it holds ends with the process
     const runnable = code.replace(/^using /gm, 'const ');
     const file = `${root}build/example-${name.replace(/\W/g, '-')}.mjs`;
     writeFileSync(file, runnable);
@@ -30,6 +36,7 @@ test('links between documents lead somewhere', () => {
     'ARCHITECTURE.md',
     'docs/algorithms.md',
     'docs/adapters.md',
+    'docs/training.md',
     'docs/policies.md',
     'docs/loading.md',
     'docs/models.md',
