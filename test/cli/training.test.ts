@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fixture } from '../fixtures.ts';
-import { run } from './program.ts';
+import { main, run, start } from './program.ts';
 
 const test = suite<{ folder: string; data: string; model: string }>('cli/training');
 test.before((context) => {
@@ -72,5 +72,22 @@ test('the next step has the adapters below, and lines fit', async ({ folder, dat
   assert.match(err, /^1 step on 1 line \(0 held out\)/);
   for (const line of `${err}${said}`.split('\n'))
     assert.ok(line.length <= 80 || line.includes(folder), line);
+});
+test('Ctrl-C tells what is left, and the same command goes on', async ({ folder, data, model }) => {
+  const checkpoint = join(folder, 'long.state');
+  const more = ['--out', join(folder, 'long.gguf'), '--rank', '2', '--steps', '300'];
+  for (const [kept, pattern] of [
+    [[], /\d+ steps? done, and lost: --checkpoint FILE keeps them/],
+    [['--checkpoint', checkpoint], /long\.state has \d+ steps?: the same command goes on/],
+    [['--checkpoint', checkpoint], /goes on from step \d+, as .*long\.state has the ones before/],
+  ] as const) {
+    const args = [main, 'train', model, '--data', data, '--threads', '1', ...more, ...kept];
+    const program = start(args, { columns: 300 });
+    await program.until(/step \d+ of 300/);
+    program.signal('SIGINT');
+    const { code, out, err } = await program.ended;
+    assert.is(code, 130, `${out}${err}`);
+    assert.match(`${out}${err}`, pattern);
+  }
 });
 test.run();

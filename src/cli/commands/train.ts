@@ -12,7 +12,7 @@ import { option, without } from '../../options/table.ts';
 import { optionTables } from '../../session/options.ts';
 import { parseLines } from '../../train/data.ts';
 import { type TrainOptions, trainTable } from '../../train/options.ts';
-import type { TrainingReport } from '../../train/report.ts';
+import type { TrainingReport, TrainingResult } from '../../train/report.ts';
 import { type PreparedTraining, prepareTraining } from '../../train/train.ts';
 import { defineCommand, type Terminal } from '../command.ts';
 import { checkApart, checkWritable, readText, writeText } from '../files.ts';
@@ -74,12 +74,17 @@ adapters. --method full trains all weights of a small model.`,
     checkTogether(training.method, type, load.pipeline);
     const weights = training.method === 'full' ? 'f32' : load.weights;
     const model = await loadWithProgress(input, terminal, { ...load, weights, pipeline: 1 });
+    let done: number | undefined;
     try {
       const began = performance.now();
+      const progress = progressOf(terminal, training.checkpoint);
       const options: TrainOptions = {
         ...training,
         signal: terminal.signal,
-        onProgress: progressOf(terminal),
+        onProgress: (report) => {
+          done = report.step;
+          progress(report);
+        },
       };
       const prepared = prepareTraining(model, lines, options, data);
       terminal.note(describe(prepared));
@@ -89,15 +94,7 @@ adapters. --method full trains all weights of a small model.`,
       await writeTrained(out, trained, model, { input, type });
       const { losses, heldOut, plan } = result;
       const seconds = (performance.now() - began) / 1000;
-      const first = losses[0].toFixed(3);
-      terminal.print(
-        `loss ${first} -> ${losses.at(-1)!.toFixed(3)} in ${counted(result.steps, 'step')}`,
-      );
-      if (heldOut)
-        terminal.print(
-          `held out (${counted(heldOut.lines, 'line')}) ${heldOut.losses[0][1].toFixed(3)} -> ` +
-            `${heldOut.losses.at(-1)![1].toFixed(3)}`,
-        );
+      for (const line of resultLines(result)) terminal.print(line);
       terminal.note(`written to ${out}, after ${seconds.toFixed(1)} s`);
       const next = nextSteps(input, adapters, out, training.method);
       if (json) {
@@ -113,6 +110,10 @@ adapters. --method full trains all weights of a small model.`,
         terminal.note(`written to ${html}: open it in a browser, ${pathToFileURL(html).href}`);
       }
       for (const { what, command } of next) terminal.note(`${what} ${command ?? ''}`);
+    } catch (error) {
+      terminal.progress('');
+      if (terminal.signal.aborted && done !== undefined) terminal.note(whatIsLeft(done, training));
+      throw error;
     } finally {
       terminal.progress('');
       model.dispose();
@@ -158,12 +159,29 @@ function describe({ plan, steps, learnedLines, heldOutLines, parameters }: Prepa
   );
 }
 
+/** Losses at the beginning and at the end. */
+function resultLines({ losses, heldOut, steps }: TrainingResult): string[] {
+  const fromTo = (first: number, last: number) => `${first.toFixed(3)} -> ${last.toFixed(3)}`;
+  const learned = `loss ${fromTo(losses[0], losses.at(-1)!)} in ${counted(steps, 'step')}`;
+  if (!heldOut) return [learned];
+  const [first, last] = [heldOut.losses[0][1], heldOut.losses.at(-1)![1]];
+  return [learned, `held out (${counted(heldOut.lines, 'line')}) ${fromTo(first, last)}`];
+}
+
+/** What an end before the last step leaves. */
+const whatIsLeft = (done: number, { checkpoint }: { readonly checkpoint?: string | undefined }) =>
+  checkpoint === undefined
+    ? `${counted(done, 'step')} done, and lost: --checkpoint FILE keeps them`
+    : `${checkpoint} has ${counted(done, 'step')}: the same command goes on from there`;
+
 /** Tells of each step on one line, and how long it will take. */
-function progressOf(terminal: Terminal): (report: TrainingReport) => void {
+function progressOf(terminal: Terminal, checkpoint?: string): (report: TrainingReport) => void {
   const began = performance.now();
   let first: number | undefined;
   let heldOut = '';
   return ({ step, steps, loss, heldOutLoss, rate, tokensPerSecond }) => {
+    if (first === undefined && step > 1)
+      terminal.note(`goes on from step ${step}, as ${checkpoint} has the ones before`);
     first ??= step - 1;
     if (heldOutLoss !== undefined) heldOut = ` (held out ${heldOutLoss.toFixed(3)})`;
     const perStep = (performance.now() - began) / (step - first);
