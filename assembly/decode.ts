@@ -1,10 +1,12 @@
 // Attention of one token's queries: too few to pack keys for. Rows are read where they lie, up to
 // four query heads of a kv head take each of them together, and sums are made in the order in which
 // a block's are (attention.ts): the same bits.
+import { loadFour } from './gemm/floats';
+import { Floats, sumTile } from './gemm/tile';
 import { exp4, expRow } from './math';
 import { gatherQueries } from './queries';
 import { finishOutputs, isPlain, rowBytes, TILE, tileOf, valueType } from './rows/table';
-import { loadHalves, madd, scale } from './simd';
+import { firsts, fourths, madd, maxOfEach, scale, seconds, thirds } from './simd';
 import { hideBefore, noScores } from './softmax';
 
 /** Whether attention of T tokens with heads of d goes this way. */
@@ -15,12 +17,6 @@ export function isDecode(T: i32, d: i32): bool {
 
 /** Bytes from one query's scores of a tile to the next one's. */
 const ROW: usize = (<usize>TILE) << 2;
-
-/** Four numbers of a row: T is f32, or u16 for f16. */
-@inline
-function loadRow<T>(row: usize, j: usize): v128 {
-  return isFloat<T>() ? v128.load(row + (j << 2)) : loadHalves(row + (j << 1));
-}
 
 /**
  * Scores of R (1 to 4, a constant) queries with n rows: s f32 [R, TILE], n rounded up to 8 | q f32
@@ -44,31 +40,24 @@ function scoresOf<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32):
     let b2 = a0;
     let b3 = a0;
     for (let j: usize = 0; j < d; j += 4) {
+      const at = j * sizeof<T>();
       let row = from;
-      let u0 = loadRow<T>(row, j);
-      let u1 = loadRow<T>((row += bytes), j);
-      let u2 = loadRow<T>((row += bytes), j);
-      let u3 = loadRow<T>((row += bytes), j);
-      let low0 = i32x4.shuffle(u0, u1, 0, 4, 1, 5);
-      let low1 = i32x4.shuffle(u2, u3, 0, 4, 1, 5);
-      let high0 = i32x4.shuffle(u0, u1, 2, 6, 3, 7);
-      let high1 = i32x4.shuffle(u2, u3, 2, 6, 3, 7);
-      const k0 = i64x2.shuffle(low0, low1, 0, 2);
-      const k1 = i64x2.shuffle(low0, low1, 1, 3);
-      const k2 = i64x2.shuffle(high0, high1, 0, 2);
-      const k3 = i64x2.shuffle(high0, high1, 1, 3);
-      u0 = loadRow<T>((row += bytes), j);
-      u1 = loadRow<T>((row += bytes), j);
-      u2 = loadRow<T>((row += bytes), j);
-      u3 = loadRow<T>((row += bytes), j);
-      low0 = i32x4.shuffle(u0, u1, 0, 4, 1, 5);
-      low1 = i32x4.shuffle(u2, u3, 0, 4, 1, 5);
-      high0 = i32x4.shuffle(u0, u1, 2, 6, 3, 7);
-      high1 = i32x4.shuffle(u2, u3, 2, 6, 3, 7);
-      const l0 = i64x2.shuffle(low0, low1, 0, 2);
-      const l1 = i64x2.shuffle(low0, low1, 1, 3);
-      const l2 = i64x2.shuffle(high0, high1, 0, 2);
-      const l3 = i64x2.shuffle(high0, high1, 1, 3);
+      let r0 = loadFour<T>(row + at);
+      let r1 = loadFour<T>((row += bytes) + at);
+      let r2 = loadFour<T>((row += bytes) + at);
+      let r3 = loadFour<T>((row += bytes) + at);
+      const k0 = firsts(r0, r1, r2, r3);
+      const k1 = seconds(r0, r1, r2, r3);
+      const k2 = thirds(r0, r1, r2, r3);
+      const k3 = fourths(r0, r1, r2, r3);
+      r0 = loadFour<T>((row += bytes) + at);
+      r1 = loadFour<T>((row += bytes) + at);
+      r2 = loadFour<T>((row += bytes) + at);
+      r3 = loadFour<T>((row += bytes) + at);
+      const l0 = firsts(r0, r1, r2, r3);
+      const l1 = seconds(r0, r1, r2, r3);
+      const l2 = thirds(r0, r1, r2, r3);
+      const l3 = fourths(r0, r1, r2, r3);
       let x = q + (j << 2);
       let y0 = v128.load32_splat(x);
       a0 = madd(a0, y0, k0);
@@ -163,62 +152,17 @@ function mixOf<T>(sums: usize, p: usize, v: usize, n: i32, d: usize, R: i32): vo
   const bytes = d * sizeof<T>();
   const wide = d << 2;
   const end = p + ((<usize>n) << 2);
-  for (let j: usize = 0; j < d; j += 8) {
-    const to = sums + (j << 2);
-    let a0 = v128.load(to);
-    let b0 = v128.load(to, 16);
-    let a1 = R > 1 ? v128.load(to + wide) : a0;
-    let b1 = R > 1 ? v128.load(to + wide, 16) : a0;
-    let a2 = R > 2 ? v128.load(to + 2 * wide) : a0;
-    let b2 = R > 2 ? v128.load(to + 2 * wide, 16) : a0;
-    let a3 = R > 3 ? v128.load(to + 3 * wide) : a0;
-    let b3 = R > 3 ? v128.load(to + 3 * wide, 16) : a0;
-    let row = v;
-    for (let at = p; at < end; at += 4, row += bytes) {
-      const a = loadRow<T>(row, j);
-      const b = loadRow<T>(row, j + 4);
-      let by = v128.load32_splat(at);
-      a0 = madd(a0, by, a);
-      b0 = madd(b0, by, b);
-      if (R > 1) {
-        by = v128.load32_splat(at, ROW);
-        a1 = madd(a1, by, a);
-        b1 = madd(b1, by, b);
-      }
-      if (R > 2) {
-        by = v128.load32_splat(at, 2 * ROW);
-        a2 = madd(a2, by, a);
-        b2 = madd(b2, by, b);
-      }
-      if (R > 3) {
-        by = v128.load32_splat(at, 3 * ROW);
-        a3 = madd(a3, by, a);
-        b3 = madd(b3, by, b);
-      }
-    }
-    v128.store(to, a0);
-    v128.store(to, b0, 16);
-    if (R > 1) {
-      v128.store(to + wide, a1);
-      v128.store(to + wide, b1, 16);
-    }
-    if (R > 2) {
-      v128.store(to + 2 * wide, a2);
-      v128.store(to + 2 * wide, b2, 16);
-    }
-    if (R > 3) {
-      v128.store(to + 3 * wide, a3);
-      v128.store(to + 3 * wide, b3, 16);
-    }
-  }
+  const step = changetype<Floats<T>>(0);
+  for (let j: usize = 0; j < d; j += 8, sums += 32, v += 2 * step.size())
+    sumTile(step, sums, p, v, end, R, true, wide, 16, ROW, false, 4, bytes);
 }
 
-/** The same for up to four queries. */
+/** The same for up to four queries. No `else`: arms that end alike become one, with R unknown. */
 function mix<T>(sums: usize, p: usize, v: usize, n: i32, d: usize, R: i32): void {
   if (R == 4) mixOf<T>(sums, p, v, n, d, 4);
-  else if (R == 3) mixOf<T>(sums, p, v, n, d, 3);
-  else if (R == 2) mixOf<T>(sums, p, v, n, d, 2);
-  else mixOf<T>(sums, p, v, n, d, 1);
+  if (R == 3) mixOf<T>(sums, p, v, n, d, 3);
+  if (R == 2) mixOf<T>(sums, p, v, n, d, 2);
+  if (R == 1) mixOf<T>(sums, p, v, n, d, 1);
 }
 
 /**
@@ -240,9 +184,7 @@ function takeFour(s: usize, n: i32, R: i32, peaks: usize, masses: usize): v128 {
     c = f32x4.pmax(c, v128.load(p, 2 * ROW));
     e = f32x4.pmax(e, v128.load(p, 3 * ROW));
   }
-  const ab = f32x4.pmax(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
-  const ce = f32x4.pmax(i32x4.shuffle(c, e, 0, 4, 1, 5), i32x4.shuffle(c, e, 2, 6, 3, 7));
-  const all = f32x4.pmax(i64x2.shuffle(ab, ce, 0, 2), i64x2.shuffle(ab, ce, 1, 3));
+  const all = maxOfEach(a, b, c, e);
   const before = v128.load(peaks);
   const largest = f32x4.pmax(before, all);
   const decay = exp4(f32x4.sub(before, largest));

@@ -51,20 +51,48 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
+/** The first numbers of four rows: what several of these have in common is computed once. */
+@inline
+export function firsts(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i64x2.shuffle(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(c, d, 0, 4, 1, 5), 0, 2);
+}
+
+
+@inline
+export function seconds(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i64x2.shuffle(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(c, d, 0, 4, 1, 5), 1, 3);
+}
+
+
+@inline
+export function thirds(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i64x2.shuffle(i32x4.shuffle(a, b, 2, 6, 3, 7), i32x4.shuffle(c, d, 2, 6, 3, 7), 0, 2);
+}
+
+
+@inline
+export function fourths(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i64x2.shuffle(i32x4.shuffle(a, b, 2, 6, 3, 7), i32x4.shuffle(c, d, 2, 6, 3, 7), 1, 3);
+}
+
 /**
  * Four rows of four numbers as columns: to[i] = (a[i], b[i], c[i], d[i]), i < 4, `step` bytes apart.
  * to f32 [4, 4]
  */
 @inline
 export function storeColumns(to: usize, step: usize, a: v128, b: v128, c: v128, d: v128): void {
-  const ab0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
-  const ab1 = i32x4.shuffle(a, b, 2, 6, 3, 7);
-  const cd0 = i32x4.shuffle(c, d, 0, 4, 1, 5);
-  const cd1 = i32x4.shuffle(c, d, 2, 6, 3, 7);
-  v128.store(to, i64x2.shuffle(ab0, cd0, 0, 2));
-  v128.store(to + step, i64x2.shuffle(ab0, cd0, 1, 3));
-  v128.store(to + 2 * step, i64x2.shuffle(ab1, cd1, 0, 2));
-  v128.store(to + 3 * step, i64x2.shuffle(ab1, cd1, 1, 3));
+  v128.store(to, firsts(a, b, c, d));
+  v128.store(to + step, seconds(a, b, c, d));
+  v128.store(to + 2 * step, thirds(a, b, c, d));
+  v128.store(to + 3 * step, fourths(a, b, c, d));
+}
+
+/** Of each of four rows the largest of its numbers. */
+@inline
+export function maxOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
+  const low = f32x4.pmax(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const high = f32x4.pmax(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
+  return f32x4.pmax(i64x2.shuffle(low, high, 0, 2), i64x2.shuffle(low, high, 1, 3));
 }
 
 // f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112,

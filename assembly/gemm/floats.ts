@@ -30,7 +30,7 @@ export function storeGroup(y: usize, sums: v128, left: i32): void {
 
 /** Four numbers at p as f32: T is f32, u16 for f16, i16 for bf16. */
 @inline
-function loadFour<T>(p: usize): v128 {
+export function loadFour<T>(p: usize): v128 {
   if (isFloat<T>()) return v128.load(p);
   return isSigned<T>() ? loadBrainHalves(p) : loadHalves(p);
 }

@@ -1,6 +1,7 @@
 // The way back through products with weights that meet x as it is (floats.ts): dx from dy and W.
 // Sums run over the rows of W in order, from what is there: neither how many tokens there are nor
 // how the work is cut changes a bit.
+import { storeColumns } from '../simd';
 import { weightType } from '../weights/table';
 import { GROUP_ROWS } from '../weights/pack';
 import { Unpack } from './floats';
@@ -28,16 +29,8 @@ function turnGroup(panels: usize, group: usize, columns: i32, step: usize): void
     const a = v128.load(group);
     const b = v128.load(group, 32);
     const c = v128.load(group, 64);
-    const d = v128.load(group, 96);
-    const ab = i32x4.shuffle(a, b, 0, 4, 1, 5);
-    const AB = i32x4.shuffle(a, b, 2, 6, 3, 7);
-    const cd = i32x4.shuffle(c, d, 0, 4, 1, 5);
-    const CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
     const to = panels + <usize>(j >> 3) * step + (((<usize>j) & 4) << 2);
-    v128.store(to, i64x2.shuffle(ab, cd, 0, 2));
-    v128.store(to, i64x2.shuffle(ab, cd, 1, 3), 32);
-    v128.store(to, i64x2.shuffle(AB, CD, 0, 2), 64);
-    v128.store(to, i64x2.shuffle(AB, CD, 1, 3), 96);
+    storeColumns(to, 32, a, b, c, v128.load(group, 96));
   }
 }
 

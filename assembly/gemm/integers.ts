@@ -7,6 +7,7 @@
 //     [scale f32 [8] | what the type has besides f32 [8] | 16 pairs of k: i16 [8 rows][2]]
 import { dotAdd, madd } from '../simd';
 import { ROUNDED_BLOCK, ROUNDED_CODES, SCALE, SUM } from './rounded';
+import { sumTile } from './tile';
 
 /** What stands behind the scale: nothing; an offset; the scale of the second 16 elements. */
 export const SCALES: i32 = 1;
@@ -24,99 +25,116 @@ export const PANEL_CODES: usize = 64;
  */
 export type UnpackCodes = (dst: usize, src: usize, k0: i32, count: i32) => void;
 
-/**
- * y[0..8] (+)= sums of products, scaled by w f32 [8] and by x, which points behind its block's codes; and
- * offsets times the sum of x.
- */
-@inline
-function addBlock(
-  y: usize,
-  first: bool,
-  low: v128,
-  high: v128,
-  w: usize,
-  x: usize,
-  kind: i32,
-): void {
-  const by = v128.load32_splat(x, SCALE);
-  let y0 = first ? f32x4.splat(0) : v128.load(y);
-  let y1 = first ? f32x4.splat(0) : v128.load(y, 16);
-  y0 = madd(y0, f32x4.convert_i32x4_s(low), f32x4.mul(v128.load(w), by));
-  y1 = madd(y1, f32x4.convert_i32x4_s(high), f32x4.mul(v128.load(w, 16), by));
-  if (kind == OFFSETS) {
-    const sum = v128.load32_splat(x, SUM);
-    y0 = madd(y0, v128.load(w, PANEL_SECOND), sum);
-    y1 = madd(y1, v128.load(w, PANEL_SECOND + 16), sum);
+// What is behind a run of codes: a scale; an offset too; or the other half of a block comes first.
+
+@unmanaged
+class Scaled {}
+
+
+@unmanaged
+class Shifted {
+  /** sums + offsets, which lie behind their scales at w, times the sum of the block of x. */
+  @inline
+  add(sums: v128, w: usize, x: usize): v128 {
+    return madd(sums, v128.load(w, PANEL_SECOND), v128.load32_splat(x, SUM));
   }
-  v128.store(y, y0);
-  v128.store(y, y1, 16);
 }
 
-/** y[t, 0..8] (+)= of `blocks` blocks, t < 4. y f32 ldy bytes | x rounded, ldx bytes */
+
+@unmanaged
+class FirstHalf {
+  /** Bytes from the run to what is behind the codes of x. */
+  @inline
+  left(): usize {
+    return ROUNDED_CODES / 2;
+  }
+}
+
+/** Steps of pairs of codes (tile.ts); `this` is where a run's scales lie. */
+@unmanaged
+class Codes<Behind> {
+
+  @inline
+  load(p: usize): v128 {
+    return v128.load(p);
+  }
+
+
+  @inline
+  size(): usize {
+    return 16;
+  }
+
+
+  @inline
+  add(sum: v128, x: v128, w: v128): v128 {
+    return dotAdd(sum, x, w);
+  }
+
+
+  @inline
+  scaled(y: usize, sums: v128, w: usize, x: usize): void {
+    const behind = changetype<Behind>(0);
+    const by = f32x4.mul(v128.load(w), v128.load32_splat(x, SCALE));
+    const all = madd(v128.load(y), f32x4.convert_i32x4_s(sums), by);
+    v128.store(y, isDefined(behind.add) ? behind.add(all, w, x) : all);
+  }
+
+  /** y += sums, scaled. */
+  @inline
+  leave(y: usize, half: usize, low: v128, high: v128, x: usize): void {
+    const behind = changetype<Behind>(0);
+    const w = changetype<usize>(this);
+    const at = isDefined(behind.left) ? x + behind.left() : x;
+    this.scaled(y, low, w, at);
+    this.scaled(y + half, high, w + 16, at);
+  }
+}
+
+/** y[t, 0..8] += of a run of codes at x, as far as `end`, and p; w: where its scales lie. */
 @inline
-function blocks4(
+function addRun<Behind>(
+  w: usize,
+  y: usize,
+  x: usize,
+  p: usize,
+  end: usize,
+  rows: i32,
+  ldy: usize,
+  ldx: usize,
+): void {
+  const codes = changetype<Codes<Behind>>(w);
+  sumTile(codes, y, x, p, end, rows, false, ldy, 16, ldx, false, 4, 32);
+}
+
+/** y[t, 0..8] (+)= of `blocks` blocks, t < rows, a constant. y f32 ldy bytes | x rounded, ldx bytes */
+@inline
+function addBlocks(
   y: usize,
   x: usize,
   panel: usize,
   blocks: i32,
+  rows: i32,
   ldy: usize,
   ldx: usize,
   add: bool,
   kind: i32,
 ): void {
-  let q0 = x;
-  let q1 = q0 + ldx;
-  let q2 = q1 + ldx;
-  let q3 = q2 + ldx;
-  // codes that have a scale in common are one run
-  const runs: usize = kind == HALVES ? 2 : 1;
-  for (let b = 0; b < blocks; b++, panel += PANEL_BLOCK) {
-    let p = panel + PANEL_CODES;
-    for (let run: usize = 1; run <= runs; run++) {
-      let a0 = i32x4.splat(0);
-      let a1 = a0;
-      let b0 = a0;
-      let b1 = a0;
-      let c0 = a0;
-      let c1 = a0;
-      let d0 = a0;
-      let d1 = a0;
-      for (const end = p + 512 / runs; p < end; p += 32) {
-        const w0 = v128.load(p);
-        const w1 = v128.load(p, 16);
-        let s = v128.load32_splat(q0);
-        a0 = dotAdd(a0, s, w0);
-        a1 = dotAdd(a1, s, w1);
-        s = v128.load32_splat(q1);
-        b0 = dotAdd(b0, s, w0);
-        b1 = dotAdd(b1, s, w1);
-        s = v128.load32_splat(q2);
-        c0 = dotAdd(c0, s, w0);
-        c1 = dotAdd(c1, s, w1);
-        s = v128.load32_splat(q3);
-        d0 = dotAdd(d0, s, w0);
-        d1 = dotAdd(d1, s, w1);
-        q0 += 4;
-        q1 += 4;
-        q2 += 4;
-        q3 += 4;
-      }
-      // what is behind the codes of x
-      const behind = (runs - run) * (ROUNDED_CODES / 2);
-      const w = panel + (run - 1) * PANEL_SECOND;
-      const first = !add && b == 0 && run == 1;
-      addBlock(y, first, a0, a1, w, q0 + behind, kind);
-      addBlock(y + ldy, first, b0, b1, w, q1 + behind, kind);
-      addBlock(y + 2 * ldy, first, c0, c1, w, q2 + behind, kind);
-      addBlock(y + 3 * ldy, first, d0, d1, w, q3 + behind, kind);
+  if (!add) for (let t: usize = 0; t < <usize>rows; t++) memory.fill(y + t * ldy, 0, 32);
+  for (let b = 0; b < blocks; b++, panel += PANEL_BLOCK, x += ROUNDED_BLOCK) {
+    const p = panel + PANEL_CODES;
+    const end = x + ROUNDED_CODES;
+    if (kind == SCALES) addRun<Scaled>(panel, y, x, p, end, rows, ldy, ldx);
+    else if (kind == OFFSETS) addRun<Shifted>(panel, y, x, p, end, rows, ldy, ldx);
+    else {
+      const middle = x + ROUNDED_CODES / 2;
+      addRun<FirstHalf>(panel, y, x, p, middle, rows, ldy, ldx);
+      addRun<Scaled>(panel + PANEL_SECOND, y, middle, p + 256, end, rows, ldy, ldx);
     }
-    q0 += ROUNDED_BLOCK - ROUNDED_CODES;
-    q1 += ROUNDED_BLOCK - ROUNDED_CODES;
-    q2 += ROUNDED_BLOCK - ROUNDED_CODES;
-    q3 += ROUNDED_BLOCK - ROUNDED_CODES;
   }
 }
 
+/** The same of 4 tokens. */
 export function tile4(
   y: usize,
   x: usize,
@@ -127,27 +145,10 @@ export function tile4(
   add: bool,
   kind: i32,
 ): void {
-  if (kind == HALVES) blocks4(y, x, panel, blocks, ldy, ldx, add, HALVES);
-  else if (kind == OFFSETS) blocks4(y, x, panel, blocks, ldy, ldx, add, OFFSETS);
-  else blocks4(y, x, panel, blocks, ldy, ldx, add, SCALES);
+  addBlocks(y, x, panel, blocks, 4, ldy, ldx, add, kind);
 }
 
-/** The same for one token. */
+/** The same of one. */
 export function tile1(y: usize, x: usize, panel: usize, blocks: i32, add: bool, kind: i32): void {
-  const runs: usize = kind == HALVES ? 2 : 1;
-  for (let b = 0; b < blocks; b++, x += ROUNDED_BLOCK, panel += PANEL_BLOCK) {
-    let p = panel + PANEL_CODES;
-    let q = x;
-    for (let run: usize = 1; run <= runs; run++) {
-      let a0 = i32x4.splat(0);
-      let a1 = a0;
-      for (const end = p + 512 / runs; p < end; p += 32, q += 4) {
-        const s = v128.load32_splat(q);
-        a0 = dotAdd(a0, s, v128.load(p));
-        a1 = dotAdd(a1, s, v128.load(p, 16));
-      }
-      const first = !add && b == 0 && run == 1;
-      addBlock(y, first, a0, a1, panel + (run - 1) * PANEL_SECOND, x + ROUNDED_CODES, kind);
-    }
-  }
+  addBlocks(y, x, panel, blocks, 1, 0, 0, add, kind);
 }

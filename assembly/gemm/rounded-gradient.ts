@@ -4,7 +4,7 @@
 // the 26 bits that 32 products leave of an i32, dy and W get 13 each: what they are rounded by is
 // 2^-14 of the largest of a block. Sums run over blocks in order, from what is there: neither how
 // many tokens there are nor how the work is cut changes a bit.
-import { constant, madd } from '../simd';
+import { constant, madd, maxOfEach, storeColumns } from '../simd';
 import { weightType } from '../weights/table';
 import { GROUP_ROWS } from '../weights/pack';
 import { Unpack } from './floats';
@@ -72,9 +72,7 @@ function peaksOf(columns: usize, next: usize): v128 {
       c = f32x4.pmax(c, f32x4.abs(v128.load(p + half, 64)));
       d = f32x4.pmax(d, f32x4.abs(v128.load(p + half, 96)));
     }
-  const low = f32x4.pmax(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
-  const high = f32x4.pmax(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
-  return f32x4.pmax(i64x2.shuffle(low, high, 0, 2), i64x2.shuffle(low, high, 1, 3));
+  return maxOfEach(a, b, c, d);
 }
 
 /** 8 rows of a column as codes, in pairs as dy has them: 0 2 1 3 of every four. */
@@ -102,15 +100,7 @@ function roundColumns(panel: usize, columns: usize, next: usize): void {
     const a = codesOf(p, i0);
     const b = codesOf(p + 32, i1);
     const c = codesOf(p + 64, i2);
-    const d = codesOf(p + 96, i3);
-    const ab = i32x4.shuffle(a, b, 0, 4, 1, 5);
-    const AB = i32x4.shuffle(a, b, 2, 6, 3, 7);
-    const cd = i32x4.shuffle(c, d, 0, 4, 1, 5);
-    const CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
-    v128.store(codes, i64x2.shuffle(ab, cd, 0, 2));
-    v128.store(codes, i64x2.shuffle(ab, cd, 1, 3), 32);
-    v128.store(codes, i64x2.shuffle(AB, CD, 0, 2), 64);
-    v128.store(codes, i64x2.shuffle(AB, CD, 1, 3), 96);
+    storeColumns(codes, 32, a, b, c, codesOf(p + 96, i3));
   }
 }
 

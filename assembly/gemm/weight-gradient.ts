@@ -1,6 +1,6 @@
 // What weights, biases and embedding tables get from dy and x. Sums run over tokens in order, from
 // what is there: how the work is cut changes no bit.
-import { madd } from '../simd';
+import { Floats, sumTile } from './tile';
 
 /** Tokens, and columns of x, that are laid out at a time: 128 KiB of x stay in L2, 8 of dy in L1. */
 const TOKENS: i32 = 256;
@@ -28,39 +28,8 @@ function outerTile(
   stepY: usize,
   stepX: usize,
 ): void {
-  const low = dw + ldw;
-  let a0 = v128.load(dw);
-  let a1 = v128.load(low);
-  let b0 = v128.load(dw, 16);
-  let b1 = v128.load(low, 16);
-  let c0 = v128.load(dw, 32);
-  let c1 = v128.load(low, 32);
-  let d0 = v128.load(dw, 48);
-  let d1 = v128.load(low, 48);
-  for (let t = 0; t < n; t++, dy += stepY, x += stepX) {
-    const y0 = v128.load(dy);
-    const y1 = v128.load(dy, 16);
-    let s = v128.load32_splat(x);
-    a0 = madd(a0, s, y0);
-    a1 = madd(a1, s, y1);
-    s = v128.load32_splat(x, 4);
-    b0 = madd(b0, s, y0);
-    b1 = madd(b1, s, y1);
-    s = v128.load32_splat(x, 8);
-    c0 = madd(c0, s, y0);
-    c1 = madd(c1, s, y1);
-    s = v128.load32_splat(x, 12);
-    d0 = madd(d0, s, y0);
-    d1 = madd(d1, s, y1);
-  }
-  v128.store(dw, a0);
-  v128.store(low, a1);
-  v128.store(dw, b0, 16);
-  v128.store(low, b1, 16);
-  v128.store(dw, c0, 32);
-  v128.store(low, c1, 32);
-  v128.store(dw, d0, 48);
-  v128.store(low, d1, 48);
+  const step = changetype<Floats<f32>>(0);
+  sumTile(step, dw, x, dy, x + <usize>n * stepX, 4, true, 16, ldw, 4, false, stepX, stepY);
 }
 
 /** The same for fewer than 4 columns, in `edge`: 128 bytes. */
