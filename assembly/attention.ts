@@ -46,6 +46,21 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32, ld: i32 = d
   }
 }
 
+/** The same of cached rows i .. i + n; wide: f32 [TILE, d] | rest of loadRows */
+@inline
+export function packRows(
+  panels: usize,
+  k: usize,
+  i: i32,
+  n: i32,
+  d: i32,
+  rest: usize,
+  type: i32,
+  wide: usize,
+): void {
+  packKeys(panels, tileOf(k + <usize>i * rowBytes(d, type), rest, wide, n, d, type), n, d);
+}
+
 /**
  * Scores of up to 4 queries with the keys of a tile: s f32 [rows, TILE] | x f32 [rows, d] | panels
  * of packKeys
@@ -116,7 +131,7 @@ export function attention(
 ): void {
   const begin = firsts != 0 ? load<i32>(firsts) : 0;
   if (isDecode(T, d) && looks == 0) {
-    attendOne(out, q, k, v, rest, scratch, G, begin, n, d, type);
+    attendOne(out, q, k, v, rest, G, begin, n, d, type, scratch);
     return;
   }
   const ofValues = valueType(type);
@@ -138,7 +153,7 @@ export function attention(
 
   for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
+    packRows(panels, k, i0, keys, d, rest, type, wide);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
     if (!isPlain<f32>(type) || dp != d) {
       loadRows(values, tile, rest, keys, d, dp, ofValues);

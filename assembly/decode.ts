@@ -6,7 +6,7 @@ import { Floats, sumTile } from './gemm/tile';
 import { exp4, expRow } from './math';
 import { gatherQueries } from './queries';
 import { finishOutputs, isPlain, rowBytes, TILE, tileOf, valueType } from './rows/table';
-import { firsts, fourths, madd, maxOfEach, scale, seconds, thirds } from './simd';
+import { column, madd, maxOfEach, scale } from './simd';
 import { hideBefore, noScores } from './softmax';
 
 /** Whether attention of T tokens with heads of d goes this way. */
@@ -21,7 +21,8 @@ const ROW: usize = (<usize>TILE) << 2;
 /**
  * Scores of R (1 to 4, a constant) queries with n rows: s f32 [R, TILE], n rounded up to 8 | q f32
  * [R, d] | rows [n, d], or 8 where n is less. A lane is a row: four numbers of eight rows are
- * turned round in registers.
+ * turned round in registers. Each query's products are written out: a helper that adds four to one sum
+ * makes the queries' sums take turns, and f16 rows with 3 and 4 queries are 1.04 times as slow (relaxed).
  */
 @inline
 function scoresOf<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32): void {
@@ -46,18 +47,18 @@ function scoresOf<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32):
       let r1 = loadFour<T>((row += bytes) + at);
       let r2 = loadFour<T>((row += bytes) + at);
       let r3 = loadFour<T>((row += bytes) + at);
-      const k0 = firsts(r0, r1, r2, r3);
-      const k1 = seconds(r0, r1, r2, r3);
-      const k2 = thirds(r0, r1, r2, r3);
-      const k3 = fourths(r0, r1, r2, r3);
+      const k0 = column(0, r0, r1, r2, r3);
+      const k1 = column(1, r0, r1, r2, r3);
+      const k2 = column(2, r0, r1, r2, r3);
+      const k3 = column(3, r0, r1, r2, r3);
       r0 = loadFour<T>((row += bytes) + at);
       r1 = loadFour<T>((row += bytes) + at);
       r2 = loadFour<T>((row += bytes) + at);
       r3 = loadFour<T>((row += bytes) + at);
-      const l0 = firsts(r0, r1, r2, r3);
-      const l1 = seconds(r0, r1, r2, r3);
-      const l2 = thirds(r0, r1, r2, r3);
-      const l3 = fourths(r0, r1, r2, r3);
+      const l0 = column(0, r0, r1, r2, r3);
+      const l1 = column(1, r0, r1, r2, r3);
+      const l2 = column(2, r0, r1, r2, r3);
+      const l3 = column(3, r0, r1, r2, r3);
       let x = q + (j << 2);
       let y0 = v128.load32_splat(x);
       a0 = madd(a0, y0, k0);
@@ -200,8 +201,8 @@ function takeFour(s: usize, n: i32, R: i32, peaks: usize, masses: usize): v128 {
 
 /**
  * out[g] = sum_i softmax_i(q[g] . k[i] / sqrt(d)) v[i] over rows begin .. n.
- * out f32 [G, d] | q f32 [G, d] | k, v rows [n, d] | rest of loadRows |
- * scratch attention_scratch(1, G, d); d % 8 == 0
+ * out f32 [G, d] | q f32 [G, d] | k, v rows [n, d] | rest of loadRows; d % 8 == 0 |
+ * scratch attention_scratch(1, G, d)
  */
 export function attendOne(
   out: usize,
@@ -209,12 +210,12 @@ export function attendOne(
   k: usize,
   v: usize,
   rest: usize,
-  scratch: usize,
   G: i32,
   begin: i32,
   n: i32,
   d: i32,
   type: i32,
+  scratch: usize,
 ): void {
   const ofValues = valueType(type);
   const row = (<usize>d) << 2;

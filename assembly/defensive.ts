@@ -1,11 +1,11 @@
 // Defensive aggregation (docs/algorithms.md, 'Defensive aggregation'): what observers look at,
 // smoothed over neighbouring rows with each look's mass kept, and the worst case over looks. Looks
 // are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
-import { packKeys, tileScores } from './attention';
+import { packRows, tileScores } from './attention';
 import { exp1, expRow } from './math';
 import { gatherQueries } from './queries';
 import { dot } from './row-norms';
-import { loadRows, rowBytes, TILE, tileOf } from './rows/table';
+import { loadRows, rowBytes, TILE } from './rows/table';
 import { maskedMax } from './softmax';
 
 /** Bytes of scratch for observe_defensive() with P queries of G heads. */
@@ -67,7 +67,7 @@ export function observe_defensive(
   // each look's peak, its mass over all rows, and (in `scales`) over the scored ones
   for (let i0 = looks != 0 ? n : 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
+    packRows(panels, k, i0, keys, d, rest, type, wide);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
@@ -116,8 +116,7 @@ export function observe_defensive(
     const first = max(0, o - half);
     const keys = min(scored, o + step + half) - first;
     const end = min(scored, o + step);
-    const tile = tileOf(k + <usize>first * rowBytes(d, type), rest, wide, keys, d, type);
-    packKeys(panels, tile, keys, d);
+    packRows(panels, k, first, keys, d, rest, type, wide);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);

@@ -6,7 +6,8 @@
 import { packKeys, padded } from './attention';
 import { tilePanels } from './gemm/tile';
 import { expEach, log1 } from './math';
-import { madd, scale, storeColumns, sumLanes } from './simd';
+import { dot } from './row-norms';
+import { scale, storeColumns } from './simd';
 import { hideBefore, noScores, takeScores } from './softmax';
 
 /** Queries, and keys, of a tile: an inner loop is as long, and a tile's panels stay in L1. */
@@ -193,18 +194,6 @@ export function dense_attention_backward(
     for (let r = 0; r < count; r++)
       scaleTo(dq + at + floats(r * ldq), dqueries + floats(r * dp), by, d);
   }
-}
-
-
-@inline
-function dot(a: usize, b: usize, d: i32): f32 {
-  const lanes = floats(d & ~3);
-  let sums = f32x4.splat(0);
-  let j: usize = 0;
-  for (; j < lanes; j += 16) sums = madd(sums, v128.load(a + j), v128.load(b + j));
-  let sum = sumLanes(sums);
-  for (; j < floats(d); j += 4) sum += load<f32>(a + j) * load<f32>(b + j);
-  return sum;
 }
 
 // A tile of the way back has a row a key, a column a query: both products that make it then read

@@ -48,31 +48,23 @@ function gateGradient(dy: v128, gate: v128, up: v128, s: v128, gelu: bool): v128
 
 
 @inline
-function gatedBackward(
-  dgate: usize,
-  dup: usize,
-  dy: usize,
-  gate: usize,
-  up: usize,
-  n: i32,
-  gelu: bool,
-): void {
+function gateBack(dg: usize, du: usize, dy: usize, g: usize, u: usize, n: i32, gelu: bool): void {
   let i: usize = 0;
   const lanes = (<usize>(n & ~3)) << 2;
   const end = (<usize>n) << 2;
   for (; i < lanes; i += 16) {
     const d = v128.load(dy + i);
-    const g = v128.load(gate + i);
-    const s = open(g, gelu);
-    v128.store(dgate + i, gateGradient(d, g, v128.load(up + i), s, gelu));
-    v128.store(dup + i, f32x4.mul(d, f32x4.mul(g, s)));
+    const gate = v128.load(g + i);
+    const s = open(gate, gelu);
+    v128.store(dg + i, gateGradient(d, gate, v128.load(u + i), s, gelu));
+    v128.store(du + i, f32x4.mul(d, f32x4.mul(gate, s)));
   }
   for (; i < end; i += 4) {
     const d = v128.load32_splat(dy + i);
-    const g = v128.load32_splat(gate + i);
-    const s = open(g, gelu);
-    v128.store32_lane(dgate + i, gateGradient(d, g, v128.load32_splat(up + i), s, gelu), 0);
-    v128.store32_lane(dup + i, f32x4.mul(d, f32x4.mul(g, s)), 0);
+    const gate = v128.load32_splat(g + i);
+    const s = open(gate, gelu);
+    v128.store32_lane(dg + i, gateGradient(d, gate, v128.load32_splat(u + i), s, gelu), 0);
+    v128.store32_lane(du + i, f32x4.mul(d, f32x4.mul(gate, s)), 0);
   }
 }
 
@@ -89,8 +81,8 @@ export function gated_backward(
   n: i32,
   gelu: i32,
 ): void {
-  if (gelu) gatedBackward(dgate, dup, dy, gate, up, n, true);
-  else gatedBackward(dgate, dup, dy, gate, up, n, false);
+  if (gelu) gateBack(dgate, dup, dy, gate, up, n, true);
+  else gateBack(dgate, dup, dy, gate, up, n, false);
 }
 
 /** y[i] *= by. y f32 [n] */

@@ -3,10 +3,10 @@
 // - lse) folded into one number a row; [G * P, n] never exists. The first can be cut by queries,
 // the second by rows, and is left out where attention has just seen the same rows and left its
 // sums.
-import { packKeys, tileScores } from './attention';
+import { packRows, tileScores } from './attention';
 import { expRow } from './math';
 import { gatherQueries } from './queries';
-import { rowBytes, TILE, tileOf } from './rows/table';
+import { TILE } from './rows/table';
 import { noScores, takeScores } from './softmax';
 
 /** How the looks of all queries at one row become its score. */
@@ -49,7 +49,7 @@ export function observe_sums(
   noScores(peaks, masses, R);
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packKeys(panels, tileOf(k + <usize>i0 * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
+    packRows(panels, k, i0, keys, d, rest, type, wide);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
@@ -102,7 +102,7 @@ export function observe(
   for (let i0 = 0; i0 < count; i0 += TILE) {
     const keys = min(TILE, count - i0);
     const at = first + i0;
-    packKeys(panels, tileOf(k + <usize>at * rowBytes(d, type), rest, wide, keys, d, type), keys, d);
+    packRows(panels, k, at, keys, d, rest, type, wide);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= at) continue;

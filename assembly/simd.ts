@@ -51,28 +51,12 @@ export function maxLanes(v: v128): f32 {
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 
-/** The first numbers of four rows: what several of these have in common is computed once. */
+/** Numbers i, a constant, of four rows. What several columns have in common is computed once. */
 @inline
-export function firsts(a: v128, b: v128, c: v128, d: v128): v128 {
-  return i64x2.shuffle(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(c, d, 0, 4, 1, 5), 0, 2);
-}
-
-
-@inline
-export function seconds(a: v128, b: v128, c: v128, d: v128): v128 {
-  return i64x2.shuffle(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(c, d, 0, 4, 1, 5), 1, 3);
-}
-
-
-@inline
-export function thirds(a: v128, b: v128, c: v128, d: v128): v128 {
-  return i64x2.shuffle(i32x4.shuffle(a, b, 2, 6, 3, 7), i32x4.shuffle(c, d, 2, 6, 3, 7), 0, 2);
-}
-
-
-@inline
-export function fourths(a: v128, b: v128, c: v128, d: v128): v128 {
-  return i64x2.shuffle(i32x4.shuffle(a, b, 2, 6, 3, 7), i32x4.shuffle(c, d, 2, 6, 3, 7), 1, 3);
+export function column(i: i32, a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i < 2 ? i32x4.shuffle(a, b, 0, 4, 1, 5) : i32x4.shuffle(a, b, 2, 6, 3, 7);
+  const cd = i < 2 ? i32x4.shuffle(c, d, 0, 4, 1, 5) : i32x4.shuffle(c, d, 2, 6, 3, 7);
+  return (i & 1) == 0 ? i64x2.shuffle(ab, cd, 0, 2) : i64x2.shuffle(ab, cd, 1, 3);
 }
 
 /**
@@ -81,10 +65,10 @@ export function fourths(a: v128, b: v128, c: v128, d: v128): v128 {
  */
 @inline
 export function storeColumns(to: usize, step: usize, a: v128, b: v128, c: v128, d: v128): void {
-  v128.store(to, firsts(a, b, c, d));
-  v128.store(to + step, seconds(a, b, c, d));
-  v128.store(to + 2 * step, thirds(a, b, c, d));
-  v128.store(to + 3 * step, fourths(a, b, c, d));
+  v128.store(to, column(0, a, b, c, d));
+  v128.store(to + step, column(1, a, b, c, d));
+  v128.store(to + 2 * step, column(2, a, b, c, d));
+  v128.store(to + 3 * step, column(3, a, b, c, d));
 }
 
 /** Of each of four rows the largest of its numbers. */

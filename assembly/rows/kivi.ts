@@ -54,7 +54,7 @@ function gridAt(rest: usize, grid: u32, d: i32, type: i32): usize {
 }
 
 /** Widens one row: dst f32 [d] | src row | rest */
-function widenRow(dst: usize, src: usize, rest: usize, d: i32, type: i32): void {
+export function widenRow(dst: usize, src: usize, rest: usize, d: i32, type: i32): void {
   const tail = exchange(load<u32>(src + kiviBytes(d, type) - TAIL_BYTES));
   if (tail >> 31 != 0) {
     widenHalves(dst, rest + ((<usize>(tail & 0x7fffffff) * <usize>d) << 1), d);
@@ -86,21 +86,6 @@ function unpackMixed(dst: usize, src: usize, widths: usize, d: i32): void {
     store<f32>(dst + (j << 2), <f32>code);
     bit += width;
   }
-}
-
-/** Widens n rows, one after the other: dst f32 [n, d] ldd | src rows [n, d] | rest */
-export function loadKivi(
-  dst: usize,
-  src: usize,
-  rest: usize,
-  n: i32,
-  d: i32,
-  ldd: i32,
-  type: i32,
-): void {
-  const bytes = kiviBytes(d, type);
-  for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2)
-    widenRow(dst, src, rest, d, type);
 }
 
 /** Widens rows list[0 .. n): dst f32 [n, d] | rows | rest | list i32 [n] */

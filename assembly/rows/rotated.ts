@@ -7,7 +7,7 @@
 // orthonormal and so its own inverse; s are fixed signs, without which what all channels have in
 // common would meet in one. Rotating queries too leaves q . k as it is, and values are rotated back
 // once an output.
-import { codeBytes, dequantizeRow, quantizeRows, ROUNDED_ROWS } from './codes';
+import { codeBytes, quantizeRows, ROUNDED_ROWS } from './codes';
 
 /** Parities of the hash j * 0x9e3779b1 of channels 0 .. 511, 32 to a word, lowest first. */
 const PARITIES = memory.data<u32>([
@@ -131,22 +131,15 @@ export function unrotateRows(x: usize, n: i32, d: i32): void {
   }
 }
 
-/** Widens n rows, as they are kept: dst f32 [n, d] ldd | src rows [n, d] of codes of `bits` */
-export function loadRotated(dst: usize, src: usize, n: i32, d: i32, ldd: i32, bits: i32): void {
-  const bytes = codeBytes(d, bits);
-  for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2)
-    dequantizeRow(dst, src, d, bits);
-}
-
 /** Rotates, rounds and stores n rows: dst | src f32 [n, d] lds | scratch f32 [ROUNDED_ROWS, d] */
 export function storeRotated(
   dst: usize,
   src: usize,
-  scratch: usize,
   n: i32,
   d: i32,
   lds: i32,
   bits: i32,
+  scratch: usize,
 ): void {
   const bytes = codeBytes(d, bits);
   const row = (<usize>d) << 2;

@@ -7,10 +7,10 @@
 //   plain     plain.ts    nothing
 //   rotated   rotated.ts  that queries are rotated too, and outputs rotated back
 //   kivi      kivi.ts     to pass on `rest`, the address that its rows count from; 0 for others
-import { codeBytes } from './codes';
-import { kiviBytes, loadKivi } from './kivi';
+import { codeBytes, dequantizeRow } from './codes';
+import { kiviBytes, widenRow } from './kivi';
 import { loadPlain, storePlain } from './plain';
-import { loadRotated, rotateRows, storeRotated, unrotateRows } from './rotated';
+import { rotateRows, storeRotated, unrotateRows } from './rotated';
 import { BY_ROW, GROUPED, MIXED, ROTATED, ROWS_F16, ROWS_F32, WIDTH } from './types';
 
 /**
@@ -75,10 +75,15 @@ export function loadRows(
   ldd: i32,
   type: i32,
 ): void {
-  if (isKivi(type)) loadKivi(dst, src, rest, n, d, ldd, type);
-  else if (isRotated(type)) loadRotated(dst, src, n, d, ldd, type);
-  else if (type == ROWS_F16) loadPlain(dst, src, n, d, ldd, 2);
-  else loadPlain(dst, src, n, d, ldd, 4);
+  if (type == ROWS_F16) loadPlain(dst, src, n, d, ldd, 2);
+  else if (type == ROWS_F32) loadPlain(dst, src, n, d, ldd, 4);
+  else {
+    const bytes = rowBytes(d, type);
+    for (let i = 0; i < n; i++, src += bytes, dst += (<usize>ldd) << 2) {
+      if (isKivi(type)) widenRow(dst, src, rest, d, type);
+      else dequantizeRow(dst, src, d, type);
+    }
+  }
 }
 
 /**
@@ -103,7 +108,7 @@ export function rows_store(
   lds: i32,
   type: i32,
 ): void {
-  if (isRotated(type)) storeRotated(dst, src, scratch, n, d, lds, type);
+  if (isRotated(type)) storeRotated(dst, src, n, d, lds, type, scratch);
   else if (type == ROWS_F16) storePlain(dst, src, n, d, lds, 2);
   else storePlain(dst, src, n, d, lds, 4);
 }
