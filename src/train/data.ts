@@ -67,8 +67,11 @@ export function readLine(value: unknown, where: string): TrainingLine {
       `${where}: "messages" is ${describeValue(messages)}, expected a list of them`,
     );
   for (const [i, message] of (messages as unknown[]).entries()) {
-    const { role, content } = (message ?? {}) as Partial<Message>;
-    if (typeof role !== 'string' || (typeof content !== 'string' && !Array.isArray(content)))
+    const { role, content, tool_calls: calls } = (message ?? {}) as Partial<Message>;
+    // an answer that just calls tools says nothing
+    const isSilent = content === null && Array.isArray(calls) && calls.length > 0;
+    const isContent = typeof content === 'string' || Array.isArray(content) || isSilent;
+    if (typeof role !== 'string' || !isContent)
       throw new OptionError(
         `${where}: message ${i + 1} is ${describeValue(message)}, expected a role and a content`,
       );

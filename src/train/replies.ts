@@ -1,5 +1,6 @@
 // Which tokens of a conversation are replies: what the model has to say itself, the token that ends
 // it included.
+import { OptionError } from '../errors.ts';
 import { type ChatTemplate, type Message, textOf } from '../model/chat-template.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
 import { Transcript } from '../session/transcript.ts';
@@ -27,6 +28,15 @@ export function repliesIn(
     const answered = template.render(messages.slice(0, i + 1), false, { now });
     const content = textOf(message);
     const end = answered.startsWith(asked) ? endOf(content, answered, asked.length) : undefined;
+    if (message.tool_calls?.length) {
+      const { tool_calls: _, ...silent } = { ...message, content };
+      const without = template.render([...messages.slice(0, i), silent], false, { now });
+      if (end === undefined || answered === without)
+        throw new OptionError(
+          `message ${i + 1} calls tools, and this model's chat template does not write calls ` +
+            `behind what is said: take the calls out, or the line`,
+        );
+    }
     return end === undefined
       ? {
           from: asked.length,

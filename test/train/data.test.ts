@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/errors.ts';
 import { examplesOf, packed, stepsPerEpoch } from '../../src/train/batches.ts';
 import { parseLines, readExamples, splitHeldOut } from '../../src/train/data.ts';
+import { type ChatTemplate, textOf } from '../../src/model/chat-template.ts';
 import { rateAt } from '../../src/train/schedule.ts';
 import { tinyModel } from '../fixtures.ts';
 
@@ -159,6 +160,33 @@ test('examples of a line are held out together', () => {
   const apart = new Set(heldOut.map(({ line }) => line));
   assert.is(apart.size, 3);
   assert.ok(learned.every(({ line }) => !apart.has(line)));
+});
+
+test('calls of tools are learned where the template writes them, and never dropped', async () => {
+  const model = await tinyModel();
+  const calls = [{ type: 'function', function: { name: 'look', arguments: {} } }];
+  const line = (content: string | null) => ({
+    messages: [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content, tool_calls: calls },
+    ],
+  });
+  for (const content of ['Well', ''])
+    refuses(() => readExamples(model, [line(content)], options), /line 1: message 2 calls tools/);
+  refuses(() => readExamples(model, [line(null)], options), /line 1: .*template refuses/);
+  const chatTemplate: ChatTemplate = {
+    exists: true,
+    render: (messages, reply) =>
+      messages
+        .map((m) => `<|${m.role}|> ${textOf(m)}${m.tool_calls ? ' look()' : ''}<|end|>`)
+        .join('') + (reply ? '<|assistant|>' : ''),
+  };
+  for (const content of ['Well', null]) {
+    const [example] = readExamples({ ...model, chatTemplate }, [line(content)], options);
+    const learned = example.tokens.filter((_, i) => example.isLearned[i]);
+    const said = model.tokenizer.decode(learned, true);
+    assert.ok(said.endsWith(' look()<|end|>'), said);
+  }
 });
 
 test.run();
