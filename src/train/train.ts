@@ -108,7 +108,7 @@ export function prepareTraining(
  * or numbers leave what f32 holds, the signal's reason when aborted. The model is as before, but
  * for method 'full', which leaves it trained so far.
  */
-export function train(
+export async function train(
   model: Model,
   lines: readonly TrainingLine[],
   options: TrainOptions = {},
