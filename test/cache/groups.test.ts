@@ -169,6 +169,16 @@ const shapeOf = (rowType: RowType, more: Partial<CacheShape> = {}): CacheShape =
   ...more,
 });
 
+/** A cache that `blocks` blocks of 50 rows went through, each evicted from. */
+function grown(shape: CacheShape, seed: number, blocks: number): Twin {
+  const twin = new Twin(shape, seed);
+  for (let i = 0; i < blocks; i++) {
+    twin.append(50);
+    twin.evict();
+  }
+  return twin;
+}
+
 test('appended and evicted at random, rows stay what they were up to rounding, the newest exactly, and nothing is reserved beside', () => {
   fc.assert(
     fc.property(
@@ -226,11 +236,7 @@ test('a conversation that is never evicted is rounded as it grows, and can be ta
 test('a saved cache reads back to the bit, in another cache, and within what it may take', async () => {
   for (const pooled of [false, true]) {
     const shape = shapeOf('kivi-mixed3', { pooled });
-    const twin = new Twin(shape, 5);
-    for (let i = 0; i < 5; i++) {
-      twin.append(50);
-      twin.evict();
-    }
+    const twin = grown(shape, 5, 5);
     const standing = { token: 250, base: -1, rebasedAt: 0 };
     const bytes = await takeBytes(twin.cache, standing);
     assert.ok(bytes.length <= storedBytes(shape, twin.cache.rowCount), `${bytes.length} bytes`);
@@ -283,11 +289,7 @@ test('a saved cache reads back to the bit, in another cache, and within what it 
 test('rows, grids and slots that are copied together mean the same at other addresses', () => {
   for (const pooled of [false, true]) {
     const shape = shapeOf('kivi-mixed2.5', { pooled });
-    const twin = new Twin(shape, 8);
-    for (let i = 0; i < 4; i++) {
-      twin.append(50);
-      twin.evict();
-    }
+    const twin = grown(shape, 8, 4);
     const elsewhere = createWasmBackend('simd');
     elsewhere.arena.allocate(1 << 16);
     const copy = new CpuCache(elsewhere, shape);

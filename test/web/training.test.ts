@@ -33,12 +33,7 @@ onmessage = async ({ data: { lines, options, question } }) => {
   }
 };`;
 
-interface Answer {
-  readonly error?: string;
-  readonly losses: readonly number[];
-  readonly reply: string;
-  readonly threads: number;
-}
+type Answer = { error?: string; losses: readonly number[]; reply: string };
 
 if (chromiumPath === undefined)
   skip('web/training.test.js', 'training in a browser', 'no Chromium is installed');
