@@ -46,7 +46,10 @@ export function packKeys(panels: usize, rows: usize, n: i32, d: i32, ld: i32 = d
   }
 }
 
-/** The same of cached rows i .. i + n; wide: f32 [TILE, d] | rest of loadRows */
+/**
+ * The same of cached rows i .. i + n, n <= TILE. panels: f32 [TILE, d], and as much behind them to
+ * widen rows in | rest of loadRows
+ */
 @inline
 export function packRows(
   panels: usize,
@@ -56,9 +59,15 @@ export function packRows(
   d: i32,
   rest: usize,
   type: i32,
-  wide: usize,
 ): void {
+  const wide = panels + ((<usize>(TILE * d)) << 2);
   packKeys(panels, tileOf(k + <usize>i * rowBytes(d, type), rest, wide, n, d, type), n, d);
+}
+
+/** Behind both. */
+@inline
+export function behindRows(panels: usize, d: i32): usize {
+  return panels + ((<usize>(2 * TILE * d)) << 2);
 }
 
 /**
@@ -142,8 +151,7 @@ export function attention(
   const peaks = sums + ((<usize>(R * dp)) << 2);
   const masses = peaks + ((<usize>R) << 2);
   const panels = masses + ((<usize>R) << 2);
-  const wide = panels + ((<usize>(TILE * d)) << 2);
-  const values = wide + ((<usize>(TILE * d)) << 2);
+  const values = behindRows(panels, d);
   const s = values + ((<usize>(TILE * dp)) << 2);
 
   gatherQueries(queries, q, T, G, d, ldq, type);
@@ -153,7 +161,7 @@ export function attention(
 
   for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packRows(panels, k, i0, keys, d, rest, type, wide);
+    packRows(panels, k, i0, keys, d, rest, type);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
     if (!isPlain<f32>(type) || dp != d) {
       loadRows(values, tile, rest, keys, d, dp, ofValues);

@@ -1,7 +1,7 @@
 // Defensive aggregation (docs/algorithms.md, 'Defensive aggregation'): what observers look at,
 // smoothed over neighbouring rows with each look's mass kept, and the worst case over looks. Looks
 // are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
-import { packRows, tileScores } from './attention';
+import { behindRows, packRows, tileScores } from './attention';
 import { exp1, expRow } from './math';
 import { gatherQueries } from './queries';
 import { dot } from './row-norms';
@@ -52,8 +52,7 @@ export function observe_defensive(
   const masses = peaks + ((<usize>R) << 2);
   const scales = own + ((<usize>(2 * R)) << 2);
   const panels = scales + ((<usize>R) << 2);
-  const wide = panels + ((<usize>(TILE * d)) << 2);
-  const s = wide + ((<usize>(TILE * d)) << 2);
+  const s = behindRows(panels, d);
   const edge = s + ((<usize>(4 * TILE)) << 2);
 
   memory.fill(out, 0, (<usize>scored) << 2);
@@ -67,7 +66,7 @@ export function observe_defensive(
   // each look's peak, its mass over all rows, and (in `scales`) over the scored ones
   for (let i0 = looks != 0 ? n : 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packRows(panels, k, i0, keys, d, rest, type, wide);
+    packRows(panels, k, i0, keys, d, rest, type);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
@@ -116,7 +115,7 @@ export function observe_defensive(
     const first = max(0, o - half);
     const keys = min(scored, o + step + half) - first;
     const end = min(scored, o + step);
-    packRows(panels, k, first, keys, d, rest, type, wide);
+    packRows(panels, k, first, keys, d, rest, type);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);

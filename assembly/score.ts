@@ -3,7 +3,7 @@
 // - lse) folded into one number a row; [G * P, n] never exists. The first can be cut by queries,
 // the second by rows, and is left out where attention has just seen the same rows and left its
 // sums.
-import { packRows, tileScores } from './attention';
+import { behindRows, packRows, tileScores } from './attention';
 import { expRow } from './math';
 import { gatherQueries } from './queries';
 import { TILE } from './rows/table';
@@ -43,13 +43,12 @@ export function observe_sums(
   const peaks = looks;
   const masses = looks + ((<usize>apart) << 2);
   const panels = scratch + ((<usize>(R * d)) << 2);
-  const wide = panels + ((<usize>(TILE * d)) << 2);
-  const s = wide + ((<usize>(TILE * d)) << 2);
+  const s = behindRows(panels, d);
   gatherQueries(scratch, q, P, G, d, ldq, type);
   noScores(peaks, masses, R);
   for (let i0 = 0; i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packRows(panels, k, i0, keys, d, rest, type, wide);
+    packRows(panels, k, i0, keys, d, rest, type);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
@@ -95,14 +94,13 @@ export function observe(
   const peaks = looks;
   const masses = looks + ((<usize>R) << 2);
   const panels = scratch + ((<usize>(R * d)) << 2);
-  const wide = panels + ((<usize>(TILE * d)) << 2);
-  const s = wide + ((<usize>(TILE * d)) << 2);
+  const s = behindRows(panels, d);
   memory.fill(out, 0, (<usize>count) << 2);
   gatherQueries(scratch, q, P, G, d, ldq, type);
   for (let i0 = 0; i0 < count; i0 += TILE) {
     const keys = min(TILE, count - i0);
     const at = first + i0;
-    packRows(panels, k, at, keys, d, rest, type, wide);
+    packRows(panels, k, at, keys, d, rest, type);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= at) continue;
