@@ -39,6 +39,7 @@ export { top_k, top_k_scratch } from './select';
 export { compact_rows } from './compact';
 export { kmeans_assign, kmeans_scratch, kmeans_sum } from './kmeans';
 export { logits_best, logits_sums, logits_within } from './logits';
+export { channel_ranges, pack_channels, packing_scratch, unpack_channels } from './packing';
 export { relaxed_simd } from './simd';
 
 // numbers that TypeScript must know too (scripts/kernel-table.mjs)

@@ -15,6 +15,7 @@ import { engine } from './engine.ts';
 import { growth } from './growth.ts';
 import { kernels } from './kernels.ts';
 import { measureLimits } from './limit.ts';
+import { packing } from './packing.ts';
 import { peerVersions } from './peers/engines.ts';
 import { policies } from './policies.ts';
 import { products } from './products.ts';
@@ -34,6 +35,7 @@ const groups: readonly BenchGroup[] = [
   rows,
   policies,
   sampling,
+  packing,
   growth,
 ];
 /** Passes that a group gets on top where something fell. */
