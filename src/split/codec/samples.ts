@@ -1,0 +1,100 @@
+// What each end keeps of samples (lines of the data) that were sent: the activations that the
+// receiver has, or, at a sender that waits until tokens move, those that it sent, unrounded. Both
+// ends see the same frames in the same order, so that they keep, and forget, the same samples.
+// Bytes are bounded: the samples that were not seen for longest are forgotten.
+import { checksum, EMPTY_CHECKSUM } from '../../cache/checksum.ts';
+
+/** Tokens of a micro-batch that are one sample, one behind the other. */
+export interface Sample {
+  /** A whole number below 2^31 that names it, epoch after epoch. */
+  readonly id: number;
+  readonly count: number;
+}
+
+export interface KnownRows {
+  readonly base: Float32Array;
+  readonly isKnown: readonly boolean[];
+  readonly isAll: boolean;
+}
+
+interface Kept {
+  readonly rows: Float32Array;
+  /** How many frames it was made by. */
+  readonly revision: number;
+}
+
+/** Beside the numbers: what a map's entry costs, generously. */
+const ENTRY_BYTES = 128;
+const bytesOf = (rows: Float32Array) => rows.byteLength + ENTRY_BYTES;
+
+export class SampleStates {
+  readonly #kept = new Map<number, Kept>();
+  readonly #width: number;
+  readonly #mostBytes: number;
+  #bytes = 0;
+
+  constructor(width: number, mostBytes: number) {
+    this.#width = width;
+    this.#mostBytes = mostBytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The rows of a sample as they were sent last; undefined where they are not known. */
+  rowsOf({ id, count }: Sample): Float32Array | undefined {
+    const rows = this.#kept.get(id)?.rows;
+    return rows?.length === count * this.#width ? rows : undefined;
+  }
+
+  /** What is known of samples' tokens, as rows [T, D] with zeros for the others. */
+  known(samples: readonly Sample[]): KnownRows {
+    const T = samples.reduce((sum, { count }) => sum + count, 0);
+    const base = new Float32Array(T * this.#width);
+    const isKnown: boolean[] = [];
+    for (const sample of samples) {
+      const rows = this.rowsOf(sample);
+      if (rows) base.set(rows, isKnown.length * this.#width);
+      for (let i = 0; i < sample.count; i++) isKnown.push(rows !== undefined);
+    }
+    return { base, isKnown, isAll: isKnown.every(Boolean) };
+  }
+
+  /** Checksum of which samples are known, and from when; 0: none is. Two ends must agree. */
+  digest(samples: readonly Sample[]): number {
+    const revisions = samples.map((sample) =>
+      this.rowsOf(sample) ? this.#kept.get(sample.id)!.revision : 0,
+    );
+    if (revisions.every((revision) => revision === 0)) return 0;
+    const words = samples.flatMap(({ id, count }, i) => [id, count, revisions[i]]);
+    return checksum(EMPTY_CHECKSUM, Int32Array.from(words)) >>> 0 || 1;
+  }
+
+  /** Takes x [T, D] of these samples in. */
+  put(samples: readonly Sample[], x: Float32Array): void {
+    let at = 0;
+    for (const { id, count } of samples) {
+      const rows = x.slice(at, (at += count * this.#width));
+      const before = this.#kept.get(id);
+      if (before) this.#drop(id, before);
+      if (bytesOf(rows) > this.#mostBytes) continue;
+      for (const [oldest, kept] of this.#kept) {
+        if (this.#bytes + bytesOf(rows) <= this.#mostBytes) break;
+        this.#drop(oldest, kept);
+      }
+      this.#kept.set(id, { rows, revision: ((before?.revision ?? 0) + 1) | 0 });
+      this.#bytes += bytesOf(rows);
+    }
+  }
+
+  #drop(id: number, { rows }: Kept): void {
+    this.#kept.delete(id);
+    this.#bytes -= bytesOf(rows);
+  }
+
+  forget(): void {
+    this.#kept.clear();
+    this.#bytes = 0;
+  }
+}
