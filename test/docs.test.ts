@@ -44,6 +44,7 @@ test('links between documents lead somewhere', () => {
     'docs/runtimes.md',
     'docs/tokenizers.md',
     'docs/cli.md',
+    'docs/split.md',
     'docs/memory.md',
     'docs/evaluation.md',
     'docs/log.md',

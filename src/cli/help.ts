@@ -21,7 +21,21 @@ export function renderHelp({ name, operands, intro, groups }: Told): string {
     if (lines.length === 0) return [];
     return [[...(title === '' ? [] : [`${title}:`]), ...lines].join('\n')];
   });
-  return [usage.join(' '), intro.trim(), ...sections].join('\n\n');
+  return [wrapped(usage), intro.trim(), ...sections].join('\n\n');
+}
+
+/** Letters of a line of help. */
+const COLUMNS = 80;
+
+/** Words of a line, which goes on below where it is too long. */
+function wrapped([first, ...words]: readonly string[]): string {
+  const lines = [first];
+  for (const word of words) {
+    const longer = `${lines[lines.length - 1]} ${word}`;
+    if (longer.length <= COLUMNS) lines[lines.length - 1] = longer;
+    else lines.push(`       ${word}`);
+  }
+  return lines.join('\n');
 }
 
 /** '--block N', '--[no-]instructions'. */

@@ -8,6 +8,8 @@ import { logits } from './commands/logits.ts';
 import { merge } from './commands/merge.ts';
 import { profile } from './commands/profile.ts';
 import { score } from './commands/score.ts';
+import { splitServe } from './commands/split-serve.ts';
+import { splitTrain } from './commands/split-train.ts';
 import { train } from './commands/train.ts';
 
 export const commands: readonly Command[] = [
@@ -20,4 +22,6 @@ export const commands: readonly Command[] = [
   profile,
   score,
   train,
+  splitServe,
+  splitTrain,
 ];

@@ -37,8 +37,8 @@ export const filesOf = (adapter: string): string[] => [adapter, join(adapter, PE
 /** Writes what was trained of the model that `input` names. Throws OptionError where it cannot. */
 export async function writeTrained(
   file: string,
-  { adapter, weights }: Trained,
-  model: Model,
+  { adapter, weights }: Pick<Trained, 'adapter' | 'weights'>,
+  model: Pick<Model, 'config'>,
   { input, type }: { readonly input: string; readonly type: MergeType },
 ): Promise<void> {
   const output = await openOutput(file);

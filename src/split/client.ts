@@ -43,13 +43,13 @@ export class SplitTrainer {
   readonly #half: Half;
   readonly #rooms: Rooms;
   readonly #head?: { readonly room: LearningRoom; readonly pass: LearningPass };
-  readonly #options: ClientOptions;
+  readonly options: ClientOptions;
   readonly #ask: Ask;
 
   /** Reserves all it needs. Throws DeviceError where memory ends; nothing is left reserved then. */
   constructor({ network, head }: HalfModel, ask: Ask, options: ClientOptions) {
     const { tokens, shape, depth, seed } = options;
-    this.#options = options;
+    this.options = options;
     this.#ask = ask;
     this.#rooms = new Rooms(network, shapeOf(network, tokens, shape.rank, false), depth);
     try {
@@ -80,12 +80,12 @@ export class SplitTrainer {
    * more, what the server refused, the signal's reason: nothing of that step is kept then.
    */
   async next(examples: readonly Example[], signal?: AbortSignal): Promise<TrainingReport> {
-    const { batch, seed, steps, clip, decay } = this.#options;
+    const { batch, seed, steps, clip, decay } = this.options;
     const began = performance.now();
     const chosen = examplesOf(examples, this.step, batch, seed);
     const targets = targetsIn(chosen);
-    const batches = [...packed(chosen, this.#options.tokens)];
-    const rate = rateAt(this.step, this.#options);
+    const batches = [...packed(chosen, this.options.tokens)];
+    const rate = rateAt(this.step, this.options);
     let gradientNorm: number;
     let loss: number;
     try {
@@ -136,7 +136,7 @@ export class SplitTrainer {
           : this.#headThere(batch, micro, x, scale);
         answer.catch(() => undefined); // whoever awaits it hears of it
         underWay.push({ batch, answer });
-        if (underWay.length >= this.#options.depth) await takeOne();
+        if (underWay.length >= this.options.depth) await takeOne();
       }
       while (underWay.length > 0) await takeOne();
       return loss;
@@ -192,7 +192,7 @@ export class SplitTrainer {
   /** Mean loss of the learned tokens of examples, nothing being learned from them. */
   async lossOf(examples: readonly Example[], signal?: AbortSignal): Promise<number> {
     let sum = 0;
-    for (const micro of packed(examples, this.#options.tokens)) {
+    for (const micro of packed(examples, this.options.tokens)) {
       signal?.throwIfAborted();
       const x = await this.#forward(0, micro, false).readOutput();
       for (const one of await this.#measure(micro, x)) sum += one;

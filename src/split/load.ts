@@ -39,10 +39,7 @@ export interface HalfModel extends Pick<Model, 'config' | 'tokenizer' | 'chatTem
 }
 
 /** What the command line and callers can say about loading half a model. */
-export type HalfOptions = Pick<
-  LoadOptions,
-  'backend' | 'build' | 'threads' | 'memoryLimit' | 'onProgress' | 'onRetry' | 'signal'
->;
+export type HalfOptions = Omit<LoadOptions, 'adapters' | 'weights' | 'pipeline'>;
 
 /**
  * Loads one side's layers of a model. Throws OptionError for a cut that leaves the server no layer,

@@ -211,16 +211,7 @@ async function trainOn(
   const { steps } = trainer.options;
   const losses = [...(stored?.losses ?? [])];
   const measured = [...(stored?.heldOut ?? [])];
-  const perEpoch = stepsPerEpoch(learned.length, trainer.options.batch);
-  /** Measures what is held out, before the first step, behind each epoch and the last step. */
-  const measure = async (): Promise<number | undefined> => {
-    const { step } = trainer;
-    if (heldOut.length === 0 || measured.at(-1)?.[0] === step) return undefined;
-    if (step % perEpoch > 0 && step < steps) return undefined;
-    const loss = await trainer.lossOf(heldOut, signal);
-    measured.push([step, loss]);
-    return loss;
-  };
+  const measure = () => measureHeldOut(trainer, { learned, heldOut }, steps, measured, signal);
   await measure();
   while (trainer.step < steps) {
     const report = await trainer.next(learned, signal);
@@ -239,6 +230,25 @@ async function trainOn(
     ...(measured.length > 0 && { heldOut: { lines: linesOf(heldOut), losses: measured } }),
     plan,
   };
+}
+
+/**
+ * Adds the loss of what is held out to those `measured`: before the first step, behind each epoch
+ * and the last step.
+ */
+export async function measureHeldOut(
+  trainer: Pick<Trainer, 'step' | 'lossOf'> & { readonly options: Pick<TrainerOptions, 'batch'> },
+  { learned, heldOut }: Lines,
+  steps: number,
+  measured: (readonly [step: number, loss: number])[],
+  signal?: Ending,
+): Promise<number | undefined> {
+  const { step, options } = trainer;
+  if (heldOut.length === 0 || measured.at(-1)?.[0] === step) return undefined;
+  if (step % stepsPerEpoch(learned.length, options.batch) > 0 && step < steps) return undefined;
+  const loss = await trainer.lossOf(heldOut, signal);
+  measured.push([step, loss]);
+  return loss;
 }
 
 /** Lets others have a turn: timers, signals, a page's events. */

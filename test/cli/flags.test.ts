@@ -131,8 +131,14 @@ test('flags go on to be understood', () => {
 test('commands that load a model, or open a conversation, take all that there is to say', () => {
   const names = (...tables: (keyof typeof optionTables)[]) =>
     tables.flatMap((name) => flagsOf(optionTables[name].table)).map((flag) => flag.name);
-  // those that run no model
-  const few: Readonly<Record<string, readonly string[]>> = { score: ['build'], merge: ['adapter'] };
+  // those that run no model, or half of one
+  const halves = names('load').filter((n) => !['adapter', 'weights', 'pipeline'].includes(n));
+  const few: Readonly<Record<string, readonly string[]>> = {
+    score: ['build'],
+    merge: ['adapter'],
+    'split-serve': halves,
+    'split-train': halves,
+  };
   for (const { name, options } of commands) {
     const wanted = few[name] ?? names('load');
     const all = ['chat', 'eval'].includes(name) ? names('memory', 'axes', 'episodes') : [];

@@ -20,7 +20,7 @@ import { aboutModels, loadWithProgress } from '../load.ts';
 import { checkOut, filesOf, writeTrained } from '../trained-files.ts';
 import { counted, quoted, startedAs } from '../words.ts';
 
-const own = {
+export const own = {
   data: option(kinds.filledText, {
     isRequired: true,
     flag: 'data FILE',
@@ -77,7 +77,7 @@ adapters. --method full trains all weights of a small model.`,
     let done: number | undefined;
     try {
       const began = performance.now();
-      const progress = progressOf(terminal, training.checkpoint);
+      const progress = progressOf(terminal, { checkpoint: training.checkpoint });
       const options: TrainOptions = {
         ...training,
         signal: terminal.signal,
@@ -122,7 +122,7 @@ adapters. --method full trains all weights of a small model.`,
 });
 
 /** Throws OptionError for files that cannot be written, or must not be. */
-async function checkFiles(
+export async function checkFiles(
   input: string,
   adapters: readonly AdapterOption[],
   files: Readonly<Record<'data' | 'out', string>> &
@@ -174,8 +174,11 @@ const whatIsLeft = (done: number, { checkpoint }: { readonly checkpoint?: string
     ? `${counted(done, 'step')} done, and lost: --checkpoint FILE keeps them`
     : `${checkpoint} has ${counted(done, 'step')}: the same command goes on from there`;
 
-/** Tells of each step on one line, and how long it will take. */
-function progressOf(terminal: Terminal, checkpoint?: string): (report: TrainingReport) => void {
+/** Tells of each step on one line, how long it will take, and `more`. */
+export function progressOf(
+  terminal: Terminal,
+  { checkpoint, more = () => '' }: { checkpoint?: string | undefined; more?: () => string } = {},
+): (report: TrainingReport) => void {
   const began = performance.now();
   let first: number | undefined;
   let heldOut = '';
@@ -188,7 +191,7 @@ function progressOf(terminal: Terminal, checkpoint?: string): (report: TrainingR
     const left = Math.ceil(((steps - step) * perStep) / 1000);
     terminal.progress(
       `step ${step} of ${steps}: loss ${loss.toFixed(3)}${heldOut}, rate ${rate.toPrecision(2)}, ` +
-        `${Math.round(tokensPerSecond)} tokens/s, ${left} s to go`,
+        `${Math.round(tokensPerSecond)} tokens/s, ${left} s to go${more()}`,
     );
   };
 }

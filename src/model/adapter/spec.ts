@@ -17,6 +17,8 @@ export type Target = keyof typeof targets;
 
 export const targetNames = Object.keys(targets) as Target[];
 
+export const isTarget = (name: string): name is Target => Object.hasOwn(targets, name);
+
 /** GGUF's name of a layer's matrix: 'blk.0.attn_q.weight'. */
 export const matrixOf = (layer: number, target: Target): string =>
   `blk.${layer}.${targets[target].gguf}.weight`;

@@ -1,0 +1,80 @@
+// recollect split-train: an adapter, trained with the lower layers here and the upper ones at a
+// server.
+import { formatBytes } from '../../math/format.ts';
+import { without } from '../../options/table.ts';
+import type { Traffic } from '../../split/link.ts';
+import { loadHalf } from '../../split/load.ts';
+import { cutTable, splitTrainTable } from '../../split/options.ts';
+import { prepareSplit } from '../../split/train.ts';
+import { parseLines } from '../../train/data.ts';
+import { defineCommand } from '../command.ts';
+import { readText, writeText } from '../files.ts';
+import { aboutModels } from '../load.ts';
+import { writeTrained } from '../trained-files.ts';
+import { counted } from '../words.ts';
+import { halfTable } from './split-serve.ts';
+import { checkFiles, own as trainOwn, progressOf } from './train.ts';
+
+const own = { ...cutTable, ...without(trainOwn, 'type', 'html') };
+/** What the command line can say about training. */
+const table = without(splitTrainTable, 'onProgress', 'signal');
+
+export const splitTrain = defineCommand({
+  name: 'split-train',
+  summary: 'an adapter, with the lower layers here and the upper ones at a server',
+  operands: ['MODEL'],
+  about: aboutModels,
+  groups: {
+    own: { title: '', table: own },
+    training: { title: 'Training', table },
+    load: { title: 'Loading', table: halfTable },
+  },
+  intro: `
+Trains an adapter on the lines of a file, as train does and with the same bits,
+but loads only the layers below C: the others are at a server (split-serve MODEL
+--cut C). Hidden states go there and gradients come back. With --labels client
+the labels stay here, and so does the model's head. A connection that breaks is
+made again, and no step is lost or made twice.`,
+  async run([input], { own: { data, out, json, cut, labels }, training, load }, terminal) {
+    const lines = parseLines(await readText(data), data);
+    await checkFiles(input, [], { data, out, json, method: 'lora' });
+    const { signal } = terminal;
+    const model = await loadHalf(input, 'client', { cut, labels }, { ...load, signal });
+    try {
+      let traffic: Traffic | undefined;
+      const progress = progressOf(terminal, {
+        more: () => (traffic ? `, ${told(traffic)}` : ''),
+      });
+      const options = { ...training, signal, onProgress: progress };
+      const prepared = prepareSplit(model, lines, options, data);
+      terminal.note(
+        `${prepared.steps} steps on ${prepared.learnedLines} lines (${prepared.heldOutLines} ` +
+          `held out); takes ${formatBytes(prepared.bytes)} beside this half of the model`,
+      );
+      const result = await prepared.run((now) => (traffic = now));
+      terminal.progress('');
+      await writeTrained(out, result, model, { input, type: 'same' });
+      const { losses, heldOut, steps } = result;
+      const [first, last] = [losses[0], losses[losses.length - 1]];
+      terminal.print(`loss ${first.toFixed(3)} -> ${last.toFixed(3)} in ${counted(steps, 'step')}`);
+      if (heldOut)
+        terminal.print(
+          `held out (${counted(heldOut.lines, 'line')}) ${heldOut.losses[0][1].toFixed(3)} -> ` +
+            `${heldOut.losses.at(-1)![1].toFixed(3)}`,
+        );
+      terminal.print(told(result.traffic));
+      terminal.note(`written to ${out}`);
+      if (json) {
+        const { adapter: _, ...figures } = result;
+        await writeText(json, `${JSON.stringify({ model: input, data, ...figures }, null, 1)}\n`);
+      }
+    } finally {
+      terminal.progress('');
+      model.dispose();
+    }
+  },
+});
+
+const told = ({ sentBytes, receivedBytes, reconnects }: Traffic): string =>
+  `${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received` +
+  (reconnects > 0 ? `, connected again ${reconnects} times` : '');

@@ -1,0 +1,99 @@
+// How a split training is run: the options of both sides.
+import * as kinds from '../options/kinds.ts';
+import { option, type OptionsOf, without } from '../options/table.ts';
+import { type TrainOptions, trainTable } from '../train/options.ts';
+
+const sides = ['server', 'client'] as const;
+const SECONDS = kinds.number(0.001, 1e6);
+
+/** What both sides must say alike. */
+export const cutTable = {
+  /** Layers of the client: the embedding and the first ones. */
+  cut: option(kinds.whole(0, 1e6), {
+    isRequired: true,
+    flag: 'cut C',
+    summary: "layers of the client, the first ones; the server's are the rest",
+  }),
+  /** Who has the labels, and the model's head with them. Default 'server'. */
+  labels: option(kinds.oneOf(sides), {
+    default: 'server',
+    flag: 'labels SIDE',
+    summary: "who has the labels, and the model's head; client: U-shaped, they stay there",
+  }),
+};
+
+const token = option(kinds.filledText, {
+  isRequired: true,
+  flag: 'token T',
+  summary: 'what a client shows to be let in',
+});
+
+export const serveTable = {
+  token,
+  /** Most clients whose trainings are held. Default 32. */
+  clients: option(kinds.whole(1, 1e4), {
+    default: 32,
+    flag: 'clients N',
+    summary: 'most clients',
+  }),
+  /** Most tokens of a batch. Default 512. */
+  tokens: option(kinds.whole(1, 1 << 20), {
+    default: 512,
+    flag: 'tokens N',
+    summary: 'most tokens of a batch, a line among them',
+  }),
+  /** Highest rank of a client's adapter. Default 16. */
+  rank: option(kinds.whole(1, 1024), {
+    default: 16,
+    flag: 'rank R',
+    summary: "highest rank of a client's adapter",
+  }),
+  /** Most bytes beside the model. Default 1 GB. */
+  memory: option(kinds.bytes('1GB'), {
+    default: 1 << 30,
+    otherwise: '1GB',
+    flag: 'memory B',
+    summary: 'most bytes that clients take beside the model',
+  }),
+  /** Questions of a client under way at once. Default 4. */
+  window: option(kinds.whole(1, 64), {
+    default: 4,
+    flag: 'window N',
+    summary: "a client's batches under way at once, at most",
+  }),
+  /** Seconds after which a client that takes no answer is cut off. Default 60. */
+  stall: option(SECONDS, {
+    default: 60,
+    flag: 'stall S',
+    summary: 'seconds after which a client that takes no answer is cut off',
+  }),
+  /** Seconds after which the training of a client that is away ends. Default 600. */
+  lease: option(SECONDS, {
+    default: 600,
+    flag: 'lease S',
+    summary: 'seconds after which the training of a client that is away ends',
+  }),
+};
+
+/** The way to the server. */
+export const wayTable = {
+  /** Address of the server: ws://HOST:PORT, or wss: behind a proxy that encrypts. */
+  url: option(kinds.filledText, {
+    isRequired: true,
+    flag: 'url URL',
+    summary: 'the server: ws://HOST:PORT, or wss://... behind a proxy that encrypts',
+  }),
+  token,
+  /** Batches on their way at once: both sides compute while others travel. Default 2. */
+  depth: option(kinds.whole(1, 64), {
+    default: 2,
+    flag: 'depth N',
+    summary: 'batches on their way at once; each takes room of its own',
+  }),
+};
+
+/** What a client trains with: the way to the server, and what is left of train()'s options. */
+export const splitTrainTable = { ...wayTable, ...without(trainTable, 'method', 'checkpoint') };
+
+export interface SplitTrainOptions
+  extends OptionsOf<typeof wayTable>, Omit<TrainOptions, 'method' | 'checkpoint'> {}

@@ -1,0 +1,285 @@
+// Serves the upper layers of a model to many clients: who may come in, whose turn it is, and when a
+// connection or a training that nobody goes on with is given up. It knows no sockets.
+import { isTarget } from '../model/adapter/spec.ts';
+import { BudgetError, failureOf, OptionError, ProtocolError, StoreError } from '../errors.ts';
+import { formatBytes } from '../math/format.ts';
+import type { LoraShape } from '../train/lora.ts';
+import { breathe } from '../train/train.ts';
+import { adapterBytes, roomBytes, Rooms, shapeOf } from './half.ts';
+import type { HalfModel } from './load.ts';
+import { decode, encode, type Message, type MessageOf } from './messages.ts';
+import {
+  type Arrived,
+  Assembler,
+  batchBytes,
+  MOST_GREETING_BYTES,
+  piecesOf,
+  signOfLife,
+} from './pieces.ts';
+import { ServerHalf } from './server-half.ts';
+import { type Connection, Session } from './session.ts';
+import { VERSION } from './version.ts';
+
+export interface ServerOptions {
+  readonly token: string;
+  /** Most clients, most tokens of a batch, highest rank of an adapter. */
+  readonly clients: number;
+  readonly tokens: number;
+  readonly rank: number;
+  /** Most bytes beside the model. */
+  readonly memory: number;
+  /** Questions of a client under way at once. */
+  readonly window: number;
+  /** A connection is cut off whose client does not take an answer for so long. */
+  readonly stallMs: number;
+  /** A training ends whose client is away for so long. */
+  readonly leaseMs: number;
+}
+
+/** Time for a greeting. */
+const HELLO_MS = 10_000;
+/** Time between two signs of life, and looks at what takes too long. */
+const LOOK_MS = 1000;
+
+/** A connection as the server sees it. */
+interface Guest {
+  readonly connection: Connection;
+  readonly assembler: Assembler;
+  readonly sinceMs: number;
+  session?: Session;
+}
+
+/** What a runtime tells of a connection. */
+export interface Events {
+  heard(data: unknown): void;
+  closed(): void;
+}
+
+export class SplitServer {
+  readonly #model: HalfModel;
+  readonly #options: ServerOptions;
+  readonly #rooms: Rooms;
+  /** In the order of their turns. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #guests = new Set<Guest>();
+  readonly #roomBytes: number;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #isWorking = false;
+
+  /** Reserves the room of a batch. Throws BudgetError where memory allows less, DeviceError. */
+  constructor(model: HalfModel, options: ServerOptions) {
+    const { network, head } = model;
+    const shape = shapeOf(network, options.tokens, options.rank, head !== undefined);
+    this.#model = model;
+    this.#options = options;
+    this.#roomBytes = roomBytes(network, shape);
+    if (this.#roomBytes > options.memory)
+      throw new BudgetError(
+        `batches of ${options.tokens} tokens take ${formatBytes(this.#roomBytes)} beside the ` +
+          `model, memory allows ${formatBytes(options.memory)}: allow more, or fewer tokens`,
+      );
+    this.#rooms = new Rooms(network, shape);
+    this.#timer = setInterval(() => this.#look(performance.now()), LOOK_MS);
+  }
+
+  /** Trainings that it holds, and bytes beside the model. */
+  get held(): { readonly sessions: number; readonly connections: number; readonly bytes: number } {
+    const bytes = [...this.#sessions.values()].reduce((sum, one) => sum + one.bytes, 0);
+    const { size: sessions } = this.#sessions;
+    return { sessions, connections: this.#guests.size, bytes: this.#roomBytes + bytes };
+  }
+
+  /** A connection is there. */
+  connect(connection: Connection): Events {
+    const { tokens, clients } = this.#options;
+    const most = batchBytes(tokens, this.#model.config.width);
+    const guest: Guest = {
+      connection,
+      sinceMs: performance.now(),
+      assembler: new Assembler((number) =>
+        number > 0 && guest.session ? most : MOST_GREETING_BYTES,
+      ),
+    };
+    // clients that come again may be there twice for a moment
+    if (this.#guests.size >= 2 * clients + 2) connection.close(true);
+    else this.#guests.add(guest);
+    return {
+      heard: (data) => {
+        if (this.#guests.has(guest)) this.#heard(guest, data);
+      },
+      closed: () => this.#forget(guest),
+    };
+  }
+
+  #forget(guest: Guest): void {
+    this.#guests.delete(guest);
+    if (guest.session?.connection === guest.connection) guest.session.detach();
+  }
+
+  #heard(guest: Guest, data: unknown): void {
+    try {
+      if (!(data instanceof Uint8Array))
+        throw new ProtocolError(`the client sent a text, expected bytes`);
+      const arrived = guest.assembler.add(data);
+      if (guest.session) this.#take(guest.session, arrived);
+      else if (arrived.number === 0 && arrived.bytes) this.#greet(guest, decode(arrived.bytes));
+      else throw new ProtocolError(`the client sent message ${arrived.number} before a greeting`);
+    } catch (error) {
+      this.#refuse(guest, error);
+    }
+  }
+
+  #take(session: Session, { number, acknowledged, bytes }: Arrived): void {
+    session.acknowledge(acknowledged);
+    if (number === 0 && bytes) throw new ProtocolError(`the client greeted a second time`);
+    if (session.isOver && session.isQuiet) this.#end(session);
+    if (!bytes) return;
+    session.take(number, bytes);
+    void this.#work();
+  }
+
+  /** Says why, and ends the connection; a training stays. */
+  #refuse(guest: Guest, error: unknown): void {
+    this.#forget(guest);
+    this.#say(guest.connection, { kind: 'refused', ...failureOf(error) });
+    guest.connection.close();
+  }
+
+  #say(connection: Connection, message: Message): void {
+    for (const piece of piecesOf(encode(message), 0, 0)) connection.send(piece);
+  }
+
+  #greet(guest: Guest, message: Message): void {
+    if (message.kind !== 'hello')
+      throw new ProtocolError(`the client sent '${message.kind}', expected a greeting`);
+    checkHello(message, this.#model, this.#options);
+    const known = this.#sessions.get(message.session);
+    if (message.session !== '' && !known)
+      throw new StoreError(
+        `the server has no training '${message.session.slice(0, 40)}': it was started anew, or ` +
+          `gave up waiting; begin again`,
+      );
+    const session = known ?? this.#open(message);
+    const { connection: before } = session;
+    const { id, received } = session;
+    const { window } = this.#options;
+    session.acknowledge(message.received);
+    session.detach();
+    before?.close(true);
+    guest.session = session;
+    this.#say(guest.connection, { kind: 'welcome', session: id, received, window });
+    session.attach(guest.connection, message.received);
+  }
+
+  #open({ rank, alpha, targets, seed }: MessageOf<'hello'>): Session {
+    const { network, head } = this.#model;
+    const { clients, memory, tokens, window } = this.#options;
+    if (this.#sessions.size >= clients)
+      throw new BudgetError(`the server has ${clients} clients, as many as it takes: come later`);
+    const shape: LoraShape = { rank, alpha, targets: targets.split(',').filter(isTarget) };
+    // what it asks and is answered waits beside it
+    const messages = 2 * window * batchBytes(tokens, network.config.width);
+    const bytes = adapterBytes(network, shape) + messages;
+    const { bytes: held } = this.held;
+    if (held + bytes > memory)
+      throw new BudgetError(
+        `a client with rank ${rank} takes ${formatBytes(bytes)} at the server, which holds ` +
+          `${formatBytes(held)} of ${formatBytes(memory)}: come later, or with a lower rank`,
+      );
+    const hasHead = head !== undefined;
+    const half = new ServerHalf(network, this.#rooms, { shape, seed, tokens, window, hasHead });
+    const session = new Session(crypto.randomUUID(), half, bytes, window);
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  /** Answers a question of each client in turn, until there are none. */
+  async #work(): Promise<void> {
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    try {
+      for (let next = this.#nextTurn(); next; next = this.#nextTurn()) {
+        // the last of the line now
+        this.#sessions.delete(next.id);
+        this.#sessions.set(next.id, next);
+        await next.answerNext((error) => ({ kind: 'failed', ...failureOf(error) }));
+        await breathe();
+      }
+    } finally {
+      this.#isWorking = false;
+    }
+  }
+
+  #nextTurn(): Session | undefined {
+    return [...this.#sessions.values()].find(({ isWaiting }) => isWaiting);
+  }
+
+  #look(nowMs: number): void {
+    const { stallMs, leaseMs } = this.#options;
+    for (const guest of this.#guests) {
+      const { session, connection, sinceMs } = guest;
+      const isLate = session ? session.waitsMs(nowMs) > stallMs : nowMs - sinceMs > HELLO_MS;
+      if (isLate) {
+        this.#forget(guest);
+        connection.close(true);
+      } else connection.send(signOfLife(session?.received ?? 0));
+    }
+    for (const session of this.#sessions.values())
+      if (nowMs - (session.aloneSinceMs ?? nowMs) > leaseMs) this.#end(session);
+  }
+
+  #end(session: Session): void {
+    // what it is being asked ends first
+    if (session.isBusy) return;
+    this.#sessions.delete(session.id);
+    session.dispose();
+  }
+
+  dispose(): void {
+    clearInterval(this.#timer);
+    for (const { connection } of this.#guests) connection.close(true);
+    for (const session of this.#sessions.values()) session.dispose();
+    this.#sessions.clear();
+    this.#rooms.dispose();
+  }
+}
+
+/** Whether two texts are the same, in a time that does not tell where they differ. */
+function isSame(found: string, expected: string): boolean {
+  let differences = found.length ^ expected.length;
+  for (let i = 0; i < expected.length; i++)
+    differences |= expected.charCodeAt(i) ^ found.charCodeAt(i % Math.max(1, found.length));
+  return differences === 0;
+}
+
+function checkHello(hello: MessageOf<'hello'>, model: HalfModel, options: ServerOptions): void {
+  const wrong = (what: string, found: unknown, expected: unknown, todo: string) =>
+    new OptionError(`the server refused: ${what} is ${found}, expected ${expected}: ${todo}`);
+  const { version, token, fingerprint, cut, labels, tokens, rank, targets } = hello;
+  if (version !== VERSION)
+    throw wrong('the version of the protocol', version, VERSION, 'update the older side');
+  if (!isSame(token, options.token))
+    throw new OptionError(
+      `the server refused: the token is another (${token.length} letters) than the server's: ask ` +
+        `who runs it`,
+    );
+  if (fingerprint !== model.fingerprint)
+    throw wrong(`the model's fingerprint`, fingerprint, model.fingerprint, 'use the same file');
+  if (cut !== model.cut.cut)
+    throw wrong('the cut', cut, model.cut.cut, 'use the same on both sides');
+  if (labels !== model.cut.labels)
+    throw wrong('who has the labels', labels, model.cut.labels, 'use the same on both sides');
+  if (tokens < 1 || tokens > options.tokens)
+    throw wrong('tokens of a batch', tokens, `1 to ${options.tokens}`, 'split long lines');
+  if (rank < 1 || rank > options.rank)
+    throw wrong('the rank', rank, `1 to ${options.rank}`, 'choose a lower one');
+  if (!(hello.alpha > 0)) throw wrong('alpha', hello.alpha, 'a number above 0', 'choose another');
+  const odd = targets.split(',').find((target) => !isTarget(target));
+  if (odd !== undefined)
+    throw wrong(
+      'a target',
+      `'${odd.slice(0, 20)}'`,
+      'a matrix that gets an adapter',
+      'leave it out',
+    );
+}

@@ -1,0 +1,142 @@
+// A client's training at the server, whatever connection it is on: what was asked and not answered
+// yet, and answers that the client has not said to have. Numbers keep steps from being lost or made
+// twice: a question is taken once, an answer is sent until it arrived.
+import { ProtocolError } from '../errors.ts';
+import { decode, encode, type Message } from './messages.ts';
+import { type Bytes, piecesOf } from './pieces.ts';
+import type { ServerHalf } from './server-half.ts';
+
+/** A way to a client, as a runtime has it. */
+export interface Connection {
+  send(piece: Bytes): void;
+  /** Ends it once what was sent is there; `now`: at once. */
+  close(now?: boolean): void;
+}
+
+export class Session {
+  readonly id: string;
+  /** Bytes that it takes in the backend's memory. */
+  readonly bytes: number;
+  readonly #half: ServerHalf;
+  readonly #window: number;
+  /** The last question that arrived. */
+  received = 0;
+  /** Questions that were not begun. */
+  readonly #questions: { readonly number: number; readonly bytes: Bytes }[] = [];
+  /** Answers that did not arrive yet, as far as is known, in order. */
+  readonly #answers = new Map<number, { readonly bytes: Bytes; sentMs: number }>();
+  #answered = 0;
+  #isBusy = false;
+  #connection?: Connection;
+  /** Since when there is no connection. */
+  aloneSinceMs: number | undefined;
+  /** Whether the client has said that it is over. */
+  isOver = false;
+
+  constructor(id: string, half: ServerHalf, bytes: number, window: number) {
+    this.id = id;
+    this.#half = half;
+    this.bytes = bytes;
+    this.#window = window;
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** Goes on over a connection, on which all up to an answer has arrived before. */
+  attach(connection: Connection, acknowledged: number): void {
+    this.acknowledge(acknowledged);
+    this.#connection = connection;
+    this.aloneSinceMs = undefined;
+    for (const number of this.#answers.keys()) this.#send(number);
+  }
+
+  detach(): void {
+    this.#connection = undefined;
+    this.aloneSinceMs = performance.now();
+  }
+
+  /** Answers up to a number have arrived. Throws ProtocolError for one that was not sent. */
+  acknowledge(number: number): void {
+    if (number > this.#answered)
+      throw new ProtocolError(
+        `the client has answer ${number}, the server gave ${this.#answered}: begin again`,
+      );
+    for (const sent of this.#answers.keys()) if (sent <= number) this.#answers.delete(sent);
+  }
+
+  /**
+   * Takes a question; one that it has is taken once. Throws ProtocolError for one that does not
+   * follow the one before, and where more are under way than may.
+   */
+  take(number: number, bytes: Bytes): void {
+    if (number <= this.received) return;
+    if (number !== this.received + 1)
+      throw new ProtocolError(
+        `the client sent question ${number}, expected ${this.received + 1}: one was lost`,
+      );
+    const waiting = this.received - this.#answered + this.#answers.size;
+    if (waiting >= this.#window)
+      throw new ProtocolError(
+        `the client sent question ${number} while ${waiting} are under way, as many as may: wait ` +
+          `for answers`,
+      );
+    this.received = number;
+    this.#questions.push({ number, bytes });
+  }
+
+  /** Whether there is something to do. */
+  get isWaiting(): boolean {
+    return this.#questions.length > 0 && !this.#isBusy;
+  }
+
+  /** Answers the next question; `failed` makes an answer of an error. */
+  async answerNext(failed: (error: unknown) => Message): Promise<void> {
+    const { number, bytes } = this.#questions.shift()!;
+    this.#isBusy = true;
+    try {
+      const question = decode(bytes);
+      const answer = await this.#half.answer(question);
+      this.isOver ||= question.kind === 'end';
+      this.#keep(number, answer);
+    } catch (error) {
+      this.#keep(number, failed(error));
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #keep(number: number, answer: Message): void {
+    this.#answered = number;
+    this.#answers.set(number, { bytes: encode(answer), sentMs: 0 });
+    if (this.#connection) this.#send(number);
+  }
+
+  #send(number: number): void {
+    const answer = this.#answers.get(number)!;
+    answer.sentMs = performance.now();
+    for (const piece of piecesOf(answer.bytes, number, this.received))
+      this.#connection!.send(piece);
+  }
+
+  /** Whether all answers arrived. */
+  get isQuiet(): boolean {
+    return this.#answers.size === 0 && this.#questions.length === 0 && !this.#isBusy;
+  }
+
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** How long an answer has been on its way over the connection. */
+  waitsMs(nowMs: number): number {
+    const [first] = this.#answers.values();
+    return this.#connection && first ? nowMs - first.sentMs : 0;
+  }
+
+  dispose(): void {
+    this.#questions.length = 0;
+    this.#half.dispose();
+  }
+}

@@ -1,0 +1,170 @@
+// Trains an adapter with half a model here and the other half at a server: checks lines and
+// options, plans this side's bytes, connects, and goes on step by step.
+import { BudgetError, OptionError } from '../errors.ts';
+import { formatBytes } from '../math/format.ts';
+import type { AdapterData } from '../model/adapter/write.ts';
+import { settle } from '../options/table.ts';
+import { stepsPerEpoch } from '../train/batches.ts';
+import { loraMatrices, type LoraShape } from '../train/lora.ts';
+import { rowsOf } from '../train/parameters.ts';
+import { goodTokens } from '../train/plan.ts';
+import type { HeldOut } from '../train/report.ts';
+import { adapterOf } from '../train/trained.ts';
+import {
+  breathe,
+  type Lines,
+  measureHeldOut,
+  MEMORY,
+  readLines,
+  stepTokens,
+  trainerOptions,
+} from '../train/train.ts';
+import { clientBytes, type ClientOptions, SplitTrainer } from './client.ts';
+import { Link, type Traffic } from './link.ts';
+import type { HalfModel } from './load.ts';
+import { type SplitTrainOptions, splitTrainTable } from './options.ts';
+import { batchBytes, MOST_GREETING_BYTES } from './pieces.ts';
+import { VERSION } from './version.ts';
+
+const settled = (options: SplitTrainOptions) => settle('split training', options, splitTrainTable);
+type Settled = ReturnType<typeof settled>;
+
+export interface SplitResult {
+  readonly steps: number;
+  /** Mean loss a token of each step, in nats. */
+  readonly losses: readonly number[];
+  readonly heldOut?: HeldOut;
+  /** All of the adapter: the client's layers' and the server's. */
+  readonly adapter: AdapterData;
+  readonly traffic: Traffic;
+}
+
+export interface PreparedSplit {
+  readonly steps: number;
+  readonly learnedLines: number;
+  readonly heldOutLines: number;
+  /** Bytes beside this half of the model. */
+  readonly bytes: number;
+  /** Trains; `onTraffic` hears of bytes after each step. */
+  run(onTraffic?: (traffic: Traffic) => void): Promise<SplitResult>;
+}
+
+/**
+ * Checks lines and options, and plans. Nothing is reserved or sent yet. Throws OptionError for
+ * options and for lines, naming them; BudgetError where the longest line does not fit.
+ */
+export function prepareSplit(
+  model: HalfModel,
+  lines: readonly unknown[],
+  given: SplitTrainOptions,
+  file = 'data',
+): PreparedSplit {
+  const options = settled(given);
+  const data = readLines(model, lines, file, options);
+  const { learned, heldOut } = data;
+  const { epochs, batch, rank, alpha = 2 * rank, targets, depth } = options;
+  const steps = options.steps ?? epochs * stepsPerEpoch(learned.length, batch);
+  const shape: LoraShape = { rank, alpha, targets };
+  const longest = Math.max(...[...learned, ...heldOut].map(({ tokens }) => tokens.length));
+  const memory = Number(options.memory ?? MEMORY);
+  const bytesAt = (tokens: number) => clientBytes(model, { shape, tokens, depth });
+  let tokens = goodTokens(longest, stepTokens(learned, batch));
+  while (tokens > longest && bytesAt(tokens) > memory) tokens = Math.max(longest, tokens >> 1);
+  const bytes = bytesAt(tokens);
+  if (bytes > memory)
+    throw new BudgetError(
+      `the longest line has ${longest} tokens; training on it takes ${formatBytes(bytes)} here, ` +
+        `memory allows ${formatBytes(memory)}: allow more, split the line, or lower depth`,
+    );
+  const pace = trainerOptions({ ...options, method: 'lora' }, steps);
+  const client: ClientOptions = { ...pace, shape, tokens, depth };
+  return {
+    steps,
+    learnedLines: learned.length,
+    heldOutLines: heldOut.length,
+    bytes,
+    run: (onTraffic) => run(model, data, options, client, onTraffic),
+  };
+}
+
+/** Bytes of the largest answer: of a batch, or a matrix of the server's adapters. */
+function mostAnswer({ config, cut }: HalfModel, { shape, tokens }: ClientOptions): number {
+  const matrices = loraMatrices(config, { first: cut.cut, end: config.layers }, shape);
+  const largest = Math.max(0, ...matrices.map(({ at }) => rowsOf(at) * at.columns * 4));
+  return Math.max(batchBytes(tokens, config.width), MOST_GREETING_BYTES + largest);
+}
+
+async function run(
+  model: HalfModel,
+  lines: Lines,
+  options: Settled,
+  client: ClientOptions,
+  onTraffic: (traffic: Traffic) => void = () => {},
+): Promise<SplitResult> {
+  const { url, token, signal } = options;
+  const { shape, tokens, seed, depth } = client;
+  const { cut, labels } = model.cut;
+  const link = await Link.open({
+    url,
+    hello: {
+      kind: 'hello',
+      version: VERSION,
+      token,
+      fingerprint: model.fingerprint,
+      cut,
+      labels,
+      tokens,
+      rank: shape.rank,
+      alpha: shape.alpha,
+      targets: shape.targets.join(),
+      seed,
+    },
+    mostBytes: mostAnswer(model, client),
+    signal,
+  });
+  try {
+    if (depth > link.window)
+      throw new OptionError(
+        `depth is ${depth}, the server takes ${link.window} batches at once: lower it`,
+      );
+    const trainer = new SplitTrainer(model, link.ask, client);
+    try {
+      return await trainOn(trainer, link, model, lines, { ...options, ...client }, onTraffic);
+    } finally {
+      trainer.dispose();
+    }
+  } finally {
+    link.close();
+  }
+}
+
+async function trainOn(
+  trainer: SplitTrainer,
+  link: Link,
+  model: HalfModel,
+  { learned, heldOut }: Lines,
+  { signal, onProgress, steps, shape }: Settled & ClientOptions,
+  onTraffic: (traffic: Traffic) => void,
+): Promise<SplitResult> {
+  const losses: number[] = [];
+  const measured: [step: number, loss: number][] = [];
+  const measure = () => measureHeldOut(trainer, { learned, heldOut }, steps, measured, signal);
+  await measure();
+  while (trainer.step < steps) {
+    const report = await trainer.next(learned, signal);
+    losses.push(report.loss);
+    const heldOutLoss = await measure();
+    onTraffic(link.traffic);
+    onProgress?.({ ...report, heldOutLoss });
+    await breathe();
+  }
+  const adapter = adapterOf(model, await trainer.adapters(), shape);
+  await trainer.end();
+  return {
+    steps: trainer.step,
+    losses,
+    ...(measured.length > 0 && { heldOut: { lines: heldOut.length, losses: measured } }),
+    adapter,
+    traffic: link.traffic,
+  };
+}
