@@ -6,15 +6,15 @@
 //
 // Two machines must read the same numbers out of it: multiplications and additions are never fused.
 //
-// 128 channels at a time, so that what is read or written of a row is some lines of cache. Between x
+// 256 channels at a time, so that what is read or written of a row is some lines of cache. Between x
 // and the stream they lie in scratch as codes of one byte:
 //
-//   scratch:  [128 channels][stride] | factor f32 [128] | largest code f32 [128]
+//   scratch:  [256 channels][stride] | factor f32 [256] | largest code f32 [256]
 //   stride = t rounded up to 16, + 16 (so that columns lie in different cache sets)
 
 import { storeColumns } from './simd';
 
-const BLOCK: i32 = 128;
+const BLOCK: i32 = 256;
 /** Adding it to a number from 0 to 2^22 leaves that, rounded to even on ties, in the low bits. */
 const ROUND: f32 = 12582912; // 1.5 * 2^23, 0x4b400000
 /** What is left of ROUND in four sums, each shifted a byte further than the one before, by xor. */
@@ -101,7 +101,7 @@ function mostOf(bits: usize): f32 {
 }
 
 /**
- * Codes of n channels, n <= 128: codes u8 [128, stride] | x f32 [t, n] row bytes apart | lo, by, most
+ * Codes of n channels, n <= 256: codes u8 [256, stride] | x f32 [t, n] row bytes apart | lo, by, most
  * f32 [n]
  */
 function codesOf(
@@ -287,7 +287,7 @@ function widen16(x: usize, row: usize, codes: v128, lo: v128, step: v128, byte: 
   v128.store(x + 3 * row, f32x4.add(f32x4.mul(e, step), lo));
 }
 
-/** Numbers of n channels, n <= 128, from codes: arguments as in codesOf(), step f32 [n] */
+/** Numbers of n channels, n <= 256, from codes: arguments as in codesOf(), step f32 [n] */
 function numbersOf(
   x: usize,
   codes: usize,

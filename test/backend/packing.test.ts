@@ -28,7 +28,7 @@ interface Case {
   readonly list: Grid[];
 }
 
-/** Numbers with ties, constant channels, and grids that some of them lie beyond. */
+/** Constant channels, ties (channel 1 has halves of its steps), numbers beyond their grids. */
 function caseOf(T: number, D: number, only?: number): Case {
   const random = createRandom(100 * T + D);
   const x = Float32Array.from({ length: T * D }, (_, i) => {
@@ -44,6 +44,11 @@ function caseOf(T: number, D: number, only?: number): Case {
     hi[c] = Math.max(lo[c], Math.max(...channel) * shrink);
   }
   const bits = Uint8Array.from({ length: D }, (_, c) => only ?? 1 + ((c * 5 + T) % 8));
+  if (D > 1) {
+    hi[1] = 2 ** bits[1] - 1;
+    lo[1] = 0;
+    for (let t = 0; t < T; t++) x[t * D + 1] = Math.floor(2 * hi[1] * random()) / 2;
+  }
   const list = Array.from(bits, (b, c) => ({ lo: lo[c], hi: hi[c], bits: b }));
   return { x, grids: { lo, hi, bits }, list };
 }
