@@ -22,21 +22,23 @@ export function bitsGradient(
   const T = x.length / D;
   const count = positions ? T : D;
   const gateOf = (lane: number) => positions?.[lane] ?? lane;
-  const [lo, hi] = [Infinity, -Infinity].map((far) => new Float64Array(count).fill(far));
-  for (let i = 0; i < x.length; i++) {
-    const lane = positions ? Math.floor(i / D) : i % D;
-    if (x[i] < lo[lane]) lo[lane] = x[i];
-    if (x[i] > hi[lane]) hi[lane] = x[i];
-  }
+  const lo = new Float64Array(count).fill(Number.POSITIVE_INFINITY);
+  const hi = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
+  for (let t = 0, i = 0; t < T; t++)
+    for (let c = 0; c < D; c++, i++) {
+      const lane = positions ? t : c;
+      if (x[i] < lo[lane]) lo[lane] = x[i];
+      if (x[i] > hi[lane]) hi[lane] = x[i];
+    }
   const steps = Float64Array.from({ length: count }, (_, lane) => 2 ** bits[gateOf(lane)] - 1);
   const errors = new Float64Array(count);
-  for (let i = 0; i < x.length; i++) {
-    const lane = positions ? Math.floor(i / D) : i % D;
-    const [n, range] = [steps[lane], hi[lane] - lo[lane]];
-    if (range === 0) continue;
-    const rounded = lo[lane] + (range * Math.round(((x[i] - lo[lane]) / range) * n)) / n;
-    errors[lane] += dx[i] * (x[i] - rounded);
-  }
+  for (let t = 0, i = 0; t < T; t++)
+    for (let c = 0; c < D; c++, i++) {
+      const lane = positions ? t : c;
+      const step = (hi[lane] - lo[lane]) / steps[lane];
+      if (step > 0)
+        errors[lane] += dx[i] * (x[i] - lo[lane] - step * Math.round((x[i] - lo[lane]) / step));
+    }
   for (const [lane, error] of errors.entries()) {
     const n = steps[lane];
     sums[gateOf(lane)] += (error / n) * (n + 1) * Math.LN2; // dn / dbits = 2^bits ln 2

@@ -26,11 +26,19 @@ import {
   type FrameName,
 } from './options.ts';
 import { gather, maskOf, movedRows, rowsOfMask, scatter } from './rows.ts';
-import { type Sample, SampleStates } from './samples.ts';
+import { type Sample, SampleStates, type SavedSamples } from './samples.ts';
 
 /** Why a frame cannot be read, and that another one could: the other end calls forget(). */
 const alone = (why: string) =>
   new ProtocolError(`frame: ${why}: ask for a frame that stands alone`);
+
+/** An end as it is stored. */
+export interface CodecState {
+  readonly bits: Uint8Array;
+  readonly isTold: boolean;
+  readonly isOwner: boolean;
+  readonly states: readonly (readonly [string, SavedSamples])[];
+}
 
 export class CodecEnd {
   readonly #setup: CodecSetup;
@@ -79,6 +87,24 @@ export class CodecEnd {
   /** Bytes of samples' states now; at most options.stateBytes each way and kind. */
   get stateBytes(): number {
     return [...this.#states.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** All that frames to come depend on: this end goes on from it elsewhere, with the same bits. */
+  save(): CodecState {
+    const states = [...this.#states].map(([name, kept]) => [name, kept.save()] as const);
+    return { bits: this.bits, isTold: this.#isTold, isOwner: this.#isOwner, states };
+  }
+
+  /** Goes on from what save() gave. Throws OptionError where that was of another shape. */
+  restore({ bits, isTold, isOwner, states }: CodecState): void {
+    this.setBits(bits);
+    [this.#isTold, this.#isOwner] = [isTold, isOwner];
+    this.#states.clear();
+    for (const [name, saved] of states) {
+      const kept = new SampleStates(this.#shape.width, this.#setup.stateBytes);
+      kept.restore(saved);
+      this.#states.set(name, kept);
+    }
   }
 
   /** Makes the next frames stand alone: where the other end has lost what they build on. */

@@ -17,6 +17,9 @@ export interface KnownRows {
   readonly isAll: boolean;
 }
 
+/** States as they are stored: [id, rows, revision], the one not seen for longest first. */
+export type SavedSamples = readonly (readonly [number, Float32Array, number])[];
+
 interface Kept {
   readonly rows: Float32Array;
   /** How many frames it was made by. */
@@ -76,16 +79,32 @@ export class SampleStates {
     let at = 0;
     for (const { id, count } of samples) {
       const rows = x.slice(at, (at += count * this.#width));
-      const before = this.#kept.get(id);
-      if (before) this.#drop(id, before);
-      if (bytesOf(rows) > this.#mostBytes) continue;
-      for (const [oldest, kept] of this.#kept) {
-        if (this.#bytes + bytesOf(rows) <= this.#mostBytes) break;
-        this.#drop(oldest, kept);
-      }
-      this.#kept.set(id, { rows, revision: ((before?.revision ?? 0) + 1) | 0 });
-      this.#bytes += bytesOf(rows);
+      const revision = ((this.#kept.get(id)?.revision ?? 0) + 1) | 0;
+      this.#keep(id, { rows, revision });
     }
+  }
+
+  #keep(id: number, kept: Kept): void {
+    const before = this.#kept.get(id);
+    if (before) this.#drop(id, before);
+    const bytes = bytesOf(kept.rows);
+    if (bytes > this.#mostBytes) return;
+    for (const [oldest, other] of this.#kept) {
+      if (this.#bytes + bytes <= this.#mostBytes) break;
+      this.#drop(oldest, other);
+    }
+    this.#kept.set(id, kept);
+    this.#bytes += bytes;
+  }
+
+  save(): SavedSamples {
+    return [...this.#kept].map(([id, { rows, revision }]) => [id, rows.slice(), revision]);
+  }
+
+  /** Takes the place of what is there. Bounds hold whatever was saved. */
+  restore(saved: SavedSamples): void {
+    this.forget();
+    for (const [id, rows, revision] of saved) this.#keep(id, { rows: rows.slice(), revision });
   }
 
   #drop(id: number, { rows }: Kept): void {

@@ -196,6 +196,30 @@ for (const codec of ['aq-sgd', 'amaq-moved'] as const satisfies CodecName[])
     assert.is(fresh.stateBytes, client.stateBytes);
   });
 
+for (const codec of codecNames)
+  test(`${codec}: saved and restored, both ends go on with the same bytes`, () => {
+    const options = { codec, gradientThreshold: 0.1 };
+    const pair = ends(options);
+    const other = ends(options);
+    const bits = Uint8Array.from({ length: D }, (_, c) => 1 + (c % 8));
+    const run = ([client, server]: readonly CodecEnd[], step: number) =>
+      BATCHES.map((samples) => {
+        const x = activations(samples, step);
+        const there = nameOf(samples, step, 'activations');
+        const back = nameOf(samples, step, 'gradients');
+        const y = server.decode(client.encode(x, there), there);
+        const frame = server.encode(y, back);
+        return [y, frame, client.decode(frame, back)];
+      });
+    run(pair, 0);
+    pair[0].setBits(bits);
+    for (const [i, end] of pair.entries()) other[i].restore(structuredClone(end.save()));
+    for (const step of [1, 2]) assert.equal(run(other, step), run(pair, step), `step ${step}`);
+    assert.equal(other[1].bits, bits);
+    const narrow = new CodecEnd(options, { width: 5, mostTokens: 5 });
+    assert.throws(() => narrow.restore(pair[0].save()), /37 of them, expected 5 from 1 to 8/);
+  });
+
 test('gates belong to codecs whose bits are learned', () => {
   for (const codec of codecNames)
     assert.is(createGates({ codec }, SHAPE) !== undefined, 'gates' in codecs[codec]);

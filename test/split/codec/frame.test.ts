@@ -34,7 +34,14 @@ function forged(
   const body = frame.slice(HEADER_BYTES);
   const parts = [edit(body) ?? body];
   const header = { ...readHeader(frame, expected), ...change };
-  return () => server.decode(writeFrame(header, parts), name);
+  return () => {
+    const before = server.bits;
+    try {
+      server.decode(writeFrame(header, parts), name);
+    } finally {
+      assert.equal(server.bits, before, 'a refused frame changed bits');
+    }
+  };
 }
 const same = () => undefined;
 
@@ -125,6 +132,21 @@ test('lies with a right checksum are refused', () => {
     }),
     /the range of channel 0 is NaN to/,
   );
+});
+
+test('marks of tokens that there are not are refused', () => {
+  const [client, server] = [0, 1].map(() => new CodecEnd({ codec: 'moved' }, SHAPE));
+  server.decode(client.encode(x, name), name);
+  const next = { ...name, step: 4 };
+  const still = client.encode(x, next);
+  const header = readHeader(still, { ...expected, step: 4 });
+  assert.equal([...still.subarray(HEADER_BYTES)], [0, 0]);
+  const read = (mask: Uint8Array) => () => server.decode(writeFrame(header, [mask]), next);
+  assert.throws(read(Uint8Array.of(0, 1 << (T - 8))), /0 of 11 tokens are marked in 2 bytes/);
+  assert.throws(read(Uint8Array.of(1, 0)), /1 of 11 tokens are marked in 2 bytes, expected 0/);
+  assert.throws(read(Uint8Array.of(0)), /marked in 1 bytes, expected 0 in 2/);
+  assert.throws(read(Uint8Array.of(0, 0, 0)), /length is 55, expected 54/);
+  assert.is(server.decode(still, next).length, T * D);
 });
 
 test.run();
