@@ -6,16 +6,19 @@ import { OptionError, ProtocolError } from '../../errors.ts';
 import { bitsOf, packRows, rangesIn, type Rounding, unpackRows } from './body.ts';
 import {
   BY_TOKEN,
+  checksumIn,
   checksumOf,
   expectSame,
   type FrameHeader,
   type FrameKind,
+  FRESH,
   frameBytes,
   HEADER_BYTES,
   MAP,
   RAW,
   readHeader,
   ROWS,
+  type WrittenHeader,
   writeFrame,
 } from './frame.ts';
 import {
@@ -25,8 +28,8 @@ import {
   codecSetup,
   type FrameName,
 } from './options.ts';
-import { gather, maskOf, movedRows, rowsOfMask, scatter } from './rows.ts';
-import { type Sample, SampleStates, type SavedSamples } from './samples.ts';
+import { gather, joined, maskOf, movedRows, rowsOfMask } from './rows.ts';
+import { positionsOf, type Sample, SampleStates, type SavedSamples } from './samples.ts';
 
 /** Why a frame cannot be read, and that another one could: the other end calls forget(). */
 const alone = (why: string) =>
@@ -109,7 +112,7 @@ export class CodecEnd {
 
   /** Makes the next frames stand alone: where the other end has lost what they build on. */
   forget(): void {
-    for (const states of this.#states.values()) states.forget();
+    for (const [name, states] of this.#states) if (name.startsWith('sent ')) states.forget();
     this.#isTold = false;
   }
 
@@ -165,13 +168,20 @@ export class CodecEnd {
         ? { parts: [new Uint8Array(numbers.buffer)], exponent: 0 }
         : packRows(this.#kernels, numbers, rounding, D);
     const isMap = kind === 'activations' && !this.#isTold;
-    const flags = [isRaw && RAW, isMap && MAP, !isFull && ROWS, byToken && BY_TOKEN];
-    const header: Omit<FrameHeader, 'length'> = {
+    const isFresh = states?.isFresh;
+    const sets = [
+      isRaw && RAW,
+      isMap && MAP,
+      !isFull && ROWS,
+      byToken && BY_TOKEN,
+      isFresh && FRESH,
+    ];
+    const header: WrittenHeader = {
       ...{ kind, step, microBatch, tokens: T, width: D, rows: rows.length, exponent },
       group: isRaw ? 0 : this.#setup.group,
       map: this.#map,
       base: isRaw ? 0 : (states?.digest(samples) ?? 0),
-      flags: flags.reduce<number>((sum, flag) => sum | (flag || 0), 0),
+      flags: sets.reduce<number>((sum, flag) => sum | (flag || 0), 0),
     };
     const map = isMap ? [this.#bits] : [];
     const frame = writeFrame(header, [...map, ...(isFull ? [] : [maskOf(rows, T)]), ...parts]);
@@ -183,7 +193,7 @@ export class CodecEnd {
       row.last === 'moved'
         ? numbers
         : this.#numbersOf(header, frame.subarray(front), rows, rounding);
-    states.put(samples, joined(known.base, back, rows, D, isChange));
+    states.put(samples, joined(known.base, back, rows, D, isChange), checksumIn(frame));
     return frame;
   }
 
@@ -231,9 +241,12 @@ export class CodecEnd {
     const size = { tokens: T, width: D, rows: rows.length, ranges, bits, mapBytes };
     expectSame('length', header.length, frameBytes(size));
     const states = this.#statesOf('came', kind);
-    if (!isRaw && header.base !== (states?.digest(samples) ?? 0))
+    // what the sender forgot counts for nothing here, and is forgotten with the last line
+    const isFresh = (flags & FRESH) !== 0;
+    const seen = isFresh ? states && new SampleStates(D, 0) : states;
+    if (!isRaw && header.base !== (seen?.digest(samples) ?? 0))
       throw alone('it builds on states of samples that this end does not have');
-    const known = states?.known(samples);
+    const known = seen?.known(samples);
     const sent = new Set(rows);
     if (all.some((t) => !sent.has(t) && !known?.isKnown[t]))
       throw alone('tokens are left out that were never sent');
@@ -241,7 +254,8 @@ export class CodecEnd {
     if (!states || !known) return back;
     const isChange = this.#setup.row.last === 'change' && !isRaw;
     const out = joined(known.base, back, rows, D, isChange);
-    states.put(samples, out);
+    if (isFresh) states.forget();
+    states.put(samples, out, header.checksum);
     return out;
   }
 
@@ -272,19 +286,4 @@ export class CodecEnd {
     if (isPlain) return new Float32Array(bytes.slice().buffer);
     return unpackRows(this.#kernels, { bytes, exponent }, rounding, rows.length, D);
   }
-}
-
-/** Position in its sample of each token. */
-export const positionsOf = (samples: readonly Sample[]): number[] =>
-  samples.flatMap(({ count }) => Array.from({ length: count }, (_, i) => i));
-
-/** What both ends hold after a frame: rows that came, or changes, on what was there. */
-function joined(
-  base: Float32Array,
-  back: Float32Array,
-  rows: readonly number[],
-  D: number,
-  isChange: boolean,
-): Float32Array {
-  return isChange ? back.map((v, i) => v + base[i]) : scatter(base, back, rows, D);
 }

@@ -42,7 +42,9 @@ export const MAP = 2;
 export const ROWS = 4;
 /** Lanes are tokens, not channels: each token has bits and a range. */
 export const BY_TOKEN = 8;
-const FLAGS = RAW | MAP | ROWS | BY_TOKEN;
+/** The sender forgot all samples: so must the receiver. */
+export const FRESH = 16;
+const FLAGS = RAW | MAP | ROWS | BY_TOKEN | FRESH;
 
 const frameKinds = ['activations', 'gradients'] as const;
 export type FrameKind = (typeof frameKinds)[number];
@@ -50,7 +52,11 @@ export type FrameKind = (typeof frameKinds)[number];
 export interface FrameHeader extends Record<keyof typeof FIELDS, number> {
   readonly kind: FrameKind;
   readonly flags: number;
+  readonly checksum: number;
 }
+
+/** What a frame's sender says; the rest follows. */
+export type WrittenHeader = Omit<FrameHeader, 'length' | 'checksum'>;
 
 /** What a receiver knows of the next frame before it comes. */
 export interface FrameExpectation {
@@ -98,11 +104,12 @@ export function checksumOf(bytes: Uint8Array, skipped?: number): number {
   return checksum(EMPTY_CHECKSUM, words) >>> 0;
 }
 
+/** The checksum that a frame says. */
+export const checksumIn = ({ buffer, byteOffset }: Uint8Array): number =>
+  new DataView(buffer, byteOffset).getUint32(CHECKSUM, true);
+
 /** Puts a frame together: its header, then its parts one behind the other. */
-export function writeFrame(
-  header: Omit<FrameHeader, 'length'>,
-  parts: readonly Uint8Array[],
-): Uint8Array {
+export function writeFrame(header: WrittenHeader, parts: readonly Uint8Array[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, HEADER_BYTES);
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
@@ -151,7 +158,8 @@ export function readHeader(bytes: Uint8Array, expected: FrameExpectation): Frame
     Object.entries(FIELDS).map(([name, at]) => [name, view.getUint32(at, true)]),
   ) as Record<keyof typeof FIELDS, number>;
   expectSame('length', bytes.length, numbers.length);
-  expectSame('checksum', hex(view.getUint32(CHECKSUM, true)), hex(checksumOf(bytes, CHECKSUM)));
+  const checksum = checksumIn(bytes);
+  expectSame('checksum', hex(checksum), hex(checksumOf(bytes, CHECKSUM)));
   const kind = view.getUint8(5);
   expectSame('kind', frameKinds[kind] ?? `unknown (${kind})`, expected.kind);
   for (const name of ['step', 'microBatch', 'tokens', 'width'] as const)
@@ -165,5 +173,5 @@ export function readHeader(bytes: Uint8Array, expected: FrameExpectation): Frame
       `frame: ${rows} rows of ${tokens} tokens, expected ${flags & ROWS ? 'no more' : 'as many'}` +
         ': ask for the frame again',
     );
-  return { ...numbers, exponent: numbers.exponent | 0, kind: expected.kind, flags };
+  return { ...numbers, exponent: numbers.exponent | 0, kind: expected.kind, flags, checksum };
 }

@@ -58,6 +58,17 @@ export function scatter(
   return out;
 }
 
+/** What both ends hold after a frame: rows that came, or changes, on what was there. */
+export function joined(
+  base: Float32Array,
+  back: Float32Array,
+  rows: readonly number[],
+  D: number,
+  isChange: boolean,
+): Float32Array {
+  return isChange ? back.map((v, i) => v + base[i]) : scatter(base, back, rows, D);
+}
+
 /** x f32 [T, columns] as f32 [columns, T]. */
 export function transpose(x: Float32Array, columns: number): Float32Array {
   const T = x.length / columns;

@@ -11,19 +11,23 @@ export interface Sample {
   readonly count: number;
 }
 
+/** Position in its sample of each token. */
+export const positionsOf = (samples: readonly Sample[]): number[] =>
+  samples.flatMap(({ count }) => Array.from({ length: count }, (_, i) => i));
+
 export interface KnownRows {
   readonly base: Float32Array;
   readonly isKnown: readonly boolean[];
   readonly isAll: boolean;
 }
 
-/** States as they are stored: [id, rows, revision], the one not seen for longest first. */
+/** States as they are stored: [id, rows, mark], the one not seen for longest first. */
 export type SavedSamples = readonly (readonly [number, Float32Array, number])[];
 
 interface Kept {
   readonly rows: Float32Array;
-  /** How many frames it was made by. */
-  readonly revision: number;
+  /** Checksum of the frame that made it, never 0. */
+  readonly mark: number;
 }
 
 /** Beside the numbers: what a map's entry costs, generously. */
@@ -35,6 +39,8 @@ export class SampleStates {
   readonly #width: number;
   readonly #mostBytes: number;
   #bytes = 0;
+  /** Nothing was put since the beginning, or since all was forgotten: the other end must forget. */
+  isFresh = true;
 
   constructor(width: number, mostBytes: number) {
     this.#width = width;
@@ -64,23 +70,24 @@ export class SampleStates {
     return { base, isKnown, isAll: isKnown.every(Boolean) };
   }
 
-  /** Checksum of which samples are known, and from when; 0: none is. Two ends must agree. */
+  /** Checksum of which samples are known, and by which frames; 0: none is. Two ends must agree. */
   digest(samples: readonly Sample[]): number {
-    const revisions = samples.map((sample) =>
-      this.rowsOf(sample) ? this.#kept.get(sample.id)!.revision : 0,
+    const marks = samples.map((sample) =>
+      this.rowsOf(sample) ? this.#kept.get(sample.id)!.mark : 0,
     );
-    if (revisions.every((revision) => revision === 0)) return 0;
-    const words = samples.flatMap(({ id, count }, i) => [id, count, revisions[i]]);
+    if (marks.every((mark) => mark === 0)) return 0;
+    const words = samples.flatMap(({ id, count }, i) => [id, count, marks[i]]);
     return checksum(EMPTY_CHECKSUM, Int32Array.from(words)) >>> 0 || 1;
   }
 
-  /** Takes x [T, D] of these samples in. */
-  put(samples: readonly Sample[], x: Float32Array): void {
+  /** Takes x [T, D] of these samples in, which the frame of this checksum made. */
+  put(samples: readonly Sample[], x: Float32Array, checksum: number): void {
+    const mark = checksum | 0 || 1;
+    this.isFresh = false;
     let at = 0;
     for (const { id, count } of samples) {
       const rows = x.slice(at, (at += count * this.#width));
-      const revision = ((this.#kept.get(id)?.revision ?? 0) + 1) | 0;
-      this.#keep(id, { rows, revision });
+      this.#keep(id, { rows, mark });
     }
   }
 
@@ -98,13 +105,14 @@ export class SampleStates {
   }
 
   save(): SavedSamples {
-    return [...this.#kept].map(([id, { rows, revision }]) => [id, rows.slice(), revision]);
+    return [...this.#kept].map(([id, { rows, mark }]) => [id, rows.slice(), mark]);
   }
 
   /** Takes the place of what is there. Bounds hold whatever was saved. */
   restore(saved: SavedSamples): void {
     this.forget();
-    for (const [id, rows, revision] of saved) this.#keep(id, { rows: rows.slice(), revision });
+    for (const [id, rows, mark] of saved) this.#keep(id, { rows: rows.slice(), mark });
+    this.isFresh = saved.length === 0;
   }
 
   #drop(id: number, { rows }: Kept): void {
@@ -115,5 +123,6 @@ export class SampleStates {
   forget(): void {
     this.#kept.clear();
     this.#bytes = 0;
+    this.isFresh = true;
   }
 }

@@ -194,6 +194,13 @@ for (const codec of ['aq-sgd', 'amaq-moved'] as const satisfies CodecName[])
     client.forget();
     fresh.decode(client.encode(x, again), again);
     assert.is(fresh.stateBytes, client.stateBytes);
+    // an end that lost nothing forgets with the other, and both go on
+    client.forget();
+    for (const step of [62, 63]) {
+      const next = nameOf(samples, step, 'activations');
+      server.decode(client.encode(activations(samples, step), next), next);
+      assert.is(server.stateBytes, client.stateBytes);
+    }
   });
 
 for (const codec of codecNames)
