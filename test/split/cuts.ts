@@ -8,15 +8,20 @@ import { assertSame, breakingWay, serve, trainedSplit, trainedWhole } from './ne
 
 /** Bytes between two cuts, at most: some messages get through between most of them. */
 const MOST_BYTES = 1_000_000;
+/** A training that takes longer is stuck. */
+const LEAST_MS = 60_000;
+const CUT_MS = 6000;
 
 /** Returns how often the client connected again. */
 export async function cutTraining(cuts: number, seed: number, labels: Side): Promise<number> {
   const options = { steps: Math.max(8, cuts), depth: 3, length: 64, batch: 24, heldOut: 0 };
   const whole = await trainedWhole(options);
+  // one who waits for what was lost would wait for ever
+  const signal = AbortSignal.timeout(LEAST_MS + cuts * CUT_MS);
   const server = await serve({ cut: 1, labels }, { tokens: 512 });
   const way = await breakingWay(server.port, cuts, MOST_BYTES, seed);
   try {
-    const found = await trainedSplit(way.url, { cut: 1, labels }, options);
+    const found = await trainedSplit(way.url, { cut: 1, labels }, { ...options, signal });
     assertSame(found, whole, `${cuts} cuts, labels at the ${labels}`);
     assert.is(way.cuts, cuts, 'cuts while it trained');
     assert.ok(found.traffic.reconnects >= cuts - 1, `${found.traffic.reconnects} reconnects`);

@@ -3,8 +3,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Link } from '../../src/split/link.ts';
 import { loadHalf } from '../../src/split/load.ts';
-import { encode, type Message, type MessageOf } from '../../src/split/messages.ts';
-import { MOST_PIECE_BYTES, piecesOf } from '../../src/split/pieces.ts';
+import { decode, encode, type Message, type MessageOf } from '../../src/split/messages.ts';
+import { Assembler, MOST_PIECE_BYTES, piecesOf } from '../../src/split/pieces.ts';
 import { VERSION } from '../../src/split/version.ts';
 import { fixture } from '../fixtures.ts';
 import { cutTraining } from './cuts.ts';
@@ -153,6 +153,32 @@ test('what is no message ends its connection, and nothing else', async () => {
     }
     await until(() => server.server.held.connections === 0);
     assertSame(await trainedSplit(server.url, cut), await trainedWhole(), 'after all that');
+  } finally {
+    await server.close();
+  }
+});
+
+test('a question that comes twice is taken once', async () => {
+  const server = await serve(cut);
+  try {
+    const { socket, say } = await stranger(server.url);
+    const assembler = new Assembler(() => 1 << 20);
+    const answers: unknown[] = [];
+    socket.onmessage = ({ data }) => {
+      const { number, bytes } = assembler.add(new Uint8Array(data as ArrayBuffer));
+      if (bytes && number > 0) answers.push([number, decode(bytes).kind]);
+    };
+    say({ ...(await helloOf()), session: '', received: 0 });
+    const how = { kind: 'apply', squares: 1, rate: 0.1, clip: 1, decay: 0 } as const;
+    say({ ...how, step: 0 }, 1);
+    say({ ...how, step: 0 }, 1);
+    say({ ...how, step: 1 }, 2);
+    await until(() => answers.length === 2);
+    assert.equal(answers, [
+      [1, 'applied'],
+      [2, 'applied'],
+    ]);
+    socket.close();
   } finally {
     await server.close();
   }

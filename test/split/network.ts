@@ -122,7 +122,7 @@ export async function breakingWay(port: number, cuts: number, most: number, seed
     const pair = [client, server];
     const end = () => pair.forEach((socket) => void open.delete(socket.destroy()));
     for (const [i, socket] of pair.entries()) {
-      open.add(socket);
+      open.add(socket.setNoDelay(true));
       socket.on('error', end).on('close', end);
       socket.on('data', (bytes) => {
         pair[1 - i].write(bytes.subarray(0, Math.max(0, Math.floor(left))));
