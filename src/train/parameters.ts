@@ -165,7 +165,7 @@ export class Parameters {
     // how a weight is packed is its backend's own: its rows are read as embeddings are
     const ids = this.#tensor('ids').address;
     const rows = this.#tensor('rows', at.columns);
-    const parts: Promise<Float32Array>[] = [];
+    const numbers = new Float32Array(at.rows * at.columns);
     for (let row = 0; row < at.rows; row += ROWS) {
       const count = Math.min(ROWS, at.rows - row);
       this.#backend.write(
@@ -173,10 +173,10 @@ export class Parameters {
         Int32Array.from({ length: count }, (_, i) => row + i),
       );
       this.#backend.embed(rows, at, ids, count);
-      parts.push(this.#backend.readFloats(rows.address, count * at.columns));
+      const part = this.#backend.readFloats(rows.address, count * at.columns);
+      // one piece at a time: what is read is not held twice
+      numbers.set(await part, row * at.columns);
     }
-    const numbers = new Float32Array(at.rows * at.columns);
-    for (const [i, part] of parts.entries()) numbers.set(await part, i * ROWS * at.columns);
     return numbers;
   }
 
