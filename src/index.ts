@@ -125,6 +125,7 @@ export {
   ggufAdapter,
   type PairData,
   peftAdapter,
+  type PeftModel,
 } from './model/adapter/write.ts';
 export { type ModelFileOptions, writeTrainedModel } from './train/model-file.ts';
 export type { MergeType } from './model/rewrite.ts';

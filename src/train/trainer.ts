@@ -41,7 +41,9 @@ export function checkFiniteStep(step: number, loss: number, gradientNorm: number
 }
 
 /** What ends a training: a signal, or something like it. */
-export type Ending = Pick<AbortSignal, 'throwIfAborted'>;
+export interface Ending {
+  throwIfAborted(): void;
+}
 
 export interface TrainerOptions extends Pace {
   /** Examples a step. */

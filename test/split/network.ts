@@ -12,7 +12,7 @@ import type { SplitTrainOptions } from '../../src/split/options.ts';
 import { type ServerOptions, SplitServer } from '../../src/split/server.ts';
 import { prepareSplit, type SplitResult } from '../../src/split/train.ts';
 import { train } from '../../src/train/train.ts';
-import { type Trained } from '../../src/train/trained.ts';
+import type { Trained } from '../../src/train/trained.ts';
 import { fixture } from '../fixtures.ts';
 
 export const program = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
