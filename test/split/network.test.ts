@@ -38,7 +38,7 @@ for (const labels of ['server', 'client'] as const)
 
 for (const labels of ['server', 'client'] as const)
   test(`connections that are cut lose no step and repeat none, labels: ${labels}`, async () => {
-    await cutTraining(20, 3, labels);
+    await cutTraining(8, 3, labels);
   });
 
 test('clients at once have trainings of their own', async () => {
