@@ -9,7 +9,8 @@ import type { LoraShape } from '../train/lora.ts';
 import type { TrainingReport } from '../train/report.ts';
 import { rateAt } from '../train/schedule.ts';
 import { adamWAt, checkFiniteStep, type TrainerOptions } from '../train/trainer.ts';
-import { adapterBytes, Half, roomBytes, Rooms, shapeOf } from './half.ts';
+import { Half, roomBytes, Rooms, shapeOf } from './half.ts';
+import { adapterBytes } from '../train/setup.ts';
 import type { HalfModel } from './load.ts';
 import type { Kind, Message, MessageOf } from './messages.ts';
 

@@ -11,9 +11,10 @@ import {
   type LearningRoom,
   type LearningShape,
 } from '../model/learning-room.ts';
-import { createLora, loraBytes, loraMatrices, type LoraShape } from '../train/lora.ts';
-import { parameterBytes, Parameters } from '../train/parameters.ts';
+import type { LoraShape } from '../train/lora.ts';
+import type { Parameters } from '../train/parameters.ts';
 import { headTokensOf } from '../train/plan.ts';
+import { reserveAdapter } from '../train/setup.ts';
 
 /** The room that passes of up to `tokens` tokens over a network's layers need. */
 export function shapeOf(
@@ -28,11 +29,6 @@ export function shapeOf(
 
 export const roomBytes = ({ config, weights, backend }: Network, shape: LearningShape): number =>
   learningBytes(config, weights, backend, shape);
-
-/** Bytes of adapters, their gradients and moments in a network's layers. */
-export const adapterBytes = ({ backend, config, weights }: Network, shape: LoraShape): number =>
-  loraBytes(backend, config, weights, shape) +
-  parameterBytes(backend, loraMatrices(config, weights, shape));
 
 /** A batch on its way: tokens, or what the layers before made of them. */
 export interface Piece {
@@ -90,19 +86,13 @@ export class Half {
 
   /** Reserves an adapter. Throws DeviceError where memory ends; nothing is left reserved then. */
   constructor(network: Network, rooms: Rooms, shape: LoraShape, seed: number) {
-    const { backend } = network;
-    const lora = createLora(network, shape, seed);
-    try {
-      this.parameters = new Parameters(backend, backend.training!, lora.parameters);
-    } catch (error) {
-      lora.free();
-      throw error;
-    }
+    const adapted = reserveAdapter(network, shape, seed);
+    this.parameters = adapted.parameters;
     this.config = network.config;
     this.#rooms = rooms;
-    this.#free = lora.free;
+    this.#free = adapted.free;
     const { gradientOf } = this.parameters;
-    this.#passes = rooms.rooms.map((room) => new LearningPass(lora.network, room, gradientOf));
+    this.#passes = rooms.rooms.map((room) => new LearningPass(adapted.network, room, gradientOf));
   }
 
   /** Runs a batch through the layers. One that `learns` is kept until back(). */

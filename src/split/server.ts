@@ -5,7 +5,8 @@ import { BudgetError, failureOf, OptionError, ProtocolError, StoreError } from '
 import { formatBytes } from '../math/format.ts';
 import type { LoraShape } from '../train/lora.ts';
 import { breathe } from '../train/train.ts';
-import { adapterBytes, roomBytes, Rooms, shapeOf } from './half.ts';
+import { roomBytes, Rooms, shapeOf } from './half.ts';
+import { adapterBytes } from '../train/setup.ts';
 import type { HalfModel } from './load.ts';
 import { decode, encode, type Message, type MessageOf } from './messages.ts';
 import {

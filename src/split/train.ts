@@ -11,9 +11,9 @@ import { goodTokens } from '../train/plan.ts';
 import type { HeldOut } from '../train/report.ts';
 import { adapterOf } from '../train/trained.ts';
 import {
-  breathe,
+  alphaOf,
+  followSteps,
   type Lines,
-  measureHeldOut,
   MEMORY,
   readLines,
   stepTokens,
@@ -62,9 +62,9 @@ export function prepareSplit(
   const options = settled(given);
   const data = readLines(model, lines, file, options);
   const { learned, heldOut } = data;
-  const { epochs, batch, rank, alpha = 2 * rank, targets, depth } = options;
+  const { epochs, batch, rank, targets, depth } = options;
   const steps = options.steps ?? epochs * stepsPerEpoch(learned.length, batch);
-  const shape: LoraShape = { rank, alpha, targets };
+  const shape: LoraShape = { rank, alpha: alphaOf(options), targets };
   const longest = Math.max(...[...learned, ...heldOut].map(({ tokens }) => tokens.length));
   const memory = Number(options.memory ?? MEMORY);
   const bytesAt = (tokens: number) => clientBytes(model, { shape, tokens, depth });
@@ -143,21 +143,15 @@ async function trainOn(
   link: Link,
   model: HalfModel,
   { learned, heldOut }: Lines,
-  { signal, onProgress, steps, shape }: Settled & ClientOptions,
+  { signal, onProgress, shape }: Settled & ClientOptions,
   onTraffic: (traffic: Traffic) => void,
 ): Promise<SplitResult> {
   const losses: number[] = [];
   const measured: [step: number, loss: number][] = [];
-  const measure = () => measureHeldOut(trainer, { learned, heldOut }, steps, measured, signal);
-  await measure();
-  while (trainer.step < steps) {
-    const report = await trainer.next(learned, signal);
-    losses.push(report.loss);
-    const heldOutLoss = await measure();
+  await followSteps(trainer, { learned, heldOut }, { losses, measured }, signal, (report) => {
     onTraffic(link.traffic);
-    onProgress?.({ ...report, heldOutLoss });
-    await breathe();
-  }
+    onProgress?.(report);
+  });
   const adapter = adapterOf(model, await trainer.adapters(), shape);
   await trainer.end();
   return {

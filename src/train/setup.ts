@@ -36,8 +36,30 @@ export interface Setup {
 const countOf = (parameters: readonly { readonly at: Weight | Tensor }[]): number =>
   parameters.reduce((sum, { at }) => sum + rowsOf(at) * at.columns, 0);
 
+/** Bytes of a new adapter in a network's layers, of its gradients and moments. */
+export const adapterBytes = ({ backend, config, weights }: Network, shape: LoraShape): number =>
+  loraBytes(backend, config, weights, shape) +
+  parameterBytes(backend, loraMatrices(config, weights, shape));
+
+/** Reserves them. Throws DeviceError where memory ends; nothing is left reserved then. */
+export function reserveAdapter(
+  network: Network,
+  shape: LoraShape,
+  seed: number,
+): ReturnType<Setup['create']> {
+  const { backend } = network;
+  const lora = createLora(network, shape, seed);
+  try {
+    const parameters = new Parameters(backend, backend.training!, lora.parameters);
+    return { network: lora.network, parameters, free: lora.free };
+  } catch (error) {
+    lora.free();
+    throw error;
+  }
+}
+
 export function loraSetup(network: Network, shape: LoraShape, seed: number): Setup {
-  const { backend, config, weights } = network;
+  const { config, weights } = network;
   const matrices = loraMatrices(config, weights, shape);
   if (matrices.length === 0)
     throw new OptionError(
@@ -52,19 +74,10 @@ export function loraSetup(network: Network, shape: LoraShape, seed: number): Set
     );
   const own = config.adapters?.flatMap(({ pairs }) => pairs.map(({ rank }) => rank)) ?? [];
   return {
-    bytes: loraBytes(backend, config, weights, shape) + parameterBytes(backend, matrices),
+    bytes: adapterBytes(network, shape),
     count: countOf(matrices),
     rank: Math.max(shape.rank, ...own),
-    create() {
-      const lora = createLora(network, shape, seed);
-      try {
-        const parameters = new Parameters(backend, backend.training!, lora.parameters);
-        return { network: lora.network, parameters, free: lora.free };
-      } catch (error) {
-        lora.free();
-        throw error;
-      }
-    },
+    create: () => reserveAdapter(network, shape, seed),
   };
 }
 

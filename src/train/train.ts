@@ -8,7 +8,7 @@ import { type Lines, readExamples, splitHeldOut, type TrainingLine } from './dat
 import { identityOf } from './identity.ts';
 import { type TrainOptions, trainTable } from './options.ts';
 import { planTraining, type TrainingPlan } from './plan.ts';
-import type { TrainingResult } from './report.ts';
+import type { TrainingReport, TrainingResult } from './report.ts';
 import { fullSetup, loraSetup, networkOf, type Setup } from './setup.ts';
 import { type Trained, trainedOf } from './trained.ts';
 import { type Ending, Trainer, type TrainerOptions } from './trainer.ts';
@@ -208,22 +208,15 @@ async function trainOn(
   { learned, heldOut }: Lines,
   { signal, onProgress, kept, stored, plan }: Course,
 ): Promise<TrainingResult> {
-  const { steps } = trainer.options;
   const losses = [...(stored?.losses ?? [])];
   const measured = [...(stored?.heldOut ?? [])];
-  const measure = () => measureHeldOut(trainer, { learned, heldOut }, steps, measured, signal);
-  await measure();
-  while (trainer.step < steps) {
-    const report = await trainer.next(learned, signal);
-    losses.push(report.loss);
-    const heldOutLoss = await measure();
+  await followSteps(trainer, { learned, heldOut }, { losses, measured }, signal, async (report) => {
     if (kept) {
       const record = { step: trainer.step, of: kept.of, losses, heldOut: measured };
       await writeCheckpoint(kept.path, record, trainer.parameters);
     }
-    onProgress?.({ ...report, heldOutLoss });
-    await breathe();
-  }
+    onProgress?.(report);
+  });
   return {
     steps: trainer.step,
     losses,
@@ -232,20 +225,49 @@ async function trainOn(
   };
 }
 
+/** Who trains: here, or in two halves. */
+type Steps = Pick<Trainer, 'step' | 'next' | 'lossOf'> & {
+  readonly options: Pick<TrainerOptions, 'batch' | 'steps'>;
+};
+
+/** What was measured: it is added to. */
+interface Measured {
+  readonly losses: number[];
+  readonly measured: (readonly [step: number, loss: number])[];
+}
+
+/** Trains to the last step; `onStep` is awaited behind each. */
+export async function followSteps(
+  trainer: Steps,
+  lines: Lines,
+  { losses, measured }: Measured,
+  signal: Ending | undefined,
+  onStep: (report: TrainingReport) => unknown,
+): Promise<void> {
+  await measureHeldOut(trainer, lines, measured, signal);
+  while (trainer.step < trainer.options.steps) {
+    const report = await trainer.next(lines.learned, signal);
+    losses.push(report.loss);
+    const heldOutLoss = await measureHeldOut(trainer, lines, measured, signal);
+    await onStep({ ...report, heldOutLoss });
+    await breathe();
+  }
+}
+
 /**
  * Adds the loss of what is held out to those `measured`: before the first step, behind each epoch
  * and the last step.
  */
-export async function measureHeldOut(
-  trainer: Pick<Trainer, 'step' | 'lossOf'> & { readonly options: Pick<TrainerOptions, 'batch'> },
+async function measureHeldOut(
+  trainer: Steps,
   { learned, heldOut }: Lines,
-  steps: number,
-  measured: (readonly [step: number, loss: number])[],
-  signal?: Ending,
+  measured: Measured['measured'],
+  signal: Ending | undefined,
 ): Promise<number | undefined> {
   const { step, options } = trainer;
   if (heldOut.length === 0 || measured.at(-1)?.[0] === step) return undefined;
-  if (step % stepsPerEpoch(learned.length, options.batch) > 0 && step < steps) return undefined;
+  const isEpoch = step % stepsPerEpoch(learned.length, options.batch) === 0;
+  if (!isEpoch && step < options.steps) return undefined;
   const loss = await trainer.lossOf(heldOut, signal);
   measured.push([step, loss]);
   return loss;

@@ -11,9 +11,8 @@ import { defineCommand } from '../command.ts';
 import { readText, writeText } from '../files.ts';
 import { aboutModels } from '../load.ts';
 import { writeTrained } from '../trained-files.ts';
-import { counted } from '../words.ts';
 import { halfTable } from './split-serve.ts';
-import { checkFiles, own as trainOwn, progressOf } from './train.ts';
+import { checkFiles, own as trainOwn, progressOf, resultLines } from './train.ts';
 
 const own = { ...cutTable, ...without(trainOwn, 'type', 'html') };
 /** What the command line can say about training. */
@@ -54,14 +53,7 @@ made again, and no step is lost or made twice.`,
       const result = await prepared.run((now) => (traffic = now));
       terminal.progress('');
       await writeTrained(out, result, model, { input, type: 'same' });
-      const { losses, heldOut, steps } = result;
-      const [first, last] = [losses[0], losses[losses.length - 1]];
-      terminal.print(`loss ${first.toFixed(3)} -> ${last.toFixed(3)} in ${counted(steps, 'step')}`);
-      if (heldOut)
-        terminal.print(
-          `held out (${counted(heldOut.lines, 'line')}) ${heldOut.losses[0][1].toFixed(3)} -> ` +
-            `${heldOut.losses.at(-1)![1].toFixed(3)}`,
-        );
+      for (const line of resultLines(result)) terminal.print(line);
       terminal.print(told(result.traffic));
       terminal.note(`written to ${out}`);
       if (json) {

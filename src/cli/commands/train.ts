@@ -160,7 +160,11 @@ function describe({ plan, steps, learnedLines, heldOutLines, parameters }: Prepa
 }
 
 /** Losses at the beginning and at the end. */
-function resultLines({ losses, heldOut, steps }: TrainingResult): string[] {
+export function resultLines({
+  losses,
+  heldOut,
+  steps,
+}: Pick<TrainingResult, 'losses' | 'heldOut' | 'steps'>): string[] {
   const fromTo = (first: number, last: number) => `${first.toFixed(3)} -> ${last.toFixed(3)}`;
   const learned = `loss ${fromTo(losses[0], losses.at(-1)!)} in ${counted(steps, 'step')}`;
   if (!heldOut) return [learned];
