@@ -102,8 +102,9 @@ function newType(name: string, ggml: i32): WeightType {
   return type;
 }
 
-// A thread that starts on a memory in use writes again what is there. (zeroFilledMemory in
-// asconfig.json: no segment of zeros is laid over the table first, which others read meanwhile.)
+// A thread that starts on a memory in use writes again what is there. (zeroFilledMemory and
+// memory-packing in asconfig.json: no segment of zeros is laid over the table first, which others
+// read meanwhile.)
 addNumbers<f32>('f32', 0);
 addNumbers<u16>('f16', 1);
 addNumbers<i16>('bf16', 30);

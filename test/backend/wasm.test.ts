@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { createArena } from '../../src/backend/arena.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { compileKernels, detectBuild } from '../../src/backend/wasm/builds.ts';
-import { createCore } from '../../src/backend/wasm/core.ts';
+import { createCore, plainInstance } from '../../src/backend/wasm/core.ts';
 import { kernelBytes } from '../fixtures.ts';
 import { skip } from '../skip.ts';
 import { backendSuite } from '../suites/backend.ts';
@@ -34,6 +34,20 @@ builds('a build that cannot run here is refused, auto takes the best', () => {
     assert.throws(
       () => createCore(compileKernels('relaxed')),
       (e: Error) => e.name === 'OptionError' && /simd.*auto/.test(e.message),
+    );
+  }
+});
+builds('a thread that starts on a memory in use clears no table there', () => {
+  const others = hasRelaxed ? (['simd', 'relaxed'] as const) : (['simd'] as const);
+  for (const build of [...others, kernelBytes('debug')]) {
+    const { kernels, memory, module } = createCore(compileKernels(build));
+    const [first, second] = [0, 1].map((type) => kernels.weight_type(type));
+    const end = first + kernels.weight_types() * (second - first);
+    const behind = new Uint8Array(memory.buffer, end, second - first).fill(0xaa);
+    plainInstance(module, { memory });
+    assert.ok(
+      behind.every((byte) => byte === 0xaa),
+      'a segment was laid over the table of weight types',
     );
   }
 });

@@ -2,7 +2,7 @@
 // writer too, take calls off it until none is left. A thread that comes late (still starting, or
 // descheduled) is never waited for, only one that has taken a call and not finished it.
 //
-//   control  i32 [16]: claim | done | sleepers | failed | waiting | ended | serving, a bit a thread
+//   control  i32 [16]: claim | done | sleepers | failed, a kernel's number from 1 | waiting | ended | serving, a bit a thread
 //            claim = turn << 11 | calls left; who lowers it by one has taken that call
 //   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as
 //            reservations come and go
@@ -19,6 +19,8 @@ const WAITING = 4;
 const ENDED = 5;
 const SERVING = 6;
 const CONTROL_INTS = 16;
+/** What stands under FAILED where a thread did not come back. */
+const HUNG = 0x7fffffff;
 
 const LEFT_BITS = 11;
 const LEFT_MASK = (1 << LEFT_BITS) - 1;
@@ -52,11 +54,14 @@ export class Board {
   #control!: Int32Array;
   #calls!: Float64Array;
   #scratch!: Float64Array;
+  readonly #names: readonly string[];
   readonly #kernels: ((...args: number[]) => unknown)[];
   readonly #thread: number;
   readonly #patienceMs: number;
   readonly #args = new Float64Array(MOST_ARGUMENTS);
   #turn = 0;
+  /** Why a call failed on this thread. */
+  #cause: unknown;
 
   constructor(
     kernels: object,
@@ -65,7 +70,8 @@ export class Board {
     patienceMs = PATIENCE_MS,
   ) {
     this.#use(buffer);
-    this.#kernels = namesOf(kernels).map(
+    this.#names = namesOf(kernels);
+    this.#kernels = this.#names.map(
       (name) => (kernels as Record<string, (...args: number[]) => unknown>)[name],
     );
     this.#thread = thread;
@@ -127,8 +133,13 @@ export class Board {
     if (Atomics.load(control, SLEEPERS) > 0) Atomics.notify(control, CLAIM);
     while (this.#take()) {}
     this.#await(calls.length);
-    if (Atomics.load(control, FAILED) !== 0)
-      throw new DeviceError('a thread failed in a kernel: dispose of the model and load it again');
+    const failed = Atomics.load(control, FAILED);
+    if (failed !== 0)
+      throw new DeviceError(
+        `a thread failed in the kernel ${this.#names[failed - 1] ?? '(one that hung)'}: dispose ` +
+          `of the model and load it again`,
+        { cause: this.#cause },
+      );
   }
 
   /** Makes a call on this thread alone. */
@@ -189,8 +200,9 @@ export class Board {
     if (Atomics.compareExchange(control, CLAIM, claim, claim - 1) !== claim) return true;
     try {
       this.#make(kernel);
-    } catch {
-      Atomics.store(control, FAILED, 1);
+    } catch (cause) {
+      this.#cause = cause;
+      Atomics.store(control, FAILED, kernel + 1);
     } finally {
       Atomics.add(control, DONE, 1);
       if (this.#thread !== 0 && Atomics.load(control, WAITING) !== 0) Atomics.notify(control, DONE);
@@ -210,7 +222,7 @@ export class Board {
       const now = performance.now();
       begin ||= now;
       if (now - begin > this.#patienceMs) {
-        Atomics.store(control, FAILED, 1);
+        Atomics.store(control, FAILED, HUNG);
         throw new DeviceError(
           `a thread did not finish its call within ${this.#patienceMs / 1000} s: dispose of the ` +
             `model and load it again`,
