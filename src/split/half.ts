@@ -108,11 +108,6 @@ export class Half {
     return this.#pieces.size;
   }
 
-  /** Tokens of a batch that is to go back. */
-  tokensOf(id: number): number {
-    return this.#pieces.get(id)!.sequences.reduce((sum, { count }) => sum + count, 0);
-  }
-
   /** A batch's pass, its activations in place, for the last time. */
   back(id: number): LearningPass {
     const piece = this.#pieces.get(id)!;

@@ -1,6 +1,7 @@
 // How a split training is run: the options of both sides.
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf, without } from '../options/table.ts';
+import { codecTable, type SplitCodecOptions } from './codec-options.ts';
 import { type TrainOptions, trainTable } from '../train/options.ts';
 
 const sides = ['server', 'client'] as const;
@@ -92,8 +93,15 @@ export const wayTable = {
   }),
 };
 
-/** What a client trains with: the way to the server, and what is left of train()'s options. */
-export const splitTrainTable = { ...wayTable, ...without(trainTable, 'method', 'checkpoint') };
+/** What a client trains with: the way to the server, what goes on it, and train()'s options. */
+export const splitTrainTable = {
+  ...wayTable,
+  ...codecTable,
+  ...without(trainTable, 'method', 'checkpoint'),
+};
 
 export interface SplitTrainOptions
-  extends OptionsOf<typeof wayTable>, Omit<TrainOptions, 'method' | 'checkpoint'> {}
+  extends
+    OptionsOf<typeof wayTable>,
+    SplitCodecOptions,
+    Omit<TrainOptions, 'method' | 'checkpoint'> {}

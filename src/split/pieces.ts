@@ -7,6 +7,7 @@
 // life. `acknowledged`: the last number that arrived at who sends.
 import { checksumOfBytes, EMPTY_CHECKSUM } from '../cache/checksum.ts';
 import { ProtocolError } from '../errors.ts';
+import { mostFrameBytes } from './codec/frame.ts';
 
 export const FRONT_BYTES = 20;
 /** Runtimes take messages of 16 MiB and more; small ones leave turns to others on a slow line. */
@@ -100,8 +101,8 @@ const wrong = (what: string) =>
       `it is recollect, of the same version`,
   );
 
-/** Bytes of the largest message about a batch. */
+/** Bytes of the largest message about a batch: its frame, targets, ids and counts of lines. */
 export const batchBytes = (tokens: number, width: number): number =>
-  MOST_GREETING_BYTES + tokens * (width * 4 + 8);
+  MOST_GREETING_BYTES + mostFrameBytes(tokens, width) + tokens * 12;
 /** Bytes of the largest message without arrays. */
 export const MOST_GREETING_BYTES = 4 + (1 << 14);

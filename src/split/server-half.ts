@@ -6,6 +6,10 @@ import type { Network } from '../model/forward.ts';
 import { NO_TARGET } from '../model/learning.ts';
 import type { LoraShape } from '../train/lora.ts';
 import { adamWAt } from '../train/trainer.ts';
+import type { FrameKind } from './codec/frame.ts';
+import type { CodecOptions, FrameName } from './codec/options.ts';
+import type { Sample } from './codec/samples.ts';
+import { Crossing } from './crossing.ts';
 import { Half, type Rooms } from './half.ts';
 import type { Message, MessageOf } from './messages.ts';
 
@@ -15,35 +19,52 @@ export interface ServerHalfOptions {
   readonly seed: number;
   /** Most tokens of a batch: the rooms are made for them. */
   readonly tokens: number;
+  /** How frames are made: both sides are opened with the same. */
+  readonly codec: CodecOptions;
   /** Most batches that wait for their gradients at a time. */
   readonly window: number;
   /** Whether targets come to the server; else hidden states go back to the client. */
   readonly hasHead: boolean;
 }
 
-const NOTHING = new Float32Array(0);
+const NOTHING = new Uint8Array(0);
 
 /** What a client may ask. */
 export type Asked = MessageOf<
   'learn' | 'measure' | 'through' | 'back' | 'apply' | 'clear' | 'read' | 'end'
 >;
 
+/** A batch that came in, checked. */
+interface Batch {
+  readonly sequences: readonly Sequence[];
+  readonly samples: readonly Sample[];
+}
+
 export class ServerHalf {
   readonly #half: Half;
   readonly #options: ServerHalfOptions;
   readonly #vocabulary: number;
-  readonly #width: number;
+  /** Where hidden states come in, and, where the head is the client's, go out. */
+  readonly #entry: Crossing;
+  readonly #exit?: Crossing;
+  /** Samples of batches that went out and have not come back. */
+  readonly #out = new Map<number, readonly Sample[]>();
   #step = 0;
   /** Batches of this step that came forward, and that went back. */
   #forward = 0;
   #back = 0;
+  /** Sum of the losses of this step so far. */
+  #loss = 0;
 
-  /** Throws DeviceError where memory ends; nothing is left reserved then. */
+  /** Throws DeviceError where memory ends, OptionError for the codec; nothing is reserved then. */
   constructor(network: Network, rooms: Rooms, options: ServerHalfOptions) {
-    this.#half = new Half(network, rooms, options.shape, options.seed);
+    const { codec, tokens: mostTokens, hasHead, shape, seed } = options;
+    const { width, vocabulary } = network.config;
+    this.#entry = new Crossing(codec, { width, mostTokens }, false);
+    if (!hasHead) this.#exit = new Crossing(codec, { width, mostTokens }, true);
+    this.#half = new Half(network, rooms, shape, seed);
     this.#options = options;
-    this.#vocabulary = network.config.vocabulary;
-    this.#width = network.config.width;
+    this.#vocabulary = vocabulary;
   }
 
   /** Throws ProtocolError for what may not be asked now; the training is as before then. */
@@ -62,6 +83,7 @@ export class ServerHalf {
       case 'clear':
         this.#same('clear', 'step', message.step, this.#step);
         this.#begin();
+        for (const crossing of [this.#entry, this.#exit]) crossing?.clear();
         return { kind: 'done' };
       case 'read':
         return this.#read(message);
@@ -72,42 +94,50 @@ export class ServerHalf {
     }
   }
 
-  async #learn({ step, batch, scale, wantsInput, targets, ...piece }: MessageOf<'learn'>) {
+  async #learn({ step, batch, scale, wantsInput, targets, samples, x }: MessageOf<'learn'>) {
     this.#hasHead('learn', true);
     this.#same('learn', 'step', step, this.#step);
     this.#same('learn', 'batch', batch, this.#forward);
-    const sequences = this.#sequencesOf(piece);
-    this.#checkTargets(targets, piece.x);
-    const pass = this.#half.forward(batch, { input: piece.x, sequences }, false);
-    const losses = pass.losses([...targets], scale);
+    const piece = this.#batchOf(samples);
+    this.#checkTargets(targets, piece);
+    const pass = this.#half.forward(batch, this.#pieceOf(piece, x, batch, true), false);
+    const counted = pass.losses([...targets], scale);
     pass.backward({ wantsInput });
-    const dx = wantsInput ? pass.readInputGradient() : Promise.resolve(NOTHING);
+    const gradient = wantsInput ? pass.readInputGradient() : undefined;
     this.#back = ++this.#forward;
-    return { kind: 'learned', losses: await losses, dx: await dx } as const;
+    for (const one of await counted) this.#loss += one;
+    const dx = gradient ? this.#gradientFrame(await gradient, batch, piece) : NOTHING;
+    return { kind: 'learned', loss: this.#loss, dx } as const;
   }
 
-  async #measure({ targets, ...piece }: MessageOf<'measure'>) {
+  async #measure({ before, targets, samples, x }: MessageOf<'measure'>) {
     this.#hasHead('measure', true);
-    const sequences = this.#sequencesOf(piece);
-    this.#checkTargets(targets, piece.x);
-    const pass = this.#half.forward(0, { input: piece.x, sequences }, false);
-    return { kind: 'learned', losses: await pass.losses([...targets]), dx: NOTHING } as const;
+    const piece = this.#batchOf(samples);
+    this.#checkTargets(targets, piece);
+    const pass = this.#half.forward(0, this.#pieceOf(piece, x, 0, false), false);
+    let loss = before;
+    for (const one of await pass.losses([...targets])) loss += one;
+    return { kind: 'learned', loss, dx: NOTHING } as const;
   }
 
-  async #through({ step, batch, learns, ...piece }: MessageOf<'through'>) {
+  async #through({ step, batch, learns, samples, x }: MessageOf<'through'>) {
     this.#hasHead('through', false);
     this.#same('through', 'step', step, this.#step);
     if (learns) this.#same('through', 'batch', batch, this.#forward);
-    const sequences = this.#sequencesOf(piece);
+    const piece = this.#batchOf(samples);
     if (learns && this.#half.underWay >= this.#options.window)
       throw new ProtocolError(
         `the client sent batch ${batch} while ${this.#options.window} wait for their gradients, ` +
           `as many as may`,
       );
-    const pass = this.#half.forward(batch, { input: piece.x, sequences }, learns);
-    const x = pass.readOutput();
-    if (learns) this.#forward++;
-    return { kind: 'passed', x: await x } as const;
+    const pass = this.#half.forward(batch, this.#pieceOf(piece, x, batch, learns), learns);
+    const output = pass.readOutput();
+    if (learns) {
+      this.#forward++;
+      this.#out.set(batch, piece.samples);
+    }
+    const name = this.#nameOf('activations', batch, piece);
+    return { kind: 'passed', x: this.#exit!.end(learns).encode(await output, name) } as const;
   }
 
   async #goBack({ step, batch, wantsInput, dx }: MessageOf<'back'>) {
@@ -116,13 +146,32 @@ export class ServerHalf {
     this.#same('back', 'batch', batch, this.#back);
     if (batch >= this.#forward)
       throw new ProtocolError(`the client sent a gradient of batch ${batch}, which did not come`);
-    const count = this.#half.tokensOf(batch);
-    this.#same('back', 'numbers', dx.length, count * this.#width);
+    const samples = this.#out.get(batch)!;
+    const exit = this.#exit!;
+    const gradient = exit.end(true).decode(dx, this.#nameOf('gradients', batch, { samples }));
     const pass = this.#half.back(batch);
-    pass.backward({ dx, wantsInput });
+    const output = exit.isLearning ? pass.readOutput() : undefined;
+    pass.backward({ dx: gradient, wantsInput });
+    const input = wantsInput ? pass.readInputGradient() : undefined;
+    this.#out.delete(batch);
     this.#back++;
-    const x = wantsInput ? pass.readInputGradient() : Promise.resolve(NOTHING);
-    return { kind: 'passed', x: await x } as const;
+    if (output) exit.learn(await output, gradient, samples);
+    const x = input ? this.#gradientFrame(await input, batch, { samples }) : NOTHING;
+    return { kind: 'passed', x } as const;
+  }
+
+  #nameOf(kind: FrameKind, microBatch: number, { samples }: Pick<Batch, 'samples'>): FrameName {
+    return { kind, step: this.#step, microBatch, samples };
+  }
+
+  /** What a frame of the client brings into the layers. */
+  #pieceOf({ sequences, samples }: Batch, frame: Uint8Array, batch: number, learns: boolean) {
+    const name = this.#nameOf('activations', batch, { samples });
+    return { input: this.#entry.end(learns).decode(frame, name), sequences };
+  }
+
+  #gradientFrame(dx: Float32Array, batch: number, piece: Pick<Batch, 'samples'>): Uint8Array {
+    return this.#entry.end(true).encode(dx, this.#nameOf('gradients', batch, piece));
   }
 
   async #apply({ step, squares: before, ...how }: MessageOf<'apply'>) {
@@ -136,6 +185,7 @@ export class ServerHalf {
       return { kind: 'applied', squares: 0, finite: false } as const;
     }
     parameters.step(adamWAt(step, norm, how));
+    this.#exit?.step();
     this.#step++;
     this.#begin();
     return { kind: 'applied', squares, finite: true } as const;
@@ -155,31 +205,37 @@ export class ServerHalf {
   /** A step begins, or begins again. */
   #begin(): void {
     this.#half.clear();
+    this.#out.clear();
     this.#forward = 0;
     this.#back = 0;
+    this.#loss = 0;
   }
 
-  /** Where sequences of a batch stand in it. */
-  #sequencesOf({ sequences, x }: Pick<MessageOf<'learn'>, 'sequences' | 'x'>): Sequence[] {
+  /** What ids and counts of samples, one behind the other, make of a batch. */
+  #batchOf(given: Int32Array): Batch {
     const { tokens } = this.#options;
-    const all: Sequence[] = [];
+    const sequences: Sequence[] = [];
+    const samples: Sample[] = [];
     let from = 0;
-    for (const count of sequences) {
-      if (count < 1 || from + count > tokens)
+    for (let i = 0; i + 1 < given.length; i += 2) {
+      const [id, count] = [given[i], given[i + 1]];
+      if (id < 0 || count < 1 || from + count > tokens)
         throw new ProtocolError(
-          `the client sent a sequence of ${count} tokens behind ${from}, a batch has at most ` +
-            `${tokens}`,
+          `the client sent a sequence of ${count} tokens (line ${id}) behind ${from}, a batch ` +
+            `has at most ${tokens}`,
         );
-      all.push({ from, count });
+      sequences.push({ from, count });
+      samples.push({ id, count });
       from += count;
     }
-    this.#same('a batch', 'numbers', x.length, from * this.#width);
     if (from === 0) throw new ProtocolError(`the client sent a batch without tokens`);
-    return all;
+    this.#same('a batch', 'ids and counts', given.length, 2 * samples.length);
+    return { sequences, samples };
   }
 
-  #checkTargets(targets: Int32Array, x: Float32Array): void {
-    this.#same('a batch', 'targets', targets.length, x.length / this.#width);
+  #checkTargets(targets: Int32Array, { samples }: Batch): void {
+    const count = samples.reduce((sum, one) => sum + one.count, 0);
+    this.#same('a batch', 'targets', targets.length, count);
     const odd = targets.find((t) => t !== NO_TARGET && (t < 0 || t >= this.#vocabulary));
     if (odd !== undefined)
       throw new ProtocolError(

@@ -7,6 +7,8 @@ import type { LoraShape } from '../train/lora.ts';
 import { breathe } from '../train/train.ts';
 import { roomBytes, Rooms, shapeOf } from './half.ts';
 import { adapterBytes } from '../train/setup.ts';
+import { readCodec } from './codec-options.ts';
+import { crossingBytes } from './crossing.ts';
 import type { HalfModel } from './load.ts';
 import { decode, encode, type Message, type MessageOf } from './messages.ts';
 import {
@@ -172,23 +174,28 @@ export class SplitServer {
     session.attach(guest.connection, message.received);
   }
 
-  #open({ rank, alpha, targets, seed }: MessageOf<'hello'>): Session {
+  #open({ rank, alpha, targets, seed, ...hello }: MessageOf<'hello'>): Session {
     const { network, head } = this.#model;
-    const { clients, memory, tokens, window } = this.#options;
+    const { clients, memory, window } = this.#options;
     if (this.#sessions.size >= clients)
       throw new BudgetError(`the server has ${clients} clients, as many as it takes: come later`);
     const shape: LoraShape = { rank, alpha, targets: targets.split(',').filter(isTarget) };
+    const hasHead = head !== undefined;
+    const { width } = network.config;
+    const [codec, tokens] = [readCodec(hello.codec), hello.tokens];
+    const crossings = crossingBytes(codec, { width, mostTokens: tokens }, hasHead ? 1 : 2);
     // what it asks and is answered waits beside it
-    const messages = 2 * window * batchBytes(tokens, network.config.width);
-    const bytes = adapterBytes(network, shape) + messages;
+    const messages = 2 * window * batchBytes(this.#options.tokens, width);
+    const bytes = adapterBytes(network, shape) + messages + crossings;
     const { bytes: held } = this.held;
     if (held + bytes > memory)
       throw new BudgetError(
         `a client with rank ${rank} takes ${formatBytes(bytes)} at the server, which holds ` +
-          `${formatBytes(held)} of ${formatBytes(memory)}: come later, or with a lower rank`,
+          `${formatBytes(held)} of ${formatBytes(memory)}: come later, with a lower rank, or keep ` +
+          `less of lines (stateBytes)`,
       );
-    const hasHead = head !== undefined;
-    const half = new ServerHalf(network, this.#rooms, { shape, seed, tokens, window, hasHead });
+    const how = { shape, seed, tokens, window, hasHead, codec };
+    const half = new ServerHalf(network, this.#rooms, how);
     const session = new Session(crypto.randomUUID(), half, bytes, window);
     this.#sessions.set(session.id, session);
     return session;

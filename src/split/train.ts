@@ -20,6 +20,7 @@ import {
   trainerOptions,
 } from '../train/train.ts';
 import { clientBytes, type ClientOptions, SplitTrainer } from './client.ts';
+import { codecOf, toldCodec } from './codec-options.ts';
 import { Link, type Traffic } from './link.ts';
 import type { HalfModel } from './load.ts';
 import { type SplitTrainOptions, splitTrainTable } from './options.ts';
@@ -67,23 +68,27 @@ export function prepareSplit(
   const shape: LoraShape = { rank, alpha: alphaOf(options), targets };
   const longest = Math.max(...[...learned, ...heldOut].map(({ tokens }) => tokens.length));
   const memory = Number(options.memory ?? MEMORY);
-  const bytesAt = (tokens: number) => clientBytes(model, { shape, tokens, depth });
+  const lengths = learned.map((example) => example.tokens.length);
+  const told = toldCodec(options, { steps, width: model.config.width, lengths });
+  const codec = codecOf(told);
+  const bytesAt = (tokens: number) => clientBytes(model, { shape, tokens, depth, codec });
   let tokens = goodTokens(longest, stepTokens(learned, batch));
   while (tokens > longest && bytesAt(tokens) > memory) tokens = Math.max(longest, tokens >> 1);
   const bytes = bytesAt(tokens);
   if (bytes > memory)
     throw new BudgetError(
       `the longest line has ${longest} tokens; training on it takes ${formatBytes(bytes)} here, ` +
-        `memory allows ${formatBytes(memory)}: allow more, split the line, or lower depth`,
+        `memory allows ${formatBytes(memory)}: allow more, split the line, or lower depth` +
+        (codec.stateBytes ? ' or stateBytes' : ''),
     );
   const pace = trainerOptions({ ...options, method: 'lora' }, steps);
-  const client: ClientOptions = { ...pace, shape, tokens, depth };
+  const client: ClientOptions = { ...pace, shape, tokens, depth, codec };
   return {
     steps,
     learnedLines: learned.length,
     heldOutLines: heldOut.length,
     bytes,
-    run: (onTraffic) => run(model, data, options, client, onTraffic),
+    run: (onTraffic) => run(model, data, { ...options, told }, client, onTraffic),
   };
 }
 
@@ -97,7 +102,7 @@ function mostAnswer({ config, cut }: HalfModel, { shape, tokens }: ClientOptions
 async function run(
   model: HalfModel,
   lines: Lines,
-  options: Settled,
+  options: Settled & { readonly told: ReturnType<typeof toldCodec> },
   client: ClientOptions,
   onTraffic: (traffic: Traffic) => void = () => {},
 ): Promise<SplitResult> {
@@ -118,6 +123,7 @@ async function run(
       alpha: shape.alpha,
       targets: shape.targets.join(),
       seed,
+      codec: JSON.stringify(options.told),
     },
     mostBytes: mostAnswer(model, client),
     signal,
@@ -129,7 +135,7 @@ async function run(
       );
     const trainer = new SplitTrainer(model, link.ask, client);
     try {
-      return await trainOn(trainer, link, model, lines, { ...options, ...client }, onTraffic);
+      return await trainOn(trainer, link, model, lines, { ...options, shape }, onTraffic);
     } finally {
       trainer.dispose();
     }
@@ -143,7 +149,7 @@ async function trainOn(
   link: Link,
   model: HalfModel,
   { learned, heldOut }: Lines,
-  { signal, onProgress, shape }: Settled & ClientOptions,
+  { signal, onProgress, shape }: Settled & Pick<ClientOptions, 'shape'>,
   onTraffic: (traffic: Traffic) => void,
 ): Promise<SplitResult> {
   const losses: number[] = [];

@@ -19,6 +19,8 @@ export interface MicroBatch {
   /** What should follow each token; NO_TARGET where nothing is learned. */
   readonly targets: readonly number[];
   readonly sequences: readonly Sequence[];
+  /** What the sequences are of. */
+  readonly examples: readonly Example[];
 }
 
 /** Numbers 0 .. count - 1 in a random order (Fisher and Yates). */
@@ -65,7 +67,8 @@ export const targetsIn = (examples: readonly Example[]): number =>
  */
 export function* packed(examples: readonly Example[], capacity: number): Generator<MicroBatch> {
   let batch = emptyBatch();
-  for (const { tokens, isLearned } of examples) {
+  for (const example of examples) {
+    const { tokens, isLearned } = example;
     // the last token learned is a target and no input
     const count = isLearned.lastIndexOf(true);
     if (count <= 0) continue;
@@ -74,6 +77,7 @@ export function* packed(examples: readonly Example[], capacity: number): Generat
       batch = emptyBatch();
     }
     batch.sequences.push({ from: batch.tokens.length, count });
+    batch.examples.push(example);
     for (let i = 0; i < count; i++) {
       batch.tokens.push(tokens[i]);
       batch.targets.push(isLearned[i + 1] ? tokens[i + 1] : NO_TARGET);
@@ -86,4 +90,5 @@ const emptyBatch = () => ({
   tokens: [] as number[],
   targets: [] as number[],
   sequences: [] as Sequence[],
+  examples: [] as Example[],
 });

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { ProtocolError } from '../../src/errors.ts';
 import { loadHalf } from '../../src/split/load.ts';
 import { loadModel } from '../../src/engine/model.ts';
+import { CodecEnd } from '../../src/split/codec/codec.ts';
 import { fixture } from '../fixtures.ts';
 import { localServer, optionsOf, type Outcome, trainSplit, trainWhole } from './halves.ts';
 
@@ -53,16 +54,23 @@ test('what cannot be asked now is refused, and nothing changes', async () => {
     { cut: 1, labels: 'server' },
     options,
   );
-  const D = model.config.width;
+  const shape = { width: model.config.width, mostTokens: options.tokens };
+  const frameOf = (count: number) => {
+    const end = new CodecEnd(options.codec, shape);
+    const name = { kind: 'activations', step: 0, microBatch: 0 } as const;
+    return end.encode(new Float32Array(count * shape.width), {
+      ...{ ...name, samples: [{ id: 7, count }] },
+    });
+  };
   const learn = {
     kind: 'learn',
     step: 0,
     batch: 0,
     scale: 1,
     wantsInput: true,
-    sequences: Int32Array.of(2),
+    samples: Int32Array.of(7, 2),
     targets: Int32Array.of(3, 4),
-    x: new Float32Array(2 * D),
+    x: frameOf(2),
   } as const;
   const refused = async (message: Parameters<typeof ask>[0], pattern: RegExp) => {
     const error = await ask(message).then(
@@ -74,9 +82,11 @@ test('what cannot be asked now is refused, and nothing changes', async () => {
   };
   await refused({ ...learn, step: 1 }, /step 1, expected 0/);
   await refused({ ...learn, batch: 1 }, /batch 1, expected 0/);
-  await refused({ ...learn, x: new Float32Array(3 * D) }, /numbers/);
-  await refused({ ...learn, sequences: Int32Array.of(17) }, /at most 16/);
-  await refused({ ...learn, sequences: Int32Array.of(-1) }, /-1 tokens/);
+  await refused({ ...learn, x: frameOf(3) }, /tokens is 3, expected 2/);
+  await refused({ ...learn, x: learn.x.subarray(0, 60) }, /frame: length is 60/);
+  await refused({ ...learn, samples: Int32Array.of(7, 17) }, /at most 16/);
+  await refused({ ...learn, samples: Int32Array.of(7, -1) }, /-1 tokens/);
+  await refused({ ...learn, samples: Int32Array.of(7, 2, 8) }, /ids and counts/);
   await refused({ ...learn, targets: Int32Array.of(3, 1e6) }, /target 1000000/);
   await refused({ ...learn, targets: Int32Array.of(3) }, /targets 1, expected 2/);
   await refused({ kind: 'back', step: 0, batch: 0, wantsInput: true, dx: learn.x }, /the server's/);

@@ -1,6 +1,7 @@
 // Trainings in one piece and in two halves of one process, for tests to compare.
 import { loadModel } from '../../src/engine/model.ts';
 import { type Ask, type ClientOptions, SplitTrainer } from '../../src/split/client.ts';
+import type { CodecOptions } from '../../src/split/codec/options.ts';
 import { Rooms, shapeOf } from '../../src/split/half.ts';
 import { type Cut, loadHalf } from '../../src/split/load.ts';
 import { decode, encode, type Message } from '../../src/split/messages.ts';
@@ -16,7 +17,12 @@ export const examples: readonly Example[] = Array.from({ length: 9 }, (_, i) => 
   return { tokens, isLearned: tokens.map((__, t) => t > 0 && (t + i) % 4 > 0), line: i + 1 };
 });
 
-export const optionsOf = (steps: number, depth = 1): ClientOptions => ({
+export const optionsOf = (
+  steps: number,
+  depth = 1,
+  codec: CodecOptions = { codec: 'none' },
+): ClientOptions => ({
+  codec,
   rate: 0.01,
   schedule: 'cosine',
   warmup: 1,
@@ -74,10 +80,11 @@ export async function runSteps(
 /** A server's half in this process, asked in bytes as over a network. */
 export async function localServer(path: string, cut: Cut, options: ClientOptions) {
   const model = await loadHalf(path, 'server', cut, { threads: 1 });
-  const { tokens, shape, depth: window, seed } = options;
+  const { tokens, shape, depth: window, seed, codec } = options;
   const hasHead = model.head !== undefined;
   const rooms = new Rooms(model.network, shapeOf(model.network, tokens, shape.rank, hasHead));
-  const half = new ServerHalf(model.network, rooms, { shape, seed, tokens, window, hasHead });
+  const how = { shape, seed, tokens, window, hasHead, codec };
+  const half = new ServerHalf(model.network, rooms, how);
   let turn: Promise<unknown> = Promise.resolve();
   const ask: Ask = (message: Message) => {
     const answer = turn.then(async () => {

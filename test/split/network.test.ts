@@ -75,7 +75,7 @@ async function errorOf(work: Promise<unknown>): Promise<Error> {
 async function helloOf(more: Partial<MessageOf<'hello'>> = {}) {
   const model = await loadHalf(MODEL, 'client', cut);
   model.dispose();
-  const how = { tokens: 64, rank: 4, alpha: 8, targets: 'q,v', seed: 1, ...cut };
+  const how = { tokens: 64, rank: 4, alpha: 8, targets: 'q,v', seed: 1, codec: '{}', ...cut };
   const { fingerprint } = model;
   return { kind: 'hello', version: VERSION, token: TOKEN, fingerprint, ...how, ...more } as const;
 }
@@ -100,7 +100,7 @@ test('who may not come in hears why', async () => {
     for (const [work, pattern] of refusals) assert.match((await errorOf(work())).message, pattern);
     const open = async (more: Partial<MessageOf<'hello'>>) =>
       Link.open({ url, hello: await helloOf(more), mostBytes: 1 << 20 });
-    assert.match((await errorOf(open({ version: 99 }))).message, /version .* is 99, expected 1/);
+    assert.match((await errorOf(open({ version: 99 }))).message, /version .* is 99, expected 2/);
     assert.match((await errorOf(open({ targets: 'q,z' }))).message, /a target is 'z'/);
   } finally {
     await server.close();

@@ -31,9 +31,12 @@ import {
 import { gather, joined, maskOf, movedRows, rowsOfMask } from './rows.ts';
 import { positionsOf, type Sample, SampleStates, type SavedSamples } from './samples.ts';
 
+const ASK_ALONE = 'ask for a frame that stands alone';
 /** Why a frame cannot be read, and that another one could: the other end calls forget(). */
-const alone = (why: string) =>
-  new ProtocolError(`frame: ${why}: ask for a frame that stands alone`);
+const alone = (why: string) => new ProtocolError(`frame: ${why}: ${ASK_ALONE}`);
+/** Whether an error, here or at the other end, says so. */
+export const asksAlone = (error: unknown): boolean =>
+  error instanceof ProtocolError && error.message.endsWith(ASK_ALONE);
 
 /** An end as it is stored. */
 export interface CodecState {

@@ -108,6 +108,19 @@ export function checksumOf(bytes: Uint8Array, skipped?: number): number {
 export const checksumIn = ({ buffer, byteOffset }: Uint8Array): number =>
   new DataView(buffer, byteOffset).getUint32(CHECKSUM, true);
 
+/** What a good frame's bytes are for, and what its [T, D] takes as f32. */
+export function framePartsOf(bytes: Uint8Array, lanes: number) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const field = (name: keyof typeof FIELDS) => view.getUint32(FIELDS[name], true);
+  const flags = view.getUint16(6, true);
+  const [T, D, rows, group] = [field('tokens'), field('width'), field('rows'), field('group')];
+  const counted = flags & BY_TOKEN ? rows : Math.ceil(D / group);
+  const ranges = flags & RAW || rows === 0 ? 0 : 4 * counted;
+  const maps = (flags & MAP ? lanes : 0) + (flags & ROWS ? Math.ceil(T / 8) : 0);
+  const payload = bytes.length - HEADER_BYTES - maps - ranges;
+  return { payload, ranges, maps, headers: HEADER_BYTES, asF32: 4 * T * D };
+}
+
 /** Puts a frame together: its header, then its parts one behind the other. */
 export function writeFrame(header: WrittenHeader, parts: readonly Uint8Array[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, HEADER_BYTES);

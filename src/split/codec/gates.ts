@@ -160,6 +160,11 @@ export class Gates {
     this.#gradient.fill(0);
   }
 
+  /** Forgets what was learned since the last step. */
+  clear(): void {
+    this.#gradient.fill(0);
+  }
+
   save(): GateState {
     const [q, m, v] = [this.#q, this.#m, this.#v].map((numbers) => numbers.slice());
     return { step: this.#step, isFrozen: this.#isFrozen, q, m, v };
@@ -175,6 +180,6 @@ export class Gates {
       );
     [this.#q, this.#m, this.#v] = [q, m, v].map((numbers) => numbers.slice());
     [this.#step, this.#isFrozen] = [step, isFrozen];
-    this.#gradient.fill(0);
+    this.clear();
   }
 }

@@ -77,6 +77,16 @@ export function codecSetup(options: CodecOptions, { width, mostTokens }: CodecSh
   return { ...how, bits, row, lanes, group: groups[row.ranges] };
 }
 
+/** Bytes that a gate takes: Q, its gradient and moments, its bits. */
+const GATE_BYTES = 40;
+
+/** Most bytes that an end and its gates come to hold. Throws OptionError. */
+export function codecBytes(options: CodecOptions, shape: CodecShape): number {
+  const { row, lanes, gradientThreshold, stateBytes } = codecSetup(options, shape);
+  const kinds = (row.last ? 1 : 0) + (row.last === 'moved' && gradientThreshold > 0 ? 1 : 0);
+  return kinds * stateBytes + lanes * GATE_BYTES;
+}
+
 /** The gates of a codec whose bits are learned; undefined for the others. */
 export function createGates(options: CodecOptions, shape: CodecShape): Gates | undefined {
   const { row, lanes } = codecSetup(options, shape);

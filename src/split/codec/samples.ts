@@ -34,6 +34,10 @@ interface Kept {
 const ENTRY_BYTES = 128;
 const bytesOf = (rows: Float32Array) => rows.byteLength + ENTRY_BYTES;
 
+/** Bytes of what is kept of a sample of `count` tokens. */
+export const sampleBytes = (count: number, width: number): number =>
+  count * width * 4 + ENTRY_BYTES;
+
 export class SampleStates {
   readonly #kept = new Map<number, Kept>();
   readonly #width: number;
