@@ -13,8 +13,11 @@ export interface CrossingState {
 }
 
 /** Most bytes that a side of this many crossings holds. Throws OptionError. */
-export const crossingBytes = (codec: CodecOptions, shape: CodecShape, crossings: number): number =>
-  crossings * codecBytes(codec, shape);
+export function crossingBytes(codec: CodecOptions, shape: CodecShape, crossings: number): number {
+  const bytes = crossings * codecBytes(codec, shape);
+  createGates(codec, shape); // for its checks
+  return bytes;
+}
 
 export class Crossing {
   readonly #end: CodecEnd;

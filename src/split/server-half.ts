@@ -45,8 +45,8 @@ export class ServerHalf {
   readonly #options: ServerHalfOptions;
   readonly #vocabulary: number;
   /** Where hidden states come in, and, where the head is the client's, go out. */
-  readonly #entry: Crossing;
-  readonly #exit?: Crossing;
+  readonly entry: Crossing;
+  readonly exit?: Crossing;
   /** Samples of batches that went out and have not come back. */
   readonly #out = new Map<number, readonly Sample[]>();
   #step = 0;
@@ -60,8 +60,8 @@ export class ServerHalf {
   constructor(network: Network, rooms: Rooms, options: ServerHalfOptions) {
     const { codec, tokens: mostTokens, hasHead, shape, seed } = options;
     const { width, vocabulary } = network.config;
-    this.#entry = new Crossing(codec, { width, mostTokens }, false);
-    if (!hasHead) this.#exit = new Crossing(codec, { width, mostTokens }, true);
+    this.entry = new Crossing(codec, { width, mostTokens }, false);
+    if (!hasHead) this.exit = new Crossing(codec, { width, mostTokens }, true);
     this.#half = new Half(network, rooms, shape, seed);
     this.#options = options;
     this.#vocabulary = vocabulary;
@@ -83,7 +83,7 @@ export class ServerHalf {
       case 'clear':
         this.#same('clear', 'step', message.step, this.#step);
         this.#begin();
-        for (const crossing of [this.#entry, this.#exit]) crossing?.clear();
+        for (const crossing of [this.entry, this.exit]) crossing?.clear();
         return { kind: 'done' };
       case 'read':
         return this.#read(message);
@@ -137,7 +137,7 @@ export class ServerHalf {
       this.#out.set(batch, piece.samples);
     }
     const name = this.#nameOf('activations', batch, piece);
-    return { kind: 'passed', x: this.#exit!.end(learns).encode(await output, name) } as const;
+    return { kind: 'passed', x: this.exit!.end(learns).encode(await output, name) } as const;
   }
 
   async #goBack({ step, batch, wantsInput, dx }: MessageOf<'back'>) {
@@ -147,7 +147,7 @@ export class ServerHalf {
     if (batch >= this.#forward)
       throw new ProtocolError(`the client sent a gradient of batch ${batch}, which did not come`);
     const samples = this.#out.get(batch)!;
-    const exit = this.#exit!;
+    const exit = this.exit!;
     const gradient = exit.end(true).decode(dx, this.#nameOf('gradients', batch, { samples }));
     const pass = this.#half.back(batch);
     const output = exit.isLearning ? pass.readOutput() : undefined;
@@ -167,11 +167,11 @@ export class ServerHalf {
   /** What a frame of the client brings into the layers. */
   #pieceOf({ sequences, samples }: Batch, frame: Uint8Array, batch: number, learns: boolean) {
     const name = this.#nameOf('activations', batch, { samples });
-    return { input: this.#entry.end(learns).decode(frame, name), sequences };
+    return { input: this.entry.end(learns).decode(frame, name), sequences };
   }
 
   #gradientFrame(dx: Float32Array, batch: number, piece: Pick<Batch, 'samples'>): Uint8Array {
-    return this.#entry.end(true).encode(dx, this.#nameOf('gradients', batch, piece));
+    return this.entry.end(true).encode(dx, this.#nameOf('gradients', batch, piece));
   }
 
   async #apply({ step, squares: before, ...how }: MessageOf<'apply'>) {
@@ -185,7 +185,7 @@ export class ServerHalf {
       return { kind: 'applied', squares: 0, finite: false } as const;
     }
     parameters.step(adamWAt(step, norm, how));
-    this.#exit?.step();
+    this.exit?.step();
     this.#step++;
     this.#begin();
     return { kind: 'applied', squares, finite: true } as const;

@@ -6,19 +6,10 @@ import { loadHalf } from '../../src/split/load.ts';
 import { loadModel } from '../../src/engine/model.ts';
 import { CodecEnd } from '../../src/split/codec/codec.ts';
 import { fixture } from '../fixtures.ts';
-import { localServer, optionsOf, type Outcome, trainSplit, trainWhole } from './halves.ts';
+import { assertSame, localServer, optionsOf, trainSplit, trainWhole } from './halves.ts';
 
 const test = suite('split/halves');
 const STEPS = 4;
-
-function assertSame(found: Outcome, expected: Outcome, what: string): void {
-  assert.equal(found.losses, expected.losses, `${what}: losses`);
-  assert.equal(found.norms, expected.norms, `${what}: norms`);
-  assert.is(found.measured, expected.measured, `${what}: measured`);
-  assert.equal([...found.adapters.keys()], [...expected.adapters.keys()], what);
-  for (const [name, numbers] of found.adapters)
-    assert.equal(numbers, expected.adapters.get(name), `${what}: ${name}`);
-}
 
 for (const name of ['llama-f32.gguf', 'llama-untied-f32.gguf', 'gemma3-swa-f32.gguf'])
   test(`${name}: two halves give the bits of one piece, wherever they are cut`, async () => {

@@ -1,4 +1,5 @@
 // Trainings in one piece and in two halves of one process, for tests to compare.
+import * as assert from 'uvu/assert';
 import { loadModel } from '../../src/engine/model.ts';
 import { type Ask, type ClientOptions, SplitTrainer } from '../../src/split/client.ts';
 import type { CodecOptions } from '../../src/split/codec/options.ts';
@@ -97,15 +98,43 @@ export async function localServer(path: string, cut: Cut, options: ClientOptions
   return { model, half, ask, rooms };
 }
 
-export async function trainSplit(path: string, cut: Cut, options: ClientOptions): Promise<Outcome> {
+/** Both halves in this process; `through` may change what is asked and answered. */
+export async function openSplit(
+  path: string,
+  cut: Cut,
+  options: ClientOptions,
+  through: (ask: Ask) => Ask = (ask) => ask,
+) {
   const client = await loadHalf(path, 'client', cut, { threads: 1 });
-  const { ask, model } = await localServer(path, cut, options);
-  const trainer = new SplitTrainer(client, ask, options);
+  const server = await localServer(path, cut, options);
+  const trainer = new SplitTrainer(client, through(server.ask), options);
+  return {
+    trainer,
+    server,
+    close() {
+      trainer.dispose();
+      server.half.dispose();
+      server.rooms.dispose();
+      client.dispose();
+      server.model.dispose();
+    },
+  };
+}
+
+export async function trainSplit(path: string, cut: Cut, options: ClientOptions): Promise<Outcome> {
+  const { trainer, close } = await openSplit(path, cut, options);
   const outcome = await runSteps(trainer, options.steps);
   const adapters = await trainer.adapters();
   await trainer.end();
-  trainer.dispose();
-  client.dispose();
-  model.dispose();
+  close();
   return { ...outcome, adapters };
+}
+
+export function assertSame(found: Outcome, expected: Outcome, what: string): void {
+  assert.equal(found.losses, expected.losses, `${what}: losses`);
+  assert.equal(found.norms, expected.norms, `${what}: norms`);
+  assert.is(found.measured, expected.measured, `${what}: measured`);
+  assert.equal([...found.adapters.keys()], [...expected.adapters.keys()], what);
+  for (const [name, numbers] of found.adapters)
+    assert.equal(numbers, expected.adapters.get(name), `${what}: ${name}`);
 }
