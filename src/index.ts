@@ -129,3 +129,7 @@ export {
 } from './model/adapter/write.ts';
 export { type ModelFileOptions, writeTrainedModel } from './train/model-file.ts';
 export type { MergeType } from './model/rewrite.ts';
+export { type SplitLoadOptions, type SplitOptions, trainSplit } from './split/train-split.ts';
+export type { CutOptions, SplitTrainOptions } from './split/options.ts';
+export type { SplitResult } from './split/train.ts';
+export type { Traffic } from './split/link.ts';

@@ -9,7 +9,8 @@ import { dirname } from 'node:path';
 import { isMainThread, Worker } from 'node:worker_threads';
 import type WebWorker from 'web-worker';
 import { createFolders } from './folders.ts';
-import type { Runtime, RuntimeWorker, WorkerEvents } from './runtime.ts';
+import { UnsupportedError } from '../errors.ts';
+import type { Runtime, RuntimeWorker, SocketClass, WorkerEvents } from './runtime.ts';
 
 let temporaries = 0;
 
@@ -85,6 +86,7 @@ export const runtime: Runtime = {
     }
   },
   removeFile: (path) => rm(path, { force: true }),
+  socketClass,
   folders: createFolders(makeFolder),
 };
 
@@ -103,6 +105,21 @@ async function makeFolder(path: string): Promise<void> {
     await mkdir(path).catch((again: NodeJS.ErrnoException) => {
       if (again.code !== 'EEXIST') throw again;
     });
+  }
+}
+
+/** Node 20 has no WebSocket of its own, and later ones' take messages of any size. */
+async function socketClass(): Promise<SocketClass> {
+  try {
+    const { default: found } = await import('crossws/websocket');
+    return found as unknown as SocketClass;
+  } catch (cause) {
+    if ('WebSocket' in globalThis) return globalThis.WebSocket as unknown as SocketClass;
+    throw new UnsupportedError(
+      `there is no WebSocket here, and the optional package 'crossws' is not installed: run ` +
+        `'npm install crossws'`,
+      { cause },
+    );
   }
 }
 

@@ -77,6 +77,16 @@ export interface Folders {
   repeat(ms: number, work: () => void): () => void;
 }
 
+/** What of a WebSocket is used. */
+export type Socket = Pick<WebSocket, 'send' | 'close' | 'binaryType'> & {
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: (() => void) | null;
+  onerror: (() => void) | null;
+};
+/** Some take options that others do not know: the largest message, no compression. */
+export type SocketClass = new (url: string, protocols: string[], options: object) => Socket;
+
 export interface Runtime {
   readonly name: string;
   /** Cores that this process may use. */
@@ -106,6 +116,8 @@ export interface Runtime {
    */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   removeFile(path: string): Promise<void>;
+  /** Connections to a server. Throws UnsupportedError where there are none. */
+  socketClass(): Promise<SocketClass>;
   /** Undefined where there are no files. */
   readonly folders?: Folders;
 }

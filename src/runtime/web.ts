@@ -1,6 +1,6 @@
 // Pages and their workers: models come as URLs, Blobs or bytes, episodes stay in memory.
 import { UnsupportedError } from '../errors.ts';
-import type { Runtime, RuntimeWorker, WorkerEvents } from './runtime.ts';
+import type { Runtime, RuntimeWorker, SocketClass, WorkerEvents } from './runtime.ts';
 
 const refuse = async (path: string | URL): Promise<never> => {
   throw new UnsupportedError(
@@ -49,6 +49,7 @@ export const runtime: Runtime = {
   openFile: refuse,
   writeFile: refuse,
   removeFile: refuse,
+  socketClass: async () => WebSocket as unknown as SocketClass,
 };
 
 function wrap(worker: Worker, events: WorkerEvents): RuntimeWorker {

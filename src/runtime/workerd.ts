@@ -2,7 +2,7 @@
 // compiled once a request is there. (It has the names of much that it cannot do, so it is told by
 // condition alone.)
 import { UnsupportedError } from '../errors.ts';
-import type { Runtime } from './runtime.ts';
+import type { Runtime, SocketClass } from './runtime.ts';
 
 const noWorkers =
   'workerd (Cloudflare Workers, Durable Objects) runs one thread and starts no workers';
@@ -30,4 +30,5 @@ export const runtime: Runtime = {
   openFile: refuse,
   writeFile: refuse,
   removeFile: refuse,
+  socketClass: async () => WebSocket as unknown as SocketClass,
 };

@@ -1,6 +1,8 @@
 // The client's way to the server: questions and answers over connections that may break. A question
 // is sent until the server has it, and its answer comes once.
-import { errorOf, NetworkError, ProtocolError, UnsupportedError } from '../errors.ts';
+import { runtime } from '#runtime';
+import { errorOf, NetworkError, ProtocolError } from '../errors.ts';
+import type { Socket, SocketClass } from '../runtime/runtime.ts';
 import { decode, encode, type Message, type MessageOf } from './messages.ts';
 import {
   type Arrived,
@@ -44,29 +46,6 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-type Socket = Pick<WebSocket, 'send' | 'close' | 'binaryType'> & {
-  onopen: (() => void) | null;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: (() => void) | null;
-  onerror: (() => void) | null;
-};
-type SocketClass = new (url: string, protocols: string[], options: object) => Socket;
-
-/** The platform's own; Node 20 has none. */
-async function socketClass(): Promise<SocketClass> {
-  try {
-    const { default: found } = await import('crossws/websocket');
-    return found as unknown as SocketClass;
-  } catch (cause) {
-    if ('WebSocket' in globalThis) return globalThis.WebSocket as unknown as SocketClass;
-    throw new UnsupportedError(
-      `there is no WebSocket here, and the optional package 'crossws' is not installed: run ` +
-        `'npm install crossws'`,
-      { cause },
-    );
-  }
-}
-
 export class Link {
   readonly #options: LinkOptions;
   readonly #Socket: SocketClass;
@@ -100,7 +79,7 @@ export class Link {
    */
   static async open(options: LinkOptions): Promise<Link> {
     options.signal?.throwIfAborted();
-    const link = new Link(options, await socketClass());
+    const link = new Link(options, await runtime.socketClass());
     await new Promise<void>((resolve, reject) => {
       link.#opened = { resolve, reject };
       link.#connect();

@@ -23,6 +23,8 @@ export const cutTable = {
   }),
 };
 
+export interface CutOptions extends OptionsOf<typeof cutTable> {}
+
 const token = option(kinds.filledText, {
   isRequired: true,
   flag: 'token T',
