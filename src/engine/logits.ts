@@ -23,7 +23,7 @@ export interface TextLogits {
 const BLOCK = 128;
 
 /** Nothing is evicted, nothing else held. */
-const everything: Omit<PlanOptions, 'budget' | 'blockSize'> = {
+export const everything: Omit<PlanOptions, 'budget' | 'blockSize'> = {
   policy: full,
   heads: 'uniform',
   layers: 'uniform',

@@ -87,8 +87,8 @@ export const cutShape = (shape: CacheShape, { first, end }: LayerRange): CacheSh
   keptRows: shape.keptRows.slice(first, end),
 });
 
-/** Rows of the fullest layer, or of all where they are selected from together. */
+/** Rows of the fullest layer, or of all where they are selected from together; 0 of no layers. */
 export const capacityOf = (shape: CacheShape): number =>
   shape.pooled
     ? cacheRows(shape)
-    : Math.max(...shape.keptRows.map((kept) => shape.kvHeads * (kept + shape.room)));
+    : Math.max(0, ...shape.keptRows.map((kept) => shape.kvHeads * (kept + shape.room)));

@@ -54,12 +54,9 @@ export function createTransformer(
     createWorkspace: (tokens, piece = tokens) => workspaces.open(tokens, piece),
     countOf,
     forward(input, pass) {
-      const hidden = input instanceof Float32Array;
       const count = countOf(input);
-      if (hidden !== weights.first > 0)
-        throw new RangeError(
-          `layers from ${weights.first} on were given ${hidden ? 'hidden states' : 'tokens'}`,
-        );
+      if (!(input instanceof Float32Array) && weights.first > 0)
+        throw new RangeError(`layers from ${weights.first} on were given tokens`);
       if (count > pass.workspace.tokens)
         throw new RangeError(
           `${count} tokens in one pass, the workspace holds ${pass.workspace.tokens}`,

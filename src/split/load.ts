@@ -13,7 +13,7 @@ import type { Network } from '../model/forward.ts';
 import type { TensorInfo } from '../model/gguf.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
 import { EMBEDDING, type LayerRange, ROPE_FACTORS, tensorsOf } from '../model/tensors.ts';
-import { createTransformer } from '../model/transformer.ts';
+import { createTransformer, type Transformer } from '../model/transformer.ts';
 
 export type Side = 'client' | 'server';
 
@@ -30,7 +30,7 @@ export interface HalfModel extends Pick<Model, 'config' | 'tokenizer' | 'chatTem
   readonly cut: Cut;
   readonly backend: Backend;
   /** Its layers. */
-  readonly network: Network;
+  readonly network: Transformer;
   /** No layers, and the head; where it is on this side. */
   readonly head?: Network;
   /** What the model is known by: both sides have the same. */
