@@ -1,10 +1,11 @@
 // Serves the upper layers of a model to many clients: who may come in, whose turn it is, and when a
 // connection or a training that nobody goes on with is given up. It knows no sockets.
 import { isTarget } from '../model/adapter/spec.ts';
-import { BudgetError, failureOf, OptionError, ProtocolError, StoreError } from '../errors.ts';
+import { BudgetError, failureOf, ProtocolError, StoreError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
 import type { LoraShape } from '../train/lora.ts';
 import { breathe } from '../train/train.ts';
+import { checkHello } from './greeting.ts';
 import { roomBytes, Rooms, shapeOf } from './half.ts';
 import { adapterBytes } from '../train/setup.ts';
 import { readCodec } from './codec-options.ts';
@@ -21,7 +22,6 @@ import {
 } from './pieces.ts';
 import { ServerHalf } from './server-half.ts';
 import { type Connection, Session } from './session.ts';
-import { VERSION } from './version.ts';
 
 export interface ServerOptions {
   readonly token: string;
@@ -250,44 +250,4 @@ export class SplitServer {
     this.#sessions.clear();
     this.#rooms.dispose();
   }
-}
-
-/** Whether two texts are the same, in a time that does not tell where they differ. */
-function isSame(found: string, expected: string): boolean {
-  let differences = found.length ^ expected.length;
-  for (let i = 0; i < expected.length; i++)
-    differences |= expected.charCodeAt(i) ^ found.charCodeAt(i % Math.max(1, found.length));
-  return differences === 0;
-}
-
-function checkHello(hello: MessageOf<'hello'>, model: HalfModel, options: ServerOptions): void {
-  const wrong = (what: string, found: unknown, expected: unknown, todo: string) =>
-    new OptionError(`the server refused: ${what} is ${found}, expected ${expected}: ${todo}`);
-  const { version, token, fingerprint, cut, labels, tokens, rank, targets } = hello;
-  if (version !== VERSION)
-    throw wrong('the version of the protocol', version, VERSION, 'update the older side');
-  if (!isSame(token, options.token))
-    throw new OptionError(
-      `the server refused: the token is another (${token.length} letters) than the server's: ask ` +
-        `who runs it`,
-    );
-  if (fingerprint !== model.fingerprint)
-    throw wrong(`the model's fingerprint`, fingerprint, model.fingerprint, 'use the same file');
-  if (cut !== model.cut.cut)
-    throw wrong('the cut', cut, model.cut.cut, 'use the same on both sides');
-  if (labels !== model.cut.labels)
-    throw wrong('who has the labels', labels, model.cut.labels, 'use the same on both sides');
-  if (tokens < 1 || tokens > options.tokens)
-    throw wrong('tokens of a batch', tokens, `1 to ${options.tokens}`, 'split long lines');
-  if (rank < 1 || rank > options.rank)
-    throw wrong('the rank', rank, `1 to ${options.rank}`, 'choose a lower one');
-  if (!(hello.alpha > 0)) throw wrong('alpha', hello.alpha, 'a number above 0', 'choose another');
-  const odd = targets.split(',').find((target) => !isTarget(target));
-  if (odd !== undefined)
-    throw wrong(
-      'a target',
-      `'${odd.slice(0, 20)}'`,
-      'a matrix that gets an adapter',
-      'leave it out',
-    );
 }

@@ -4,7 +4,12 @@
 import { ProtocolError } from '../errors.ts';
 import { decode, encode, type Message } from './messages.ts';
 import { type Bytes, piecesOf } from './pieces.ts';
-import type { ServerHalf } from './server-half.ts';
+
+/** What answers a client's questions, one after the other. */
+export interface Served {
+  answer(message: Message): Promise<Message>;
+  dispose(): void;
+}
 
 /** A way to a client, as a runtime has it. */
 export interface Connection {
@@ -17,7 +22,7 @@ export class Session {
   readonly id: string;
   /** Bytes that it takes in the backend's memory. */
   readonly bytes: number;
-  readonly #half: ServerHalf;
+  readonly #half: Served;
   readonly #window: number;
   /** The last question that arrived. */
   received = 0;
@@ -33,7 +38,7 @@ export class Session {
   /** Whether the client has said that it is over. */
   isOver = false;
 
-  constructor(id: string, half: ServerHalf, bytes: number, window: number) {
+  constructor(id: string, half: Served, bytes: number, window: number) {
     this.id = id;
     this.#half = half;
     this.bytes = bytes;
