@@ -1,17 +1,11 @@
 // Serves the upper layers of a model to many clients: who may come in, whose turn it is, and when a
 // connection or a training that nobody goes on with is given up. It knows no sockets.
-import { isTarget } from '../model/adapter/spec.ts';
 import { BudgetError, failureOf, ProtocolError, StoreError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
-import type { LoraShape } from '../train/lora.ts';
 import { breathe } from '../train/train.ts';
-import { checkHello } from './greeting.ts';
 import { roomBytes, Rooms, shapeOf } from './half.ts';
-import { adapterBytes } from '../train/setup.ts';
-import { readCodec } from './codec-options.ts';
-import { crossingBytes } from './crossing.ts';
 import type { HalfModel } from './load.ts';
-import { decode, encode, type Message, type MessageOf } from './messages.ts';
+import { decode, encode, type Message } from './messages.ts';
 import {
   type Arrived,
   Assembler,
@@ -20,8 +14,8 @@ import {
   piecesOf,
   signOfLife,
 } from './pieces.ts';
-import { ServerHalf } from './server-half.ts';
 import { type Connection, Session } from './session.ts';
+import { type Wanted, wantedBy } from './wanted.ts';
 
 export interface ServerOptions {
   readonly token: string;
@@ -155,14 +149,14 @@ export class SplitServer {
   #greet(guest: Guest, message: Message): void {
     if (message.kind !== 'hello')
       throw new ProtocolError(`the client sent '${message.kind}', expected a greeting`);
-    checkHello(message, this.#model, this.#options);
+    const wanted = wantedBy(message, this.#model, this.#options, this.#rooms);
     const known = this.#sessions.get(message.session);
     if (message.session !== '' && !known)
       throw new StoreError(
         `the server has no training '${message.session.slice(0, 40)}': it was started anew, or ` +
           `gave up waiting; begin again`,
       );
-    const session = known ?? this.#open(message);
+    const session = known ?? this.#open(wanted);
     const { connection: before } = session;
     const { id, received } = session;
     const { window } = this.#options;
@@ -174,29 +168,17 @@ export class SplitServer {
     session.attach(guest.connection, message.received);
   }
 
-  #open({ rank, alpha, targets, seed, ...hello }: MessageOf<'hello'>): Session {
-    const { network, head } = this.#model;
+  #open({ what, less, bytes, serve }: Wanted): Session {
     const { clients, memory, window } = this.#options;
     if (this.#sessions.size >= clients)
       throw new BudgetError(`the server has ${clients} clients, as many as it takes: come later`);
-    const shape: LoraShape = { rank, alpha, targets: targets.split(',').filter(isTarget) };
-    const hasHead = head !== undefined;
-    const { width } = network.config;
-    const [codec, tokens] = [readCodec(hello.codec), hello.tokens];
-    const crossings = crossingBytes(codec, { width, mostTokens: tokens }, hasHead ? 1 : 2);
-    // what it asks and is answered waits beside it
-    const messages = 2 * window * batchBytes(this.#options.tokens, width);
-    const bytes = adapterBytes(network, shape) + messages + crossings;
     const { bytes: held } = this.held;
     if (held + bytes > memory)
       throw new BudgetError(
-        `a client with rank ${rank} takes ${formatBytes(bytes)} at the server, which holds ` +
-          `${formatBytes(held)} of ${formatBytes(memory)}: come later, with a lower rank, or keep ` +
-          `less of lines (stateBytes)`,
+        `${what} takes ${formatBytes(bytes)} at the server, which holds ${formatBytes(held)} of ` +
+          `${formatBytes(memory)}: come later, or ${less}`,
       );
-    const how = { shape, seed, tokens, window, hasHead, codec };
-    const half = new ServerHalf(network, this.#rooms, how);
-    const session = new Session(crypto.randomUUID(), half, bytes, window);
+    const session = new Session(crypto.randomUUID(), serve(), bytes, window);
     this.#sessions.set(session.id, session);
     return session;
   }
