@@ -1,0 +1,50 @@
+// The privacy bench's figures as a part of docs/split.md.
+import { type Guessed, attacks, codings, type PrivacyRun } from './guesses.ts';
+import type { Interval } from '../../src/eval/bootstrap.ts';
+
+const [BEGIN, END] = [
+  '<!-- guesses: written by bench/split/privacy.js --docs -->',
+  '<!-- end of guesses -->',
+];
+
+const percent = (x: number) => String(Math.round(100 * x));
+const cell = ({ mean, low, high }: Interval): string =>
+  low === high ? percent(mean) : `${percent(mean)} (${percent(low)} to ${percent(high)})`;
+
+const headings = codings.map((coding) => (/^\d$/.test(coding) ? `${coding} bits` : coding));
+
+function tableOf(guesses: readonly Guessed[]): string[] {
+  const rows = [...new Set(guesses.map(({ cut }) => cut))].flatMap((cut) =>
+    attacks.flatMap((attack) => {
+      const own = guesses.filter((one) => one.cut === cut && one.attack === attack);
+      if (own.length === 0) return [];
+      const cells = codings.map((coding) => own.find((one) => one.coding === coding));
+      return `| ${cut} | ${attack} | ${cells.map((one) => (one ? cell(one.share) : '')).join(' | ')} |`;
+    }),
+  );
+  return [
+    `| cut | who guesses | ${headings.join(' | ')} |`,
+    `| --- | --- | ${codings.map(() => '---').join(' | ')} |`,
+    ...rows,
+  ];
+}
+
+/** A table a text, with what saying always the same token guesses. */
+export function privacyTables({ texts, guesses }: PrivacyRun): string {
+  return texts
+    .map(({ name, tokens, chance }) =>
+      [
+        `${name}: ${tokens} tokens; always saying the commonest guesses ${percent(chance)}%`,
+        '',
+        ...tableOf(guesses.filter(({ text }) => text === name)),
+      ].join('\n'),
+    )
+    .join('\n\n');
+}
+
+/** A page with these tables in their place. Throws where it has none. */
+export function withTables(page: string, run: PrivacyRun): string {
+  const [from, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (from < 0 || end < from) throw new Error(`the page has no place for the tables: ${BEGIN}`);
+  return `${page.slice(0, from)}${BEGIN}\n\n${privacyTables(run)}\n\n${page.slice(end)}`;
+}
