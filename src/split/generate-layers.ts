@@ -7,6 +7,9 @@ import type { RowType } from '../backend/dtype.ts';
 import type { Input } from '../model/forward.ts';
 import type { HalfModel } from './load.ts';
 
+/** Of rows at both sides: as openConversation() has them, so that replies are the same. */
+export const ROW_TYPE: RowType = 'f16';
+
 /** What is reserved for a conversation. */
 export interface ConversationShape {
   /** Most tokens that it has. */

@@ -13,10 +13,12 @@ import {
   signOfLife,
 } from './pieces.ts';
 
+type Greeting<K extends 'hello' | 'open'> = Omit<MessageOf<K>, 'session' | 'received'>;
+
 export interface LinkOptions {
   readonly url: string;
   /** What the client is; session and received are the link's own. */
-  readonly hello: Omit<MessageOf<'hello'>, 'session' | 'received'>;
+  readonly hello: Greeting<'hello'> | Greeting<'open'>;
   /** Most bytes of an answer. */
   readonly mostBytes: number;
   readonly signal?: AbortSignal;

@@ -31,6 +31,21 @@ const kinds = {
   },
   welcome: { session: 'text', received: 'count', window: 'count' },
   refused: { name: 'text', message: 'text' },
+  /** The greeting of who wants text (generate-server.ts): a conversation of `context` tokens. */
+  open: {
+    version: 'count',
+    token: 'text',
+    session: 'text',
+    received: 'count',
+    fingerprint: 'text',
+    cut: 'count',
+    labels: 'text',
+    context: 'count',
+    /** Most tokens that come at a time. */
+    block: 'count',
+    codec: 'text',
+    bits: 'count',
+  },
   // asked by the client. T tokens, D width; samples: id and count of each, one behind the other;
   // x and dx: frames (codec/frame.ts) of [T, D]
   /** A batch of a step: its losses are wanted, and the gradient of x. */
@@ -60,6 +75,19 @@ const kinds = {
   read: { parameter: 'count' },
   /** The training is over. */
   end: {},
+  // of a conversation; x: a frame of the hidden states of `tokens` tokens behind `at` of them
+  /** How the next tokens are drawn. */
+  sampling: {
+    temperature: 'number',
+    topK: 'count',
+    topP: 'number',
+    minP: 'number',
+    seed: 'number',
+  },
+  /** Tokens of a prompt. */
+  prefill: { at: 'count', tokens: 'count', x: 'bytes' },
+  /** The same, and the token behind them is wanted. */
+  decode: { at: 'count', tokens: 'count', x: 'bytes' },
   // answered by the server; frames are empty where nothing was wanted
   /** Sum of the losses of the step, or of what is measured, so far; the gradient of x. */
   learned: { loss: 'real', dx: 'bytes' },
@@ -67,6 +95,7 @@ const kinds = {
   /** Sum of all squared gradients; `finite` says whether the step was made. */
   applied: { squares: 'number', finite: 'flag' },
   matrix: { name: 'text', parameters: 'count', numbers: 'f32' },
+  drawn: { token: 'count' },
   done: {},
   failed: { name: 'text', message: 'text' },
 } as const satisfies Readonly<Record<string, Fields>>;

@@ -16,6 +16,17 @@ import { FrameCounts } from './traffic.ts';
 /** Asks the server; answers come in the order of the questions. */
 export type Ask = (message: Message) => Promise<Message>;
 
+/** An answer of a kind. Throws what the server failed by, ProtocolError for any other answer. */
+export async function expectAnswer<K extends Kind>(
+  kind: K,
+  answer: Promise<Message>,
+): Promise<MessageOf<K>> {
+  const message = await answer;
+  if (message.kind === kind) return message as MessageOf<K>;
+  if (message.kind === 'failed') throw errorOf(message);
+  throw new ProtocolError(`the server answered '${message.kind}', expected '${kind}'`);
+}
+
 /** A batch of a step, and what its lines are numbered. */
 export interface Asked {
   readonly step: number;
@@ -147,11 +158,8 @@ export class Questions {
   }
 
   /** The answer to a question. Throws what the server says, ProtocolError for another answer. */
-  async expect<K extends Kind>(kind: K, question: Message): Promise<MessageOf<K>> {
-    const message = await this.#ask(question);
-    if (message.kind === kind) return message as MessageOf<K>;
-    if (message.kind === 'failed') throw errorOf(message);
-    throw new ProtocolError(`the server answered '${message.kind}', expected '${kind}'`);
+  expect<K extends Kind>(kind: K, question: Message): Promise<MessageOf<K>> {
+    return expectAnswer(kind, this.#ask(question));
   }
 
   dispose(): void {

@@ -147,7 +147,7 @@ export class SplitServer {
   }
 
   #greet(guest: Guest, message: Message): void {
-    if (message.kind !== 'hello')
+    if (message.kind !== 'hello' && message.kind !== 'open')
       throw new ProtocolError(`the client sent '${message.kind}', expected a greeting`);
     const wanted = wantedBy(message, this.#model, this.#options, this.#rooms);
     const known = this.#sessions.get(message.session);

@@ -1,9 +1,10 @@
-// What a client that greets is served: a training of its own. Nothing is reserved yet.
+// What a client that greets is served: a training, or a conversation. Nothing is reserved yet.
 import { isTarget } from '../model/adapter/spec.ts';
 import type { LoraShape } from '../train/lora.ts';
 import { adapterBytes } from '../train/setup.ts';
 import { readCodec } from './codec-options.ts';
 import { crossingBytes } from './crossing.ts';
+import { checkOpen, ServedConversation, servedBytes } from './generate-server.ts';
 import { checkHello } from './greeting.ts';
 import type { Rooms } from './half.ts';
 import type { HalfModel } from './load.ts';
@@ -25,12 +26,21 @@ export interface Wanted {
 
 /** What a greeting asks for. Throws OptionError for what is not taken. */
 export function wantedBy(
-  greeting: MessageOf<'hello'>,
+  greeting: MessageOf<'hello'> | MessageOf<'open'>,
   model: HalfModel,
   options: ServerOptions,
   rooms: Rooms,
 ): Wanted {
   const { window } = options;
+  if (greeting.kind === 'open') {
+    const shape = checkOpen(greeting, model, options);
+    return {
+      what: `a conversation of ${shape.context} tokens`,
+      less: 'ask for a shorter one',
+      bytes: servedBytes(model, shape, options),
+      serve: () => new ServedConversation(model, shape),
+    };
+  }
   checkHello(greeting, model, options);
   const { network, config, head } = model;
   const { rank, alpha, targets, seed, tokens } = greeting;
