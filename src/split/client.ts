@@ -12,7 +12,7 @@ import { crossingBytes } from './crossing.ts';
 import { Half, roomBytes, Rooms, shapeOf } from './half.ts';
 import { adapterBytes } from '../train/setup.ts';
 import type { HalfModel } from './load.ts';
-import { type Answer, type Ask, type Asked, Questions } from './questions.ts';
+import { type Answer, type Ask, type Asked, BatchQuestions } from './batch-questions.ts';
 import type { FrameBytes } from './traffic.ts';
 
 export type { Ask };
@@ -54,7 +54,7 @@ export class SplitTrainer {
   readonly options: ClientOptions;
   readonly #half: Half;
   readonly #rooms: Rooms;
-  readonly #questions: Questions;
+  readonly #questions: BatchQuestions;
   /** Numbers of the examples of a list, which name them in frames. */
   readonly #numbers = new WeakMap<readonly Example[], ReadonlyMap<Example, number>>();
 
@@ -63,7 +63,7 @@ export class SplitTrainer {
     const { network } = model;
     const { tokens, shape, depth, seed } = options;
     this.options = options;
-    this.#questions = new Questions(model, ask, options);
+    this.#questions = new BatchQuestions(model, ask, options);
     try {
       this.#rooms = new Rooms(network, shapeOf(network, tokens, shape.rank, false), depth);
       try {

@@ -7,6 +7,7 @@ import { decode, encode, type Message, type MessageOf } from './messages.ts';
 import {
   type Arrived,
   Assembler,
+  FRONT_BYTES,
   MOST_GREETING_BYTES,
   MOST_PIECE_BYTES,
   piecesOf,
@@ -28,6 +29,8 @@ export interface LinkOptions {
 export interface Traffic {
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /** Of what was received: signs of life, which come by the clock. */
+  readonly lifeBytes: number;
   /** Connections after the first. */
   readonly reconnects: number;
 }
@@ -65,7 +68,7 @@ export class Link {
   #ended?: unknown;
   #retry?: ReturnType<typeof setTimeout>;
   readonly #timer: ReturnType<typeof setInterval>;
-  readonly #traffic = { sentBytes: 0, receivedBytes: 0, reconnects: 0 };
+  readonly #traffic = { sentBytes: 0, receivedBytes: 0, lifeBytes: 0, reconnects: 0 };
   #opened!: { resolve(): void; reject(error: unknown): void };
 
   private constructor(options: LinkOptions, socket: SocketClass) {
@@ -159,7 +162,10 @@ export class Link {
   }
 
   #take({ number, bytes }: Arrived): void {
-    if (!bytes) return;
+    if (!bytes) {
+      if (number === 0) this.#traffic.lifeBytes += FRONT_BYTES;
+      return;
+    }
     const message = decode(bytes);
     if (number === 0) {
       this.#greeted(message);

@@ -31,6 +31,10 @@ export function piecesOf(bytes: Bytes, number: number, acknowledged: number): By
   });
 }
 
+/** Bytes that a message takes on the wire, in its pieces. */
+export const bytesInPieces = (bytes: number): number =>
+  bytes + FRONT_BYTES * Math.max(1, Math.ceil(bytes / BODY_BYTES));
+
 const NOTHING = new Uint8Array(0);
 
 /** A piece that says that who sends it is there, and what arrived. */

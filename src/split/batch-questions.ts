@@ -44,7 +44,7 @@ export interface Answer {
   readonly dx: Uint8Array;
 }
 
-export class Questions {
+export class BatchQuestions {
   /** Where hidden states leave the client, and, where the head is here, come back to it. */
   readonly entry: Crossing;
   readonly exit?: Crossing;
