@@ -27,14 +27,6 @@ export interface ClientOptions extends TrainerOptions {
   readonly codec: CodecOptions;
 }
 
-/** After a step: what is told of any training, and of the crossing. */
-export interface SplitStep extends TrainingReport {
-  /** Bits of each channel (or position) in the next step; U-shaped: and where the head begins. */
-  readonly bits: readonly Uint8Array[];
-  /** Frames of all steps so far, and of what was measured. */
-  readonly frames: FrameBytes;
-}
-
 /** Bytes that a client takes beside its half of the model. */
 export function clientBytes(
   { network, head }: HalfModel,
@@ -78,6 +70,16 @@ export class SplitTrainer {
     }
   }
 
+  /** Bits of each channel (or position) in the next step; U-shaped: and where the head begins. */
+  get bits(): Uint8Array[] {
+    return this.#questions.bits;
+  }
+
+  /** Frames of all steps so far, and of what was measured. */
+  get frames(): FrameBytes {
+    return this.#questions.counts.sum;
+  }
+
   /** Whether the client's layers have anything to learn. */
   get #hasParameters(): boolean {
     return this.#half.parameters.all.length > 0;
@@ -92,7 +94,7 @@ export class SplitTrainer {
    * Learns from the examples of the next step. Throws DeviceError where numbers are not finite any
    * more, what the server refused, the signal's reason: nothing of that step is kept then.
    */
-  async next(examples: readonly Example[], signal?: AbortSignal): Promise<SplitStep> {
+  async next(examples: readonly Example[], signal?: AbortSignal): Promise<TrainingReport> {
     const { batch, seed, steps, clip, decay } = this.options;
     const began = performance.now();
     const chosen = examplesOf(examples, this.step, batch, seed);
@@ -123,8 +125,7 @@ export class SplitTrainer {
     this.step++;
     const tokens = batches.reduce((sum, micro) => sum + micro.tokens.length, 0);
     const tokensPerSecond = tokens / ((performance.now() - began) / 1000);
-    const told = { bits: this.#questions.bits, frames: this.#questions.counts.sum };
-    return { step: this.step, steps, loss, gradientNorm, rate, tokens, tokensPerSecond, ...told };
+    return { step: this.step, steps, loss, gradientNorm, rate, tokens, tokensPerSecond };
   }
 
   #clear(): Promise<void> {

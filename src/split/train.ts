@@ -21,10 +21,11 @@ import {
 } from '../train/train.ts';
 import { clientBytes, type ClientOptions, SplitTrainer } from './client.ts';
 import { codecOf, toldCodec } from './codec-options.ts';
-import { Link, type Traffic } from './link.ts';
+import { Link } from './link.ts';
 import type { HalfModel } from './load.ts';
 import { type SplitTrainOptions, splitTrainTable } from './options.ts';
 import { batchBytes, MOST_GREETING_BYTES } from './pieces.ts';
+import { CourseKeeper, type SplitCourse, type SplitTraffic, trafficOf } from './report.ts';
 import { VERSION } from './version.ts';
 
 const settled = (options: SplitTrainOptions) => settle('split training', options, splitTrainTable);
@@ -37,7 +38,15 @@ export interface SplitResult {
   readonly heldOut?: HeldOut;
   /** All of the adapter: the client's layers' and the server's. */
   readonly adapter: AdapterData;
-  readonly traffic: Traffic;
+  readonly traffic: SplitTraffic;
+  readonly course: SplitCourse;
+}
+
+/** What is told of the way after a step. */
+export interface WayReport {
+  readonly traffic: SplitTraffic;
+  /** At the entry, and, U-shaped, at the exit. */
+  readonly meanBits: readonly number[];
 }
 
 export interface PreparedSplit {
@@ -46,8 +55,8 @@ export interface PreparedSplit {
   readonly heldOutLines: number;
   /** Bytes beside this half of the model. */
   readonly bytes: number;
-  /** Trains; `onTraffic` hears of bytes after each step. */
-  run(onTraffic?: (traffic: Traffic) => void): Promise<SplitResult>;
+  /** Trains; `onWay` hears of bytes and bits after each step. */
+  run(onWay?: (report: WayReport) => void): Promise<SplitResult>;
 }
 
 /**
@@ -88,7 +97,7 @@ export function prepareSplit(
     learnedLines: learned.length,
     heldOutLines: heldOut.length,
     bytes,
-    run: (onTraffic) => run(model, data, { ...options, told }, client, onTraffic),
+    run: (onWay) => run(model, data, { ...options, told }, client, onWay),
   };
 }
 
@@ -104,7 +113,7 @@ async function run(
   lines: Lines,
   options: Settled & { readonly told: ReturnType<typeof toldCodec> },
   client: ClientOptions,
-  onTraffic: (traffic: Traffic) => void = () => {},
+  onWay: (report: WayReport) => void = () => {},
 ): Promise<SplitResult> {
   const { url, token, signal } = options;
   const { shape, tokens, seed, depth } = client;
@@ -135,7 +144,7 @@ async function run(
       );
     const trainer = new SplitTrainer(model, link.ask, client);
     try {
-      return await trainOn(trainer, link, model, lines, { ...options, shape }, onTraffic);
+      return await trainOn(trainer, link, model, lines, { ...options, shape }, onWay);
     } finally {
       trainer.dispose();
     }
@@ -150,12 +159,14 @@ async function trainOn(
   model: HalfModel,
   { learned, heldOut }: Lines,
   { signal, onProgress, shape }: Settled & Pick<ClientOptions, 'shape'>,
-  onTraffic: (traffic: Traffic) => void,
+  onWay: (report: WayReport) => void,
 ): Promise<SplitResult> {
+  const keeper = new CourseKeeper();
   const losses: number[] = [];
   const measured: [step: number, loss: number][] = [];
   await followSteps(trainer, { learned, heldOut }, { losses, measured }, signal, (report) => {
-    onTraffic(link.traffic);
+    const traffic = trafficOf(link.traffic, trainer.frames);
+    onWay({ traffic, meanBits: keeper.add(report.step, traffic, trainer.bits) });
     onProgress?.(report);
   });
   const adapter = adapterOf(model, await trainer.adapters(), shape);
@@ -165,6 +176,7 @@ async function trainOn(
     losses,
     ...(measured.length > 0 && { heldOut: { lines: heldOut.length, losses: measured } }),
     adapter,
-    traffic: link.traffic,
+    traffic: trafficOf(link.traffic, trainer.frames),
+    course: keeper.course,
   };
 }

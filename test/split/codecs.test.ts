@@ -45,7 +45,7 @@ async function trained(
     const report = await trainer.next(learned);
     losses.push(report.loss);
     norms.push(report.gradientNorm);
-    bits.push(report.bits);
+    bits.push(trainer.bits);
     // what nothing is learned from changes nothing of what is
     if (trainer.step === 3) await trainer.lossOf(measured);
   }

@@ -57,8 +57,8 @@ export function assertSame(found: SplitResult, { result, adapter }: Trained, wha
 }
 
 /** A server in this process. */
-export async function serve(cut: Cut, more: Partial<ServerOptions> = {}) {
-  const model = await loadHalf(MODEL, 'server', cut, { threads: 1 });
+export async function serve(cut: Cut, more: Partial<ServerOptions> = {}, path = MODEL) {
+  const model = await loadHalf(path, 'server', cut, { threads: 1 });
   const server = new SplitServer(model, {
     token: TOKEN,
     clients: 4,

@@ -2,10 +2,10 @@
 // server.
 import { formatBytes } from '../../math/format.ts';
 import { without } from '../../options/table.ts';
-import type { Traffic } from '../../split/link.ts';
 import { loadHalf } from '../../split/load.ts';
 import { cutTable, splitTrainTable } from '../../split/options.ts';
-import { prepareSplit } from '../../split/train.ts';
+import type { SplitTraffic } from '../../split/report.ts';
+import { prepareSplit, type WayReport } from '../../split/train.ts';
 import { parseLines } from '../../train/data.ts';
 import { defineCommand } from '../command.ts';
 import { readText, writeText } from '../files.ts';
@@ -40,9 +40,9 @@ made again, and no step is lost or made twice.`,
     const { signal } = terminal;
     const model = await loadHalf(input, 'client', { cut, labels }, { ...load, signal });
     try {
-      let traffic: Traffic | undefined;
+      let way: WayReport | undefined;
       const progress = progressOf(terminal, {
-        more: () => (traffic ? `, ${told(traffic)}` : ''),
+        more: () => (way ? `, ${toldOf(way)}` : ''),
       });
       const options = { ...training, signal, onProgress: progress };
       const prepared = prepareSplit(model, lines, options, data);
@@ -50,7 +50,7 @@ made again, and no step is lost or made twice.`,
         `${prepared.steps} steps on ${prepared.learnedLines} lines (${prepared.heldOutLines} ` +
           `held out); takes ${formatBytes(prepared.bytes)} beside this half of the model`,
       );
-      const result = await prepared.run((now) => (traffic = now));
+      const result = await prepared.run((now) => (way = now));
       terminal.progress('');
       await writeTrained(out, result, model, { input, type: 'same' });
       for (const line of resultLines(result)) terminal.print(line);
@@ -67,6 +67,10 @@ made again, and no step is lost or made twice.`,
   },
 });
 
-const told = ({ sentBytes, receivedBytes, reconnects }: Traffic): string =>
+const told = ({ sentBytes, receivedBytes, savedBytes, reconnects }: SplitTraffic): string =>
   `${formatBytes(sentBytes)} sent, ${formatBytes(receivedBytes)} received` +
+  (savedBytes > 0 ? `, ${formatBytes(savedBytes)} saved` : '') +
   (reconnects > 0 ? `, connected again ${reconnects} times` : '');
+
+const toldOf = ({ traffic, meanBits }: WayReport): string =>
+  `${told(traffic)}, ${meanBits.map((bits) => bits.toFixed(2)).join(' and ')} bits`;
