@@ -19,7 +19,7 @@ export interface TrainingPage {
 const SMOOTH_PARTS = 40;
 const TICKS = 5;
 /** Losses are not told apart below. */
-const LEAST_LOSS = 0.001;
+export const LEAST_LOSS = 0.001;
 
 /** Each number averaged with those around it. */
 export function smoothed(numbers: readonly number[]): number[] {
@@ -31,7 +31,7 @@ export function smoothed(numbers: readonly number[]): number[] {
 }
 
 /** Numbers from 0 to a round one above the highest, `least` apart at least. */
-function ticksTo(
+export function ticksTo(
   highest: number,
   least: number,
   format: (value: number) => string,
@@ -45,10 +45,10 @@ function ticksTo(
   ]);
 }
 
-const nats = (value: number) => value.toFixed(3);
-const tick = (value: number) => String(Number(value.toPrecision(3)));
+export const nats = (value: number) => value.toFixed(3);
+export const tick = (value: number) => String(Number(value.toPrecision(3)));
 
-function lossChart({ losses, heldOut }: TrainingResult): string {
+export function lossChart({ losses, heldOut }: Pick<TrainingResult, 'losses' | 'heldOut'>): string {
   const at = (i: number) => i + 1;
   const series: Series[] = [
     {
@@ -80,7 +80,7 @@ function lossChart({ losses, heldOut }: TrainingResult): string {
 }
 
 /** What the lines that were held out say. */
-function verdict({ heldOut }: TrainingResult): string {
+export function verdict({ heldOut }: Pick<TrainingResult, 'heldOut'>): string {
   if (!heldOut) return 'No lines were held out: what it learned beyond its lines was not measured.';
   const losses = heldOut.losses.map(([, loss]) => loss);
   const [before, after, best] = [losses[0], losses.at(-1)!, Math.min(...losses)];

@@ -21,7 +21,7 @@ export interface SplitCourse {
 /** What went over the line, by what it was for. */
 export interface SplitTraffic extends Traffic {
   readonly frames: FrameBytes;
-  /** All that was not in frames: heads of messages and pieces, targets, adapters, what came twice. */
+  /** All that was not in frames: heads of messages, targets, adapters, what came twice. */
   readonly otherBytes: number;
   /** What f32 would have taken in frames' place, less what they took. */
   readonly savedBytes: number;

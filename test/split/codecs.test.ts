@@ -67,8 +67,10 @@ for (const name of codecNames)
       const expected = await simulated(labels, codec);
       const { losses } = expected.outcome;
       assert.ok(losses[5] < losses[0] && losses[4] < losses[0], `it learns: ${losses.join()}`);
-      const one = await trained(labels, 1, codec);
-      assertSame(one.outcome, expected.outcome, 'one under way');
+      if (labels === 'server') {
+        const one = await trained(labels, 1, codec);
+        assertSame(one.outcome, expected.outcome, 'one under way');
+      }
       const { outcome, bits } = await trained(labels, 3, codec);
       assertSame(outcome, expected.outcome, 'three under way');
       // an exit's bits arrive with its next frame; the last step's were settled before

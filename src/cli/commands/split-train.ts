@@ -1,5 +1,7 @@
 // recollect split-train: an adapter, trained with the lower layers here and the upper ones at a
 // server.
+import { pathToFileURL } from 'node:url';
+import { splitPage } from '../../eval/split-page.ts';
 import { formatBytes } from '../../math/format.ts';
 import { without } from '../../options/table.ts';
 import { loadHalf } from '../../split/load.ts';
@@ -12,9 +14,13 @@ import { readText, writeText } from '../files.ts';
 import { aboutModels } from '../load.ts';
 import { writeTrained } from '../trained-files.ts';
 import { halfTable } from './split-serve.ts';
-import { checkFiles, own as trainOwn, progressOf, resultLines } from './train.ts';
+import { checkFiles, own as trainOwn, progressOf, resultLines, startedBy } from './train.ts';
 
-const own = { ...cutTable, ...without(trainOwn, 'type', 'html') };
+const own = {
+  ...cutTable,
+  ...without(trainOwn, 'type'),
+  html: { ...trainOwn.html, summary: 'a page with losses, bytes, and bits by channel' },
+};
 /** What the command line can say about training. */
 const table = without(splitTrainTable, 'onProgress', 'signal');
 
@@ -34,11 +40,12 @@ but loads only the layers below C: the others are at a server (split-serve MODEL
 --cut C). Hidden states go there and gradients come back. With --labels client
 the labels stay here, and so does the model's head. A connection that breaks is
 made again, and no step is lost or made twice.`,
-  async run([input], { own: { data, out, json, cut, labels }, training, load }, terminal) {
+  async run([input], { own: { data, out, html, json, cut, labels }, training, load }, terminal) {
     const lines = parseLines(await readText(data), data);
-    await checkFiles(input, [], { data, out, json, method: 'lora' });
+    await checkFiles(input, [], { data, out, html, json, method: 'lora' });
     const { signal } = terminal;
     const model = await loadHalf(input, 'client', { cut, labels }, { ...load, signal });
+    const began = performance.now();
     try {
       let way: WayReport | undefined;
       const progress = progressOf(terminal, {
@@ -54,11 +61,21 @@ made again, and no step is lost or made twice.`,
       terminal.progress('');
       await writeTrained(out, result, model, { input, type: 'same' });
       for (const line of resultLines(result)) terminal.print(line);
-      terminal.print(told(result.traffic));
+      terminal.print(toldOf({ traffic: result.traffic, meanBits: result.course.meanBits.at(-1)! }));
       terminal.note(`written to ${out}`);
       if (json) {
         const { adapter: _, ...figures } = result;
         await writeText(json, `${JSON.stringify({ model: input, data, ...figures }, null, 1)}\n`);
+      }
+      if (html) {
+        const { codec, bits, byToken: isByToken = false } = training;
+        const page = {
+          ...{ model: input, data, result, isByToken, lines: prepared.learnedLines },
+          ...startedBy(began),
+          codec: codec === 'none' ? 'none: f32' : `${codec} at ${bits} bits`,
+        };
+        await writeText(html, splitPage(page));
+        terminal.note(`written to ${html}: open it in a browser, ${pathToFileURL(html).href}`);
       }
     } finally {
       terminal.progress('');

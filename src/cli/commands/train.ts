@@ -102,10 +102,8 @@ adapters. --method full trains all weights of a small model.`,
         await writeText(json, `${JSON.stringify(figures, null, 1)}\n`);
       }
       if (html) {
-        const command = [startedAs(), ...process.argv.slice(2).map(quoted)].join(' ');
-        const machine = `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`;
-        const lines = prepared.learnedLines;
-        const report = { model: input, data, command, machine, result, lines, seconds, next };
+        const { learnedLines: lines } = prepared;
+        const report = { model: input, data, ...startedBy(began), result, lines, next };
         await writeText(html, trainingPage(report));
         terminal.note(`written to ${html}: open it in a browser, ${pathToFileURL(html).href}`);
       }
@@ -119,6 +117,13 @@ adapters. --method full trains all weights of a small model.`,
       model.dispose();
     }
   },
+});
+
+/** What a page tells of the run that it is of. */
+export const startedBy = (began: number) => ({
+  command: [startedAs(), ...process.argv.slice(2).map(quoted)].join(' '),
+  machine: `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`,
+  seconds: (performance.now() - began) / 1000,
 });
 
 /** Throws OptionError for files that cannot be written, or must not be. */
