@@ -132,4 +132,20 @@ export type { MergeType } from './model/rewrite.ts';
 export { type SplitLoadOptions, type SplitOptions, trainSplit } from './split/train-split.ts';
 export type { CutOptions, SplitTrainOptions } from './split/options.ts';
 export type { SplitResult } from './split/train.ts';
+export type { BitsAt, SplitCourse, SplitTraffic, WayReport } from './split/report.ts';
+export type { FrameBytes } from './split/traffic.ts';
+export type { SplitCodecOptions } from './split/codec-options.ts';
+export { CodecEnd, type CodecState } from './split/codec/codec.ts';
+export type { CodecName } from './split/codec/codecs.ts';
+export type { FrameKind } from './split/codec/frame.ts';
+export {
+  type CodecOptions,
+  type CodecShape,
+  createGates,
+  type FrameName,
+} from './split/codec/options.ts';
+export type { Gates, GateOptions, GateReport, GateState } from './split/codec/gates.ts';
+export type { Lanes } from './split/codec/bits-gradient.ts';
+export type { Sample, SavedSamples } from './split/codec/samples.ts';
+export type { Grids, PackingKernels } from './backend/wasm/packing.ts';
 export type { Traffic } from './split/link.ts';

@@ -2,6 +2,7 @@
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf, without } from '../options/table.ts';
 import { codecTable, type SplitCodecOptions } from './codec-options.ts';
+import type { WayReport } from './report.ts';
 import { type TrainOptions, trainTable } from '../train/options.ts';
 
 const sides = ['server', 'client'] as const;
@@ -92,6 +93,10 @@ export const wayTable = {
     default: 2,
     flag: 'depth N',
     summary: 'batches on their way at once; each takes room of its own',
+  }),
+  /** Called after each step, with bytes and bits so far. */
+  onWay: option(kinds.callback<(report: WayReport) => void>(), {
+    summary: 'called after each step, with bytes and bits so far',
   }),
 };
 

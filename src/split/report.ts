@@ -34,6 +34,13 @@ export function trafficOf(traffic: Traffic, frames: FrameBytes): SplitTraffic {
   return { ...traffic, frames, otherBytes, savedBytes: asF32 - inFrames };
 }
 
+/** What is told of the way to the server after a step. */
+export interface WayReport {
+  readonly traffic: SplitTraffic;
+  /** At the entry of the server's layers, and, U-shaped, where they end. */
+  readonly meanBits: readonly number[];
+}
+
 /** Most steps whose bits are kept: more would not be seen in a picture. */
 const MOST_KEPT = 256;
 

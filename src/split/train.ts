@@ -42,21 +42,13 @@ export interface SplitResult {
   readonly course: SplitCourse;
 }
 
-/** What is told of the way after a step. */
-export interface WayReport {
-  readonly traffic: SplitTraffic;
-  /** At the entry, and, U-shaped, at the exit. */
-  readonly meanBits: readonly number[];
-}
-
 export interface PreparedSplit {
   readonly steps: number;
   readonly learnedLines: number;
   readonly heldOutLines: number;
   /** Bytes beside this half of the model. */
   readonly bytes: number;
-  /** Trains; `onWay` hears of bytes and bits after each step. */
-  run(onWay?: (report: WayReport) => void): Promise<SplitResult>;
+  run(): Promise<SplitResult>;
 }
 
 /**
@@ -97,7 +89,7 @@ export function prepareSplit(
     learnedLines: learned.length,
     heldOutLines: heldOut.length,
     bytes,
-    run: (onWay) => run(model, data, { ...options, told }, client, onWay),
+    run: () => run(model, data, { ...options, told }, client),
   };
 }
 
@@ -113,7 +105,6 @@ async function run(
   lines: Lines,
   options: Settled & { readonly told: ReturnType<typeof toldCodec> },
   client: ClientOptions,
-  onWay: (report: WayReport) => void = () => {},
 ): Promise<SplitResult> {
   const { url, token, signal } = options;
   const { shape, tokens, seed, depth } = client;
@@ -144,7 +135,7 @@ async function run(
       );
     const trainer = new SplitTrainer(model, link.ask, client);
     try {
-      return await trainOn(trainer, link, model, lines, { ...options, shape }, onWay);
+      return await trainOn(trainer, link, model, lines, { ...options, shape });
     } finally {
       trainer.dispose();
     }
@@ -158,15 +149,14 @@ async function trainOn(
   link: Link,
   model: HalfModel,
   { learned, heldOut }: Lines,
-  { signal, onProgress, shape }: Settled & Pick<ClientOptions, 'shape'>,
-  onWay: (report: WayReport) => void,
+  { signal, onProgress, onWay, shape }: Settled & Pick<ClientOptions, 'shape'>,
 ): Promise<SplitResult> {
   const keeper = new CourseKeeper();
   const losses: number[] = [];
   const measured: [step: number, loss: number][] = [];
   await followSteps(trainer, { learned, heldOut }, { losses, measured }, signal, (report) => {
     const traffic = trafficOf(link.traffic, trainer.frames);
-    onWay({ traffic, meanBits: keeper.add(report.step, traffic, trainer.bits) });
+    onWay?.({ traffic, meanBits: keeper.add(report.step, traffic, trainer.bits) });
     onProgress?.(report);
   });
   const adapter = adapterOf(model, await trainer.adapters(), shape);

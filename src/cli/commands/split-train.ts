@@ -6,8 +6,8 @@ import { formatBytes } from '../../math/format.ts';
 import { without } from '../../options/table.ts';
 import { loadHalf } from '../../split/load.ts';
 import { cutTable, splitTrainTable } from '../../split/options.ts';
-import type { SplitTraffic } from '../../split/report.ts';
-import { prepareSplit, type WayReport } from '../../split/train.ts';
+import type { SplitTraffic, WayReport } from '../../split/report.ts';
+import { prepareSplit } from '../../split/train.ts';
 import { parseLines } from '../../train/data.ts';
 import { defineCommand } from '../command.ts';
 import { readText, writeText } from '../files.ts';
@@ -22,7 +22,7 @@ const own = {
   html: { ...trainOwn.html, summary: 'a page with losses, bytes, and bits by channel' },
 };
 /** What the command line can say about training. */
-const table = without(splitTrainTable, 'onProgress', 'signal');
+const table = without(splitTrainTable, 'onProgress', 'onWay', 'signal');
 
 export const splitTrain = defineCommand({
   name: 'split-train',
@@ -51,13 +51,14 @@ made again, and no step is lost or made twice.`,
       const progress = progressOf(terminal, {
         more: () => (way ? `, ${toldOf(way)}` : ''),
       });
-      const options = { ...training, signal, onProgress: progress };
+      const onWay = (now: WayReport) => (way = now);
+      const options = { ...training, signal, onProgress: progress, onWay };
       const prepared = prepareSplit(model, lines, options, data);
       terminal.note(
         `${prepared.steps} steps on ${prepared.learnedLines} lines (${prepared.heldOutLines} ` +
           `held out); takes ${formatBytes(prepared.bytes)} beside this half of the model`,
       );
-      const result = await prepared.run((now) => (way = now));
+      const result = await prepared.run();
       terminal.progress('');
       await writeTrained(out, result, model, { input, type: 'same' });
       for (const line of resultLines(result)) terminal.print(line);
