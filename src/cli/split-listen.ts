@@ -38,6 +38,9 @@ export async function listen(
       open(peer) {
         const connection = {
           send: (piece: Uint8Array) => void peer.send(piece, { compress: false }),
+          get waitingBytes() {
+            return peer.bufferedAmount;
+          },
           close: (now?: boolean) => (now ? peer.terminate() : peer.close()),
         };
         events.set(peer.id, server.connect(connection));
@@ -55,6 +58,8 @@ export async function listen(
     response.writeHead(426, { 'content-type': 'text/plain' });
     response.end('recollect split-serve: connect with recollect split-train\n');
   });
+  // sockets of those who were refused stay for some seconds: clients, and strangers, each twice
+  http.maxConnections = 4 * server.mostClients + 16;
   http.on('upgrade', (request, socket, head) => void sockets.handleUpgrade(request, socket, head));
   await new Promise<void>((resolve, reject) => {
     http.once('error', (cause) =>

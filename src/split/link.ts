@@ -11,6 +11,7 @@ import {
   MOST_GREETING_BYTES,
   MOST_PIECE_BYTES,
   piecesOf,
+  Sealer,
   signOfLife,
 } from './pieces.ts';
 
@@ -43,6 +44,8 @@ const MOST_WAIT_MS = 5000;
 /** A connection on which nothing arrives for so long is none: the server tells that it is there. */
 const SILENCE_MS = 60_000;
 const LOOK_MS = 1000;
+/** One that waits says so every so often: if something was lost, the other side sees it then. */
+const QUIET_MS = 2000;
 
 interface Pending {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -64,6 +67,8 @@ export class Link {
   #socket?: Socket;
   #isOpen = false;
   #heardMs = 0;
+  #saidMs = 0;
+  #sealer = new Sealer();
   #tries = 0;
   #ended?: unknown;
   #retry?: ReturnType<typeof setTimeout>;
@@ -74,7 +79,8 @@ export class Link {
   private constructor(options: LinkOptions, socket: SocketClass) {
     this.#options = options;
     this.#Socket = socket;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    // what came while this thread was busy is read before the server is called silent
+    this.#timer = setInterval(() => setTimeout(() => this.#look(), 0), LOOK_MS);
     options.signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
@@ -117,6 +123,8 @@ export class Link {
     const socket = this.#open(url);
     if (!socket) return;
     this.#socket = socket;
+    this.#sealer = new Sealer();
+    this.#heardMs = performance.now();
     socket.binaryType = 'arraybuffer';
     const assembler = new Assembler((number) => (number > 0 ? mostBytes : MOST_GREETING_BYTES));
     socket.onopen = () => {
@@ -144,7 +152,8 @@ export class Link {
 
   #send(piece: Uint8Array<ArrayBuffer>): void {
     this.#traffic.sentBytes += piece.length;
-    this.#socket!.send(piece);
+    this.#saidMs = performance.now();
+    this.#socket!.send(this.#sealer.seal(piece));
   }
 
   #heard(data: unknown, assembler: Assembler): void {
@@ -243,7 +252,11 @@ export class Link {
   }
 
   #look(): void {
-    if (this.#isOpen && performance.now() - this.#heardMs > SILENCE_MS) this.#lost();
+    const nowMs = performance.now();
+    // one that was connected to and does not greet is silent too
+    if (this.#socket && nowMs - this.#heardMs > SILENCE_MS) this.#lost();
+    else if (this.#isOpen && this.#pending.size > 0 && nowMs - this.#saidMs > QUIET_MS)
+      this.#send(signOfLife(this.#received));
   }
 
   readonly #abort = () => this.#end(this.#options.signal!.reason);

@@ -1,10 +1,12 @@
 // Messages on their way over a socket, in pieces of a bounded size:
 //
 //   u32 number | u32 acknowledged | u32 bytes of the message | u32 bytes before the piece
-//   | u32 checksum of the other four and of what follows | bytes, whole words
+//   | u32 checksum of its place on the connection, the other four and what follows
+//   | bytes, whole words
 //
 // Questions and their answers are numbered from 1 on; 0: a greeting, or, without bytes, a sign of
-// life. `acknowledged`: the last number that arrived at who sends.
+// life. `acknowledged`: the last number that arrived at who sends. The place (0, 1, ...) is not
+// sent, both sides count: a piece that is lost, repeated or out of order shows with the next one.
 import { checksumOfBytes, EMPTY_CHECKSUM } from '../cache/checksum.ts';
 import { ProtocolError } from '../errors.ts';
 import { mostFrameBytes } from './codec/frame.ts';
@@ -16,7 +18,7 @@ export const MOST_PIECE_BYTES = FRONT_BYTES + BODY_BYTES;
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** The pieces of a message. */
+/** The pieces of a message; a Sealer makes them ready to be sent. */
 export function piecesOf(bytes: Bytes, number: number, acknowledged: number): Bytes[] {
   const count = Math.max(1, Math.ceil(bytes.length / BODY_BYTES));
   return Array.from({ length: count }, (_, i) => {
@@ -26,7 +28,6 @@ export function piecesOf(bytes: Bytes, number: number, acknowledged: number): By
     const front = Uint32Array.of(number, acknowledged, bytes.length, from);
     new Uint32Array(piece.buffer, 0, 4).set(front);
     piece.set(body, FRONT_BYTES);
-    new Int32Array(piece.buffer, 16, 1)[0] = sumOf(piece);
     return piece;
   });
 }
@@ -40,11 +41,21 @@ const NOTHING = new Uint8Array(0);
 /** A piece that says that who sends it is there, and what arrived. */
 export const signOfLife = (acknowledged: number): Bytes => piecesOf(NOTHING, 0, acknowledged)[0];
 
-const sumOf = (piece: Bytes): number =>
+const sumOf = (place: number, piece: Bytes): number =>
   checksumOfBytes(
-    checksumOfBytes(EMPTY_CHECKSUM, piece.subarray(0, 16)),
+    checksumOfBytes(EMPTY_CHECKSUM ^ place, piece.subarray(0, 16)),
     piece.subarray(FRONT_BYTES),
   );
+
+/** Gives the pieces of one connection their checksums, in the order in which they are sent. */
+export class Sealer {
+  #place = 0;
+
+  seal(piece: Bytes): Bytes {
+    new Int32Array(piece.buffer, 16, 1)[0] = sumOf(this.#place++, piece);
+    return piece;
+  }
+}
 
 /** What a piece completes. */
 export interface Arrived {
@@ -58,6 +69,7 @@ export interface Arrived {
 export class Assembler {
   /** Most bytes of a message of a number. */
   readonly #mostBytes: (number: number) => number;
+  #place = 0;
   #number = 0;
   #whole?: Bytes;
   #filled = 0;
@@ -76,7 +88,9 @@ export class Assembler {
     const piece = new Uint8Array(data); // runtimes hand over views that begin anywhere
     const [number, acknowledged, total, from] = new Uint32Array(piece.buffer, 0, 4);
     const [sum] = new Int32Array(piece.buffer, 16, 1);
-    if (sum !== sumOf(piece)) throw wrong('bytes with another checksum');
+    if (sum !== sumOf(this.#place, piece))
+      throw wrong('bytes with another checksum, or out of order');
+    this.#place++;
     const body = piece.subarray(FRONT_BYTES);
     const most = this.#mostBytes(number);
     if (total > most) throw wrong(`a message of ${total} bytes, at most ${most} are taken`);

@@ -12,6 +12,7 @@ import {
   batchBytes,
   MOST_GREETING_BYTES,
   piecesOf,
+  Sealer,
   signOfLife,
 } from './pieces.ts';
 import { type Connection, Session } from './session.ts';
@@ -62,6 +63,7 @@ export class SplitServer {
   readonly #roomBytes: number;
   readonly #timer: ReturnType<typeof setInterval>;
   #isWorking = false;
+  #isOver = false;
 
   /** Reserves the room of a batch. Throws BudgetError where memory allows less, DeviceError. */
   constructor(model: HalfModel, options: ServerOptions) {
@@ -76,7 +78,13 @@ export class SplitServer {
           `model, memory allows ${formatBytes(options.memory)}: allow more, or fewer tokens`,
       );
     this.#rooms = new Rooms(network, shape);
-    this.#timer = setInterval(() => this.#look(performance.now()), LOOK_MS);
+    // what came while this thread was busy is read before anybody is called late
+    const look = () => !this.#isOver && this.#look(performance.now());
+    this.#timer = setInterval(() => setTimeout(look, 0), LOOK_MS);
+  }
+
+  get mostClients(): number {
+    return this.#options.clients;
   }
 
   /** Trainings that it holds, and bytes beside the model. */
@@ -87,9 +95,17 @@ export class SplitServer {
   }
 
   /** A connection is there. */
-  connect(connection: Connection): Events {
+  connect(socket: Connection): Events {
     const { tokens, clients } = this.#options;
     const most = batchBytes(tokens, this.#model.config.width);
+    const sealer = new Sealer();
+    const connection: Connection = {
+      send: (piece) => socket.send(sealer.seal(piece)),
+      close: (now) => socket.close(now),
+      get waitingBytes() {
+        return socket.waitingBytes;
+      },
+    };
     const guest: Guest = {
       connection,
       sinceMs: performance.now(),
@@ -212,10 +228,14 @@ export class SplitServer {
       if (isLate) {
         this.#forget(guest);
         connection.close(true);
-      } else connection.send(signOfLife(session?.received ?? 0));
+        // who has something to read needs no sign, and who reads nothing gets no more
+      } else if (connection.waitingBytes === 0) connection.send(signOfLife(session?.received ?? 0));
     }
-    for (const session of this.#sessions.values())
-      if (nowMs - (session.aloneSinceMs ?? nowMs) > leaseMs) this.#end(session);
+    for (const session of this.#sessions.values()) {
+      // one that never asked was not greeted back, perhaps, and began another training
+      const lease = session.received > 0 ? leaseMs : Math.min(leaseMs, HELLO_MS);
+      if (nowMs - (session.aloneSinceMs ?? nowMs) > lease) this.#end(session);
+    }
   }
 
   #end(session: Session): void {
@@ -226,6 +246,7 @@ export class SplitServer {
   }
 
   dispose(): void {
+    this.#isOver = true;
     clearInterval(this.#timer);
     for (const { connection } of this.#guests) connection.close(true);
     for (const session of this.#sessions.values()) session.dispose();

@@ -14,6 +14,8 @@ export interface Served {
 /** A way to a client, as a runtime has it. */
 export interface Connection {
   send(piece: Bytes): void;
+  /** Bytes that were sent and have not left. */
+  readonly waitingBytes: number;
   /** Ends it once what was sent is there; `now`: at once. */
   close(now?: boolean): void;
 }

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { Link } from '../../src/split/link.ts';
 import { loadHalf } from '../../src/split/load.ts';
 import { decode, encode, type Message, type MessageOf } from '../../src/split/messages.ts';
-import { Assembler, MOST_PIECE_BYTES, piecesOf } from '../../src/split/pieces.ts';
+import { Assembler, MOST_PIECE_BYTES, piecesOf, Sealer } from '../../src/split/pieces.ts';
 import { VERSION } from '../../src/split/version.ts';
 import { fixture } from '../fixtures.ts';
 import { cutTraining } from './cuts.ts';
@@ -114,8 +114,9 @@ async function stranger(url: string) {
   socket.binaryType = 'arraybuffer';
   const closed = new Promise<void>((resolve) => (socket.onclose = () => resolve()));
   await new Promise((resolve) => (socket.onopen = resolve));
+  const sealer = new Sealer();
   const say = (message: Message, number = 0) => {
-    for (const piece of piecesOf(encode(message), number, 0)) socket.send(piece);
+    for (const piece of piecesOf(encode(message), number, 0)) socket.send(sealer.seal(piece));
   };
   return { socket, closed, say };
 }
@@ -124,11 +125,13 @@ test('what is no message ends its connection, and nothing else', async () => {
   const server = await serve(cut);
   try {
     const hello = { ...(await helloOf()), session: '', received: 0 };
-    const [piece] = piecesOf(encode(hello), 0, 0);
+    const first = (bytes: Uint8Array<ArrayBuffer>, number = 0) =>
+      new Sealer().seal(piecesOf(bytes, number, 0)[0]);
+    const piece = first(encode(hello));
     const changed = piece.slice();
     changed[30] ^= 1;
     const huge = new Uint8Array(MOST_PIECE_BYTES + 4);
-    const large = piecesOf(new Uint8Array(1 << 20), 1, 0)[0];
+    const large = first(new Uint8Array(1 << 20), 1);
     const garbage = [
       'a text',
       new Uint8Array(0),
@@ -136,8 +139,8 @@ test('what is no message ends its connection, and nothing else', async () => {
       changed,
       huge,
       large,
-      piecesOf(new Uint8Array(64).fill(255), 0, 0)[0],
-      piecesOf(encode({ kind: 'done' }), 0, 0)[0],
+      first(new Uint8Array(64).fill(255)),
+      first(encode({ kind: 'done' })),
     ];
     for (const one of garbage) {
       const { socket, closed } = await stranger(server.url);
