@@ -35,6 +35,12 @@ function q8(random: () => number, rows: number, columns: number): Uint8Array {
   return bytes;
 }
 
+/** A vocabulary: letters first, so that a text of n letters is n tokens in every engine. */
+const lettersOf = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) =>
+    i < 26 ? String.fromCharCode(97 + i) : i === 26 ? 'th' : `<t${i}>`,
+  );
+
 function writeRandomModel(path: string, layers: number): void {
   const { width: D, heads, kvHeads, headDim: d, feedForward: F, vocabulary: V } = SHAPE;
   const random = createRandom(1);
@@ -74,10 +80,7 @@ function writeRandomModel(path: string, layers: number): void {
     'llama.rope.freq_base': { f32: 100000 },
     'tokenizer.ggml.model': 'gpt2',
     'tokenizer.ggml.pre': 'gpt-2',
-    // letters first, so that a text of n letters is n tokens in every engine
-    'tokenizer.ggml.tokens': Array.from({ length: V }, (_, i) =>
-      i < 26 ? String.fromCharCode(97 + i) : i === 26 ? 'th' : `<t${i}>`,
-    ),
+    'tokenizer.ggml.tokens': lettersOf(V),
     'tokenizer.ggml.merges': ['t h'],
     'tokenizer.ggml.eos_token_id': V - 1,
   };
@@ -128,8 +131,8 @@ export function smallRandomModel(shape: {
     'llama.feed_forward_length': F,
     'llama.attention.head_count': heads,
     'llama.attention.head_count_kv': heads,
-    'tokenizer.ggml.tokens': Array.from({ length: V }, (_, i) => `<t${i}>`),
-    'tokenizer.ggml.merges': ['< t'],
+    'tokenizer.ggml.tokens': lettersOf(V),
+    'tokenizer.ggml.merges': ['t h'],
     'tokenizer.ggml.eos_token_id': V - 1,
   };
   return writeGguf({ metadata, tensors });
