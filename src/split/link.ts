@@ -196,7 +196,10 @@ export class Link {
 
   #greeted(message: Message): void {
     if (message.kind === 'refused') {
-      this.#end(errorOf(message));
+      const error = errorOf(message);
+      // what the server could not read was damaged on its way, perhaps
+      if (error instanceof ProtocolError) this.#lost(error);
+      else this.#end(error);
       return;
     }
     if (message.kind !== 'welcome')
@@ -226,13 +229,13 @@ export class Link {
     if (this.#ended !== undefined) return;
     this.#tries++;
     if (this.#tries > (this.#session === '' ? FIRST_TRIES : MOST_TRIES)) {
-      const why = cause instanceof Error ? `: ${cause.message}` : '';
       this.#end(
-        new NetworkError(
-          `${this.#options.url} could not be reached in ${this.#tries} tries${why}: look whether ` +
-            `the server runs there`,
-          { cause },
-        ),
+        cause instanceof ProtocolError
+          ? cause
+          : new NetworkError(
+              `${this.#options.url} could not be reached in ${this.#tries} tries: look whether ` +
+                `the server runs there`,
+            ),
       );
       return;
     }
