@@ -4,7 +4,7 @@ import { blocksOf } from '../engine/prefill.ts';
 import type { FinishReason } from '../engine/decode.ts';
 import type { SampleOptions } from '../engine/sampling/options.ts';
 import { ContextError } from '../errors.ts';
-import { type Ask, expectAnswer } from './questions.ts';
+import { type Ask, expectAnswer } from './batch-questions.ts';
 import { ConversationFrames, type FrameOptions } from './generate-frames.ts';
 import { ConversationLayers, type ConversationShape } from './generate-layers.ts';
 import type { HalfModel } from './load.ts';

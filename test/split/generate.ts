@@ -6,7 +6,7 @@ import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
 import type { SampleOptions } from '../../src/engine/sampling/options.ts';
 import { createSampler } from '../../src/engine/sampling/sampler.ts';
-import type { Ask } from '../../src/split/questions.ts';
+import type { Ask } from '../../src/split/batch-questions.ts';
 import { SplitConversation } from '../../src/split/generate-client.ts';
 import { ROW_TYPE } from '../../src/split/generate-layers.ts';
 import { ServedConversation, type ServedShape } from '../../src/split/generate-server.ts';
