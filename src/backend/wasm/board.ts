@@ -2,8 +2,9 @@
 // writer too, take calls off it until none is left. A thread that comes late (still starting, or
 // descheduled) is never waited for, only one that has taken a call and not finished it.
 //
-//   control  i32 [16]: claim | done | sleepers | failed, a kernel's number from 1 | waiting | ended | serving, a bit a thread
+//   control  i32 [16]: claim | done | sleepers | failed | waiting | ended | serving, a bit a thread
 //            claim = turn << 11 | calls left; who lowers it by one has taken that call
+//            failed = a kernel's number from 1 on
 //   scratch  f64: address of thread 0's, bytes from one thread's to the next: it moves as
 //            reservations come and go
 //   calls    f64 [MOST_CALLS][CALL]: kernel number | arguments, NaN where the thread's scratch is
