@@ -147,5 +147,5 @@ export {
 export type { Gates, GateOptions, GateReport, GateState } from './split/codec/gates.ts';
 export type { Lanes } from './split/codec/bits-gradient.ts';
 export type { Sample, SavedSamples } from './split/codec/samples.ts';
-export type { Grids, PackingKernels } from './backend/wasm/packing.ts';
+export type { Grids, Packing } from './backend/wasm/packing.ts';
 export type { Traffic } from './split/link.ts';

@@ -7,8 +7,11 @@ import type { Ask } from '../../src/split/client.ts';
 import { CodecEnd } from '../../src/split/codec/codec.ts';
 import { type CodecName, codecNames, codecs } from '../../src/split/codec/codecs.ts';
 import type { CodecOptions } from '../../src/split/codec/options.ts';
-import type { Side } from '../../src/split/load.ts';
+import { loadHalf, type Side } from '../../src/split/load.ts';
+import { Link } from '../../src/split/link.ts';
+import { VERSION } from '../../src/split/version.ts';
 import { fixture } from '../fixtures.ts';
+import { serve, TOKEN } from './network.ts';
 import { assertSame, examples, openSplit, optionsOf, type Outcome } from './halves.ts';
 import { simulate } from './simulation.ts';
 
@@ -250,4 +253,43 @@ test('numbers that are not finite end a training that rounds them, and it can go
   close();
 });
 
+test('a codec that is none, or keeps too much, is refused by the server', async () => {
+  const server = await serve(cutOf('server'), { memory: 64 << 20 }, path);
+  const model = await loadHalf(path, 'client', cutOf('server'), { threads: 1 });
+  const { fingerprint } = model;
+  model.dispose();
+  const hello = {
+    ...({ kind: 'hello', version: VERSION, token: TOKEN, fingerprint, tokens: 16 } as const),
+    ...{ ...cutOf('server'), rank: 3, alpha: 6, targets: 'q', seed: 1 },
+  };
+  const open = (codec: string) =>
+    Link.open({ url: server.url, hello: { ...hello, codec }, mostBytes: 1 << 20 });
+  const refusals: [string, RegExp][] = [
+    ['', /the codec is '', expected options as JSON/],
+    ['[1', /expected options as JSON/],
+    ['{"codec":"zip"}', /codec\.codec is 'zip'/],
+    ['{"bits":9}', /codec\.bits is 9, expected a number from 1 to 8/],
+    ['{"codec":"channel","bits":3.5}', /bits is 3\.5, expected a whole number/],
+    ['{"codec":"amaq","bits":1}', /bits are 1 on average, 2 to 8 a channel/],
+    ['{"more":1}', /more/],
+    ['{"codec":"group","byToken":true}', /leave byToken out/],
+    ['{"codec":"aq-sgd","stateBytes":1e12}', /takes .* at the server, which holds .*stateBytes/],
+  ];
+  try {
+    for (const [codec, pattern] of refusals)
+      assert.match((await failureOf(open(codec))).message, pattern, codec);
+    const takes = async (codec: string) => {
+      const before = server.server.held.bytes;
+      const told = { codec, gradientThreshold: 0.1, stateBytes: 1 << 20 };
+      const link = await open(JSON.stringify(told));
+      link.close();
+      return server.server.held.bytes - before;
+    };
+    const plain = await takes('channel');
+    assert.is(await takes('aq-sgd'), plain + (1 << 20), 'states of activations');
+    assert.is(await takes('moved'), plain + (2 << 20), 'and of gradients');
+  } finally {
+    await server.close();
+  }
+});
 test.run();

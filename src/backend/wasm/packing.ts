@@ -12,7 +12,15 @@ export interface Grids {
   readonly bits: Uint8Array;
 }
 
-export class PackingKernels {
+/** What frames are made with, and read. */
+export interface Packing {
+  /** Writes each channel's least and largest number of x [T, D]; false where one is not finite. */
+  ranges(lo: Float32Array, hi: Float32Array, x: Float32Array): boolean;
+  pack(out: Uint8Array, x: Float32Array, grids: Grids): void;
+  unpack(x: Float32Array, packed: Uint8Array, grids: Grids): void;
+}
+
+export class PackingKernels implements Packing {
   readonly #core: Core;
 
   constructor(core = createCore(compileKernels(), { instantiate })) {

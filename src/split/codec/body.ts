@@ -1,5 +1,5 @@
 // The numbers of a frame: rows rounded on their grids, and read again. Both ends read the same.
-import type { PackingKernels } from '../../backend/wasm/packing.ts';
+import type { Packing } from '../../backend/wasm/packing.ts';
 import { rangeBytes, rangesOf, readRanges } from './grids.ts';
 import { transpose } from './rows.ts';
 
@@ -27,7 +27,7 @@ export function bitsOf({ bits, byToken }: Rounding, rows: number, D: number): nu
 export const rangesIn = ({ bits, group }: Rounding): number => rangeBytes(bits.length, group) / 4;
 
 /** Rounds rows x [rows, D], at least one. Throws OptionError where a number is not finite. */
-export function packRows(kernels: PackingKernels, x: Float32Array, how: Rounding, D: number) {
+export function packRows(kernels: Packing, x: Float32Array, how: Rounding, D: number) {
   const { bits, group, byToken } = how;
   const rows = x.length / D;
   const columns = byToken ? transpose(x, D) : x;
@@ -39,7 +39,7 @@ export function packRows(kernels: PackingKernels, x: Float32Array, how: Rounding
 
 /** The rows that a frame's ranges and numbers say. Throws ProtocolError where a range is none. */
 export function unpackRows(
-  kernels: PackingKernels,
+  kernels: Packing,
   { bytes, exponent }: { readonly bytes: Uint8Array; readonly exponent: number },
   { bits, group, byToken }: Rounding,
   rows: number,

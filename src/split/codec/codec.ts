@@ -1,7 +1,7 @@
 // One end of a cut: what it sends as frames, and what frames of the other end say. Both ends are
 // opened with the same options. Bits are the client's to change (gates); its frames tell the other
 // end, whose frames have the same.
-import { type PackingKernels, packingKernels } from '../../backend/wasm/packing.ts';
+import { type Packing, packingKernels } from '../../backend/wasm/packing.ts';
 import { OptionError, ProtocolError } from '../../errors.ts';
 import { bitsOf, packRows, rangesIn, type Rounding, unpackRows } from './body.ts';
 import {
@@ -49,7 +49,7 @@ export interface CodecState {
 export class CodecEnd {
   readonly #setup: CodecSetup;
   readonly #shape: CodecShape;
-  readonly #kernels: PackingKernels;
+  readonly #kernels: Packing;
   /** States of samples by way and kind: those that were sent, and those that came. */
   readonly #states = new Map<string, SampleStates>();
   #bits: Uint8Array;
@@ -59,7 +59,7 @@ export class CodecEnd {
   #isOwner = false;
 
   /** Throws OptionError. */
-  constructor(options: CodecOptions, shape: CodecShape, kernels = packingKernels()) {
+  constructor(options: CodecOptions, shape: CodecShape, kernels: Packing = packingKernels()) {
     this.#setup = codecSetup(options, shape);
     this.#shape = shape;
     this.#kernels = kernels;

@@ -1,6 +1,6 @@
 // The ranges of a frame: lo and hi of each channel, or of channels that share them, as f16 times a
 // power of two that the frame names, so that gradients of 1e-9 have eleven bits as well.
-import type { PackingKernels } from '../../backend/wasm/packing.ts';
+import type { Packing } from '../../backend/wasm/packing.ts';
 import { OptionError, ProtocolError } from '../../errors.ts';
 import { floatToHalf, halfToFloat } from '../../math/half.ts';
 
@@ -25,7 +25,7 @@ export const rangeBytes = (channels: number, group: number): number =>
  * OptionError where a number is not finite.
  */
 export function rangesOf(
-  kernels: PackingKernels,
+  kernels: Packing,
   x: Float32Array,
   channels: number,
   group: number,
