@@ -131,6 +131,8 @@ export { type ModelFileOptions, writeTrainedModel } from './train/model-file.ts'
 export type { MergeType } from './model/rewrite.ts';
 export { type SplitLoadOptions, type SplitOptions, trainSplit } from './split/train-split.ts';
 export type { CutOptions, SplitTrainOptions } from './split/options.ts';
+export { askSplit, type SplitQuestionOptions, type SplitReply } from './split/generate-split.ts';
+export type { SplitConversationOptions } from './split/generate-options.ts';
 export type { SplitResult } from './split/train.ts';
 export type { BitsAt, SplitCourse, SplitTraffic, WayReport } from './split/report.ts';
 export type { FrameBytes } from './split/traffic.ts';

@@ -8,6 +8,7 @@ import { logits } from './commands/logits.ts';
 import { merge } from './commands/merge.ts';
 import { profile } from './commands/profile.ts';
 import { score } from './commands/score.ts';
+import { splitGenerate } from './commands/split-generate.ts';
 import { splitServe } from './commands/split-serve.ts';
 import { splitTrain } from './commands/split-train.ts';
 import { train } from './commands/train.ts';
@@ -24,4 +25,5 @@ export const commands: readonly Command[] = [
   train,
   splitServe,
   splitTrain,
+  splitGenerate,
 ];

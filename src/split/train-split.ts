@@ -20,10 +20,13 @@ const loading = kinds.custom<SplitLoadOptions>(
   'an object of options of loadModel()',
   (name, value) => settle(name, value as SplitLoadOptions, halfTable, `${name}.`),
 );
+/** How half a model is loaded, as an option. */
+export const loadingRow = option(loading, { summary: 'how this half is loaded' });
+
 const table = {
   ...cutTable,
   ...splitTrainTable,
-  loading: option(loading, { summary: 'how this half is loaded' }),
+  loading: loadingRow,
 };
 
 /**

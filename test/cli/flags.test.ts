@@ -138,6 +138,7 @@ test('commands that load a model, or open a conversation, take all that there is
     merge: ['adapter'],
     'split-serve': halves,
     'split-train': halves,
+    'split-generate': halves,
   };
   for (const { name, options } of commands) {
     const wanted = few[name] ?? names('load');

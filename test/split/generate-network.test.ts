@@ -3,6 +3,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BudgetError, NetworkError, OptionError } from '../../src/errors.ts';
+import { loadModel } from '../../src/engine/model.ts';
+import { openConversation } from '../../src/session/conversation.ts';
+import { askSplit } from '../../src/split/generate-split.ts';
 import { openSplitConversation } from '../../src/split/generate.ts';
 import type { SplitConversationOptions } from '../../src/split/generate-options.ts';
 import { loadHalf } from '../../src/split/load.ts';
@@ -122,6 +125,28 @@ test('who may not come in hears why', async () => {
   await own.close();
   const gone = await failure(open(own.url));
   assert.instance(gone, NetworkError);
+});
+
+test('the reply of a conversation on the whole model', async () => {
+  const server = await serve(cut);
+  const [text, question] = ["Ravi: The name of Ana's dog is Rex.\n", "What is Ana's dog called?"];
+  const sampling = { temperature: 1, seed: 5, maxTokens: 12, template: false };
+  using model = await loadModel(MODEL, { threads: 1, pipeline: 1 });
+  const conversation = openConversation(model, { policy: 'full', budget: 400, blockSize: 128 });
+  await conversation.add(text);
+  let whole = '';
+  for await (const piece of conversation.ask(question, sampling)) whole += piece;
+  conversation.dispose();
+  const way = { cut: 1, url: server.url, token: TOKEN, loading: { threads: 1 } };
+  const pieces = askSplit(MODEL, question, { ...way, ...sampling, text, block: 32 });
+  let found = '';
+  let step = await pieces.next();
+  for (; !step.done; step = await pieces.next()) found += step.value;
+  assert.ok(whole.length > 4);
+  assert.is(found, whole);
+  assert.equal([step.value.reason, step.value.tokens, step.value.seed], ['length', 12, 5]);
+  assert.ok(step.value.traffic.sentBytes > step.value.promptTokens * 4);
+  await server.close();
 });
 
 test('bits of another model are refused before anybody is asked', async () => {
