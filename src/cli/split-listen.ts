@@ -12,6 +12,8 @@ export interface Listening {
 
 /** Seconds without a sign of life after which a connection is taken for dead. */
 const IDLE_SECONDS = 120;
+/** Time for who was refused to read why. */
+const CLOSE_MS = 1000;
 
 async function nodeAdapter() {
   try {
@@ -31,9 +33,10 @@ export async function listen(
 ): Promise<Listening> {
   const adapter = await nodeAdapter();
   const events = new Map<string, Events>();
+  const serverOptions = { maxPayload: MOST_PIECE_BYTES, closeTimeout: CLOSE_MS };
   const sockets = adapter({
     idleTimeout: IDLE_SECONDS,
-    serverOptions: { maxPayload: MOST_PIECE_BYTES },
+    serverOptions,
     hooks: {
       open(peer) {
         const connection = {
@@ -58,7 +61,7 @@ export async function listen(
     response.writeHead(426, { 'content-type': 'text/plain' });
     response.end('recollect split-serve: connect with recollect split-train\n');
   });
-  // sockets of those who were refused stay for some seconds: clients, and strangers, each twice
+  // those who were refused stay for a moment: clients, and strangers, each twice
   http.maxConnections = 4 * server.mostClients + 16;
   http.on('upgrade', (request, socket, head) => void sockets.handleUpgrade(request, socket, head));
   await new Promise<void>((resolve, reject) => {
