@@ -1,7 +1,11 @@
 // The package in whatever runtime runs this file (.ci/run: Deno and Bun), alone, with threads, and
-// with layers in workers. The core is tested elsewhere.
+// with layers in workers; and a client of a split training, whose server is Node. The core is tested
+// elsewhere.
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { loadModel, type LoadOptions, openConversation } from '../../src/index.ts';
+import { startServer } from './split-server.ts';
+import { trainedSplit } from './split-training.ts';
 
 const model = fileURLToPath(new URL('../../../../models/recollect-tiny.gguf', import.meta.url));
 const said =
@@ -12,21 +16,48 @@ const ways: Record<string, LoadOptions> = {
   'a pipeline of two workers': { pipeline: 2 },
 };
 
+/** What a whole training gives on Node. */
+const WHOLE = `import(process.argv[1]).then(async ({ trainedWhole }) =>
+  process.stdout.write(await trainedWhole(process.argv[2])))`;
+
+async function converse(options: LoadOptions): Promise<void> {
+  using loaded = await loadModel(model, options);
+  await using conversation = openConversation(loaded, { budget: 128, policy: 'snapkv' });
+  await conversation.add(said.repeat(20));
+  const reply = await conversation.ask("What is Ana's dog called?").text();
+  const { threads, pipeline } = conversation.statistics;
+  if (
+    reply.trim() !== 'Rex' ||
+    threads !== (options.threads ?? 1) ||
+    pipeline !== (options.pipeline ?? 1)
+  )
+    throw new Error(`replied '${reply}' with ${threads} threads, ${pipeline} workers`);
+}
+
+async function trainSplit(): Promise<void> {
+  const training = fileURLToPath(new URL('split-training.js', import.meta.url));
+  const expected = execFileSync('node', ['-e', WHOLE, training, model], { encoding: 'utf8' });
+  const server = await startServer(model);
+  try {
+    const found = await trainedSplit(model, server.url);
+    if (found !== expected) throw new Error(`trained ${found}, expected ${expected}`);
+  } finally {
+    server.close();
+  }
+}
+
+const checks: Record<string, () => Promise<void>> = {
+  ...Object.fromEntries(
+    Object.entries(ways).map(([name, options]) => [name, () => converse(options)]),
+  ),
+  'half a model, the rest on Node': trainSplit,
+};
+
 let passed = 0;
 let failed = 0;
-for (const [name, options] of Object.entries(ways)) {
+for (const [name, check] of Object.entries(checks)) {
   try {
-    using loaded = await loadModel(model, options);
-    await using conversation = openConversation(loaded, { budget: 128, policy: 'snapkv' });
-    await conversation.add(said.repeat(20));
-    const reply = await conversation.ask("What is Ana's dog called?").text();
-    const { threads, pipeline } = conversation.statistics;
-    if (
-      reply.trim() !== 'Rex' ||
-      threads !== (options.threads ?? 1) ||
-      pipeline !== (options.pipeline ?? 1)
-    )
-      throw new Error(`replied '${reply}' with ${threads} threads, ${pipeline} workers`);
+    await check();
     passed++;
   } catch (error) {
     failed++;
