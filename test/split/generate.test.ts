@@ -1,6 +1,7 @@
 // Text over a cut: the tokens of a model in one piece, wherever it is cut; and what is refused.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { bitsIn } from '../../src/cli/commands/split-generate.ts';
 import { ContextError, ProtocolError } from '../../src/errors.ts';
 import { ConversationFrames } from '../../src/split/generate-frames.ts';
 import { fixture } from '../fixtures.ts';
@@ -35,6 +36,22 @@ test('numbers of few bits are near', async () => {
   const reply = await repliesOf(local, greedy);
   assert.equal(reply.slice(0, 4), whole.slice(0, 4));
   local.dispose();
+});
+
+test('learned bits come from a training, or a list', () => {
+  const course = {
+    bits: [5, 4].map((b, step) => ({
+      step,
+      bits: [
+        [b, 3],
+        [8, 8],
+      ],
+    })),
+  };
+  assert.equal(bitsIn(JSON.stringify({ course }), 'f'), [4, 3]);
+  assert.equal(bitsIn('[1, 8]', 'f'), [1, 8]);
+  for (const wrong of ['{}', 'null', '["4"]', '[1', '{"course": {"bits": []}}', '{"course": 1}'])
+    assert.throws(() => bitsIn(wrong, 'f'), /'f' has no bits of channels/);
 });
 
 test('learned bits travel with the first frames', () => {

@@ -6,6 +6,7 @@ import { option, without } from '../../options/table.ts';
 import { generateTable } from '../../split/generate-options.ts';
 import { askSplit, questionTable } from '../../split/generate-split.ts';
 import { cutTable } from '../../split/options.ts';
+import type { SplitResult } from '../../split/train.ts';
 import { sampleTable } from '../../engine/sampling/options.ts';
 import { defineCommand } from '../command.ts';
 import { readText } from '../files.ts';
@@ -30,7 +31,7 @@ const own = {
   }),
   learned: option(kinds.filledText, {
     flag: 'learned FILE',
-    summary: 'JSON with learned bits: a list of numbers, or {"bits": list}',
+    summary: 'bits of each channel: a JSON list, or what split-train --json wrote',
   }),
   maxTokens: questionTable.maxTokens,
 };
@@ -60,7 +61,7 @@ lost or drawn twice.`,
       ...groups.sampling,
       text: text === undefined ? '' : await readText(text),
       template: !plain,
-      channelBits: learned === undefined ? undefined : await readBits(learned),
+      channelBits: learned === undefined ? undefined : bitsIn(await readText(learned), learned),
       loading: groups.load,
       signal,
     });
@@ -76,20 +77,20 @@ lost or drawn twice.`,
   },
 });
 
-/** Bits of channels as a file has them. Throws OptionError for what is no list of numbers. */
-async function readBits(path: string): Promise<number[]> {
-  const content = await readText(path);
+/**
+ * Bits of channels as a file has them: a list of numbers, or what split-train --json wrote, the
+ * last bits of the channels that it sent. Throws OptionError for anything else.
+ */
+export function bitsIn(content: string, path: string): number[] {
   try {
-    const found: unknown = JSON.parse(content);
-    const bits = Array.isArray(found) ? found : (found as { bits?: unknown } | null)?.bits;
-    // bits of an entry and of an exit: a list of lists, whose first is the entry's
-    const list: unknown = Array.isArray(bits) && Array.isArray(bits[0]) ? bits[0] : bits;
-    if (Array.isArray(list) && list.every((one) => typeof one === 'number')) return list;
+    const found = JSON.parse(content) as Partial<SplitResult> | number[] | null;
+    const list = Array.isArray(found) ? found : found?.course?.bits.at(-1)?.bits[0];
+    if (list?.every((bits) => typeof bits === 'number')) return [...list];
   } catch {
     // said below
   }
   throw new OptionError(
-    `'${path}' has no list of bits, expected JSON such as [4, 3, ...] or {"bits": [...]}, a ` +
-      `number of each channel: give another file, or --bits alone`,
+    `'${path}' has no bits of channels, expected JSON: a list of numbers such as [4, 3, ...], or ` +
+      `what split-train --json wrote`,
   );
 }
