@@ -49,6 +49,12 @@ function bytesChart({ losses, heldOut, course }: SplitPage['result']): string {
   return figure((width) => lineChart('loss over bytes', x, y, series, { width }));
 }
 
+const ABOUT_BYTES =
+  'Numbers travel in frames: ranges are the least and the largest of each channel, maps say ' +
+  'which bits channels have and which tokens were sent, headers whose frame it is. All else: ' +
+  'messages around frames, what should follow tokens, the adapter, what broken connections sent ' +
+  'twice. Saved: what f32 would have taken in place of frames, less what they took.';
+
 /** What the bytes were for, and how many there were. */
 function bytesTable({ traffic }: SplitPage['result']): string {
   const { sentBytes, receivedBytes, frames, otherBytes, savedBytes, reconnects } = traffic;
@@ -61,12 +67,12 @@ function bytesTable({ traffic }: SplitPage['result']): string {
       ['sent', ...of(sentBytes)],
       ['received', ...of(receivedBytes)],
       ['numbers', ...of(frames.payload)],
-      ['ranges of channels', ...of(frames.ranges)],
-      ['bits of channels, tokens that were sent', ...of(frames.maps)],
-      ['headers of frames', ...of(frames.headers)],
-      ['all else: messages, targets, the adapter', ...of(otherBytes)],
-      ['saved, beside f32', formatBytes(Math.max(0, savedBytes)), ''],
-      ['connections made again', String(reconnects), ''],
+      ['ranges', ...of(frames.ranges)],
+      ['maps', ...of(frames.maps)],
+      ['headers', ...of(frames.headers)],
+      ['all else', ...of(otherBytes)],
+      ['saved', formatBytes(Math.max(0, savedBytes)), ''],
+      ['reconnects', String(reconnects), ''],
     ],
   );
 }
@@ -84,7 +90,7 @@ export function splitPage(report: SplitPage): string {
   const rows: [string, string][] = [
     ['codec', codec],
     [
-      'mean bits at the end',
+      'bits at the end',
       course.meanBits
         .at(-1)!
         .map((bits) => bits.toFixed(2))
@@ -92,7 +98,7 @@ export function splitPage(report: SplitPage): string {
     ],
     ['steps', String(steps)],
     ['lines learned', String(lines)],
-    ['loss, first and last', `${nats(losses[0])}, ${nats(losses.at(-1)!)}`],
+    ['loss', `${nats(losses[0])} to ${nats(losses.at(-1)!)}`],
     ['time', `${seconds.toFixed(1)} s`],
   ];
   return page(
@@ -104,6 +110,7 @@ ${bytesChart(result)}
 ${htmlTable('figures', ['', ''], rows)}
 <h2>Bytes</h2>
 ${bytesTable(result)}
+<p class="dim">${ABOUT_BYTES}</p>
 <h2>Bits</h2>
 ${heatMaps(result, report.isByToken ? 'positions' : 'channels')}
 <h2>The command</h2>

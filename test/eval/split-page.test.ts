@@ -1,6 +1,7 @@
 // A split training as a page: what it says of bytes and bits, and its picture at any size.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { withoutToken } from '../../src/cli/commands/train.ts';
 import { bitsGrid } from '../../src/eval/heat-map.ts';
 import { splitPage } from '../../src/eval/split-page.ts';
 import { CourseKeeper, trafficOf } from '../../src/split/report.ts';
@@ -72,10 +73,16 @@ test('bytes are told by what they were for, names are escaped', () => {
   const html = pageOf(5, 12, 2);
   assert.match(html, /numbers<\/th><td>7\.9 KB<\/td><td>80\.0%/);
   assert.match(html, /all else[^<]*<\/th><td>1000 B<\/td><td>10\.0%/);
-  assert.match(html, /saved, beside f32<\/th><td>53\.8 KB/);
+  assert.match(html, /saved<\/th><td>53\.8 KB/);
   assert.match(html, /&#60;m&#62;\.gguf/);
   assert.is(html.match(/class="plate"/g)!.length, 2, 'a picture a crossing');
   assert.match(html, /bits of 12 channels over steps 1 to 5: 7\.00 on average, then 4\.00/);
+});
+
+test('a token of the command line is not told', () => {
+  assert.equal(withoutToken(['split-train', '--token', 's3cret', '--token=s3cret', '--cut', '1']), [
+    ...['split-train', '--token', 'TOKEN', '--token=TOKEN', '--cut', '1'],
+  ]);
 });
 
 test('any number of steps and channels is drawn', () => {

@@ -73,7 +73,7 @@ made again, and no step is lost or made twice.`,
         const page = {
           ...{ model: input, data, result, isByToken, lines: prepared.learnedLines },
           ...startedBy(began),
-          codec: codec === 'none' ? 'none: f32' : `${codec} at ${bits} bits`,
+          codec: codec === 'none' ? 'none: f32' : `${codec}, ${bits} bits`,
         };
         await writeText(html, splitPage(page));
         terminal.note(`written to ${html}: open it in a browser, ${pathToFileURL(html).href}`);

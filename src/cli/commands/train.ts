@@ -119,9 +119,15 @@ adapters. --method full trains all weights of a small model.`,
   },
 });
 
+/** Words of a command line as others may see them: a token is its owner's. */
+export const withoutToken = (words: readonly string[]): string[] =>
+  words.map((word, i) =>
+    words[i - 1] === '--token' ? 'TOKEN' : word.replace(/^--token=.*/s, '--token=TOKEN'),
+  );
+
 /** What a page tells of the run that it is of. */
 export const startedBy = (began: number) => ({
-  command: [startedAs(), ...process.argv.slice(2).map(quoted)].join(' '),
+  command: [startedAs(), ...withoutToken(process.argv.slice(2)).map(quoted)].join(' '),
   machine: `${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`,
   seconds: (performance.now() - began) / 1000,
 });
