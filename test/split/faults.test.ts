@@ -1,10 +1,18 @@
 // Lines that do what they should not, and clients that do: a training goes on with the same bits, or
 // hears why not, and the server holds no more than it said.
-import { connect } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import nodeAdapter from 'crossws/adapters/node';
+import WebSocket from 'crossws/websocket';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Link } from '../../src/split/link.ts';
 import { loadHalf } from '../../src/split/load.ts';
+import { encode, type Message } from '../../src/split/messages.ts';
+import { FRONT_BYTES, piecesOf, Sealer } from '../../src/split/pieces.ts';
+import type { Connection } from '../../src/split/session.ts';
 import { prepareSplit } from '../../src/split/train.ts';
+import { VERSION } from '../../src/split/version.ts';
 import { faultyTraining } from './faults.ts';
 import { faults } from './faulty-way.ts';
 import { assertSame, lines, MODEL, serve, TOKEN, trainedSplit, trainedWhole } from './network.ts';
@@ -53,7 +61,7 @@ test(`${CLIENTS} clients at once advance alike, one more is refused, memory is k
 });
 
 /** Connections of one who never says what a client says. */
-const STRANGERS = 1000;
+const STRANGERS = 300;
 
 test(`${STRANGERS} strangers at once are soon gone, and leave nothing behind`, async () => {
   const server = await serve(cut, { clients: 2 });
@@ -81,6 +89,86 @@ test(`${STRANGERS} strangers at once are soon gone, and leave nothing behind`, a
     assertSame(await trainedSplit(server.url, cut), await trainedWhole(), 'behind them');
   } finally {
     await server.close();
+  }
+});
+
+/** Answers that a client may leave unread. */
+const WINDOW = 3;
+
+test('one who asks and reads nothing is held no more than was counted', async () => {
+  const server = await serve(cut, { window: WINDOW });
+  const seen: Connection[] = [];
+  const { connect: before } = server.server;
+  server.server.connect = (connection) => {
+    seen.push(connection);
+    return before.call(server.server, connection);
+  };
+  const socket = new WebSocket(server.url) as globalThis.WebSocket & {
+    pause(): void;
+    terminate(): void;
+  };
+  try {
+    await new Promise((resolve) => (socket.onopen = resolve));
+    const model = await loadHalf(MODEL, 'client', cut);
+    model.dispose();
+    const { fingerprint } = model;
+    const how = { tokens: 64, rank: 4, alpha: 8, targets: 'q,v', seed: 1, codec: '{}', ...cut };
+    const who = { version: VERSION, token: TOKEN, fingerprint, session: '', received: 0 };
+    const sealer = new Sealer();
+    const say = (message: Message, number: number) => {
+      for (const piece of piecesOf(encode(message), number, 0)) socket.send(sealer.seal(piece));
+    };
+    const empty = server.server.held.bytes;
+    say({ kind: 'hello', ...who, ...how }, 0);
+    socket.pause();
+    for (let number = 1; number <= WINDOW; number++) say({ kind: 'read', parameter: 0 }, number);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const counted = server.server.held.bytes - empty;
+    assert.ok(seen[0].waitingBytes <= counted, `${seen[0].waitingBytes} of ${counted} bytes`);
+    assert.is(server.server.held.connections, 1);
+    // one more than may be: it is told so, and cut off
+    say({ kind: 'read', parameter: 0 }, WINDOW + 1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.is(server.server.held.connections, 0);
+  } finally {
+    socket.terminate();
+    await server.close();
+  }
+});
+
+test('a server that takes questions and answers none is asked no more than it said', async () => {
+  let heard = 0;
+  const sockets = nodeAdapter({
+    hooks: {
+      message(peer, { rawData }) {
+        if (heard++ > 0) return;
+        assert.ok((rawData as Uint8Array).length > 0);
+        const welcome = { kind: 'welcome', session: 'a', received: 0, window: WINDOW } as const;
+        peer.send(new Sealer().seal(piecesOf(encode(welcome), 0, 0)[0]), { compress: false });
+      },
+    },
+  });
+  const http = createServer();
+  http.on('upgrade', (request, socket, head) => void sockets.handleUpgrade(request, socket, head));
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const how = { tokens: 64, rank: 4, alpha: 8, targets: 'q', seed: 1, codec: '{}', ...cut };
+  const who = { version: VERSION, token: TOKEN, fingerprint: '', ...how };
+  const link = await Link.open({ url, hello: { kind: 'hello', ...who }, mostBytes: 1 << 20 });
+  try {
+    const before = link.traffic.sentBytes;
+    const asked = Array.from({ length: 50 }, () => link.ask({ kind: 'read', parameter: 0 }));
+    for (const one of asked) one.catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.is(heard - 1, WINDOW);
+    const one = encode({ kind: 'read', parameter: 0 }).length + FRONT_BYTES;
+    assert.is(link.traffic.sentBytes - before, WINDOW * one);
+    link.close();
+    for (const found of await Promise.allSettled(asked)) assert.is(found.status, 'rejected');
+  } finally {
+    link.close();
+    sockets.closeAll(1001, '', true);
+    await new Promise((resolve) => http.close(resolve));
   }
 });
 
