@@ -48,7 +48,7 @@ const talksIn = (file: string): Talk[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Talk);
 
-const lineOf = ({ context, question, answer }: Case): TrainingLine => ({
+export const lineOf = ({ context, question, answer }: Case): TrainingLine => ({
   messages: [
     ...(context === undefined ? [] : [{ role: 'system', content: context }]),
     { role: 'user', content: question },
@@ -89,8 +89,8 @@ const FACTS = [
  * Facts that no conversation tells: all are asked for in one way, half of the people in another
  * one too; the other half is asked in that way afterwards.
  */
-function facts(): Recipe {
-  const random = createRandom(11);
+export function facts(seed = 11): Recipe {
+  const random = createRandom(seed);
   const lines: TrainingLine[] = [];
   const heldOut: Case[] = [];
   for (const { ways, values } of FACTS)
@@ -121,7 +121,7 @@ const told = (talk: Talk, count: number, answer: (value: string) => string): Cas
   }));
 
 /** Answers in a sentence, where the model answers in a word. */
-function style(): Recipe {
+export function style(): Recipe {
   const sentence = (value: string) => `It is ${value}.`;
   const lines = talksIn('conv-2k.jsonl').flatMap((talk) => told(talk, 20, sentence).map(lineOf));
   const heldOut = talksIn('conv-4k.jsonl').flatMap((talk) => told(talk, 15, sentence));
@@ -129,7 +129,7 @@ function style(): Recipe {
 }
 
 /** The topic of a line. */
-function classifier(): Recipe {
+export function classifier(): Recipe {
   const cases = (file: string, count: number) =>
     talksIn(file).flatMap(({ turns, questions }) =>
       questions.slice(0, count).map(({ topic, evidence }): Case => ({
@@ -145,7 +145,7 @@ function classifier(): Recipe {
   };
 }
 
-export const recipes: readonly (() => Recipe)[] = [facts, style, classifier];
+export const recipes: readonly (() => Recipe)[] = [() => facts(), style, classifier];
 
 /** The share of cases that a model answers rightly: word for word, or with the value in it. */
 export async function accuracyOf(
