@@ -9,6 +9,8 @@ export interface Line extends TrialResult {
   readonly seed: number;
   readonly bits: number;
   readonly codec: string;
+  /** Where what is sent at the end is that from the third epoch on: of how many. */
+  readonly epochs?: number;
 }
 
 const mean = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
@@ -21,14 +23,18 @@ const unique = <T>(list: readonly T[]) => [...new Set(list)];
 /** A codec's answers, in one order of seeds and questions. */
 const rightOf = (lines: readonly Line[]) => lines.flatMap(({ right }) => right);
 
+/** What of each step belongs to the end: the last quarter, or all from the third epoch on. */
+const endOf = ({ epochs }: Line, numbers: readonly number[]) =>
+  numbers.slice(Math.floor(numbers.length * (epochs === undefined ? 0.75 : 2 / epochs)));
+
 /** A row: a codec's lines beside full precision's and those of AMAQ at the same bits. */
 function row(lines: readonly Line[], plain: readonly Line[], amaq: readonly Line[]): string {
   const { codec, bits } = lines[0];
   const own = rightOf(lines);
   const isAmaq = codec === 'amaq' || codec === 'none';
   const steps = lines.flatMap(({ bytes }) => bytes);
-  const last = lines.flatMap(({ bytes }) => bytes.slice(-Math.ceil(bytes.length / 4)));
-  const lastPlain = lines.flatMap(({ plainBytes: p }) => p.slice(-Math.ceil(p.length / 4)));
+  const last = lines.flatMap((line) => endOf(line, line.bytes));
+  const lastPlain = lines.flatMap((line) => endOf(line, line.plainBytes));
   const blown = lines.filter(
     ({ isWhole, losses }) => !isWhole || !(mean(losses.slice(-5)) < losses[0]),
   );
@@ -39,7 +45,7 @@ function row(lines: readonly Line[], plain: readonly Line[], amaq: readonly Line
     codec,
     `${(100 * bootstrapMean(own).mean).toFixed(1)}`,
     codec === 'none' ? '' : within(bootstrapDifference(own, rightOf(plain))),
-    isAmaq ? '' : within(bootstrapDifference(rightOf(amaq), own)),
+    isAmaq || amaq.length === 0 ? '' : within(bootstrapDifference(rightOf(amaq), own)),
     mean(lines.flatMap(({ heldOut }) => heldOut)).toFixed(3),
     mean(steps).toFixed(0),
     ratio(
@@ -66,14 +72,14 @@ function table(lines: readonly Line[], model: string, task: string): string {
   );
   const kept = (some: readonly Line[]) => some.filter(({ seed }) => whole.includes(seed));
   const rows = unique(own.map(({ codec, bits }) => `${bits} ${codec}`)).map((name) => {
-    const [bits, codec] = name.split(' ');
+    const [, bits, codec] = /^(\d+) (.*)$/.exec(name)!;
     return row(kept(of(codec, Number(bits))), kept(plain), kept(of('amaq', Number(bits))));
   });
   const questions = rightOf(kept(plain)).length;
   return [
     `### ${model} model, ${task}: ${whole.length} seeds, ${questions} questions`,
     '',
-    '| bits | codec | right, % | beside f32 | amaq beside it | loss | bytes a step | of f32 | last quarter | blown up |',
+    '| bits | codec | right, % | beside f32 | amaq beside it | loss | bytes a step | of f32 | at the end | blown up |',
     '| --- | --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |',
     ...rows,
   ].join('\n');

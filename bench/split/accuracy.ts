@@ -42,23 +42,54 @@ function taskOf(model: Model, at: (typeof tasks)[number], seed: number, isShort:
   };
 }
 
+/** A codec, and what it is called in tables. */
+interface Wanted {
+  readonly bits: number;
+  readonly name: string;
+  readonly codec: CodecOptions;
+}
+type Choice = (bits: number, steps: number) => Wanted[];
+
 /** Of each, what is compared at these bits. */
-function codecsAt(bits: number, steps: number): CodecOptions[] {
+const everyCodec: Choice = (bits, steps) => {
   // chosen with seeds 101 and 102 of the classifier, which are in no table
   const gates = {
     ...{ target: bits, rate: 0.5, beta: 0.1, warmup: 5 },
     freezeAt: Math.floor(steps / 2),
   };
+  const fixed = (['tensor', 'group', 'channel', 'aq-sgd', 'moved'] as const).map((codec) => ({
+    codec,
+    bits,
+  }));
+  const learned = (['amaq', 'amaq-moved'] as const).map((codec) => ({ codec, gates }));
+  return [...fixed, ...learned].map((codec) => ({ bits, name: codec.codec, codec }));
+};
+
+/** Other gates: those of gates.ts as they are, the linear penalty, gates of tokens. */
+const otherGates: Choice = (bits, steps) => {
+  const gates = { target: bits, freezeAt: Math.floor(steps / 2) };
+  const linear = { ...gates, rate: 0.5, beta: 0.1, warmup: 5, penalty: 'linear' as const };
   return [
-    { codec: 'tensor', bits },
-    { codec: 'group', bits },
-    { codec: 'channel', bits },
-    { codec: 'aq-sgd', bits },
-    { codec: 'moved', bits },
-    { codec: 'amaq', gates },
-    { codec: 'amaq-moved', gates },
+    { bits, name: 'channel', codec: { codec: 'channel', bits } },
+    { bits, name: 'amaq', codec: { codec: 'amaq', gates } },
+    { bits, name: 'amaq, linear', codec: { codec: 'amaq', gates: linear } },
+    { bits, name: 'channel, byToken', codec: { codec: 'channel', bits, byToken: true } },
+    { bits, name: 'amaq, byToken', codec: { codec: 'amaq', gates, byToken: true } },
   ];
-}
+};
+
+/** Thresholds of what is sent again: of hidden states, and of gradients. */
+const thresholds: Choice = (bits) =>
+  [
+    [0.1, 0],
+    [0.3, 0.5],
+    [0.5, 0.9],
+    [0.8, 0.95],
+  ].map(([threshold, gradientThreshold]) => ({
+    bits,
+    name: `moved ${threshold} ${gradientThreshold}`,
+    codec: { codec: 'moved', bits, threshold, gradientThreshold },
+  }));
 
 /** The bundled model turned along the principal axes of what it sends. */
 async function outlierModel(lines: Parameters<typeof activationsAt>[2]) {
@@ -103,38 +134,44 @@ for (const [name, input] of [
     ranges.push({ model: name, cut, ranges: await rangesOf(input, cut, sample) });
 
 /** What is trained, the quickest first: outlier channels are tried on one task. */
-const groups = [
-  { name: 'bundled', at: tasks[2], bits: allBits },
-  { name: 'turned', at: tasks[2], bits: allBits.slice(0, 1) },
-  { name: 'bundled', at: tasks[0], bits: allBits },
-  { name: 'bundled', at: tasks[1], bits: allBits },
-] as const;
+const groups: readonly {
+  readonly name: keyof typeof halves;
+  readonly at: (typeof tasks)[number];
+  readonly bits: readonly number[];
+  readonly choice: Choice;
+  /** Behind the task's name. */
+  readonly about?: string;
+  readonly epochs?: number;
+}[] = [
+  { name: 'bundled', at: tasks[2], bits: allBits, choice: everyCodec },
+  { name: 'turned', at: tasks[2], bits: allBits.slice(0, 1), choice: everyCodec },
+  { name: 'bundled', at: tasks[0], bits: allBits, choice: everyCodec },
+  { name: 'bundled', at: tasks[2], bits: allBits, choice: otherGates, about: ', other gates' },
+  {
+    ...{ name: 'bundled', at: tasks[0], bits: allBits.slice(0, 1), choice: thresholds },
+    ...{ about: ', what changed', epochs: 12 },
+  },
+  { name: 'bundled', at: tasks[1], bits: allBits, choice: everyCodec },
+];
 
-async function measure(
-  name: keyof typeof halves,
-  task: Task,
-  seed: number,
-  someBits: readonly number[],
-): Promise<void> {
-  const steps = stepsOf(task);
-  const wanted = [
-    { bits: 32, codec: { codec: 'none' } as CodecOptions },
-    ...someBits.flatMap((bits) => codecsAt(bits, steps).map((codec) => ({ bits, codec }))),
-  ];
-  for (const { bits, codec } of wanted) {
-    const what = { model: name, task: task.name, seed, bits, codec: codec.codec };
+async function measure(group: (typeof groups)[number], seed: number): Promise<void> {
+  const { name, at, bits: someBits, choice, about = '', epochs } = group;
+  const task = taskOf(model, at, seed, isShort);
+  const plain: Wanted = { bits: 32, name: 'none', codec: { codec: 'none' } };
+  const wanted = [plain, ...someBits.flatMap((bits) => choice(bits, stepsOf(task)))];
+  for (const { bits, name: codec, codec: options } of wanted) {
+    const what = { model: name, task: task.name + about, seed, bits, codec };
     const isSame = (line: Line) =>
       Object.entries(what).every(([key, value]) => line[key as keyof Line] === value);
     if (done.some(isSame)) continue;
-    const line: Line = { ...what, ...(await runTrial(halves[name], task, codec, seed)) };
+    const result = await runTrial(halves[name], task, options, seed);
+    const line: Line = { ...what, ...(epochs !== undefined && { epochs }), ...result };
     done.push(line);
     if (json !== undefined) appendFileSync(json, `${JSON.stringify(line)}\n`);
   }
 }
 
-for (const { name, at, bits } of groups)
-  for (let seed = 1; seed <= seeds; seed++)
-    await measure(name, taskOf(model, at, seed, isShort), seed, bits);
+for (const group of groups) for (let seed = 1; seed <= seeds; seed++) await measure(group, seed);
 const page = accuracyPage(done, ranges);
 console.log(page);
 if (values.docs) {
