@@ -145,8 +145,12 @@ const groups: readonly {
 }[] = [
   { name: 'bundled', at: tasks[2], bits: allBits, choice: everyCodec },
   { name: 'turned', at: tasks[2], bits: allBits.slice(0, 1), choice: everyCodec },
-  { name: 'bundled', at: tasks[0], bits: allBits, choice: everyCodec },
+  {
+    ...{ name: 'turned', at: tasks[2], bits: allBits.slice(0, 1), choice: otherGates },
+    about: ', other gates',
+  },
   { name: 'bundled', at: tasks[2], bits: allBits, choice: otherGates, about: ', other gates' },
+  { name: 'bundled', at: tasks[0], bits: allBits, choice: everyCodec },
   {
     ...{ name: 'bundled', at: tasks[0], bits: allBits.slice(0, 1), choice: thresholds },
     ...{ about: ', what changed', epochs: 12 },
