@@ -155,7 +155,8 @@ async function runTraining(
     const made = setup.create();
     free = made.free;
     trainer = new Trainer(made.network, made.parameters, plan, how);
-    const stored = kept && (await readCheckpoint(kept.path, kept.of, trainer.parameters));
+    const read = kept && (await readCheckpoint(kept.path, kept.of, trainer.parameters));
+    const stored = read?.record;
     trainer.step = stored?.step ?? 0;
     const result = await trainOn(trainer, lines, { signal, onProgress, kept, stored, plan });
     const trained = await trainedOf(model, result, trainer.parameters, adapter);
