@@ -1,7 +1,17 @@
 // Folders where files of many processes lie together: Node, and what is compatible with it. Which
 // processes still run is told by /proc where there is one, else by their number.
 import { hostname, networkInterfaces } from 'node:os';
-import { open, readdir, readFile, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
+import {
+  link,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  utimes,
+} from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setInterval as every } from 'node:timers';
 import type { Folders, ProcessName } from './runtime.ts';
@@ -53,6 +63,7 @@ export function createFolders(makeFolder: (path: string) => Promise<void>): Fold
       };
     },
     rename: (from, to) => rename(from, to),
+    link: (from, to) => link(from, to),
     remove: (path) => rm(path, { force: true }),
     list: (folder) => readdir(folder),
     changedMs: async (path) => (await stat(path)).mtimeMs,

@@ -61,6 +61,8 @@ export interface Folders {
     close(): Promise<void>;
   }>;
   rename(from: string, to: string): Promise<void>;
+  /** A second name of a file, which must not be there yet. */
+  link(from: string, to: string): Promise<void>;
   /** No error where it is not there. */
   remove(path: string): Promise<void>;
   /** Names in a folder. */
