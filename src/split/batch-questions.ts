@@ -140,9 +140,14 @@ export class BatchQuestions {
 
   /** A step begins again, here and at the server: frames to come stand alone. */
   async clear(step: number): Promise<void> {
+    this.forget();
+    await this.expect('done', { kind: 'clear', step });
+  }
+
+  /** The same, where the server has begun again already. */
+  forget(): void {
     this.entry.clear();
     this.exit?.clear();
-    await this.expect('done', { kind: 'clear', step });
   }
 
   #encode(at: Crossing, x: Float32Array, name: FrameName, learns: boolean): Uint8Array {

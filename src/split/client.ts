@@ -14,8 +14,16 @@ import { adapterBytes } from '../train/setup.ts';
 import type { HalfModel } from './load.ts';
 import { type Answer, type Ask, type Asked, BatchQuestions } from './batch-questions.ts';
 import type { FrameBytes } from './traffic.ts';
+import { Rewound } from './rewound.ts';
 
 export type { Ask };
+
+/** A way to a server, which may have to begin a step again: questions reject with Rewound then. */
+export interface Way {
+  readonly ask: Ask;
+  /** What is asked from here on begins at the end of the last step. */
+  again?(): void;
+}
 
 export interface ClientOptions extends TrainerOptions {
   readonly shape: LoraShape;
@@ -46,16 +54,18 @@ export class SplitTrainer {
   readonly options: ClientOptions;
   readonly #half: Half;
   readonly #rooms: Rooms;
+  readonly #way: Way;
   readonly #questions: BatchQuestions;
   /** Numbers of the examples of a list, which name them in frames. */
   readonly #numbers = new WeakMap<readonly Example[], ReadonlyMap<Example, number>>();
 
   /** Reserves all it needs. Throws DeviceError where memory ends; nothing is left reserved then. */
-  constructor(model: HalfModel, ask: Ask, options: ClientOptions) {
+  constructor(model: HalfModel, way: Way, options: ClientOptions) {
     const { network } = model;
     const { tokens, shape, depth, seed } = options;
     this.options = options;
-    this.#questions = new BatchQuestions(model, ask, options);
+    this.#questions = new BatchQuestions(model, way.ask, options);
+    this.#way = way;
     try {
       this.#rooms = new Rooms(network, shapeOf(network, tokens, shape.rank, false), depth);
       try {
@@ -90,11 +100,29 @@ export class SplitTrainer {
     return this.#hasParameters || this.#questions.entry.isLearning;
   }
 
+  /** Does something again until no server had to begin again meanwhile. */
+  async #whole<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      this.#way.again?.();
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Rewound)) throw error;
+        this.#half.clear();
+        this.#questions.forget();
+      }
+    }
+  }
+
   /**
    * Learns from the examples of the next step. Throws DeviceError where numbers are not finite any
    * more, what the server refused, the signal's reason: nothing of that step is kept then.
    */
-  async next(examples: readonly Example[], signal?: AbortSignal): Promise<TrainingReport> {
+  next(examples: readonly Example[], signal?: AbortSignal): Promise<TrainingReport> {
+    return this.#whole(() => this.#next(examples, signal));
+  }
+
+  async #next(examples: readonly Example[], signal?: AbortSignal): Promise<TrainingReport> {
     const { batch, seed, steps, clip, decay } = this.options;
     const began = performance.now();
     const chosen = examplesOf(examples, this.step, batch, seed);
@@ -117,7 +145,7 @@ export class SplitTrainer {
       checkFiniteStep(this.step, loss, gradientNorm);
     } catch (error) {
       // the server forgets it too; where it cannot be asked there is no more to do
-      await this.#clear().catch(() => undefined);
+      if (!(error instanceof Rewound)) await this.#clear().catch(() => undefined);
       throw error;
     }
     this.#half.parameters.step(adamWAt(this.step, gradientNorm, { rate, clip, decay }));
@@ -202,7 +230,11 @@ export class SplitTrainer {
   }
 
   /** Mean loss of the learned tokens of examples, nothing being learned from them. */
-  async lossOf(examples: readonly Example[], signal?: AbortSignal): Promise<number> {
+  lossOf(examples: readonly Example[], signal?: AbortSignal): Promise<number> {
+    return this.#whole(() => this.#lossOf(examples, signal));
+  }
+
+  async #lossOf(examples: readonly Example[], signal?: AbortSignal): Promise<number> {
     let sum = 0;
     for (const micro of packed(examples, this.options.tokens)) {
       signal?.throwIfAborted();
@@ -213,7 +245,11 @@ export class SplitTrainer {
   }
 
   /** The numbers of all adapters, the client's and the server's, by name, first layer first. */
-  async adapters(): Promise<Map<string, Float32Array>> {
+  adapters(): Promise<Map<string, Float32Array>> {
+    return this.#whole(() => this.#adapters());
+  }
+
+  async #adapters(): Promise<Map<string, Float32Array>> {
     const { parameters } = this.#half;
     const numbers = new Map<string, Float32Array>();
     for (const parameter of parameters.all)
@@ -228,7 +264,7 @@ export class SplitTrainer {
 
   /** The training is over: the server gives back what it holds of it. */
   async end(): Promise<void> {
-    await this.#questions.expect('done', { kind: 'end' });
+    await this.#whole(() => this.#questions.expect('done', { kind: 'end' }));
   }
 
   dispose(): void {

@@ -1,7 +1,14 @@
 // The client's way to the server: questions and answers over connections that may break. A question
 // is sent until the server has it, and its answer comes once.
 import { runtime } from '#runtime';
-import { errorOf, NetworkError, ProtocolError } from '../errors.ts';
+import {
+  BudgetError,
+  errorOf,
+  NetworkError,
+  ProtocolError,
+  RecollectError,
+  StoreError,
+} from '../errors.ts';
 import type { Socket, SocketClass } from '../runtime/runtime.ts';
 import { decode, encode, type Message, type MessageOf } from './messages.ts';
 import {
@@ -14,16 +21,30 @@ import {
   Sealer,
   signOfLife,
 } from './pieces.ts';
+import { Questions } from './questions.ts';
 
-type Greeting<K extends 'hello' | 'open'> = Omit<MessageOf<K>, 'session' | 'received'>;
+/** What of a greeting is the link's own. */
+type Own = 'session' | 'run' | 'step' | 'asked' | 'received';
+
+type Greeting<K extends 'hello' | 'open'> = Omit<MessageOf<K>, Own>;
 
 export interface LinkOptions {
+  /** Addresses of servers, commas between them, that are tried in turn. */
   readonly url: string;
-  /** What the client is; session and received are the link's own. */
+  /** What the client is. */
   readonly hello: Greeting<'hello'> | Greeting<'open'>;
+  /** A training that goes on behind some steps, where it was last. */
+  readonly session?: Place;
   /** Most bytes of an answer. */
   readonly mostBytes: number;
   readonly signal?: AbortSignal;
+}
+
+/** Where a training is. */
+export interface Place {
+  readonly id: string;
+  readonly url: string;
+  readonly step: number;
 }
 
 /** What went over the line, all overhead of messages counted. */
@@ -36,33 +57,30 @@ export interface Traffic {
   readonly reconnects: number;
 }
 
-/** Tries without an answer, before it is given up, and the waits between them. */
-const MOST_TRIES = 12;
+/**
+ * Tries without an answer, before it is given up, and the waits between them: a server that is
+ * started anew reads a large model for minutes.
+ */
+const MOST_TRIES = 72;
 const FIRST_TRIES = 3;
 const FIRST_WAIT_MS = 50;
 const MOST_WAIT_MS = 5000;
 /** A connection on which nothing arrives for so long is none: the server tells that it is there. */
 const SILENCE_MS = 60_000;
+/** The same of one that was not let in yet. */
+const GREETING_MS = 20_000;
 const LOOK_MS = 1000;
 /** One that waits says so every so often: if something was lost, the other side sees it then. */
 const QUIET_MS = 2000;
 
-interface Pending {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  isSent: boolean;
-  resolve(message: Message): void;
-  reject(error: unknown): void;
-}
-
 export class Link {
   readonly #options: LinkOptions;
   readonly #Socket: SocketClass;
-  /** Questions without an answer, in order. */
-  readonly #pending = new Map<number, Pending>();
-  #asked = 0;
-  /** The last answer that arrived, and the last question that may be sent now. */
-  #received = 0;
-  #session = '';
+  readonly #questions: Questions;
+  readonly #urls: readonly string[];
+  /** The one of them that is tried, or answers. */
+  #at = 0;
+  #session: string;
   #window = 0;
   #socket?: Socket;
   #isOpen = false;
@@ -77,7 +95,12 @@ export class Link {
   #opened!: { resolve(): void; reject(error: unknown): void };
 
   private constructor(options: LinkOptions, socket: SocketClass) {
+    const { url, session } = options;
     this.#options = options;
+    this.#urls = url.split(',').map((one) => one.trim());
+    this.#at = Math.max(0, this.#urls.indexOf(session?.url ?? ''));
+    this.#session = session?.id ?? '';
+    this.#questions = new Questions(session?.step ?? 0);
     this.#Socket = socket;
     // what came while this thread was busy is read before the server is called silent
     this.#timer = setInterval(() => setTimeout(() => this.#look(), 0), LOOK_MS);
@@ -102,42 +125,55 @@ export class Link {
     return { ...this.#traffic };
   }
 
+  /** Where the training is. */
+  get place(): Place {
+    return { id: this.#session, url: this.#urls[this.#at], step: this.#questions.step };
+  }
+
   /** Questions that the server takes at once. */
   get window(): number {
     return this.#window;
   }
 
-  /** The answer to a question; answers come in the order of the questions. */
+  /**
+   * The answer to a question; answers come in the order of the questions. Rejects with Rewound
+   * where the server has gone back to the end of the last step, until again() is called.
+   */
   readonly ask = (message: Message): Promise<Message> => {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const answer = new Promise<Message>((resolve, reject) => {
-      const pending = { bytes: encode(message), isSent: false, resolve, reject };
-      this.#pending.set(++this.#asked, pending);
-    });
+    const answer = this.#questions.ask(message);
     this.#flush();
     return answer;
   };
 
+  /** What is asked from here on begins at the end of the last step. */
+  again(): void {
+    this.#questions.again();
+  }
+
   #connect(): void {
-    const { url, mostBytes, hello } = this.#options;
-    const socket = this.#open(url);
+    const { mostBytes } = this.#options;
+    const socket = this.#open(this.#urls[this.#at]);
     if (!socket) return;
     this.#socket = socket;
     this.#sealer = new Sealer();
     this.#heardMs = performance.now();
     socket.binaryType = 'arraybuffer';
     const assembler = new Assembler((number) => (number > 0 ? mostBytes : MOST_GREETING_BYTES));
-    socket.onopen = () => {
-      this.#heardMs = performance.now();
-      const greeting = { ...hello, session: this.#session, received: this.#received };
-      for (const piece of piecesOf(encode(greeting), 0, this.#received)) this.#send(piece);
-    };
+    this.#heardMs = performance.now();
+    socket.onopen = () => this.#greet();
     socket.onmessage = ({ data }) => {
       if (socket === this.#socket) this.#heard(data, assembler);
     };
     socket.onclose = socket.onerror = () => {
       if (socket === this.#socket) this.#lost();
     };
+  }
+
+  #greet(): void {
+    const { told, received } = this.#questions;
+    const greeting = { ...this.#options.hello, ...told, session: this.#session };
+    for (const piece of piecesOf(encode(greeting), 0, received)) this.#send(piece);
   }
 
   #open(url: string): Socket | undefined {
@@ -180,17 +216,9 @@ export class Link {
       this.#greeted(message);
       return;
     }
-    if (number <= this.#received) return;
-    const pending = this.#pending.get(number);
-    if (number !== this.#received + 1 || !pending)
-      throw new ProtocolError(
-        `the server sent answer ${number}, expected ${this.#received + 1}: one was lost`,
-      );
-    this.#received = number;
+    if (!this.#questions.take(number, message)) return;
     this.#tries = 0;
-    this.#pending.delete(number);
     this.#send(signOfLife(number));
-    pending.resolve(message);
     this.#flush();
   }
 
@@ -199,7 +227,7 @@ export class Link {
       const error = errorOf(message);
       // what the server could not read was damaged on its way, perhaps
       if (error instanceof ProtocolError) this.#lost(error);
-      else this.#end(error);
+      else this.#refused(error);
       return;
     }
     if (message.kind !== 'welcome')
@@ -207,34 +235,46 @@ export class Link {
     this.#session = message.session;
     this.#window = message.window;
     this.#isOpen = true;
-    for (const [number, pending] of this.#pending) pending.isSent = number <= message.received;
+    if (message.isRewound) this.#questions.rewind(message.received);
+    this.#questions.had(message.received);
     this.#opened.resolve();
     this.#flush();
+  }
+
+  /** Others may take it, or this one later. */
+  #refused(error: Error): void {
+    const isElsewhere = this.#urls.length > 1 && error instanceof StoreError;
+    const isKnown = this.#session !== '' || this.#urls.length > 1;
+    const isFull = isKnown && (error instanceof BudgetError || error instanceof NetworkError);
+    if (isElsewhere || isFull) this.#lost(error);
+    else this.#end(error);
   }
 
   /** Sends what the server takes now. */
   #flush(): void {
     if (!this.#isOpen) return;
-    for (const [number, pending] of this.#pending) {
-      if (number > this.#received + this.#window) return;
-      if (pending.isSent) continue;
-      pending.isSent = true;
-      for (const piece of piecesOf(pending.bytes, number, this.#received)) this.#send(piece);
-    }
+    for (const piece of this.#questions.unsent(this.#window)) this.#send(piece);
   }
 
   /** The connection is no more: another one, after a while. */
   #lost(cause?: unknown): void {
+    const wasOpen = this.#isOpen;
     this.#drop();
     if (this.#ended !== undefined) return;
+    // a connection that breaks is made again where it was
+    if (!wasOpen) this.#at = (this.#at + 1) % this.#urls.length;
     this.#tries++;
-    if (this.#tries > (this.#session === '' ? FIRST_TRIES : MOST_TRIES)) {
+    const first = FIRST_TRIES * this.#urls.length;
+    if (this.#tries > (this.#session === '' ? first : MOST_TRIES)) {
+      const why = cause instanceof Error ? `: ${cause.message}` : '';
+      const wasRefused = cause instanceof RecollectError && !(cause instanceof NetworkError);
       this.#end(
-        cause instanceof ProtocolError
+        wasRefused
           ? cause
           : new NetworkError(
-              `${this.#options.url} could not be reached in ${this.#tries} tries: look whether ` +
-                `the server runs there`,
+              `${this.#options.url} could not be reached in ${this.#tries} tries${why}: look ` +
+                `whether the server runs there`,
+              { cause },
             ),
       );
       return;
@@ -257,9 +297,10 @@ export class Link {
   #look(): void {
     const nowMs = performance.now();
     // one that was connected to and does not greet is silent too
-    if (this.#socket && nowMs - this.#heardMs > SILENCE_MS) this.#lost();
-    else if (this.#isOpen && this.#pending.size > 0 && nowMs - this.#saidMs > QUIET_MS)
-      this.#send(signOfLife(this.#received));
+    const most = this.#isOpen ? SILENCE_MS : GREETING_MS;
+    if (this.#socket && nowMs - this.#heardMs > most) this.#lost();
+    else if (this.#isOpen && this.#questions.isWaiting && nowMs - this.#saidMs > QUIET_MS)
+      this.#send(signOfLife(this.#questions.received));
   }
 
   readonly #abort = () => this.#end(this.#options.signal!.reason);
@@ -271,8 +312,7 @@ export class Link {
     clearInterval(this.#timer);
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#opened.reject(error);
-    for (const { reject } of this.#pending.values()) reject(error);
-    this.#pending.clear();
+    this.#questions.reject(error);
     this.#drop();
   }
 

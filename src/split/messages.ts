@@ -16,8 +16,14 @@ const kinds = {
     token: 'text',
     /** The training that goes on; '' begins one. */
     session: 'text',
-    /** The last answer that arrived. */
+    /** The client's process: numbers of questions are its own. */
+    run: 'text',
+    /** Steps that it has made, the last question, and the last answer that arrived. */
+    step: 'count',
+    asked: 'count',
     received: 'count',
+    /** Whether it has a checkpoint, so that it may come again a step before. */
+    keeps: 'flag',
     fingerprint: 'text',
     cut: 'count',
     labels: 'text',
@@ -29,13 +35,17 @@ const kinds = {
     /** How frames are made (codec-options.ts). */
     codec: 'text',
   },
-  welcome: { session: 'text', received: 'count', window: 'count' },
+  /** `isRewound`: what was asked since the last step, up to `received`, is asked again. */
+  welcome: { session: 'text', received: 'count', window: 'count', isRewound: 'flag' },
   refused: { name: 'text', message: 'text' },
   /** The greeting of who wants text (generate-server.ts): a conversation of `context` tokens. */
   open: {
     version: 'count',
     token: 'text',
     session: 'text',
+    run: 'text',
+    step: 'count',
+    asked: 'count',
     received: 'count',
     fingerprint: 'text',
     cut: 'count',

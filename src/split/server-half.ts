@@ -5,6 +5,13 @@ import { ProtocolError } from '../errors.ts';
 import type { Network } from '../model/forward.ts';
 import { NO_TARGET } from '../model/learning.ts';
 import type { LoraShape } from '../train/lora.ts';
+import {
+  readSnapshot,
+  type SnapshotFront,
+  type SnapshotRecord,
+  type SnapshotSource,
+  writeSnapshot,
+} from '../train/snapshot.ts';
 import { adamWAt } from '../train/trainer.ts';
 import type { FrameKind } from './codec/frame.ts';
 import type { CodecOptions, FrameName } from './codec/options.ts';
@@ -65,6 +72,29 @@ export class ServerHalf {
     this.#half = new Half(network, rooms, shape, seed);
     this.#options = options;
     this.#vocabulary = vocabulary;
+  }
+
+  /** Steps done. */
+  get step(): number {
+    return this.#step;
+  }
+
+  get state(): this {
+    return this;
+  }
+
+  /** Writes its state at the end of a step. */
+  save(write: (bytes: Uint8Array) => void, record: SnapshotRecord): Promise<void> {
+    return writeSnapshot(write, record, this.#half.parameters);
+  }
+
+  /** Goes on from a state. Throws what readSnapshot() does: it is as before then. */
+  async restore(from: SnapshotSource, front: SnapshotFront, of: SnapshotRecord['of']) {
+    await readSnapshot(from, front, of, this.#half.parameters);
+    this.#step = front.header.step;
+    this.#begin();
+    // frames to come stand alone
+    for (const crossing of [this.entry, this.exit]) crossing?.clear();
   }
 
   /** Throws ProtocolError for what may not be asked now; the training is as before then. */

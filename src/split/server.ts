@@ -1,6 +1,6 @@
 // Serves the upper layers of a model to many clients: who may come in, whose turn it is, and when a
 // connection or a training that nobody goes on with is given up. It knows no sockets.
-import { BudgetError, failureOf, ProtocolError, StoreError } from '../errors.ts';
+import { BudgetError, failureOf, ProtocolError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
 import { breathe } from '../train/train.ts';
 import { roomBytes, Rooms, shapeOf } from './half.ts';
@@ -15,8 +15,10 @@ import {
   Sealer,
   signOfLife,
 } from './pieces.ts';
-import { type Connection, Session } from './session.ts';
-import { type Wanted, wantedBy } from './wanted.ts';
+import type { Connection, Session } from './session.ts';
+import { Sessions } from './sessions.ts';
+import type { SplitStore } from './store/store.ts';
+import { wantedBy } from './wanted.ts';
 
 export interface ServerOptions {
   readonly token: string;
@@ -32,10 +34,12 @@ export interface ServerOptions {
   readonly stallMs: number;
   /** A training ends whose client is away for so long. */
   readonly leaseMs: number;
+  /** Where trainings are kept, so that they outlive the server; it is the server's. */
+  readonly store?: SplitStore;
 }
 
 /** Time for a greeting. */
-const HELLO_MS = 10_000;
+export const HELLO_MS = 10_000;
 /** Time between two signs of life, and looks at what takes too long. */
 const LOOK_MS = 1000;
 
@@ -45,6 +49,8 @@ interface Guest {
   readonly assembler: Assembler;
   readonly sinceMs: number;
   session?: Session;
+  /** What it sent behind its greeting, before it was let in; undefined before that greeting. */
+  early?: Uint8Array[];
 }
 
 /** What a runtime tells of a connection. */
@@ -57,13 +63,14 @@ export class SplitServer {
   readonly #model: HalfModel;
   readonly #options: ServerOptions;
   readonly #rooms: Rooms;
-  /** In the order of their turns. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions: Sessions;
   readonly #guests = new Set<Guest>();
   readonly #roomBytes: number;
   readonly #timer: ReturnType<typeof setInterval>;
   #isWorking = false;
   #isOver = false;
+  /** Clients are let in one after the other. */
+  #door: Promise<unknown> = Promise.resolve();
 
   /** Reserves the room of a batch. Throws BudgetError where memory allows less, DeviceError. */
   constructor(model: HalfModel, options: ServerOptions) {
@@ -78,6 +85,10 @@ export class SplitServer {
           `model, memory allows ${formatBytes(options.memory)}: allow more, or fewer tokens`,
       );
     this.#rooms = new Rooms(network, shape);
+    this.#sessions = new Sessions(options, this.#roomBytes, {
+      idle: () => void this.#work(),
+      lost: ({ connection }) => connection?.close(true),
+    });
     // what came while this thread was busy is read before anybody is called late
     const look = () => !this.#isOver && this.#look(performance.now());
     this.#timer = setInterval(() => setTimeout(look, 0), LOOK_MS);
@@ -89,9 +100,8 @@ export class SplitServer {
 
   /** Trainings that it holds, and bytes beside the model. */
   get held(): { readonly sessions: number; readonly connections: number; readonly bytes: number } {
-    const bytes = [...this.#sessions.values()].reduce((sum, one) => sum + one.bytes, 0);
-    const { size: sessions } = this.#sessions;
-    return { sessions, connections: this.#guests.size, bytes: this.#roomBytes + bytes };
+    const { size: sessions, bytes } = this.#sessions;
+    return { sessions, connections: this.#guests.size, bytes };
   }
 
   /** A connection is there. */
@@ -133,19 +143,34 @@ export class SplitServer {
     try {
       if (!(data instanceof Uint8Array))
         throw new ProtocolError(`the client sent a text, expected bytes`);
+      if (guest.early && !guest.session) {
+        this.#wait(guest.early, data);
+        return;
+      }
       const arrived = guest.assembler.add(data);
       if (guest.session) this.#take(guest.session, arrived);
-      else if (arrived.number === 0 && arrived.bytes) this.#greet(guest, decode(arrived.bytes));
-      else throw new ProtocolError(`the client sent message ${arrived.number} before a greeting`);
+      else if (arrived.number === 0 && arrived.bytes) {
+        guest.early = [];
+        const greeting = decode(arrived.bytes);
+        this.#door = this.#door
+          .then(() => this.#greet(guest, greeting))
+          .catch((error: unknown) => this.#refuse(guest, error));
+      } else throw new ProtocolError(`the client sent message ${arrived.number} before a greeting`);
     } catch (error) {
       this.#refuse(guest, error);
     }
   }
 
+  #wait(early: Uint8Array[], data: Uint8Array): void {
+    early.push(data.slice());
+    if (early.reduce((sum, { length }) => sum + length, 0) > MOST_GREETING_BYTES)
+      throw new ProtocolError(`the client sent ${data.length} bytes before it was let in: wait`);
+  }
+
   #take(session: Session, { number, acknowledged, bytes }: Arrived): void {
     session.acknowledge(acknowledged);
     if (number === 0 && bytes) throw new ProtocolError(`the client greeted a second time`);
-    if (session.isOver && session.isQuiet) this.#end(session);
+    if (session.isOver && session.isQuiet) this.#sessions.end(session);
     if (!bytes) return;
     session.take(number, bytes);
     void this.#work();
@@ -153,6 +178,7 @@ export class SplitServer {
 
   /** Says why, and ends the connection; a training stays. */
   #refuse(guest: Guest, error: unknown): void {
+    if (!this.#guests.has(guest)) return;
     this.#forget(guest);
     this.#say(guest.connection, { kind: 'refused', ...failureOf(error) });
     guest.connection.close();
@@ -162,41 +188,23 @@ export class SplitServer {
     for (const piece of piecesOf(encode(message), 0, 0)) connection.send(piece);
   }
 
-  #greet(guest: Guest, message: Message): void {
+  async #greet(guest: Guest, message: Message): Promise<void> {
     if (message.kind !== 'hello' && message.kind !== 'open')
       throw new ProtocolError(`the client sent '${message.kind}', expected a greeting`);
+    if (this.#isOver || !this.#guests.has(guest)) return;
     const wanted = wantedBy(message, this.#model, this.#options, this.#rooms);
-    const known = this.#sessions.get(message.session);
-    if (message.session !== '' && !known)
-      throw new StoreError(
-        `the server has no training '${message.session.slice(0, 40)}': it was started anew, or ` +
-          `gave up waiting; begin again`,
-      );
-    const session = known ?? this.#open(wanted);
-    const { connection: before } = session;
-    const { id, received } = session;
-    const { window } = this.#options;
-    session.acknowledge(message.received);
+    const { session, isRewound } = await this.#sessions.letIn(wanted, message);
+    const { connection: before, id, received } = session;
+    const acknowledged = isRewound ? received : message.received;
+    session.acknowledge(acknowledged);
     session.detach();
     before?.close(true);
+    if (!this.#guests.has(guest)) return;
     guest.session = session;
-    this.#say(guest.connection, { kind: 'welcome', session: id, received, window });
-    session.attach(guest.connection, message.received);
-  }
-
-  #open({ what, less, bytes, serve }: Wanted): Session {
-    const { clients, memory, window } = this.#options;
-    if (this.#sessions.size >= clients)
-      throw new BudgetError(`the server has ${clients} clients, as many as it takes: come later`);
-    const { bytes: held } = this.held;
-    if (held + bytes > memory)
-      throw new BudgetError(
-        `${what} takes ${formatBytes(bytes)} at the server, which holds ${formatBytes(held)} of ` +
-          `${formatBytes(memory)}: come later, or ${less}`,
-      );
-    const session = new Session(crypto.randomUUID(), serve(), bytes, window);
-    this.#sessions.set(session.id, session);
-    return session;
+    const { window } = this.#options;
+    this.#say(guest.connection, { kind: 'welcome', session: id, received, window, isRewound });
+    session.attach(guest.connection, acknowledged);
+    for (const data of guest.early!) this.#heard(guest, data);
   }
 
   /** Answers a question of each client in turn, until there are none. */
@@ -204,10 +212,7 @@ export class SplitServer {
     if (this.#isWorking) return;
     this.#isWorking = true;
     try {
-      for (let next = this.#nextTurn(); next; next = this.#nextTurn()) {
-        // the last of the line now
-        this.#sessions.delete(next.id);
-        this.#sessions.set(next.id, next);
+      for (let next = this.#sessions.next(); next; next = this.#sessions.next()) {
         await next.answerNext((error) => ({ kind: 'failed', ...failureOf(error) }));
         await breathe();
       }
@@ -216,12 +221,8 @@ export class SplitServer {
     }
   }
 
-  #nextTurn(): Session | undefined {
-    return [...this.#sessions.values()].find(({ isWaiting }) => isWaiting);
-  }
-
   #look(nowMs: number): void {
-    const { stallMs, leaseMs } = this.#options;
+    const { stallMs } = this.#options;
     for (const guest of this.#guests) {
       const { session, connection, sinceMs } = guest;
       const isLate = session ? session.waitsMs(nowMs) > stallMs : nowMs - sinceMs > HELLO_MS;
@@ -231,26 +232,15 @@ export class SplitServer {
         // who has something to read needs no sign, and who reads nothing gets no more
       } else if (connection.waitingBytes === 0) connection.send(signOfLife(session?.received ?? 0));
     }
-    for (const session of this.#sessions.values()) {
-      // one that never asked was not greeted back, perhaps, and began another training
-      const lease = session.received > 0 ? leaseMs : Math.min(leaseMs, HELLO_MS);
-      if (nowMs - (session.aloneSinceMs ?? nowMs) > lease) this.#end(session);
-    }
+    this.#sessions.look(nowMs);
   }
 
-  #end(session: Session): void {
-    // what it is being asked ends first
-    if (session.isBusy) return;
-    this.#sessions.delete(session.id);
-    session.dispose();
-  }
-
+  /** What is stored stays. */
   dispose(): void {
     this.#isOver = true;
     clearInterval(this.#timer);
     for (const { connection } of this.#guests) connection.close(true);
-    for (const session of this.#sessions.values()) session.dispose();
-    this.#sessions.clear();
+    this.#sessions.dispose();
     this.#rooms.dispose();
   }
 }

@@ -2,13 +2,28 @@
 // yet, and answers that the client has not said to have. Numbers keep steps from being lost or made
 // twice: a question is taken once, an answer is sent until it arrived.
 import { ProtocolError } from '../errors.ts';
-import { decode, encode, type Message } from './messages.ts';
+import type { KeepableHalf, Resumed } from './kept.ts';
+import { decode, encode, type Message, type MessageOf } from './messages.ts';
 import { type Bytes, piecesOf } from './pieces.ts';
 
 /** What answers a client's questions, one after the other. */
 export interface Served {
   answer(message: Message): Promise<Message>;
   dispose(): void;
+  /** What of it can be kept, where it can. */
+  readonly state?: KeepableHalf;
+}
+
+/** Where a training is kept, and who hears of it. */
+export interface Keeping {
+  /** Keeps the state behind a step, whose question had a number. */
+  step(number: number, answer: MessageOf<'applied'>): Promise<void>;
+  /** The session can be asked again. */
+  done(): void;
+  /** It could not be kept: it goes on elsewhere, or from what is kept. */
+  lost(): void;
+  /** It ends: what is not kept by now is not kept. */
+  close(): void;
 }
 
 /** A way to a client, as a runtime has it. */
@@ -34,14 +49,19 @@ export class Session {
   readonly #answers = new Map<number, { readonly bytes: Bytes; sentMs: number }>();
   #answered = 0;
   #isBusy = false;
+  #isClosing = false;
+  #whenIdle?: () => void;
   #connection?: Connection;
   /** Since when there is no connection. */
   aloneSinceMs: number | undefined;
   /** Whether the client has said that it is over. */
   isOver = false;
 
-  constructor(id: string, half: Served, bytes: number, window: number) {
+  readonly #keeping: Keeping | undefined;
+
+  constructor(id: string, half: Served, bytes: number, window: number, keeping?: Keeping) {
     this.id = id;
+    this.#keeping = keeping;
     this.#half = half;
     this.bytes = bytes;
     this.#window = window;
@@ -49,6 +69,13 @@ export class Session {
 
   get connection(): Connection | undefined {
     return this.#connection;
+  }
+
+  /** A training that was kept goes on: what was asked before it does not count. */
+  begin({ number, answer }: Resumed): void {
+    this.received = number;
+    this.#answered = number;
+    if (answer) this.#answers.set(number, { bytes: encode(answer), sentMs: 0 });
   }
 
   /** Goes on over a connection, on which all up to an answer has arrived before. */
@@ -95,23 +122,48 @@ export class Session {
 
   /** Whether there is something to do. */
   get isWaiting(): boolean {
-    return this.#questions.length > 0 && !this.#isBusy;
+    return this.#questions.length > 0 && !this.#isBusy && !this.#isClosing;
   }
 
-  /** Answers the next question; `failed` makes an answer of an error. */
+  /**
+   * Answers the next question; `failed` makes an answer of an error. Where a step is to be kept
+   * first, others may be answered meanwhile.
+   */
   async answerNext(failed: (error: unknown) => Message): Promise<void> {
     const { number, bytes } = this.#questions.shift()!;
     this.#isBusy = true;
+    let answer: Message;
     try {
       const question = decode(bytes);
-      const answer = await this.#half.answer(question);
+      answer = await this.#half.answer(question);
       this.isOver ||= question.kind === 'end';
-      this.#keep(number, answer);
     } catch (error) {
-      this.#keep(number, failed(error));
-    } finally {
-      this.#isBusy = false;
+      answer = failed(error);
     }
+    if (this.#keeping && answer.kind === 'applied' && answer.finite)
+      void this.#keepStep(this.#keeping, number, answer);
+    else this.#give(number, answer);
+  }
+
+  async #keepStep(keeping: Keeping, number: number, answer: MessageOf<'applied'>): Promise<void> {
+    try {
+      await keeping.step(number, answer);
+      this.#give(number, answer);
+      keeping.done();
+    } catch {
+      this.#idle();
+      keeping.lost();
+    }
+  }
+
+  #give(number: number, answer: Message): void {
+    this.#keep(number, answer);
+    this.#idle();
+  }
+
+  #idle(): void {
+    this.#isBusy = false;
+    this.#whenIdle?.();
   }
 
   #keep(number: number, answer: Message): void {
@@ -142,8 +194,16 @@ export class Session {
     return this.#connection && first ? nowMs - first.sentMs : 0;
   }
 
+  /** Ends it once what it is doing is done. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    if (this.#isBusy) await new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    this.dispose();
+  }
+
   dispose(): void {
     this.#questions.length = 0;
+    this.#keeping?.close();
     this.#half.dispose();
   }
 }

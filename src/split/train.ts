@@ -124,6 +124,7 @@ async function run(
       targets: shape.targets.join(),
       seed,
       codec: JSON.stringify(options.told),
+      keeps: false,
     },
     mostBytes: mostAnswer(model, client),
     signal,
@@ -133,7 +134,7 @@ async function run(
       throw new OptionError(
         `depth is ${depth}, the server takes ${link.window} batches at once: lower it`,
       );
-    const trainer = new SplitTrainer(model, link.ask, client);
+    const trainer = new SplitTrainer(model, link, client);
     try {
       return await trainOn(trainer, link, model, lines, { ...options, shape });
     } finally {

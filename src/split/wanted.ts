@@ -1,18 +1,21 @@
 // What a client that greets is served: a training, or a conversation. Nothing is reserved yet.
 import { isTarget } from '../model/adapter/spec.ts';
-import type { LoraShape } from '../train/lora.ts';
+import type { Network } from '../model/forward.ts';
+import { loraMatrices, type LoraShape } from '../train/lora.ts';
+import { rowsOf } from '../train/parameters.ts';
 import { adapterBytes } from '../train/setup.ts';
 import { readCodec } from './codec-options.ts';
 import { crossingBytes } from './crossing.ts';
 import { checkOpen, ServedConversation, servedBytes } from './generate-server.ts';
 import { checkHello } from './greeting.ts';
 import type { Rooms } from './half.ts';
+import type { Keepable } from './kept.ts';
 import type { HalfModel } from './load.ts';
 import type { MessageOf } from './messages.ts';
 import { batchBytes } from './pieces.ts';
 import type { ServerOptions } from './server.ts';
-import { ServerHalf } from './server-half.ts';
 import type { Served } from './session.ts';
+import { ServerHalf } from './server-half.ts';
 
 /** A client that may come in. */
 export interface Wanted {
@@ -20,6 +23,8 @@ export interface Wanted {
   readonly what: string;
   readonly less: string;
   readonly bytes: number;
+  /** What its state is, where it can be kept. */
+  readonly keepable?: Keepable;
   /** Reserves it. Throws DeviceError where memory ends; nothing is left reserved then. */
   serve(): Served;
 }
@@ -56,6 +61,29 @@ export function wantedBy(
     what: `a client with rank ${rank}`,
     less: 'with a lower rank, or keep less of lines (stateBytes)',
     bytes: adapterBytes(network, shape) + messages + crossings,
+    keepable: {
+      of: { ...ofTraining(greeting, network.backend.build), codec: greeting.codec },
+      stateBytes: stateBytes(network, shape),
+    },
     serve: () => new ServerHalf(network, rooms, how),
   };
+}
+
+/** All that decides what comes out at this side. */
+function ofTraining(hello: MessageOf<'hello'>, build: string): Record<string, string> {
+  const { fingerprint, cut, labels, rank, alpha, targets, seed } = hello;
+  const told = { cut, labels, rank, alpha, targets, seed, 'build of the kernels': build };
+  return {
+    "model's fingerprint": fingerprint,
+    ...Object.fromEntries(Object.entries(told).map(([key, value]) => [key, String(value)])),
+  };
+}
+
+/** Of a state's header: what it is of, and a name and a number for each matrix. */
+const HEADER_BYTES = 4096;
+const MATRIX_BYTES = 256;
+
+function stateBytes({ config, weights }: Network, shape: LoraShape): number {
+  const numbers = loraMatrices(config, weights, shape).map(({ at }) => rowsOf(at) * at.columns);
+  return numbers.reduce((sum, n) => sum + n * 3 * 4 + MATRIX_BYTES, HEADER_BYTES);
 }

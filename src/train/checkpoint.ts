@@ -1,5 +1,5 @@
-// A training on disk (snapshot.ts has its bytes). It is written beside itself and renamed, so that a
-// process that is killed leaves the step before, whole.
+// A training on disk (snapshot.ts has its bytes). It is written beside itself and renamed, so that
+// a process that is killed leaves the step before, whole.
 import { runtime } from '#runtime';
 import { StoreError, UnsupportedError } from '../errors.ts';
 import type { Folders } from '../runtime/runtime.ts';

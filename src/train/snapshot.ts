@@ -1,7 +1,7 @@
 // A training after a step as bytes: its numbers, what is known of it, and what it is a training of.
 //
 //   "RCLTRAIN" | u32 version | u32 bytes of the header | header (JSON, UTF-8, padded by spaces)
-//   | w, m, v of each parameter in order, f32 | other numbers, f32 | u32 checksum of all words before
+//   | w, m, v of each parameter in order, f32 | other numbers, f32 | u32 checksum of all of it
 import { checksumOfBytes, EMPTY_CHECKSUM } from '../cache/checksum.ts';
 import { OptionError, StoreError } from '../errors.ts';
 import { type ParameterState, type Parameters, rowsOf } from './parameters.ts';
@@ -162,8 +162,8 @@ function checkSame(
   for (const [what, value] of Object.entries(of))
     if (stored[what] !== value)
       throw new OptionError(
-        `${name} is of a training whose ${what} is ${stored[what]}, this one's is ${value}: train ` +
-          `as before, or choose another checkpoint`,
+        `${name} is of a training whose ${what} is ${stored[what]}, this one's is ${value}: ` +
+          `train as before, or choose another checkpoint`,
       );
 }
 

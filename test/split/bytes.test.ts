@@ -55,15 +55,17 @@ async function overSocket(
     ...({ kind: 'hello', version: VERSION, token: TOKEN, fingerprint: model.fingerprint } as const),
     ...{ ...cut, tokens, rank, alpha, targets: shape.targets.join(), seed },
     codec: toldOf(codec),
+    keeps: false,
   };
   const link = await Link.open({ url: server.url, hello, mostBytes: 1 << 24 });
   try {
     const greeting = link.traffic;
-    const first = messageBytes({ ...hello, session: '', received: 0 });
+    const numbers = { run: crypto.randomUUID(), step: 0, asked: 0, received: 0 };
+    const first = messageBytes({ ...hello, ...numbers, session: '' });
     assert.is(greeting.sentBytes, onLine(first), 'the greeting');
-    // welcome: kind, a session's name of 36 letters, two numbers
-    assert.is(greeting.receivedBytes - greeting.lifeBytes, onLine(4 + 4 + 36 + 8), 'its answer');
-    const trainer = new SplitTrainer(model, link.ask, options);
+    // welcome: kind, a session's name of 36 letters, three numbers
+    assert.is(greeting.receivedBytes - greeting.lifeBytes, onLine(4 + 4 + 36 + 12), 'its answer');
+    const trainer = new SplitTrainer(model, link, options);
     const steps: { sent: number; received: number }[] = [];
     let [sent, received] = [greeting.sentBytes, greeting.receivedBytes - greeting.lifeBytes];
     while (trainer.step < options.steps) {

@@ -260,7 +260,7 @@ test('a codec that is none, or keeps too much, is refused by the server', async 
   model.dispose();
   const hello = {
     ...({ kind: 'hello', version: VERSION, token: TOKEN, fingerprint, tokens: 16 } as const),
-    ...{ ...cutOf('server'), rank: 3, alpha: 6, targets: 'q', seed: 1 },
+    ...{ ...cutOf('server'), rank: 3, alpha: 6, targets: 'q', seed: 1, keeps: false },
   };
   const open = (codec: string) =>
     Link.open({ url: server.url, hello: { ...hello, codec }, mostBytes: 1 << 20 });

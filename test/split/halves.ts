@@ -107,7 +107,7 @@ export async function openSplit(
 ) {
   const client = await loadHalf(path, 'client', cut, { threads: 1 });
   const server = await localServer(path, cut, options);
-  const trainer = new SplitTrainer(client, through(server.ask), options);
+  const trainer = new SplitTrainer(client, { ask: through(server.ask) }, options);
   return {
     trainer,
     server,

@@ -75,7 +75,9 @@ async function errorOf(work: Promise<unknown>): Promise<Error> {
 async function helloOf(more: Partial<MessageOf<'hello'>> = {}) {
   const model = await loadHalf(MODEL, 'client', cut);
   model.dispose();
-  const how = { tokens: 64, rank: 4, alpha: 8, targets: 'q,v', seed: 1, codec: '{}', ...cut };
+  const numbers = { run: 'a run', step: 0, asked: 0, keeps: false };
+  const told = { tokens: 64, rank: 4, alpha: 8, targets: 'q,v', seed: 1, codec: '{}' };
+  const how = { ...numbers, ...told, ...cut };
   const { fingerprint } = model;
   return { kind: 'hello', version: VERSION, token: TOKEN, fingerprint, ...how, ...more } as const;
 }

@@ -161,8 +161,8 @@ class FolderStore implements SplitStore {
         if (cause instanceof StoreError) throw cause;
         if ((cause as { code?: string }).code === 'ENOENT' && tries < MOST_TRIES) continue;
         throw new StoreError(
-          `a training in '${this.#folder}' cannot be ${what} (${(cause as Error).message}): choose ` +
-            `a folder that can be written, on a disk that has hard links`,
+          `a training in '${this.#folder}' cannot be ${what} (${(cause as Error).message}): ` +
+            `choose a folder that can be written, on a disk that has hard links`,
           { cause },
         );
       }
