@@ -10,7 +10,7 @@ import {
   StoreError,
 } from '../errors.ts';
 import type { Socket, SocketClass } from '../runtime/runtime.ts';
-import { decode, encode, type Message, type MessageOf } from './messages.ts';
+import { decode, encode, type Message } from './messages.ts';
 import {
   type Arrived,
   Assembler,
@@ -21,41 +21,8 @@ import {
   Sealer,
   signOfLife,
 } from './pieces.ts';
+import type { LinkOptions, Place, Traffic } from './link-options.ts';
 import { Questions } from './questions.ts';
-
-/** What of a greeting is the link's own. */
-type Own = 'session' | 'run' | 'step' | 'asked' | 'received';
-
-type Greeting<K extends 'hello' | 'open'> = Omit<MessageOf<K>, Own>;
-
-export interface LinkOptions {
-  /** Addresses of servers, commas between them, that are tried in turn. */
-  readonly url: string;
-  /** What the client is. */
-  readonly hello: Greeting<'hello'> | Greeting<'open'>;
-  /** A training that goes on behind some steps, where it was last. */
-  readonly session?: Place;
-  /** Most bytes of an answer. */
-  readonly mostBytes: number;
-  readonly signal?: AbortSignal;
-}
-
-/** Where a training is. */
-export interface Place {
-  readonly id: string;
-  readonly url: string;
-  readonly step: number;
-}
-
-/** What went over the line, all overhead of messages counted. */
-export interface Traffic {
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  /** Of what was received: signs of life, which come by the clock. */
-  readonly lifeBytes: number;
-  /** Connections after the first. */
-  readonly reconnects: number;
-}
 
 /**
  * Tries without an answer, before it is given up, and the waits between them: a server that is
@@ -72,6 +39,8 @@ const GREETING_MS = 20_000;
 const LOOK_MS = 1000;
 /** One that waits says so every so often: if something was lost, the other side sees it then. */
 const QUIET_MS = 2000;
+
+export type { Traffic };
 
 export class Link {
   readonly #options: LinkOptions;
@@ -160,7 +129,6 @@ export class Link {
     this.#heardMs = performance.now();
     socket.binaryType = 'arraybuffer';
     const assembler = new Assembler((number) => (number > 0 ? mostBytes : MOST_GREETING_BYTES));
-    this.#heardMs = performance.now();
     socket.onopen = () => this.#greet();
     socket.onmessage = ({ data }) => {
       if (socket === this.#socket) this.#heard(data, assembler);

@@ -77,6 +77,11 @@ export const serveTable = {
     flag: 'lease S',
     summary: 'seconds after which the training of a client that is away ends',
   }),
+  /** Where trainings are kept, so that they outlive the server. */
+  store: option(kinds.filledText, {
+    flag: 'store PLACE',
+    summary: 'where trainings are kept: a folder, or redis://HOST:PORT; servers may share it',
+  }),
 };
 
 /** The way to the server. */

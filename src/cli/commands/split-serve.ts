@@ -6,6 +6,7 @@ import { optionTables } from '../../session/options.ts';
 import { loadHalf } from '../../split/load.ts';
 import { cutTable, serveTable } from '../../split/options.ts';
 import { SplitServer } from '../../split/server.ts';
+import { openSplitStore } from '../../split/store/open-store.ts';
 import { defineCommand } from '../command.ts';
 import { aboutModels } from '../load.ts';
 import { listen } from '../split-listen.ts';
@@ -45,12 +46,15 @@ What a server can see of the texts: docs/split.md.`,
     const { signal } = terminal;
     const model = await loadHalf(input, 'server', { cut, labels }, { ...load, signal });
     try {
-      const { stall, lease, memory, ...rest } = serve;
+      const { stall, lease, memory, store: place, ...rest } = serve;
+      const leaseMs = lease * 1000;
+      const store = place === undefined ? undefined : await openSplitStore(place, leaseMs);
       const server = new SplitServer(model, {
         ...rest,
         memory: Number(memory),
         stallMs: stall * 1000,
-        leaseMs: lease * 1000,
+        leaseMs,
+        ...(store && { store }),
       });
       const listening = await listen(server, { host, port });
       terminal.print(`ws://${host}:${listening.port}`);
@@ -62,6 +66,7 @@ What a server can see of the texts: docs/split.md.`,
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       server.dispose();
       await listening.close();
+      await store?.close();
     } finally {
       model.dispose();
     }
