@@ -101,7 +101,7 @@ export async function runTrial(
       }
     return answer;
   };
-  const trainer = new SplitTrainer(client, ask, options);
+  const trainer = new SplitTrainer(client, { ask }, options);
   const { losses, isWhole } = await train(trainer, task, steps);
   if (isWhole) await trainer.lossOf(task.heldOut);
   const channelBits = new Array<number>(9).fill(0);

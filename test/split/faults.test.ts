@@ -114,12 +114,13 @@ test('one who asks and reads nothing is held no more than was counted', async ()
     const { fingerprint } = model;
     const how = { tokens: 64, rank: 4, alpha: 8, targets: 'q,v', seed: 1, codec: '{}', ...cut };
     const who = { version: VERSION, token: TOKEN, fingerprint, session: '', received: 0 };
+    const at = { run: 'a', step: 0, asked: 0, keeps: false };
     const sealer = new Sealer();
     const say = (message: Message, number: number) => {
       for (const piece of piecesOf(encode(message), number, 0)) socket.send(sealer.seal(piece));
     };
     const empty = server.server.held.bytes;
-    say({ kind: 'hello', ...who, ...how }, 0);
+    say({ kind: 'hello', ...who, ...at, ...how }, 0);
     socket.pause();
     for (let number = 1; number <= WINDOW; number++) say({ kind: 'read', parameter: 0 }, number);
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -143,7 +144,13 @@ test('a server that takes questions and answers none is asked no more than it sa
       message(peer, { rawData }) {
         if (heard++ > 0) return;
         assert.ok((rawData as Uint8Array).length > 0);
-        const welcome = { kind: 'welcome', session: 'a', received: 0, window: WINDOW } as const;
+        const welcome = {
+          kind: 'welcome',
+          session: 'a',
+          received: 0,
+          window: WINDOW,
+          isRewound: false,
+        } as const;
         peer.send(new Sealer().seal(piecesOf(encode(welcome), 0, 0)[0]), { compress: false });
       },
     },
@@ -153,7 +160,7 @@ test('a server that takes questions and answers none is asked no more than it sa
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}`;
   const how = { tokens: 64, rank: 4, alpha: 8, targets: 'q', seed: 1, codec: '{}', ...cut };
-  const who = { version: VERSION, token: TOKEN, fingerprint: '', ...how };
+  const who = { version: VERSION, token: TOKEN, fingerprint: '', keeps: false, ...how };
   const link = await Link.open({ url, hello: { kind: 'hello', ...who }, mostBytes: 1 << 20 });
   try {
     const before = link.traffic.sentBytes;
