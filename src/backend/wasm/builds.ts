@@ -72,7 +72,17 @@ export function compileKernels(
     return { build: 'debug', module: compile(chosen, shared), shared };
   const early = shared ? undefined : compiledEarly?.[chosen];
   if (early instanceof Error) throw early;
-  return { build: chosen, module: early ?? compile(bytesOf(chosen), shared), shared };
+  return { build: chosen, module: early ?? compiledOnce(chosen, shared), shared };
+}
+
+/** Modules by build and kind of memory: all models of a process have the same. */
+const compiled = new Map<string, WebAssembly.Module>();
+
+function compiledOnce(build: Build, shared: boolean): WebAssembly.Module {
+  const key = `${build} ${shared}`;
+  const module = compiled.get(key) ?? compile(bytesOf(build), shared);
+  compiled.set(key, module);
+  return module;
 }
 
 const bytesOf = (build: Build) => decodeBase64(build === 'relaxed' ? relaxedBytes : simdBytes);
