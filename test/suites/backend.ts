@@ -9,6 +9,9 @@ import { gradientCases } from '../cases/gradient-cases.ts';
 import { Bench, opCases, opScratch } from '../cases/ops.ts';
 import { scoreCases } from '../cases/scores.ts';
 
+/** All sizes of a case, one behind the other. */
+const REFERENCE_BYTES = 64 << 20;
+
 /** Runs all cases. `expected` names the backend and build that `create` must give. */
 export function backendSuite(
   expected: { name: string; build: string },
@@ -23,13 +26,14 @@ export function backendSuite(
   const cases = [...opCases, ...scoreCases, ...gradientCases, ...trainingCases];
   for (const { op, sizes, tolerance, run } of cases) {
     test(op, () => {
+      const backend = create();
+      backend.reserveScratch(opScratch);
+      const reference = createReferenceBackend(REFERENCE_BYTES);
       sizes.forEach((size, seed) => {
-        const backend = create();
-        backend.reserveScratch(opScratch);
         const bench = new Bench(backend, seed);
         const found = run(bench, size);
         bench.checkGuards();
-        const wanted = run(new Bench(createReferenceBackend(8 << 20), seed), size);
+        const wanted = run(new Bench(reference, seed), size);
         assert.is(found.length, wanted.length, `${op} [${size}]`);
         const scale = Math.max(1, ...wanted.filter(Number.isFinite).map(Math.abs));
         found.forEach((x, i) => {
@@ -38,8 +42,8 @@ export function backendSuite(
             `${op} [${size}] number ${i}: ${x}, the reference has ${wanted[i]}`,
           );
         });
-        backend.dispose();
       });
+      backend.dispose();
     });
   }
   test.run();
