@@ -8,20 +8,25 @@ import { type FieldKind, formats, type Values } from './fields.ts';
 
 type Fields = Readonly<Record<string, FieldKind>>;
 
+/** What every greeting begins with. */
+const greeting = {
+  version: 'count',
+  token: 'text',
+  /** What goes on; '' begins anew. */
+  session: 'text',
+  /** The client's process: numbers of questions are its own. */
+  run: 'text',
+  /** Steps that it has made, the last question, and the last answer that arrived. */
+  step: 'count',
+  asked: 'count',
+  received: 'count',
+} as const;
+
 /** What each message has. */
 const kinds = {
   // before anything else; greetings stay the first, whatever the version
   hello: {
-    version: 'count',
-    token: 'text',
-    /** The training that goes on; '' begins one. */
-    session: 'text',
-    /** The client's process: numbers of questions are its own. */
-    run: 'text',
-    /** Steps that it has made, the last question, and the last answer that arrived. */
-    step: 'count',
-    asked: 'count',
-    received: 'count',
+    ...greeting,
     /** Whether it has a checkpoint, so that it may come again a step before. */
     keeps: 'flag',
     fingerprint: 'text',
@@ -40,13 +45,7 @@ const kinds = {
   refused: { name: 'text', message: 'text' },
   /** The greeting of who wants text (generate-server.ts): a conversation of `context` tokens. */
   open: {
-    version: 'count',
-    token: 'text',
-    session: 'text',
-    run: 'text',
-    step: 'count',
-    asked: 'count',
-    received: 'count',
+    ...greeting,
     fingerprint: 'text',
     cut: 'count',
     labels: 'text',
