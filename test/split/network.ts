@@ -56,6 +56,16 @@ export function assertSame(found: SplitResult, { result, adapter }: Trained, wha
   found.adapter.pairs.forEach((pair, i) => assert.equal(pair, adapter!.pairs[i], what));
 }
 
+/** What a training throws. */
+export async function failureOf(work: Promise<unknown>): Promise<Error> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  assert.instance(error, Error, 'nothing was thrown');
+  return error as Error;
+}
+
 /** A server in this process. */
 export async function serve(cut: Cut, more: Partial<ServerOptions> = {}, path = MODEL) {
   const model = await loadHalf(path, 'server', cut, { threads: 1 });
@@ -83,13 +93,14 @@ export async function serve(cut: Cut, more: Partial<ServerOptions> = {}, path = 
   };
 }
 
-/** A server in a process of its own. */
-export async function spawnServer({ cut, labels }: Cut) {
-  const words = ['split-serve', MODEL, '--cut', String(cut), '--labels', labels, '--port', '0'];
+/** A server in a process of its own; `more`: what else its command line says. */
+export async function spawnServer({ cut, labels }: Cut, port = 0, more: readonly string[] = []) {
+  const where = ['--cut', String(cut), '--labels', labels, '--port', String(port)];
+  const words = ['split-serve', MODEL, ...where, ...more];
   const child: ChildProcess = spawn(
     process.execPath,
     [program, ...words, '--token', TOKEN, '--threads', '1'],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['ignore', 'pipe', 'ignore'] },
   );
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
@@ -98,8 +109,8 @@ export async function spawnServer({ cut, labels }: Cut) {
   });
   return {
     url,
-    async close() {
-      child.kill();
+    async close(signal?: 'SIGKILL') {
+      child.kill(signal);
       await ended;
     },
   };
