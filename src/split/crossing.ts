@@ -81,6 +81,26 @@ export class Crossing {
     this.#end.forget();
   }
 
+  /** What gates learned, as numbers, between two steps; nothing where none learn here. */
+  savedGates(): Float32Array[] {
+    if (!this.#gates) return [];
+    const { step, isFrozen, q, m, v } = this.#gates.save();
+    const all = Float64Array.of(step, isFrozen ? 1 : 0, ...q, ...m, ...v);
+    return [new Float32Array(all.buffer)];
+  }
+
+  /** Goes on from what savedGates() gave, frames standing alone. Throws OptionError. */
+  restoreGates([saved]: readonly Float32Array[]): void {
+    this.clear();
+    if (!this.#gates || !saved) return;
+    const all = new Float64Array(saved.slice().buffer);
+    const [step, isFrozen] = all;
+    const count = (all.length - 2) / 3;
+    const [q, m, v] = [0, 1, 2].map((i) => all.slice(2 + i * count, 2 + (i + 1) * count));
+    this.#gates.restore({ step, isFrozen: isFrozen === 1, q, m, v });
+    if (step > 0) this.#end.setBits(this.#gates.whole);
+  }
+
   /** Between two steps. */
   save(): CrossingState {
     const end = this.#end.save();

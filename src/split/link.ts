@@ -57,6 +57,8 @@ export class Link {
   #saidMs = 0;
   #sealer = new Sealer();
   #tries = 0;
+  /** Servers that could not take it up, one after the other. */
+  #unstored = 0;
   #ended?: unknown;
   #retry?: ReturnType<typeof setTimeout>;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -203,6 +205,7 @@ export class Link {
     this.#session = message.session;
     this.#window = message.window;
     this.#isOpen = true;
+    this.#unstored = 0;
     if (message.isRewound) this.#questions.rewind(message.received);
     this.#questions.had(message.received);
     this.#opened.resolve();
@@ -211,7 +214,7 @@ export class Link {
 
   /** Others may take it, or this one later. */
   #refused(error: Error): void {
-    const isElsewhere = this.#urls.length > 1 && error instanceof StoreError;
+    const isElsewhere = error instanceof StoreError && ++this.#unstored < this.#urls.length;
     const isKnown = this.#session !== '' || this.#urls.length > 1;
     const isFull = isKnown && (error instanceof BudgetError || error instanceof NetworkError);
     if (isElsewhere || isFull) this.#lost(error);

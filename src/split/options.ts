@@ -86,11 +86,14 @@ export const serveTable = {
 
 /** The way to the server. */
 export const wayTable = {
-  /** Address of the server: ws://HOST:PORT, or wss: behind a proxy that encrypts. */
+  /**
+   * Address of the server: ws://HOST:PORT, or wss: behind a proxy that encrypts. Several, commas
+   * between them: servers with one store, of which another goes on where one is lost.
+   */
   url: option(kinds.filledText, {
     isRequired: true,
     flag: 'url URL',
-    summary: 'the server: ws://HOST:PORT, or wss://... behind a proxy that encrypts',
+    summary: 'the server: ws://HOST:PORT, or wss://...; A,B: several with one store',
   }),
   token,
   /** Batches on their way at once: both sides compute while others travel. Default 2. */

@@ -85,16 +85,18 @@ export class ServerHalf {
 
   /** Writes its state at the end of a step. */
   save(write: (bytes: Uint8Array) => void, record: SnapshotRecord): Promise<void> {
-    return writeSnapshot(write, record, this.#half.parameters);
+    const gates = this.exit?.savedGates();
+    return writeSnapshot(write, record, this.#half.parameters, gates);
   }
 
   /** Goes on from a state. Throws what readSnapshot() does: it is as before then. */
   async restore(from: SnapshotSource, front: SnapshotFront, of: SnapshotRecord['of']) {
-    await readSnapshot(from, front, of, this.#half.parameters);
+    const gates = await readSnapshot(from, front, of, this.#half.parameters);
     this.#step = front.header.step;
     this.#begin();
     // frames to come stand alone
-    for (const crossing of [this.entry, this.exit]) crossing?.clear();
+    this.entry.clear();
+    this.exit?.restoreGates(gates);
   }
 
   /** Throws ProtocolError for what may not be asked now; the training is as before then. */

@@ -124,7 +124,7 @@ export class SplitServer {
       ),
     };
     // clients that come again may be there twice for a moment
-    if (this.#guests.size >= 2 * clients + 2) connection.close(true);
+    if (this.#isOver || this.#guests.size >= 2 * clients + 2) connection.close(true);
     else this.#guests.add(guest);
     return {
       heard: (data) => {
@@ -237,9 +237,11 @@ export class SplitServer {
 
   /** What is stored stays. */
   dispose(): void {
+    if (this.#isOver) return;
     this.#isOver = true;
     clearInterval(this.#timer);
     for (const { connection } of this.#guests) connection.close(true);
+    this.#guests.clear();
     this.#sessions.dispose();
     this.#rooms.dispose();
   }

@@ -50,6 +50,7 @@ export class Session {
   #answered = 0;
   #isBusy = false;
   #isClosing = false;
+  #isDisposed = false;
   #whenIdle?: () => void;
   #connection?: Connection;
   /** Since when there is no connection. */
@@ -202,6 +203,8 @@ export class Session {
   }
 
   dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     this.#questions.length = 0;
     this.#keeping?.close();
     this.#half.dispose();

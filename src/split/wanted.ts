@@ -63,7 +63,7 @@ export function wantedBy(
     bytes: adapterBytes(network, shape) + messages + crossings,
     keepable: {
       of: { ...ofTraining(greeting, network.backend.build), codec: greeting.codec },
-      stateBytes: stateBytes(network, shape),
+      stateBytes: stateBytes(network, shape, tokens),
     },
     serve: () => new ServerHalf(network, rooms, how),
   };
@@ -80,10 +80,11 @@ function ofTraining(hello: MessageOf<'hello'>, build: string): Record<string, st
 }
 
 /** Of a state's header: what it is of, and a name and a number for each matrix. */
-const HEADER_BYTES = 4096;
+const HEADER_BYTES = 1 << 14;
 const MATRIX_BYTES = 256;
 
-function stateBytes({ config, weights }: Network, shape: LoraShape): number {
+function stateBytes({ config, weights }: Network, shape: LoraShape, tokens: number): number {
   const numbers = loraMatrices(config, weights, shape).map(({ at }) => rowsOf(at) * at.columns);
-  return numbers.reduce((sum, n) => sum + n * 3 * 4 + MATRIX_BYTES, HEADER_BYTES);
+  const gates = 8 * (2 + 3 * Math.max(config.width, tokens));
+  return numbers.reduce((sum, n) => sum + n * 3 * 4 + MATRIX_BYTES, HEADER_BYTES + gates);
 }
