@@ -3,9 +3,11 @@
 // comes out has the bits of a training in one piece.
 import { type Example, examplesOf, type MicroBatch, packed, targetsIn } from '../train/batches.ts';
 import type { LoraShape } from '../train/lora.ts';
+import type { Parameters } from '../train/parameters.ts';
 import type { TrainingReport } from '../train/report.ts';
 import { rateAt } from '../train/schedule.ts';
 import { adamWAt, checkFiniteStep, type TrainerOptions } from '../train/trainer.ts';
+import { StoreError } from '../errors.ts';
 import { asksAlone } from './codec/codec.ts';
 import type { CodecOptions } from './codec/options.ts';
 import { crossingBytes } from './crossing.ts';
@@ -78,6 +80,22 @@ export class SplitTrainer {
       this.#questions.dispose();
       throw error;
     }
+  }
+
+  /** Of the client's layers. */
+  get parameters(): Parameters {
+    return this.#half.parameters;
+  }
+
+  /** What bits are learned from; nothing where they are not. */
+  get gates(): Float32Array[] {
+    return this.#questions.entry.savedGates();
+  }
+
+  /** Goes on behind a step, whose numbers are in place. Throws OptionError for others' gates. */
+  goOn(step: number, gates: readonly Float32Array[]): void {
+    this.#questions.entry.restoreGates(gates);
+    this.step = step;
   }
 
   /** Bits of each channel (or position) in the next step; U-shaped: and where the head begins. */
@@ -264,7 +282,12 @@ export class SplitTrainer {
 
   /** The training is over: the server gives back what it holds of it. */
   async end(): Promise<void> {
-    await this.#whole(() => this.#questions.expect('done', { kind: 'end' }));
+    try {
+      await this.#whole(() => this.#questions.expect('done', { kind: 'end' }));
+    } catch (error) {
+      // a server that was lost as it ended the training has nothing to give back
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 
   dispose(): void {

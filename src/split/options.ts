@@ -112,11 +112,8 @@ export const wayTable = {
 export const splitTrainTable = {
   ...wayTable,
   ...codecTable,
-  ...without(trainTable, 'method', 'checkpoint'),
+  ...without(trainTable, 'method'),
 };
 
 export interface SplitTrainOptions
-  extends
-    OptionsOf<typeof wayTable>,
-    SplitCodecOptions,
-    Omit<TrainOptions, 'method' | 'checkpoint'> {}
+  extends OptionsOf<typeof wayTable>, SplitCodecOptions, Omit<TrainOptions, 'method'> {}

@@ -19,8 +19,9 @@ import {
   stepTokens,
   trainerOptions,
 } from '../train/train.ts';
-import { clientBytes, type ClientOptions, SplitTrainer } from './client.ts';
+import { type Ask, clientBytes, type ClientOptions, SplitTrainer } from './client.ts';
 import { codecOf, toldCodec } from './codec-options.ts';
+import { ClientCheckpoint, type ClientRecord, type Stored } from './client-checkpoint.ts';
 import { Link } from './link.ts';
 import type { HalfModel } from './load.ts';
 import { type SplitTrainOptions, splitTrainTable } from './options.ts';
@@ -89,7 +90,7 @@ export function prepareSplit(
     learnedLines: learned.length,
     heldOutLines: heldOut.length,
     bytes,
-    run: () => run(model, data, { ...options, told }, client),
+    run: () => run(model, data, { ...options, told: JSON.stringify(told) }, client),
   };
 }
 
@@ -100,74 +101,103 @@ function mostAnswer({ config, cut }: HalfModel, { shape, tokens }: ClientOptions
   return Math.max(batchBytes(tokens, config.width), MOST_GREETING_BYTES + largest);
 }
 
+/** Where a training goes on, and who keeps it. */
+interface Course extends Pick<Settled, 'signal' | 'onProgress' | 'onWay'> {
+  readonly lines: Lines;
+  readonly shape: LoraShape;
+  readonly kept: ClientCheckpoint | undefined;
+  readonly stored: Stored | undefined;
+}
+
 async function run(
   model: HalfModel,
   lines: Lines,
-  options: Settled & { readonly told: ReturnType<typeof toldCodec> },
+  options: Settled & { readonly told: string },
   client: ClientOptions,
 ): Promise<SplitResult> {
-  const { url, token, signal } = options;
-  const { shape, tokens, seed, depth } = client;
-  const { cut, labels } = model.cut;
-  const link = await Link.open({
-    url,
-    hello: {
-      kind: 'hello',
-      version: VERSION,
-      token,
-      fingerprint: model.fingerprint,
-      cut,
-      labels,
-      tokens,
-      rank: shape.rank,
-      alpha: shape.alpha,
-      targets: shape.targets.join(),
-      seed,
-      codec: JSON.stringify(options.told),
-      keeps: false,
-    },
-    mostBytes: mostAnswer(model, client),
-    signal,
-  });
+  const { checkpoint, told, signal, onProgress, onWay } = options;
+  const { shape } = client;
+  signal?.throwIfAborted();
+  let link: Link | undefined;
+  const ask: Ask = (message) => link!.ask(message);
+  const trainer = new SplitTrainer(model, { ask, again: () => link?.again() }, client);
   try {
-    if (depth > link.window)
-      throw new OptionError(
-        `depth is ${depth}, the server takes ${link.window} batches at once: lower it`,
-      );
-    const trainer = new SplitTrainer(model, link, client);
-    try {
-      return await trainOn(trainer, link, model, lines, { ...options, shape });
-    } finally {
-      trainer.dispose();
-    }
+    const kept = checkpoint
+      ? new ClientCheckpoint(checkpoint, model, lines, client, told)
+      : undefined;
+    const stored = await kept?.read(trainer);
+    const course: Course = { lines, shape, kept, stored, signal, onProgress, onWay };
+    if (!stored?.adapters) link = await open(model, options, client, stored?.record);
+    return await trainOn(trainer, link, model, course);
   } finally {
-    link.close();
+    trainer.dispose();
+    link?.close();
   }
 }
 
+async function open(
+  model: HalfModel,
+  { url, token, signal, told: codec, checkpoint }: Settled & { readonly told: string },
+  client: ClientOptions,
+  stored?: ClientRecord,
+): Promise<Link> {
+  const { shape, tokens, seed, depth } = client;
+  const { rank, alpha, targets } = shape;
+  const { cut, labels } = model.cut;
+  const { fingerprint } = model;
+  const link = await Link.open({
+    url,
+    hello: {
+      ...({ kind: 'hello', version: VERSION, token, fingerprint, cut, labels } as const),
+      ...{ tokens, rank, alpha, targets: targets.join(), seed, codec },
+      keeps: checkpoint !== undefined,
+    },
+    ...(stored && { session: { id: stored.session, url: stored.url, step: stored.step } }),
+    mostBytes: mostAnswer(model, client),
+    signal,
+  });
+  if (depth <= link.window) return link;
+  link.close();
+  throw new OptionError(
+    `depth is ${depth}, the server takes ${link.window} batches at once: lower it`,
+  );
+}
+
+/** Of a training that is over. */
+const NO_TRAFFIC = { sentBytes: 0, receivedBytes: 0, lifeBytes: 0, reconnects: 0 };
+
 async function trainOn(
   trainer: SplitTrainer,
-  link: Link,
+  link: Link | undefined,
   model: HalfModel,
-  { learned, heldOut }: Lines,
-  { signal, onProgress, onWay, shape }: Settled & Pick<ClientOptions, 'shape'>,
+  { lines, shape, kept, stored, signal, onProgress, onWay }: Course,
 ): Promise<SplitResult> {
   const keeper = new CourseKeeper();
-  const losses: number[] = [];
-  const measured: [step: number, loss: number][] = [];
-  await followSteps(trainer, { learned, heldOut }, { losses, measured }, signal, (report) => {
-    const traffic = trafficOf(link.traffic, trainer.frames);
-    onWay?.({ traffic, meanBits: keeper.add(report.step, traffic, trainer.bits) });
+  const losses = [...(stored?.record.losses ?? [])];
+  const heldOut = [...(stored?.record.heldOut ?? [])];
+  const traffic = () => trafficOf(link?.traffic ?? NO_TRAFFIC, trainer.frames);
+  const keep = async (adapters?: ReadonlyMap<string, Float32Array>) => {
+    if (!link || !kept) return;
+    const { id: session, url } = link.place;
+    await kept.write(trainer, { losses, heldOut, session, url }, adapters);
+  };
+  await followSteps(trainer, lines, { losses, measured: heldOut }, signal, async (report) => {
+    await keep();
+    onWay?.({ traffic: traffic(), meanBits: keeper.add(report.step, traffic(), trainer.bits) });
     onProgress?.(report);
   });
-  const adapter = adapterOf(model, await trainer.adapters(), shape);
-  await trainer.end();
+  if (keeper.course.bytes.length === 0) keeper.add(trainer.step, traffic(), trainer.bits);
+  const adapters = stored?.adapters ?? (await trainer.adapters());
+  if (link) {
+    await keep(adapters);
+    await trainer.end();
+  }
   return {
     steps: trainer.step,
     losses,
-    ...(measured.length > 0 && { heldOut: { lines: heldOut.length, losses: measured } }),
-    adapter,
-    traffic: trafficOf(link.traffic, trainer.frames),
+    ...(heldOut.length > 0 && { heldOut: { lines: lines.heldOut.length, losses: heldOut } }),
+    adapter: adapterOf(model, adapters, shape),
+    traffic: traffic(),
     course: keeper.course,
   };
 }

@@ -39,16 +39,18 @@ Trains an adapter on the lines of a file, as train does and with the same bits,
 but loads only the layers below C: the others are at a server (split-serve MODEL
 --cut C). Hidden states go there and gradients come back. With --labels client
 the labels stay here, and so does the model's head. A connection that breaks is
-made again, and no step is lost or made twice.`,
+made again, and no step is lost or made twice. With --checkpoint FILE this half
+is kept after every step, and the same command goes on from there.`,
   async run([input], { own: { data, out, html, json, cut, labels }, training, load }, terminal) {
     const lines = parseLines(await readText(data), data);
-    await checkFiles(input, [], { data, out, html, json, method: 'lora' });
+    await checkFiles(input, [], { data, out, html, json, ...training, method: 'lora' });
     const { signal } = terminal;
     const model = await loadHalf(input, 'client', { cut, labels }, { ...load, signal });
     const began = performance.now();
     try {
       let way: WayReport | undefined;
       const progress = progressOf(terminal, {
+        checkpoint: training.checkpoint,
         more: () => (way ? `, ${toldOf(way)}` : ''),
       });
       const onWay = (now: WayReport) => (way = now);
