@@ -52,19 +52,23 @@ async function trainedOver(
   }
 }
 
-for (const labels of ['server', 'client'] as const)
-  for (const onThird of ['kept', 'not kept'] as const)
-    test(`labels at the ${labels}, a step ${onThird} as a server is lost: the same bits`, async () => {
-      const result = await trainedOver(onThird, { cut: 1, labels });
-      assertSame(result, await trainedWhole(), onThird);
-      assert.ok(result.traffic.reconnects > 0, 'connected again');
-    });
+const whole = trainedWhole();
+
+for (const [labels, onThird] of [
+  ['server', 'kept'],
+  ['server', 'not kept'],
+  ['client', 'not kept'],
+] as const)
+  test(`labels at the ${labels}, a step ${onThird} as a server is lost: the same bits`, async () => {
+    const result = await trainedOver(onThird, { cut: 1, labels });
+    assertSame(result, await whole, onThird);
+    assert.ok(result.traffic.reconnects > 0, 'connected again');
+  });
 
 test('a state that is damaged, cut short or far too large is refused by name', async () => {
   const changes: [string, (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>, RegExp][] = [
     ['a bit', (bytes) => bytes.with(bytes.length >> 1, ~bytes[bytes.length >> 1]), /checksum/],
     ['its end', (bytes) => bytes.slice(0, -4), /are no states of a training/],
-    ['nothing', () => new Uint8Array(0), /has 0 bytes/],
     ['more', (bytes) => new Uint8Array(bytes.length * 9), /were expected/],
   ];
   for (const [what, change, pattern] of changes) {
@@ -93,7 +97,7 @@ test('a server that is killed and started anew at its place goes on', async () =
     const onProgress = () => void (again ??= restart());
     const result = await trainedSplit(server.url, cut, { onProgress });
     await again;
-    assertSame(result, await trainedWhole(), 'killed');
+    assertSame(result, await whole, 'killed');
     assert.ok(result.traffic.reconnects > 0, 'connected again');
   } finally {
     await server.close();
