@@ -65,6 +65,18 @@ for (const [labels, onThird] of [
     assert.ok(result.traffic.reconnects > 0, 'connected again');
   });
 
+test('bits that are learned go on where a server is lost', async () => {
+  const where = { cut: 1, labels: 'client' } as const;
+  const learned = { codec: 'amaq', bits: 4, gateWarmup: 0, gateFreeze: 6 } as const;
+  const server = await serve(where);
+  const undisturbed = await trainedSplit(server.url, where, learned);
+  await server.close();
+  const result = await trainedOver('not kept', where, learned);
+  assert.equal(result.losses, undisturbed.losses);
+  assert.equal(result.course.bits, undisturbed.course.bits);
+  assert.equal(result.adapter.pairs, undisturbed.adapter.pairs);
+});
+
 test('a state that is damaged, cut short or far too large is refused by name', async () => {
   const changes: [string, (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>, RegExp][] = [
     ['a bit', (bytes) => bytes.with(bytes.length >> 1, ~bytes[bytes.length >> 1]), /checksum/],
