@@ -1,9 +1,9 @@
-// Tables of docs/split-tasks.md, each between two markers.
+// Tables of docs/split-accuracy.md, each between two markers.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 
-const page = fileURLToPath(new URL('../../../../docs/split-tasks.md', import.meta.url));
+const page = fileURLToPath(new URL('../../../../docs/split-accuracy.md', import.meta.url));
 
 /** A page with tables in their places, by name. Throws where it has none of that name. */
 export function withTables(text: string, tables: Readonly<Record<string, string>>): string {

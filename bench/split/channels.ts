@@ -1,5 +1,5 @@
 // How far channels reach at every cut of the bundled model, and of the one with outlier channels
-// made from it; and that both are the same function (docs/split-tasks.md).
+// made from it; and that both are the same function (docs/split-accuracy.md).
 //
 //   node build/js/bench/split/channels.js [--docs]
 import { loadModel } from '../../src/engine/model.ts';

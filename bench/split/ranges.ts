@@ -1,7 +1,4 @@
 // How far numbers of each channel reach at a cut.
-import type { ModelInput } from '../../src/model/source.ts';
-import type { Example } from '../../src/train/batches.ts';
-import { activationsAt } from './activations.ts';
 
 export interface ChannelRanges {
   readonly ranges: Float64Array;
@@ -33,14 +30,4 @@ export function channelRanges(x: Float32Array, D: number): ChannelRanges {
     ratio: sorted[D - 1] / sorted[Math.floor(D / 2)],
     kurtosis: fourth / second ** 2 - 3,
   };
-}
-
-/** The same of what goes over a cut of a model. */
-export async function rangesOf(
-  input: ModelInput,
-  cut: number,
-  examples: readonly Example[],
-): Promise<ChannelRanges> {
-  const { x, width } = await activationsAt(input, cut, examples);
-  return channelRanges(x, width);
 }

@@ -1,4 +1,4 @@
-// The comparison of codecs as tables of docs/split-tasks.md.
+// The comparison of codecs as tables of docs/split-accuracy.md.
 import { bootstrapDifference, bootstrapMean, type Interval } from '../../src/eval/bootstrap.ts';
 import { type ModelName, modelNames, type Trial } from './comparison.ts';
 

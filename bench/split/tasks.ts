@@ -1,5 +1,5 @@
 // What codecs cost a training: fine-tuning tasks with the bundled model and with the one with
-// outlier channels, every codec at the same bits (docs/split-tasks.md).
+// outlier channels, every codec at the same bits (docs/split-accuracy.md).
 //
 //   node build/js/bench/split/tasks.js [--seeds N] [--bits 4,3] [--parts P,P] [--json FILE] [--docs]
 //

@@ -1,4 +1,4 @@
-// The commands behind docs/split-tasks.md in a small form: they measure what they say.
+// The commands behind docs/split-accuracy.md in a small form: they measure what they say.
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -56,7 +56,7 @@ test('codecs are compared in pairs', async () => {
   const known: Trial[] = [];
   await compare(wanted, trials, (trial) => known.push(trial));
   assert.equal(known, [], 'what is known is not made again');
-  const page = withTables(readFileSync(`${root}docs/split-tasks.md`, 'utf8'), tablesOf(trials));
+  const page = withTables(readFileSync(`${root}docs/split-accuracy.md`, 'utf8'), tablesOf(trials));
   assert.match(page, '| tensor | 2 |');
 });
 
