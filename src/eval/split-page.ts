@@ -79,6 +79,7 @@ function bytesTable({ traffic }: SplitPage['result']): string {
 
 function heatMaps({ course: { bits } }: SplitPage['result'], lanes: string): string {
   const names = ['where the client’s layers end', 'where the server’s layers end'];
+  if (bits[0].bits.length === 0) return '<p>All numbers are f32.</p>';
   return bits[0].bits
     .map((_, i) => `<h3>Bits ${names[i]}</h3>\n${heatMap(bits, i, lanes)}`)
     .join('\n');
@@ -87,15 +88,10 @@ function heatMaps({ course: { bits } }: SplitPage['result'], lanes: string): str
 export function splitPage(report: SplitPage): string {
   const { result, model, data, lines, seconds, codec } = report;
   const { losses, steps, course } = result;
+  const means = course.meanBits.at(-1)!;
   const rows: [string, string][] = [
     ['codec', codec],
-    [
-      'bits at the end',
-      course.meanBits
-        .at(-1)!
-        .map((bits) => bits.toFixed(2))
-        .join(', '),
-    ],
+    ['bits at the end', means.map((bits) => bits.toFixed(2)).join(', ') || '32'],
     ['steps', String(steps)],
     ['lines learned', String(lines)],
     ['loss', `${nats(losses[0])} to ${nats(losses.at(-1)!)}`],

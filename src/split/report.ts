@@ -12,7 +12,7 @@ export interface BitsAt {
 export interface SplitCourse {
   /** Bytes over the line, both ways, after each step. */
   readonly bytes: readonly number[];
-  /** Mean bits after each step, at each crossing. */
+  /** Mean bits after each step, at each crossing; none where f32 is sent. */
   readonly meanBits: readonly (readonly number[])[];
   /** Bits by channel after some of the steps, the last one among them. */
   readonly bits: readonly BitsAt[];
@@ -37,7 +37,7 @@ export function trafficOf(traffic: Traffic, frames: FrameBytes): SplitTraffic {
 /** What is told of the way to the server after a step. */
 export interface WayReport {
   readonly traffic: SplitTraffic;
-  /** At the entry of the server's layers, and, U-shaped, where they end. */
+  /** At the entry of the server's layers, and, U-shaped, where they end; none of f32. */
   readonly meanBits: readonly number[];
 }
 

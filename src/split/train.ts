@@ -176,6 +176,8 @@ async function trainOn(
   const losses = [...(stored?.record.losses ?? [])];
   const heldOut = [...(stored?.record.heldOut ?? [])];
   const traffic = () => trafficOf(link?.traffic ?? NO_TRAFFIC, trainer.frames);
+  // f32 has none
+  const bits = () => (trainer.options.codec.codec === 'none' ? [] : trainer.bits);
   const keep = async (adapters?: ReadonlyMap<string, Float32Array>) => {
     if (!link || !kept) return;
     const { id: session, url } = link.place;
@@ -183,10 +185,10 @@ async function trainOn(
   };
   await followSteps(trainer, lines, { losses, measured: heldOut }, signal, async (report) => {
     await keep();
-    onWay?.({ traffic: traffic(), meanBits: keeper.add(report.step, traffic(), trainer.bits) });
+    onWay?.({ traffic: traffic(), meanBits: keeper.add(report.step, traffic(), bits()) });
     onProgress?.(report);
   });
-  if (keeper.course.bytes.length === 0) keeper.add(trainer.step, traffic(), trainer.bits);
+  if (keeper.course.bytes.length === 0) keeper.add(trainer.step, traffic(), bits());
   const adapters = stored?.adapters ?? (await trainer.adapters());
   if (link) {
     await keep(adapters);

@@ -36,6 +36,13 @@ const pageOf = (steps: number, channels: number, crossings = 1) =>
     },
   });
 
+test('f32 has no picture of bits', () => {
+  assert.match(pageOf(3, 4), /<figcaption>channels/);
+  const page = pageOf(3, 4, 0);
+  assert.match(page, /All numbers are f32/);
+  assert.not.match(page, /<figcaption>channels/);
+});
+
 test('steps are thinned out, the last one stays, bytes are all there', () => {
   for (const steps of [1, 256, 257, 2000]) {
     const { bits, bytes, meanBits } = courseOf(steps, 6, 1);

@@ -93,4 +93,5 @@ const told = ({ sentBytes, receivedBytes, savedBytes, reconnects }: SplitTraffic
   (reconnects > 0 ? `, connected again ${reconnects} times` : '');
 
 const toldOf = ({ traffic, meanBits }: WayReport): string =>
-  `${told(traffic)}, ${meanBits.map((bits) => bits.toFixed(2)).join(' and ')} bits`;
+  told(traffic) +
+  (meanBits.length > 0 ? `, ${meanBits.map((bits) => bits.toFixed(2)).join(' and ')} bits` : '');
