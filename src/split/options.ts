@@ -1,4 +1,5 @@
 // How a split training is run: the options of both sides.
+import { OptionError } from '../errors.ts';
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf, without } from '../options/table.ts';
 import { codecTable, type SplitCodecOptions } from './codec-options.ts';
@@ -84,13 +85,26 @@ export const serveTable = {
   }),
 };
 
+const ADDRESSES = 'ws://HOST:PORT or wss://HOST, several with commas between them';
+
+/** Checked before a model is read: another scheme would be tried as if no server answered there. */
+const addresses = kinds.custom<string>(ADDRESSES, (name, value) => {
+  const text = kinds.filledText.check(name, value);
+  for (const one of text.split(',').map((part) => part.trim()))
+    if (!/^wss?:\/\//i.test(one) || !URL.canParse(one))
+      throw new OptionError(
+        `${name} has '${one}', which is no address of a server: expected ${ADDRESSES}`,
+      );
+  return text;
+});
+
 /** The way to the server. */
 export const wayTable = {
   /**
    * Address of the server: ws://HOST:PORT, or wss: behind a proxy that encrypts. Several, commas
    * between them: servers with one store, of which another goes on where one is lost.
    */
-  url: option(kinds.filledText, {
+  url: option(addresses, {
     isRequired: true,
     flag: 'url URL',
     summary: 'the server: ws://HOST:PORT, or wss://...; A,B: several with one store',

@@ -96,7 +96,9 @@ test('who may not come in hears why', async () => {
     [() => trainedSplit(url, cut, { rank: 9 }), /the rank is 9, expected 1 to 8/],
     [() => trainedSplit(url, cut, { depth: 9 }), /depth is 9, the server takes 4/],
     [() => trainedSplit('ws://127.0.0.1:1', cut), /could not be reached in \d tries/],
-    [() => trainedSplit('nowhere', cut), /is no address of a server/],
+    [() => trainedSplit('nowhere', cut), /'nowhere', which is no address of a server/],
+    [() => trainedSplit(`${url},http://127.0.0.1:1`, cut), /'http:.*no address of a server: exp/],
+    [() => trainedSplit(`${url},`, cut), /has '', which is no address of a server/],
   ];
   try {
     for (const [work, pattern] of refusals) assert.match((await errorOf(work())).message, pattern);
