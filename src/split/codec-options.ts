@@ -3,7 +3,7 @@
 import { OptionError } from '../errors.ts';
 import * as kinds from '../options/kinds.ts';
 import { complete, option, type OptionsOf, settle, type Settled } from '../options/table.ts';
-import { codecNames } from './codec/codecs.ts';
+import { codecNames, type CodecRow, codecs } from './codec/codecs.ts';
 import type { CodecOptions } from './codec/options.ts';
 import { sampleBytes } from './codec/samples.ts';
 
@@ -112,11 +112,20 @@ export interface CodecCourse {
   readonly lengths: readonly number[];
 }
 
-/** The codec's among a training's options, completed: both sides are told the same. */
+/**
+ * The codec's among a training's options, completed: both sides are told the same. Throws
+ * OptionError for what the codec has no use for.
+ */
 export function toldCodec(given: SplitCodecOptions, course: CodecCourse): Told {
   const { steps, width, lengths } = course;
   const kept = lengths.reduce((sum, count) => sum + sampleBytes(count, width), 0);
   const told = complete(given, codecTable);
+  const row: CodecRow = codecs[told.codec];
+  if (told.gradientThreshold > 0 && row.last !== 'moved')
+    throw new OptionError(
+      `gradientThreshold is ${told.gradientThreshold}, but codec ${told.codec} sends all ` +
+        `gradients: leave it out, or choose moved or amaq-moved`,
+    );
   return {
     ...told,
     gateWarmup: told.gateWarmup ?? Math.min(MOST_WARMUP, Math.floor(steps / WARMUP_SHARE)),

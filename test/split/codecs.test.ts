@@ -7,6 +7,7 @@ import type { Ask } from '../../src/split/client.ts';
 import { CodecEnd } from '../../src/split/codec/codec.ts';
 import { type CodecName, codecNames, codecs } from '../../src/split/codec/codecs.ts';
 import type { CodecOptions } from '../../src/split/codec/options.ts';
+import { toldCodec } from '../../src/split/codec-options.ts';
 import { loadHalf, type Side } from '../../src/split/load.ts';
 import { Link } from '../../src/split/link.ts';
 import { VERSION } from '../../src/split/version.ts';
@@ -292,4 +293,14 @@ test('a codec that is none, or keeps too much, is refused by the server', async 
     await server.close();
   }
 });
+test('a threshold of gradients is refused where all are sent', () => {
+  const course = { steps: 4, width: 8, lengths: [3] };
+  const told = (codec: CodecName) => toldCodec({ codec, gradientThreshold: 0.5 }, course);
+  assert.is(told('moved').gradientThreshold, 0.5);
+  assert.throws(
+    () => told('channel'),
+    (e: Error) => e.name === 'OptionError' && /channel sends all.*amaq-moved/.test(e.message),
+  );
+});
+
 test.run();
