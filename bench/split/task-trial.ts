@@ -4,7 +4,7 @@ import { loadModel } from '../../src/engine/model.ts';
 import { ggufAdapter } from '../../src/model/adapter/write.ts';
 import { targetNames } from '../../src/model/adapter/spec.ts';
 import type { Network } from '../../src/model/forward.ts';
-import { joined } from '../../src/model/gguf-writer.ts';
+import { joined } from '../../src/math/joined.ts';
 import { LearningPass, NO_TARGET } from '../../src/model/learning.ts';
 import { createLearningRoom, type LearningRoom } from '../../src/model/learning-room.ts';
 import { applyLinear } from '../../src/model/linear.ts';

@@ -1,5 +1,6 @@
 // Writes headers of GGUF files (version 3, little-endian): what a file says of itself as keys, and
 // where its tensors lie. It holds no tensor.
+import { joined } from '../math/joined.ts';
 import type { WeightType } from '../backend/dtype.ts';
 
 /** A tensor to be written. */
@@ -57,16 +58,6 @@ class Bytes {
   get all(): Uint8Array<ArrayBuffer> {
     return joined(this.#parts);
   }
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** Keys of texts and of f32 numbers. */

@@ -6,6 +6,7 @@
 // States are snapshots (train/snapshot.ts). A client that has a checkpoint may be killed between a
 // step of the server's and its own: then both go on from the state before.
 import { StoreError } from '../errors.ts';
+import { joined } from '../math/joined.ts';
 import {
   damaged,
   readFront,
@@ -207,14 +208,4 @@ interface State {
   readonly source: SnapshotSource;
   readonly front: SnapshotFront;
   readonly record: StateRecord;
-}
-
-function joined(parts: readonly Uint8Array[]): Bytes {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

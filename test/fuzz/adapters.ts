@@ -6,7 +6,7 @@ import { RecollectError } from '../../src/errors.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import type { AdapterOption } from '../../src/model/adapter/option.ts';
 import { ggufAdapter, type PairData, peftAdapter } from '../../src/model/adapter/write.ts';
-import { joined } from '../../src/model/gguf-writer.ts';
+import { joined } from '../../src/math/joined.ts';
 import { smallLlama, writeGguf } from '../gguf-writer.ts';
 import { mutate, takeApart } from './mutate.ts';
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { loadModel, type Model } from '../../src/engine/model.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import { ggufAdapter } from '../../src/model/adapter/write.ts';
-import { joined } from '../../src/model/gguf-writer.ts';
+import { joined } from '../../src/math/joined.ts';
 import { openConversation } from '../../src/session/conversation.ts';
 import type { TrainingLine } from '../../src/train/data.ts';
 import type { TrainOptions } from '../../src/train/options.ts';

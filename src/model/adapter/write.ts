@@ -3,7 +3,8 @@
 // order differs.
 import { weightTypes } from '../../backend/dtype.ts';
 import type { ModelConfig } from '../config.ts';
-import { ggufHeader, joined, keysOf, padding } from '../gguf-writer.ts';
+import { joined } from '../../math/joined.ts';
+import { ggufHeader, keysOf, padding } from '../gguf-writer.ts';
 import { peftRow, rowOrder } from './order.ts';
 import { moduleOf } from './peft.ts';
 import { sides } from './spec.ts';

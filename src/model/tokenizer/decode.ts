@@ -1,5 +1,6 @@
 // Tokens back to text, at once or one by one: both read the same bytes through the same decoder, so
 // that they cannot differ.
+import { joined } from '../../math/joined.ts';
 import { OptionError } from '../../errors.ts';
 import { unitBytes } from './bpe.ts';
 import { SPACE_MARK } from './spm.ts';
@@ -141,13 +142,3 @@ const isSpecial = (type: number) => type === CONTROL || type === UNKNOWN;
 /** Tokens whose bytes are decoded at once. */
 const TOGETHER = 256;
 const NOTHING = new Uint8Array();
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}

@@ -7,7 +7,7 @@ import { textLogits } from '../../../src/engine/logits.ts';
 import { loadModel } from '../../../src/engine/model.ts';
 import { type MergedMatrix, mergeAdapters } from '../../../src/model/adapter/merge.ts';
 import type { AdapterOption } from '../../../src/model/adapter/option.ts';
-import { joined } from '../../../src/model/gguf-writer.ts';
+import { joined } from '../../../src/math/joined.ts';
 import type { MergeType } from '../../../src/model/rewrite.ts';
 import { fixture } from '../../fixtures.ts';
 import { nameOf, takeApart } from '../../fuzz/mutate.ts';

@@ -16,7 +16,7 @@ import {
 } from '../../../src/model/adapter/write.ts';
 import { readConfig } from '../../../src/model/config.ts';
 import { readGguf } from '../../../src/model/gguf.ts';
-import { joined } from '../../../src/model/gguf-writer.ts';
+import { joined } from '../../../src/math/joined.ts';
 import { type ModelInput, openSource } from '../../../src/model/source.ts';
 import { fixture } from '../../fixtures.ts';
 import { nameOf, takeApart } from '../../fuzz/mutate.ts';
