@@ -129,7 +129,8 @@ export {
 } from './model/adapter/write.ts';
 export { type ModelFileOptions, writeTrainedModel } from './train/model-file.ts';
 export type { MergeType } from './model/rewrite.ts';
-export { type SplitLoadOptions, type SplitOptions, trainSplit } from './split/train-split.ts';
+export type { SplitLoadOptions } from './split/load.ts';
+export { type SplitOptions, trainSplit } from './split/train-split.ts';
 export type { CutOptions, SplitTrainOptions } from './split/options.ts';
 export { askSplit, type SplitQuestionOptions, type SplitReply } from './split/generate-split.ts';
 export type { SplitConversationOptions } from './split/generate-options.ts';

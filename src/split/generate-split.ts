@@ -9,9 +9,9 @@ import { replyTable } from '../session/ask-options.ts';
 import { openSplitConversation, questionTokens } from './generate.ts';
 import { generateTable, type SplitConversationOptions } from './generate-options.ts';
 import type { Traffic } from './link.ts';
-import { loadHalf } from './load.ts';
+import { loadHalf, type SplitLoadOptions } from './load.ts';
 import { cutTable } from './options.ts';
-import { loadingRow, type SplitLoadOptions } from './train-split.ts';
+import { loadingRow } from './train-split.ts';
 
 export const questionTable = {
   /** Text that the question is about, in front of it. Default: none. */

@@ -5,7 +5,7 @@
 import { chooseBackend } from '../backend/registry.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
-import type { LoadOptions } from '../engine/load-options.ts';
+import { type LoadOptions, loadTable } from '../engine/load-options.ts';
 import { loadWeights, type Model, type ModelFile, readModelFile } from '../engine/model.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { hashText } from '../math/rng.ts';
@@ -14,6 +14,7 @@ import type { TensorInfo } from '../model/gguf.ts';
 import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
 import { EMBEDDING, type LayerRange, ROPE_FACTORS, tensorsOf } from '../model/tensors.ts';
 import { createTransformer, type Transformer } from '../model/transformer.ts';
+import { without } from '../options/table.ts';
 
 export type Side = 'client' | 'server';
 
@@ -38,8 +39,9 @@ export interface HalfModel extends Pick<Model, 'config' | 'tokenizer' | 'chatTem
   dispose(): void;
 }
 
-/** What the command line and callers can say about loading half a model. */
-export type HalfOptions = Omit<LoadOptions, 'adapters' | 'weights' | 'pipeline'>;
+/** How half a model is loaded: loadModel()'s options, but for those of whole models. */
+export type SplitLoadOptions = Omit<LoadOptions, 'adapters' | 'weights' | 'pipeline'>;
+export const halfTable = without(loadTable, 'adapters', 'weights', 'pipeline');
 
 /**
  * Loads one side's layers of a model. Throws OptionError for a cut that leaves the server no layer,
@@ -49,7 +51,7 @@ export async function loadHalf(
   input: ModelInput,
   side: Side,
   { cut, labels }: Cut,
-  options: HalfOptions = {},
+  options: SplitLoadOptions = {},
 ): Promise<HalfModel> {
   const source = await openSource(input, options);
   try {
@@ -88,7 +90,12 @@ export async function loadHalf(
   }
 }
 
-function backendFor({ backend: name = 'auto', build, threads, memoryLimit }: HalfOptions): Backend {
+function backendFor({
+  backend: name = 'auto',
+  build,
+  threads,
+  memoryLimit,
+}: SplitLoadOptions): Backend {
   const limitBytes = Math.min(Number(memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
   const { backend } = chooseBackend(name, { build, threads, limitBytes });
   if (backend.training) return backend;

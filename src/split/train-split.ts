@@ -1,15 +1,10 @@
 // The public way to train with half a model: it is loaded, trained with, and given back.
-import { type LoadOptions, loadTable } from '../engine/load-options.ts';
 import type { ModelInput } from '../model/source.ts';
 import * as kinds from '../options/kinds.ts';
-import { option, settle, without } from '../options/table.ts';
-import { loadHalf } from './load.ts';
+import { option, settle } from '../options/table.ts';
+import { halfTable, loadHalf, type SplitLoadOptions } from './load.ts';
 import { type CutOptions, cutTable, type SplitTrainOptions, splitTrainTable } from './options.ts';
 import { prepareSplit, type SplitResult } from './train.ts';
-
-const halfTable = without(loadTable, 'adapters', 'weights', 'pipeline');
-/** How half a model is loaded: loadModel()'s options, but for those of whole models. */
-export type SplitLoadOptions = Omit<LoadOptions, 'adapters' | 'weights' | 'pipeline'>;
 
 export interface SplitOptions extends CutOptions, SplitTrainOptions {
   /** How this side's half of the model is loaded. */

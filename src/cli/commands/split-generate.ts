@@ -8,10 +8,10 @@ import { askSplit, questionTable } from '../../split/generate-split.ts';
 import { cutTable } from '../../split/options.ts';
 import type { SplitResult } from '../../split/train.ts';
 import { sampleTable } from '../../engine/sampling/options.ts';
+import { halfTable } from '../../split/load.ts';
 import { defineCommand } from '../command.ts';
 import { readText } from '../files.ts';
 import { aboutModels } from '../load.ts';
-import { halfTable } from './split-serve.ts';
 
 const own = {
   cut: cutTable.cut,

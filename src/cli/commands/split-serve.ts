@@ -1,9 +1,8 @@
 // recollect split-serve: the upper layers of a model, for clients that train the lower ones.
 import { formatBytes } from '../../math/format.ts';
 import * as kinds from '../../options/kinds.ts';
-import { option, without } from '../../options/table.ts';
-import { optionTables } from '../../session/options.ts';
-import { loadHalf } from '../../split/load.ts';
+import { option } from '../../options/table.ts';
+import { halfTable, loadHalf } from '../../split/load.ts';
 import { cutTable, serveTable } from '../../split/options.ts';
 import { SplitServer } from '../../split/server.ts';
 import { openSplitStore } from '../../split/store/open-store.ts';
@@ -24,9 +23,6 @@ const own = {
     summary: 'address to listen at; others than this machine need one of its own',
   }),
 };
-/** What of loading both halves know. */
-export const halfTable = without(optionTables.load.table, 'adapters', 'weights', 'pipeline');
-
 export const splitServe = defineCommand({
   name: 'split-serve',
   summary: 'the upper layers of a model, for clients that train with them',

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { splitPage } from '../../eval/split-page.ts';
 import { formatBytes } from '../../math/format.ts';
 import { without } from '../../options/table.ts';
-import { loadHalf } from '../../split/load.ts';
+import { halfTable, loadHalf } from '../../split/load.ts';
 import { cutTable, splitTrainTable } from '../../split/options.ts';
 import type { SplitTraffic, WayReport } from '../../split/report.ts';
 import { prepareSplit } from '../../split/train.ts';
@@ -13,7 +13,6 @@ import { defineCommand } from '../command.ts';
 import { readText, writeText } from '../files.ts';
 import { aboutModels } from '../load.ts';
 import { writeTrained } from '../trained-files.ts';
-import { halfTable } from './split-serve.ts';
 import { checkFiles, own as trainOwn, progressOf, resultLines, startedBy } from './train.ts';
 
 const own = {
