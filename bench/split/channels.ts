@@ -11,7 +11,7 @@ import { type Example, packed } from '../../src/train/batches.ts';
 import { networkOf } from '../../src/train/setup.ts';
 import { shapeOf } from '../../src/split/half.ts';
 import { activationsAt } from './activations.ts';
-import { writeTables } from './accuracy-page.ts';
+import { writeTables } from './pages.ts';
 import { channelRanges } from './ranges.ts';
 import { plainTiny, someExamples, tiny, turnedTiny } from './turned-tiny.ts';
 
@@ -71,5 +71,5 @@ export async function channelTable(talks = 2): Promise<string> {
 if (process.argv[1]?.endsWith('channels.js')) {
   const table = await channelTable();
   console.log(table);
-  if (process.argv.includes('--docs')) await writeTables({ channels: table });
+  if (process.argv.includes('--docs')) await writeTables('split-accuracy.md', { channels: table });
 }

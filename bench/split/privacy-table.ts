@@ -2,11 +2,6 @@
 import { type Guessed, attacks, codings, type PrivacyRun } from './guesses.ts';
 import type { Interval } from '../../src/eval/bootstrap.ts';
 
-const [BEGIN, END] = [
-  '<!-- guesses: written by bench/split/privacy.js --docs -->',
-  '<!-- end of guesses -->',
-];
-
 const percent = (x: number) => String(Math.round(100 * x));
 const cell = ({ mean, low, high }: Interval): string =>
   low === high ? percent(mean) : `${percent(mean)} (${percent(low)} to ${percent(high)})`;
@@ -40,11 +35,4 @@ export function privacyTables({ texts, guesses }: PrivacyRun): string {
       ].join('\n'),
     )
     .join('\n\n');
-}
-
-/** A page with these tables in their place. Throws where it has none. */
-export function withTables(page: string, run: PrivacyRun): string {
-  const [from, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (from < 0 || end < from) throw new Error(`the page has no place for the tables: ${BEGIN}`);
-  return `${page.slice(0, from)}${BEGIN}\n\n${privacyTables(run)}\n\n${page.slice(end)}`;
 }

@@ -2,12 +2,11 @@
 // bits (docs/split.md, 'What a server can guess').
 //
 //   node build/js/bench/split/privacy.js [--json FILE] [--docs]
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { format, resolveConfig } from 'prettier';
 import { everything, type Guessed, guessAll } from './guesses.ts';
-import { withTables } from './privacy-table.ts';
+import { writeTables } from './pages.ts';
+import { privacyTables } from './privacy-table.ts';
 
 const { values } = parseArgs({
   options: { json: { type: 'string' }, docs: { type: 'boolean' } },
@@ -19,9 +18,4 @@ const told = ({ text, cut, coding, attack, share }: Guessed): string =>
 
 const run = await guessAll(everything, (one) => console.log(told(one)));
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run, null, 1)}\n`);
-if (values.docs) {
-  const page = fileURLToPath(new URL('../../../../docs/split.md', import.meta.url));
-  const text = withTables(readFileSync(page, 'utf8'), run);
-  const how = { ...(await resolveConfig(page)), parser: 'markdown' };
-  writeFileSync(page, await format(text, how));
-}
+if (values.docs) await writeTables('split.md', { guesses: privacyTables(run) });

@@ -6,7 +6,7 @@
 // What FILE has already is not made again.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { writeTables } from './accuracy-page.ts';
+import { writeTables } from './pages.ts';
 import {
   compare,
   type Comparison,
@@ -61,4 +61,4 @@ for (const part of parts.filter(({ part: name }) => wanted.includes(name)))
   });
 const tables = tablesOf(trials);
 for (const [name, table] of Object.entries(tables)) console.log(`\n${name}\n\n${table}`);
-if (values.docs) await writeTables(tables);
+if (values.docs) await writeTables('split-accuracy.md', tables);

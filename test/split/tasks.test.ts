@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withTables } from '../../bench/split/accuracy-page.ts';
+import { withTables } from '../../bench/split/pages.ts';
 import { activationsAt } from '../../bench/split/activations.ts';
 import { largestDifference } from '../../bench/split/channels.ts';
 import { compare, type Comparison, entries, type Trial } from '../../bench/split/comparison.ts';

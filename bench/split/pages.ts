@@ -1,9 +1,7 @@
-// Tables of docs/split-accuracy.md, each between two markers.
+// Tables of documents, each between two markers.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
-
-const page = fileURLToPath(new URL('../../../../docs/split-accuracy.md', import.meta.url));
 
 /** A page with tables in their places, by name. Throws where it has none of that name. */
 export function withTables(text: string, tables: Readonly<Record<string, string>>): string {
@@ -15,7 +13,12 @@ export function withTables(text: string, tables: Readonly<Record<string, string>
   }, text);
 }
 
-export async function writeTables(tables: Readonly<Record<string, string>>): Promise<void> {
+/** Writes tables into docs/<name>. */
+export async function writeTables(
+  name: string,
+  tables: Readonly<Record<string, string>>,
+): Promise<void> {
+  const page = fileURLToPath(new URL(`../../../../docs/${name}`, import.meta.url));
   const text = withTables(readFileSync(page, 'utf8'), tables);
   const how = { ...(await resolveConfig(page)), parser: 'markdown' };
   writeFileSync(page, await format(text, how));
