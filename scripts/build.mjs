@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KERNEL_TABLE, writeKernelTable } from './kernel-table.mjs';
+import { SHADERS, SHADER_TABLE, writeShaderTable } from './shader-table.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 function run(script, args) {
@@ -36,7 +37,7 @@ function fingerprint(paths, files) {
     for (const entry of readdirSync(join(root, path), { withFileTypes: true })) {
       const child = join(path, entry.name);
       if (entry.isDirectory()) visit(child);
-      else if (/\.(ts|json)$/.test(entry.name))
+      else if (/\.(ts|json|wgsl)$/.test(entry.name))
         hash.update(child).update(readFileSync(join(root, child)));
     }
   };
@@ -97,6 +98,11 @@ await once('kernels', { paths: ['assembly'], files: kernelInputs, outputs: kerne
   }
   writeKernelTable(root);
 });
+await once(
+  'shaders',
+  { paths: [SHADERS], files: ['scripts/shader-table.mjs'], outputs: [SHADER_TABLE] },
+  () => writeShaderTable(root),
+);
 const sources = ['src', 'test', 'bench', 'assembly'];
 const jsFiles = ['build/js/src/index.js', 'build/js/src/index.d.ts', 'build/js/test/run.js'];
 await once(

@@ -88,6 +88,7 @@ export const runtime: Runtime = {
   removeFile: (path) => rm(path, { force: true }),
   socketClass,
   folders: createFolders(makeFolder),
+  gpu: () => (found ??= findGpu()),
 };
 
 /**
@@ -105,6 +106,21 @@ async function makeFolder(path: string): Promise<void> {
     await mkdir(path).catch((again: NodeJS.ErrnoException) => {
       if (again.code !== 'EEXIST') throw again;
     });
+  }
+}
+
+/** Dawn's devices end with a fault once nobody holds what they came from: it is held for good. */
+let found: Promise<GPU | undefined> | undefined;
+
+/** Deno has WebGPU of its own; Node and Bun where the optional package 'webgpu' is installed. */
+async function findGpu(): Promise<GPU | undefined> {
+  const own = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
+  if (own) return own;
+  try {
+    const { create } = (await import('webgpu')) as { create(flags: string[]): GPU };
+    return create([]);
+  } catch {
+    return undefined;
   }
 }
 

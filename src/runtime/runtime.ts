@@ -122,4 +122,6 @@ export interface Runtime {
   socketClass(): Promise<SocketClass>;
   /** Undefined where there are no files. */
   readonly folders?: Folders;
+  /** WebGPU, where there is any; the same object each time. */
+  gpu(): Promise<GPU | undefined>;
 }

@@ -50,6 +50,8 @@ export const runtime: Runtime = {
   writeFile: refuse,
   removeFile: refuse,
   socketClass: async () => WebSocket as unknown as SocketClass,
+  // not in pages that are no secure context
+  gpu: async () => (navigator as { gpu?: GPU }).gpu,
 };
 
 function wrap(worker: Worker, events: WorkerEvents): RuntimeWorker {

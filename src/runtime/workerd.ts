@@ -31,4 +31,5 @@ export const runtime: Runtime = {
   writeFile: refuse,
   removeFile: refuse,
   socketClass: async () => WebSocket as unknown as SocketClass,
+  gpu: async () => undefined,
 };

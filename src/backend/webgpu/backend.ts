@@ -1,0 +1,61 @@
+// The contract's operations on a WebGPU device: a shader a kernel, a file a group of them. Caches,
+// scores and selections stay on the device; so do the lengths of heads.
+import type { Backend } from '../backend.ts';
+import type { OpenDevice } from './device.ts';
+import { elementOps } from './elements.ts';
+import { Heap } from './heap.ts';
+import { memoryOps } from './memory.ts';
+import { Recorder } from './recorder.ts';
+import type { DeviceUsage } from './usage.ts';
+
+export interface WebgpuOptions {
+  /** Bytes of device memory at most. */
+  readonly limitBytes?: number;
+}
+
+export interface WebgpuBackend extends Backend {
+  /** What was asked of the device so far. */
+  readonly usage: DeviceUsage;
+  /** Bytes of the device that are taken, and the most there were. */
+  readonly deviceBytes: number;
+  readonly peakDeviceBytes: number;
+}
+
+/** A backend on a device, which it then owns. */
+export async function createWebgpuBackend(
+  device: OpenDevice,
+  { limitBytes = Number.POSITIVE_INFINITY }: WebgpuOptions = {},
+): Promise<WebgpuBackend> {
+  const recorder: Recorder = new Recorder(device, () => heap);
+  const heap: Heap = new Heap(device, limitBytes, {
+    moved: (from, to, bytes) => recorder.move(from, to, bytes),
+    dropped: (id) => recorder.forget(id),
+  });
+  const backend = {
+    name: 'webgpu',
+    build: [device.abilities.f16 && 'f16', device.abilities.subgroups && 'subgroups']
+      .filter(Boolean)
+      .join('+'),
+    threads: 1,
+    arena: heap,
+    ...memoryOps(recorder),
+    ...elementOps(recorder),
+    get usage() {
+      return recorder.usage.now;
+    },
+    get deviceBytes() {
+      return heap.deviceBytes + recorder.ownBytes;
+    },
+    get peakDeviceBytes() {
+      return heap.peakBytes + recorder.ownBytes;
+    },
+    scratchBytes: () => 0,
+    reserveScratch: () => () => {},
+    dispose() {
+      recorder.flush();
+      heap.dispose();
+      recorder.dispose();
+    },
+  };
+  return backend as unknown as WebgpuBackend;
+}

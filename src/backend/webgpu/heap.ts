@@ -1,0 +1,144 @@
+// A device's memory as addresses: buffer number * 2^32 + byte offset. What passes work in is one
+// buffer, number 0, which a dispatch binds once, whatever of it it reads and writes; everything
+// else (a weight, a cache's column) has a buffer of its own.
+import { DeviceError } from '../../errors.ts';
+import { formatBytes } from '../../math/format.ts';
+import { type Arena, createArena } from '../arena.ts';
+import type { Address } from '../tensor.ts';
+import type { OpenDevice } from './device.ts';
+
+const SPAN = 2 ** 32;
+
+// GPUBufferUsage, which not every runtime has as a global
+export const MAP_READ = 1;
+export const COPY_SRC = 4;
+export const COPY_DST = 8;
+export const UNIFORM = 64;
+export const STORAGE = 128;
+
+/** Bytes that the work buffer grows by: few growths, little idle memory. */
+const GROW_BYTES = 1 << 16;
+
+export const bufferNumber = (address: Address): number => Math.floor(address / SPAN);
+export const byteOffset = (address: Address): number => address % SPAN;
+/** Where an address lies in its buffer, in words of 4 bytes. */
+export const wordOffset = (address: Address): number => (address % SPAN) / 4;
+
+/** A buffer, and what tells its bind groups from others'. */
+export interface HeapBuffer {
+  readonly buffer: GPUBuffer;
+  /** Never used again. */
+  readonly id: number;
+}
+
+export interface HeapEvents {
+  /** Copies the first bytes of one buffer to another, before anything that is asked for later. */
+  moved(from: GPUBuffer, to: GPUBuffer, bytes: number): void;
+  /** A buffer is gone. */
+  dropped(id: number): void;
+}
+
+export class Heap implements Arena {
+  readonly #device: OpenDevice;
+  readonly #limitBytes: number;
+  readonly #events: HeapEvents;
+  readonly #work: Arena;
+  readonly #buffers = new Map<number, HeapBuffer>();
+  #ids = 0;
+  #numbers = 1;
+  /** Bytes of all buffers, and the most there were. */
+  deviceBytes = 0;
+  peakBytes = 0;
+
+  constructor(device: OpenDevice, limitBytes: number, events: HeapEvents) {
+    this.#device = device;
+    this.#limitBytes = limitBytes;
+    this.#events = events;
+    const most = Math.min(device.bindingBytes, device.bufferBytes, SPAN);
+    // address 0 means "nowhere"
+    this.#work = createArena(64, most, (end) => this.#growWork(end));
+  }
+
+  /** A region of the work buffer. */
+  allocate(bytes: number): Address {
+    return this.#work.allocate(bytes);
+  }
+
+  /** A buffer of its own, for what is written once and read by kernels. */
+  plan(bytes: number): Address {
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const number = this.#numbers++;
+    this.#buffers.set(number, this.#create(size));
+    return number * SPAN;
+  }
+
+  /** Buffers are whole from the beginning on. */
+  touch(): void {}
+
+  free(address: Address): void {
+    const number = bufferNumber(address);
+    if (number === 0) {
+      this.#work.free(address);
+      if (this.#work.usedBytes === 0) this.#drop(0);
+    } else this.#drop(number);
+  }
+
+  get usedBytes(): number {
+    return this.deviceBytes;
+  }
+
+  /** The buffer that an address lies in. */
+  at(address: Address): HeapBuffer {
+    const found = this.#buffers.get(bufferNumber(address));
+    if (!found) throw new RangeError(`address ${address} is not allocated`);
+    return found;
+  }
+
+  dispose(): void {
+    for (const number of [...this.#buffers.keys()]) this.#drop(number);
+  }
+
+  #growWork(end: number): void {
+    const before = this.#buffers.get(0);
+    if (before && before.buffer.size >= end) return;
+    const grown = this.#create(Math.ceil(end / GROW_BYTES) * GROW_BYTES);
+    this.#buffers.set(0, grown);
+    if (!before) return;
+    this.#events.moved(before.buffer, grown.buffer, before.buffer.size);
+    this.#destroy(before);
+  }
+
+  #create(size: number): HeapBuffer {
+    const { gpu, lost, bindingBytes, bufferBytes } = this.#device;
+    if (lost) throw lost;
+    if (size > Math.min(bindingBytes, bufferBytes))
+      throw new DeviceError(
+        `${formatBytes(size)} in one piece are wanted, the device binds ` +
+          `${formatBytes(Math.min(bindingBytes, bufferBytes))}: choose a smaller model or budget, ` +
+          `or device: 'wasm'`,
+      );
+    if (this.deviceBytes + size > this.#limitBytes)
+      throw new DeviceError(
+        `no room for ${formatBytes(size)} beside the ${formatBytes(this.deviceBytes)} in use: ` +
+          `${formatBytes(this.#limitBytes)} of device memory were allowed. Dispose of sessions ` +
+          `or models, choose a smaller model or budget, or raise memoryLimit.`,
+      );
+    const buffer = gpu.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
+    this.deviceBytes += size;
+    this.peakBytes = Math.max(this.peakBytes, this.deviceBytes);
+    return { buffer, id: this.#ids++ };
+  }
+
+  #drop(number: number): void {
+    const found = this.#buffers.get(number);
+    if (!found) throw new RangeError(`buffer ${number} is not allocated`);
+    this.#buffers.delete(number);
+    this.#destroy(found);
+  }
+
+  #destroy({ buffer, id }: HeapBuffer): void {
+    this.deviceBytes -= buffer.size;
+    this.#events.dropped(id);
+    buffer.destroy();
+  }
+}

@@ -1,0 +1,125 @@
+// Shaders as pipelines: each compiled once, for the constants that it is wanted with.
+import { type ShaderName, shaders } from '../../../build/generated/shaders.ts';
+import type { OpenDevice } from './device.ts';
+
+/** A shader with its constants, and what it binds: 'w' written and read, 'r' read, one a buffer. */
+export interface Kernel {
+  /** What it is counted and labelled as. */
+  readonly label: string;
+  readonly bindings: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+type Constants = Readonly<Record<string, number>>;
+
+/** Bytes of a dispatch's parameters at most: the alignment that every device takes. */
+export const PARAMS_BYTES = 256;
+
+const one = new Float32Array(1);
+const word = new Uint32Array(one.buffer);
+
+/** The word of a parameter that is f32. */
+export function floatWord(x: number): number {
+  one[0] = x;
+  return word[0];
+}
+
+const COMPUTE = 4; // GPUShaderStage
+
+export class Kernels {
+  readonly #device: OpenDevice;
+  readonly #modules = new Map<ShaderName, GPUShaderModule>();
+  readonly #layouts = new Map<string, [GPUBindGroupLayout, GPUPipelineLayout]>();
+  readonly #kernels = new Map<string, Kernel>();
+  /** The first group of every kernel: its parameters. */
+  readonly paramsLayout: GPUBindGroupLayout;
+
+  constructor(device: OpenDevice) {
+    this.#device = device;
+    this.paramsLayout = device.gpu.createBindGroupLayout({
+      entries: [
+        {
+          binding: 0,
+          visibility: COMPUTE,
+          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: PARAMS_BYTES },
+        },
+      ],
+    });
+  }
+
+  /** Pipelines and shader modules that were made. */
+  get made(): { pipelines: number; modules: number } {
+    return { pipelines: this.#kernels.size, modules: this.#modules.size };
+  }
+
+  /** The kernel of a shader, compiled the first time. */
+  get(name: ShaderName, bindings: string, constants: Constants = {}): Kernel {
+    const key = keyOf(name, bindings, constants);
+    const found = this.#kernels.get(key);
+    if (found) return found;
+    const { description, layout } = this.#describe(name, bindings, constants);
+    const pipeline = this.#device.gpu.createComputePipeline(description);
+    return this.#add(key, name, bindings, layout, pipeline);
+  }
+
+  /** Compiles one without holding anything up. */
+  async prepare(name: ShaderName, bindings: string, constants: Constants = {}): Promise<void> {
+    const key = keyOf(name, bindings, constants);
+    if (this.#kernels.has(key)) return;
+    const { description, layout } = this.#describe(name, bindings, constants);
+    const pipeline = await this.#device.gpu.createComputePipelineAsync(description);
+    if (!this.#kernels.has(key)) this.#add(key, name, bindings, layout, pipeline);
+  }
+
+  #add(
+    key: string,
+    label: string,
+    bindings: string,
+    layout: GPUBindGroupLayout,
+    pipeline: GPUComputePipeline,
+  ): Kernel {
+    const kernel = { label, bindings, layout, pipeline };
+    this.#kernels.set(key, kernel);
+    return kernel;
+  }
+
+  #describe(name: ShaderName, bindings: string, constants: Constants) {
+    const { gpu } = this.#device;
+    let module = this.#modules.get(name);
+    if (!module) {
+      module = gpu.createShaderModule({ label: name, code: shaders[name] });
+      this.#modules.set(name, module);
+    }
+    const [layout, pipelineLayout] = this.#layoutOf(bindings);
+    const description: GPUComputePipelineDescriptor = {
+      label: name,
+      layout: pipelineLayout,
+      compute: { module, entryPoint: 'main', constants },
+    };
+    return { description, layout };
+  }
+
+  #layoutOf(bindings: string): [GPUBindGroupLayout, GPUPipelineLayout] {
+    const found = this.#layouts.get(bindings);
+    if (found) return found;
+    const { gpu } = this.#device;
+    const layout = gpu.createBindGroupLayout({
+      entries: [...bindings].map((kind, binding) => ({
+        binding,
+        visibility: COMPUTE,
+        buffer: { type: kind === 'w' ? 'storage' : 'read-only-storage' },
+      })),
+    });
+    const bindGroupLayouts = [this.paramsLayout, layout];
+    const made: [GPUBindGroupLayout, GPUPipelineLayout] = [
+      layout,
+      gpu.createPipelineLayout({ bindGroupLayouts }),
+    ];
+    this.#layouts.set(bindings, made);
+    return made;
+  }
+}
+
+const keyOf = (name: string, bindings: string, constants: Constants): string =>
+  `${name} ${bindings} ${JSON.stringify(constants)}`;

@@ -1,0 +1,250 @@
+// What operations ask of the device, in their order: dispatches are recorded into one compute pass,
+// and go to the device together when something is read, or when there are many. Once all kernels
+// have run, nothing is made for a token: parameters go through one uniform buffer and small writes
+// through another, at offsets, and bind groups are kept by the buffers that they bind.
+import type { Address } from '../tensor.ts';
+import type { OpenDevice } from './device.ts';
+import {
+  byteOffset,
+  COPY_DST,
+  type Heap,
+  type HeapBuffer,
+  MAP_READ,
+  STORAGE,
+  UNIFORM,
+  wordOffset,
+} from './heap.ts';
+import { type Kernel, Kernels, PARAMS_BYTES } from './kernels.ts';
+import { Usage } from './usage.ts';
+
+/** Dispatches of a submission at most: as many parameters lie in the uniform buffer. */
+const SLOTS = 2048;
+/** Bytes that go to the device with a submission, beside parameters. */
+const UPLOAD_BYTES = 1 << 20;
+/** Writes of more bytes end a submission. */
+const SMALL_BYTES = 1 << 18;
+/** Workgroups along one dimension at most; more are folded (lib/index.wgsl). */
+export const MOST_GROUPS = 65_535;
+
+/** Bind groups by the buffers that they bind, one level for each. */
+interface Bound {
+  group?: GPUBindGroup;
+  readonly next: Map<number, Bound>;
+}
+
+export class Recorder {
+  readonly kernels: Kernels;
+  readonly usage = new Usage();
+  readonly #device: OpenDevice;
+  readonly #heap: () => Heap;
+  readonly #params: GPUBuffer;
+  readonly #uploads: HeapBuffer;
+  readonly #paramsGroup: GPUBindGroup;
+  readonly #slots = new Uint32Array((SLOTS * PARAMS_BYTES) / 4);
+  readonly #data = new Uint8Array(UPLOAD_BYTES);
+  #slot = 0;
+  #uploaded = 0;
+  #encoder?: GPUCommandEncoder;
+  #pass?: GPUComputePassEncoder;
+  /** By a layout's bindings. */
+  readonly #bound = new Map<string, Bound>();
+  /** Buffers to read from that nobody waits for, by their size. */
+  readonly #idle = new Map<number, GPUBuffer[]>();
+
+  constructor(device: OpenDevice, heap: () => Heap) {
+    this.#device = device;
+    this.#heap = heap;
+    const { gpu } = device;
+    this.kernels = new Kernels(device);
+    this.#params = gpu.createBuffer({ size: this.#slots.byteLength, usage: UNIFORM | COPY_DST });
+    this.#uploads = {
+      buffer: gpu.createBuffer({ size: UPLOAD_BYTES, usage: STORAGE | COPY_DST }),
+      id: -1,
+    };
+    this.#paramsGroup = gpu.createBindGroup({
+      layout: this.kernels.paramsLayout,
+      entries: [{ binding: 0, resource: { buffer: this.#params, size: PARAMS_BYTES } }],
+    });
+  }
+
+  /** Bytes of the device that are taken beside the heap. */
+  get ownBytes(): number {
+    let bytes = this.#params.size + this.#uploads.buffer.size;
+    for (const list of this.#idle.values()) for (const { size } of list) bytes += size;
+    return bytes;
+  }
+
+  /**
+   * Runs `groups` workgroups of a kernel. `at` are addresses in the buffers that it binds, one a
+   * binding; `params` u32 words (f32: floatWord). `readBytes`: what the kernel reads at least.
+   */
+  dispatch(
+    kernel: Kernel,
+    at: readonly Address[],
+    params: readonly number[],
+    groups: number,
+    readBytes = 0,
+  ): void {
+    const heap = this.#heap();
+    this.#record(
+      kernel,
+      at.map((address) => heap.at(address)),
+      params,
+      groups,
+      readBytes,
+    );
+  }
+
+  #record(
+    kernel: Kernel,
+    buffers: readonly HeapBuffer[],
+    params: readonly number[],
+    groups: number,
+    readBytes: number,
+  ): void {
+    if (groups === 0) return;
+    const { lost } = this.#device;
+    if (lost) throw lost;
+    if (this.#slot === SLOTS) this.flush();
+    const pass = this.#open();
+    const first = (this.#slot * PARAMS_BYTES) / 4;
+    for (let i = 0; i < params.length; i++) this.#slots[first + i] = params[i];
+    pass.setPipeline(kernel.pipeline);
+    pass.setBindGroup(0, this.#paramsGroup, [this.#slot * PARAMS_BYTES]);
+    pass.setBindGroup(1, this.#groupOf(kernel, buffers));
+    const y = Math.ceil(groups / MOST_GROUPS);
+    pass.dispatchWorkgroups(Math.ceil(groups / y), y);
+    this.#slot++;
+    this.usage.dispatched(kernel.label, readBytes);
+  }
+
+  /** Writes numbers or bytes, a multiple of 4 of them, once what was asked for before is done. */
+  write(address: Address, data: ArrayBufferView): void {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (bytes.length === 0) return;
+    if (bytes.length % 4 !== 0) throw new RangeError(`${bytes.length} bytes, not whole words`);
+    if (this.#device.lost) throw this.#device.lost;
+    const { buffer } = this.#heap().at(address);
+    if (!this.#pass || bytes.length > SMALL_BYTES) {
+      this.flush();
+      // a shared memory is not taken, and a view of wasm's may move: a copy goes to the device
+      const copy = bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
+      this.#device.gpu.queue.writeBuffer(
+        buffer,
+        byteOffset(address),
+        copy as Uint8Array<ArrayBuffer>,
+      );
+      return;
+    }
+    if (this.#slot === SLOTS || this.#uploaded + bytes.length > UPLOAD_BYTES) this.flush();
+    this.#data.set(bytes, this.#uploaded);
+    const params = [wordOffset(address), this.#uploaded / 4, bytes.length / 4];
+    this.#uploaded += bytes.length;
+    this.#record(
+      this.kernels.get('upload', 'wr'),
+      [this.#heap().at(address), this.#uploads],
+      params,
+      Math.ceil(bytes.length / 4 / 64),
+      bytes.length,
+    );
+  }
+
+  /** Sends what was recorded to the device. */
+  flush(): void {
+    if (this.#encoder) this.#submit();
+  }
+
+  /** Bytes at an address once all that was asked for before is done. Rejects where it cannot be. */
+  async read(address: Address, bytes: number): Promise<ArrayBuffer> {
+    const { gpu, gone } = this.#device;
+    if (this.#device.lost) throw this.#device.lost;
+    if (bytes === 0) return new ArrayBuffer(0);
+    const size = 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
+    const idle = this.#idle.get(size) ?? [];
+    this.#idle.set(size, idle);
+    const staging = idle.pop() ?? gpu.createBuffer({ size, usage: MAP_READ | COPY_DST });
+    const { buffer } = this.#heap().at(address);
+    this.#submit((encoder) => {
+      encoder.copyBufferToBuffer(buffer, byteOffset(address), staging, 0, bytes);
+    });
+    this.usage.read(bytes);
+    try {
+      await Promise.race([staging.mapAsync(MAP_READ, 0, bytes), gone]);
+    } catch (error) {
+      staging.destroy();
+      throw this.#device.lost ?? error;
+    }
+    // destroying a device may let a map succeed
+    if (this.#device.lost) throw this.#device.lost;
+    const copy = staging.getMappedRange(0, bytes).slice(0);
+    staging.unmap();
+    idle.push(staging);
+    return copy;
+  }
+
+  /** Copies between buffers, before what is asked for later. */
+  move(from: GPUBuffer, to: GPUBuffer, bytes: number, fromAt = 0, toAt = 0): void {
+    this.#submit((encoder) => encoder.copyBufferToBuffer(from, fromAt, to, toAt, bytes));
+  }
+
+  /** A buffer is gone: so are the groups that bind it. */
+  forget(id: number): void {
+    this.flush();
+    const cut = ({ next }: Bound): void => {
+      next.delete(id);
+      for (const bound of next.values()) cut(bound);
+    };
+    for (const bound of this.#bound.values()) cut(bound);
+  }
+
+  dispose(): void {
+    this.#params.destroy();
+    this.#uploads.buffer.destroy();
+    for (const list of this.#idle.values()) for (const buffer of list) buffer.destroy();
+    this.#device.close();
+  }
+
+  #open(): GPUComputePassEncoder {
+    this.#encoder ??= this.#device.gpu.createCommandEncoder();
+    this.#pass ??= this.#encoder.beginComputePass();
+    return this.#pass;
+  }
+
+  #submit(last?: (encoder: GPUCommandEncoder) => void): void {
+    const { gpu } = this.#device;
+    this.#pass?.end();
+    this.#pass = undefined;
+    const encoder = this.#encoder;
+    const { queue } = gpu;
+    if (this.#slot > 0)
+      queue.writeBuffer(this.#params, 0, this.#slots, 0, (this.#slot * PARAMS_BYTES) / 4);
+    if (this.#uploaded > 0)
+      queue.writeBuffer(this.#uploads.buffer, 0, this.#data, 0, this.#uploaded);
+    this.#encoder = undefined;
+    this.#slot = 0;
+    this.#uploaded = 0;
+    const whole = encoder ?? gpu.createCommandEncoder();
+    last?.(whole);
+    queue.submit([whole.finish()]);
+    this.usage.submitted();
+  }
+
+  #groupOf({ bindings, layout }: Kernel, buffers: readonly HeapBuffer[]): GPUBindGroup {
+    let at = entryOf(this.#bound, bindings);
+    for (const { id } of buffers) at = entryOf(at.next, id);
+    if (!at.group) {
+      at.group = this.#device.gpu.createBindGroup({
+        layout,
+        entries: buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
+      });
+      this.usage.bound();
+    }
+    return at.group;
+  }
+}
+
+function entryOf<Key>(map: Map<Key, Bound>, key: Key): Bound {
+  const found = map.get(key) ?? { next: new Map() };
+  map.set(key, found);
+  return found;
+}

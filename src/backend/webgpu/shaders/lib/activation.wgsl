@@ -1,0 +1,6 @@
+// Gates of feed-forward blocks. tanh is NaN far out on some devices: it is 1 from 15 on.
+fn silu(x: f32) -> f32 { return x / (1.0 + exp(-x)); }
+fn gelu(x: f32) -> f32 {
+  let inner = 0.7978845608 * (x + 0.044715 * x * x * x);
+  return x * (1.0 + tanh(clamp(inner, -15.0, 15.0))) / 2.0;
+}
