@@ -222,6 +222,13 @@ export interface Backend {
   scoresFinite(scores: Scores): boolean;
 
   /**
+   * The token that a random number in [0, 1) draws from log-odds f32 [1, V], or -1 where they are
+   * not finite: i32 at `to`. Where a token stands next to another's place by less than rounding, it
+   * may be that one. Only where log-odds are far from the host, which draws by itself elsewhere.
+   */
+  draw?(to: Address, logits: Tensor, by: Drawing, random: number): void;
+
+  /**
    * Rows to keep of heads that share a budget, by a score for every row. `scores` is overwritten,
    * `kept` has room for one i32 a row. Exact counts, order preserved, ties to the lower row and
    * then the lower head.
@@ -250,6 +257,17 @@ export interface Backend {
 
   /** Frees the memory. Nothing may be called afterwards. */
   dispose(): void;
+}
+
+/**
+ * Which tokens can be drawn, and how likely (docs/algorithms.md, 'Sampling'): temperature 0 takes
+ * the most probable one, the lower on ties; topK 0 means all.
+ */
+export interface Drawing {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
 }
 
 /** Rows that are kept whatever the score: the conversation's first tokens, and the newest rows. */

@@ -2,9 +2,12 @@
 import { ContextError } from '../errors.ts';
 import { awaitedLater, pause } from './prefill.ts';
 import type { Run } from './run.ts';
+import { notFinite } from './sampling/argmax.ts';
+import type { Sampler } from './sampling/sampler.ts';
 
 export interface DecodeOptions {
-  readonly sample: (logits: Float32Array) => number;
+  /** Where tokens are drawn on a device it has to say how: a plain function reads log-odds. */
+  readonly sample: ((logits: Float32Array) => number) & Partial<Pick<Sampler, 'by' | 'random'>>;
   readonly maxTokens: number;
   readonly endTokens: ReadonlySet<number>;
   /**
@@ -20,6 +23,9 @@ export type FinishReason = 'end' | 'length';
 
 /** Milliseconds after which other work gets its turn. */
 const TURN_MS = 30;
+
+/** Tokens that a device draws before they are read: more would come in bursts that one sees. */
+const DRAWN_AT_ONCE = 4;
 
 /**
  * Appends the prompt, then yields one token after the other, the ending one not included. The last
@@ -39,8 +45,22 @@ export async function* decode(
     );
   }
   options.signal?.throwIfAborted();
-  let asked = awaitedLater(run.append(prompt));
-  let last = prompt.length - 1;
+  const asked = awaitedLater(run.append(prompt));
+  const { by, random } = options.sample;
+  return by && random && run.draws
+    ? yield* drawn(run, asked, prompt.length, options, { by, random })
+    : yield* read(run, asked, prompt.length, options);
+}
+
+/** Draws from log-odds that are read, one token at a time. */
+async function* read(
+  run: Run,
+  appended: Promise<void>,
+  count: number,
+  options: DecodeOptions,
+): AsyncGenerator<number, FinishReason> {
+  let asked = appended;
+  let last = count - 1;
   let turn = performance.now();
   for (let count = 0; count < options.maxTokens; count++) {
     const [token] = await Promise.all([run.read(last, options.sample), asked]);
@@ -48,7 +68,7 @@ export async function* decode(
     yield token;
     options.signal?.throwIfAborted();
     if (count + 1 === options.maxTokens) break;
-    if (!(options.evict && run.plan.policy.evicts) && !run.hasRoom(1)) break;
+    if (!mayGoOn(run, options)) break;
     asked = awaitedLater(run.append([token]));
     last = 0;
     if (performance.now() - turn > TURN_MS) {
@@ -59,3 +79,43 @@ export async function* decode(
   }
   return 'length';
 }
+
+/** Has several tokens drawn where the log-odds are, and reads the tokens. */
+async function* drawn(
+  run: Run,
+  asked: Promise<void>,
+  count: number,
+  { maxTokens, endTokens, signal, evict }: DecodeOptions,
+  { by, random }: Pick<Sampler, 'by' | 'random'>,
+): AsyncGenerator<number, FinishReason> {
+  await asked;
+  let last = count - 1;
+  for (let left = maxTokens; left > 0;) {
+    // the last one need not be appended
+    const { room } = run;
+    const many = Math.min(DRAWN_AT_ONCE, left, room + 1);
+    const appendsLast = many < left && many <= room;
+    const randoms = Array.from({ length: many }, random);
+    const tokens = await run.draw(last, by, randoms, appendsLast);
+    const appended = many - (appendsLast ? 0 : 1);
+    for (const [i, token] of tokens.entries()) {
+      if (token < 0) throw notFinite(await run.logits(0));
+      if (endTokens.has(token)) {
+        await run.takeBack(Math.max(0, appended - i));
+        return 'end';
+      }
+      yield token;
+      signal?.throwIfAborted();
+    }
+    left -= many;
+    last = 0;
+    if (left === 0 || appendsLast) continue;
+    if (!mayGoOn(run, { evict })) break;
+    await run.append([tokens[many - 1]]);
+  }
+  return 'length';
+}
+
+/** Whether another token can go in. */
+const mayGoOn = (run: Run, { evict }: Pick<DecodeOptions, 'evict'>): boolean =>
+  (evict && run.plan.policy.evicts) || run.hasRoom(1);

@@ -1,6 +1,6 @@
 // Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/).
 // `Run` asks for the same steps either way.
-import type { Backend } from '../backend/backend.ts';
+import type { Backend, Drawing } from '../backend/backend.ts';
 import type { TokenSpan } from '../backend/cache.ts';
 import type { Mark } from '../backend/state.ts';
 import { DeviceError, OptionError } from '../errors.ts';
@@ -50,6 +50,17 @@ export interface Layers {
    * anybody reserves some.
    */
   logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T>;
+  /**
+   * Draws tokens one after the other, each appended, the last only if that is said (stage.ts); -1
+   * where log-odds are not finite. Left out where the log-odds are here, to be drawn from.
+   */
+  readonly draw?: (
+    t: number,
+    by: Drawing,
+    randoms: readonly number[],
+    place: Place,
+    appendsLast: boolean,
+  ) => Promise<readonly number[]>;
   /** Goes back to a mark: the rows that each range (cache-shape.ts) has left. */
   rewind(mark: Mark): Promise<readonly number[]>;
   clear(): Promise<void>;
@@ -176,6 +187,15 @@ export class LocalLayers implements Layers {
 
   async logits<T>(t: number, read: (logits: Float32Array) => T): Promise<T> {
     return read(await this.stage.logits(t));
+  }
+
+  get draw(): Layers['draw'] {
+    if (!this.#executor.backend.draw) return undefined;
+    return async (...how) => {
+      let drawn: readonly number[] = [];
+      await this.#forward(async (stage) => (drawn = [...(await stage.draw(...how))]));
+      return drawn;
+    };
   }
 
   async rewind(mark: Mark): Promise<readonly number[]> {

@@ -4,18 +4,15 @@
 // known before (`ledger.ts`), so that a step can be asked for while the one before is still on its
 // way. `prefill.ts` and `decode.ts` use it.
 import type { BytesOut, Stored, Tag } from '../cache/stored.ts';
-import { ContextError } from '../errors.ts';
+import { beyondError, type Cut, cutFor, noRoomError } from './cut.ts';
 import type { Executor, Layers } from './executor.ts';
 import { Ledger } from './ledger.ts';
 import { fullError, type Plan } from './plan.ts';
 import { Positions } from './positions.ts';
-import type { TokenSpan } from '../backend/cache.ts';
+import type { Drawing } from '../backend/backend.ts';
 import type { Mark } from '../backend/state.ts';
 import { ORIGINAL } from './block.ts';
 import type { Restored } from './stage.ts';
-
-/** Layers that a step cuts to their share. */
-type Cut = 'all' | 'windows' | 'none';
 
 export class Run {
   readonly executor: Executor;
@@ -86,15 +83,52 @@ export class Run {
   }
 
   /**
-   * Whether `count` tokens can be appended without evicting first, and a patched prompt behind
-   * them.
+   * Tokens that can be appended without evicting first, and a patched prompt behind them.
    */
-  hasRoom(count: number): boolean {
+  get room(): number {
     // (rows reserved for recall are room like any other while nothing is recalled)
-    return (
-      this.position + count <= this.#positions.limit &&
-      this.ledger.room >= count + this.plan.promptTokens
-    );
+    const positions = this.#positions.limit - this.position;
+    return Math.max(0, Math.min(positions, this.ledger.room - this.plan.promptTokens));
+  }
+
+  /** Whether there is such room for `count` tokens. */
+  hasRoom(count: number): boolean {
+    return this.room >= count;
+  }
+
+  /** Whether tokens are drawn where the layers are. */
+  get draws(): boolean {
+    return this.layers.draw !== undefined;
+  }
+
+  /**
+   * Draws tokens one after the other, by a random number each, the first behind token `last` of the
+   * last step or extension; each is appended, the last only if that is said. There must be room.
+   */
+  async draw(
+    last: number,
+    by: Drawing,
+    randoms: readonly number[],
+    appendsLast: boolean,
+  ): Promise<readonly number[]> {
+    const place = { position: this.position, token: this.token };
+    const appended = randoms.length - (appendsLast ? 0 : 1);
+    const done = this.layers.draw!(last, by, randoms, place, appendsLast);
+    this.token += appended;
+    this.ledger.append(appended);
+    const tokens = await done;
+    this.#remember(tokens.slice(0, appended));
+    return tokens;
+  }
+
+  /** Takes back the newest tokens, which were appended since the last step. */
+  async takeBack(count: number): Promise<void> {
+    if (count === 0) return;
+    this.token -= count;
+    const done = this.layers.rewind(this.mark());
+    this.ledger.append(-count);
+    this.#tail = this.#tail.slice(0, -count);
+    await done;
   }
 
   /**
@@ -144,17 +178,6 @@ export class Run {
   /** A copy of these log-odds. */
   logits(last: number): Promise<Float32Array> {
     return this.read(last, (logits) => logits.slice());
-  }
-
-  /**
-   * Share of the rows of tokens [begin, end) that are held, over all heads of the layers that see
-   * the whole text, for each span of tokens.
-   */
-  async held(spans: readonly TokenSpan[]): Promise<number[]> {
-    const layers = Math.max(1, this.plan.slides.filter((slides) => !slides).length);
-    const heads = layers * this.executor.config.kvHeads;
-    const rows = await this.layers.held(spans);
-    return rows.map((count, i) => count / (Math.max(1, spans[i][1] - spans[i][0]) * heads));
   }
 
   /** Forgets everything said. */
@@ -209,20 +232,10 @@ export class Run {
       this.#tail = this.#tail.slice(-this.plan.blockSize);
   }
 
-  /**
-   * Which layers have to be cut to their share once T tokens have been appended: all where one
-   * that is rated will hold more than that (or all together, where they are selected from
-   * together), those with a window where only these will.
-   */
+  /** Which layers have to be cut to their share once T tokens have been appended (cut.ts). */
   #cutFor(T: number): Cut {
-    const over = this.ledger.exceeding(
-      T,
-      this.plan[this.#rowsKept(false)],
-      Math.min(this.plan.sinks, this.token + T),
-    );
-    const { slides } = this.plan;
-    if (over.some((is, i) => is && !slides[i])) return 'all';
-    return over.some(Boolean) ? 'windows' : 'none';
+    const { ledger, plan, token } = this;
+    return cutFor(ledger, plan, this.#rowsKept(false), token, T);
   }
 
   /** Which rows layers may keep: once positions are compact, what the context has room for. */
@@ -241,20 +254,12 @@ export class Run {
     const beyond = this.position + count + ahead > this.#positions.limit;
     if (!beyond && this.hasRoom(count)) return;
     if (!plan.policy.evicts && !beyond) throw fullError(plan, this.token + count);
-    const { contextLength } = executor.config;
-    if (beyond && plan.positions === 'original') {
-      throw new ContextError(
-        `position ${this.position + count + ahead} is beyond the model's context of ` +
-          `${contextLength}: use positions 'auto' or 'compact'`,
-      );
-    }
+    if (beyond && plan.positions === 'original')
+      throw beyondError(this.position + count + ahead, executor.config.contextLength);
     // where room is short, some layer holds more than its share: this step evicts
     const cut = beyond || this.#positions.recompacts ? 'all' : this.#cutFor(0);
     const again = this.#tail;
-    if (again.length === 0)
-      throw new ContextError(
-        `${count} tokens do not fit into an empty conversation: give fewer at a time`,
-      );
+    if (again.length === 0) throw noRoomError(count);
     this.token -= again.length;
     const rewound = this.layers.rewind(this.mark());
     this.#tail = [];

@@ -2,6 +2,7 @@
 // once. It does what it is told, block by block (block.ts); what is asked of it, and when, run.ts
 // decides. The layers before and behind may be elsewhere.
 import { valueColumns } from '../backend/dtype.ts';
+import type { Drawing } from '../backend/backend.ts';
 import type { Cache, TokenSpan } from '../backend/cache.ts';
 import type { State } from '../backend/state.ts';
 import type { Address, Scores } from '../backend/tensor.ts';
@@ -116,6 +117,24 @@ export class Stage {
     const { transformer, cache, workspace } = this;
     transformer.forward(tokens, { cache, workspace, ...place });
     return this.isLast ? Promise.resolve(undefined) : this.#hidden(transformer.countOf(tokens));
+  }
+
+  /**
+   * Draws tokens one after the other, by a random number each, the first behind token t of the last
+   * step or extension; each is appended, the last only if `appendsLast`. They are read at once.
+   */
+  draw(t: number, by: Drawing, randoms: readonly number[], place: Place, appendsLast: boolean) {
+    const { transformer, cache, workspace } = this;
+    const { ids: first } = workspace.shared;
+    randoms.forEach((random, i) => {
+      const ids = first + i * 4;
+      transformer.draw(workspace, i === 0 ? t : 0, ids, by, random);
+      if (i === randoms.length - 1 && !appendsLast) return;
+      const { position, token } = place;
+      const pass = { cache, workspace, position: position + i, token: token + i };
+      transformer.forward({ ids, count: 1 }, pass);
+    });
+    return transformer.backend.readInts(first, randoms.length);
   }
 
   /**

@@ -3,8 +3,8 @@
 // attention it calls back, and whoever listens may compact that layer.
 //
 // T tokens of a piece, D width, V vocabulary. All activations f32.
-import type { Backend } from '../backend/backend.ts';
-import type { Tensor } from '../backend/tensor.ts';
+import type { Backend, Drawing } from '../backend/backend.ts';
+import type { Address, Tensor } from '../backend/tensor.ts';
 import type { Pass } from './blocks/block.ts';
 import type { ModelConfig } from './config.ts';
 import { applyLinear } from './linear.ts';
@@ -21,11 +21,17 @@ export interface Network {
   readonly rotaries: readonly Rotary[];
 }
 
+/** Tokens that lie in the backend's memory, i32 [count]: nobody here knows which they are. */
+export interface TokensThere {
+  readonly ids: Address;
+  readonly count: number;
+}
+
 /**
  * Tokens, for the model's first layers; for others the hidden states f32 [T, D] that the layers
  * before left.
  */
-export type Input = readonly number[] | Float32Array;
+export type Input = readonly number[] | TokensThere | Float32Array;
 
 /** A pass, and where its activations lie. */
 export interface ForwardPass extends Pass {
@@ -53,8 +59,10 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
   if (input instanceof Float32Array) backend.write(hidden.address, input);
   else {
     for (const { x, from, T } of pieces) {
-      backend.write(s.ids, Int32Array.from(input.slice(from, from + T)));
-      backend.embed(x, weights.embedding!, s.ids, T);
+      let ids = s.ids;
+      if ('ids' in input) ids = input.ids + from * 4;
+      else backend.write(ids, Int32Array.from(input.slice(from, from + T)));
+      backend.embed(x, weights.embedding!, ids, T);
       if (embeddingScale !== undefined) backend.scale(x, embeddingScale, T);
     }
   }
@@ -83,4 +91,17 @@ export function logits({ backend, config, weights }: Network, of: Workspace, t: 
   const x = { address: of.x.address + t * config.width * 4, columns: config.width }; // [1, D]
   backend.rmsNorm(s.normed, x, weights.outputNorm!, 1, config.normEps);
   applyLinear(backend, [[s.logits, { weight: weights.output! }]], s.normed, 1); // [1, V]
+}
+
+/** Draws the token behind token t of the last pass: i32 at `to`. */
+export function draw(
+  model: Network,
+  of: Workspace,
+  t: number,
+  to: Address,
+  by: Drawing,
+  random: number,
+): void {
+  logits(model, of, t);
+  model.backend.draw!(to, of.shared.logits, by, random);
 }

@@ -1,9 +1,10 @@
 // A model, or consecutive layers of it, as the engine holds it: the forward pass (forward.ts), and
 // what goes with it. Where a model is split by layers each part takes the hidden states that the
 // one before left, and layers are numbered within the part.
-import type { Backend } from '../backend/backend.ts';
+import type { Backend, Drawing } from '../backend/backend.ts';
+import type { Address } from '../backend/tensor.ts';
 import type { ModelConfig } from './config.ts';
-import { forward, type ForwardPass, type Input, logits, type Network } from './forward.ts';
+import { draw, forward, type ForwardPass, type Input, logits, type Network } from './forward.ts';
 import { createRotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
 import { scratchShape, type Workspace, Workspaces } from './workspace.ts';
@@ -30,6 +31,10 @@ export interface Transformer extends Network {
   hidden(workspace: Workspace, T: number): Promise<Float32Array<ArrayBuffer>>;
   /** Log-odds [V] after token t of the last pass. */
   logits(workspace: Workspace, t: number): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Draws the token behind token t of the last pass: i32 at `to`. Only where the backend can.
+   */
+  draw(workspace: Workspace, t: number, to: Address, by: Drawing, random: number): void;
 }
 
 /** Tokens embedded at once. */
@@ -47,7 +52,7 @@ export function createTransformer(
   const network: Network = { config, backend, weights, rotaries };
   const workspaces = new Workspaces(config, backend);
   const countOf = (input: Input) =>
-    input instanceof Float32Array ? input.length / D : input.length;
+    input instanceof Float32Array ? input.length / D : 'ids' in input ? input.count : input.length;
 
   return {
     ...network,
@@ -89,5 +94,6 @@ export function createTransformer(
       logits(network, s, t);
       return backend.readFloats(s.shared.logits.address, config.vocabulary);
     },
+    draw: (s, t, to, by, random) => draw(network, s, t, to, by, random),
   };
 }

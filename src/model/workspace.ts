@@ -27,7 +27,7 @@ export interface Workspace {
 
 /** What is needed while a pass runs. */
 export interface SharedRoom {
-  /** i32 [piece]. */
+  /** i32 [piece], MOST_DRAWN at least. */
   readonly ids: Address;
   /** Rotations of a piece, by the model's ropes. */
   readonly angles: readonly Angles[];
@@ -40,6 +40,9 @@ export interface SharedRoom {
   /** f32 [1, V]. */
   readonly logits: Tensor;
 }
+
+/** Tokens that are drawn at once at most, one after the other, where log-odds are far away. */
+export const MOST_DRAWN = 16;
 
 /** The scratch of passes of up to `tokens` tokens at a time. */
 export function scratchShape(
@@ -58,7 +61,7 @@ export function scratchShape(
 /** What a shared room consists of. */
 function regionsOf(config: ModelConfig, piece: number): Regions {
   const regions = new Regions();
-  regions.add('ids', piece, 1);
+  regions.add('ids', Math.max(piece, MOST_DRAWN), 1);
   for (const [i, { dims }] of config.ropes.entries()) regions.add(`angles ${i}`, piece, dims);
   regions.add('normed', piece, config.width);
   for (const spec of config.layerSpecs.flat())

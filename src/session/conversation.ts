@@ -4,7 +4,7 @@ import { knownNames } from '../arguments.ts';
 import type { Model } from '../engine/model.ts';
 import { type Plan, fullError } from '../engine/plan.ts';
 import { prefill } from '../engine/prefill.ts';
-import { createSampler } from '../engine/sampling/sampler.ts';
+import { createSampler, type Sampler } from '../engine/sampling/sampler.ts';
 import type { OnKept } from '../engine/stage.ts';
 import { OptionError } from '../errors.ts';
 import { type Message, textOf } from '../model/chat-template.ts';
@@ -194,7 +194,7 @@ export class Conversation {
   async *#generate(
     given: string | Message,
     options: AskOptions,
-    sample: (logits: Float32Array) => number,
+    sample: Sampler,
     hurry: () => void,
   ): Pieces {
     const { keep, template, maxTokens } = complete(options, askTable);

@@ -1,5 +1,6 @@
 // What a question needs and the cache has lost, forwarded again before it, into the rows reserved
 // for that. What is chosen, and why, is in episode/recall.ts.
+import { heldShares } from '../engine/held.ts';
 import type { Run } from '../engine/run.ts';
 import { recall } from '../episode/recall.ts';
 import type { SegmentIndex } from '../episode/segment-index.ts';
@@ -40,7 +41,7 @@ export class Recollection {
       recallRows,
       this.#turns!,
       this.#talk.history!,
-      (spans) => run.held(spans),
+      (spans) => heldShares(run, spans),
       encode,
       frame,
     );

@@ -6,6 +6,7 @@ import { loadModel, type Model } from '../../src/engine/model.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import type { PlanOptions } from '../../src/engine/plan-options.ts';
 import { blocksOf, prefill } from '../../src/engine/prefill.ts';
+import { heldShares } from '../../src/engine/held.ts';
 import { Run } from '../../src/engine/run.ts';
 import { attentionIn } from '../../src/model/blocks/registry.ts';
 import { policies } from '../../src/policy/registry.ts';
@@ -134,7 +135,7 @@ test('rows that compete over layers are refused', async ({ model }) => {
 test('what is held of a text is told of layers that see all', async ({ model, tokens }) => {
   const run = new Run(model.executor, planRun(model.executor, optionsOf('keydiff')));
   await prefill(run, tokens);
-  assert.equal(await run.held([[0, tokens.length]]), [1]);
+  assert.equal(await heldShares(run, [[0, tokens.length]]), [1]);
   run.dispose();
 });
 

@@ -2,6 +2,7 @@
 // scores and selections stay on the device; so do the lengths of heads.
 import type { Backend } from '../backend.ts';
 import type { OpenDevice } from './device.ts';
+import { drawOps } from './draw.ts';
 import { elementOps } from './elements.ts';
 import { Heap } from './heap.ts';
 import { memoryOps } from './memory.ts';
@@ -40,6 +41,7 @@ export async function createWebgpuBackend(
     arena: heap,
     ...memoryOps(recorder),
     ...elementOps(recorder),
+    ...drawOps(recorder),
     get usage() {
       return recorder.usage.now;
     },

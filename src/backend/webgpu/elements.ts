@@ -12,22 +12,10 @@ type ElementOps = Pick<
 /** Numbers that a workgroup of a plain loop does (shaders' workgroup_size). */
 const LANES = 64;
 
+const groupsFor = (count: number) => Math.ceil(count / LANES);
+
 export function elementOps(recorder: Recorder): ElementOps {
   const { kernels } = recorder;
-  const groupsFor = (count: number) => Math.ceil(count / LANES);
-
-  const gate =
-    (GELU: 0 | 1): Backend['swiglu'] =>
-    (y, gate, up, n) => {
-      const count = n * y.columns;
-      recorder.dispatch(
-        kernels.get('glu', 'w', { GELU }),
-        [y.address],
-        [word(y.address), word(gate.address), word(up.address), count],
-        groupsFor(count),
-      );
-    };
-
   return {
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
@@ -71,8 +59,8 @@ export function elementOps(recorder: Recorder): ElementOps {
       );
     },
 
-    swiglu: gate(0),
-    geglu: gate(1),
+    swiglu: gate(recorder, 0),
+    geglu: gate(recorder, 1),
 
     rope(x, { address, rotated, style }, n, heads, d) {
       recorder.dispatch(
@@ -84,3 +72,16 @@ export function elementOps(recorder: Recorder): ElementOps {
     },
   };
 }
+
+/** y = activation(gate) * up. */
+const gate =
+  (recorder: Recorder, GELU: 0 | 1): Backend['swiglu'] =>
+  (y, gate, up, n) => {
+    const count = n * y.columns;
+    recorder.dispatch(
+      recorder.kernels.get('glu', 'w', { GELU }),
+      [y.address],
+      [word(y.address), word(gate.address), word(up.address), count],
+      groupsFor(count),
+    );
+  };

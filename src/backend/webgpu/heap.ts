@@ -114,8 +114,8 @@ export class Heap implements Arena {
     if (size > Math.min(bindingBytes, bufferBytes))
       throw new DeviceError(
         `${formatBytes(size)} in one piece are wanted, the device binds ` +
-          `${formatBytes(Math.min(bindingBytes, bufferBytes))}: choose a smaller model or budget, ` +
-          `or device: 'wasm'`,
+          `${formatBytes(Math.min(bindingBytes, bufferBytes))}: choose a smaller model or ` +
+          `budget, or device: 'wasm'`,
       );
     if (this.deviceBytes + size > this.#limitBytes)
       throw new DeviceError(

@@ -8,8 +8,8 @@ import type { Address, Scores } from '../tensor.ts';
  * Rows of whole ranges (cache-shape.ts) that are bound together: one buffer of keys [rows, words],
  * one of values [rows, words], and notes, u32:
  *
- *   tokens i32 [rows] | state f32 [rows] | positions i32 [rows] | heads [heads][start, length, kept,
- *   sinks]
+ *   tokens i32 [rows] | state f32 [rows] | positions i32 [rows]
+ *   | heads [heads][start, length, kept, sinks]
  *
  * `start` is a head's first row in the part; `kept` and `sinks` are what select() leaves for
  * compact(): how many rows of the head stay, and how many first tokens are among them.

@@ -7,7 +7,7 @@ import { Buckets } from './buckets.ts';
 import { draw, FEW, type Scratch } from './draw.ts';
 import { BUCKETS } from './layout.ts';
 import { complete } from '../../options/table.ts';
-import { type SampleOptions, sampleTable } from './options.ts';
+import { type Filters, type SampleOptions, sampleTable } from './options.ts';
 import { Ranking } from './ranking.ts';
 
 /**
@@ -21,16 +21,20 @@ export interface Sampler {
   (logits: Float32Array): number;
   /** The seed of its draws: the option, or the one that was made up. Greedy draws nothing: 0. */
   readonly seed: number;
+  /** What decides which token a random number draws, and the next one, for who draws elsewhere. */
+  readonly by: Filters;
+  random(): number;
 }
 
 /** Checks the options once. Throws OptionError. */
 export function createSampler(options: SampleOptions = {}): Sampler {
-  const { seed, temperature } = complete(options, sampleTable);
+  const { seed, temperature, topK, topP, minP } = complete(options, sampleTable);
   const drawAt = createDraw(options);
-  if (temperature === 0) return named((logits) => drawAt(logits, 0), seed ?? 0);
-  const used = seed ?? anySeed();
-  const random = createRandom(used);
-  return named((logits) => drawAt(logits, random()), used);
+  const isGreedy = temperature === 0;
+  const used = seed ?? (isGreedy ? 0 : anySeed());
+  const random = isGreedy ? () => 0 : createRandom(used);
+  const sample = (logits: Float32Array) => drawAt(logits, random());
+  return Object.assign(sample, { seed: used, by: { temperature, topK, topP, minP }, random });
 }
 
 /**
@@ -58,9 +62,6 @@ export function createDraw(
     }
   };
 }
-
-const named = (sample: (logits: Float32Array) => number, seed: number): Sampler =>
-  Object.assign(sample, { seed });
 
 /** 32 bits by chance. */
 const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0];

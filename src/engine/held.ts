@@ -1,0 +1,17 @@
+// How much of a text the cache still has.
+import type { TokenSpan } from '../backend/cache.ts';
+import type { Run } from './run.ts';
+
+/**
+ * Share of the rows of tokens [begin, end) that are held, over all heads of the layers that see the
+ * whole text, for each span of tokens.
+ */
+export async function heldShares(
+  { plan, executor, layers }: Run,
+  spans: readonly TokenSpan[],
+): Promise<number[]> {
+  const whole = Math.max(1, plan.slides.filter((slides) => !slides).length);
+  const heads = whole * executor.config.kvHeads;
+  const rows = await layers.held(spans);
+  return rows.map((count, i) => count / (Math.max(1, spans[i][1] - spans[i][0]) * heads));
+}
