@@ -4,11 +4,15 @@ import './runtime/globals.ts';
 
 export type { Arena } from './backend/arena.ts';
 export type {
+  Activation,
+  AddBehind,
   Angles,
+  Around,
   Backend,
   BackendLimits,
   Looks,
   MostLooked,
+  NormBefore,
   Observation,
   Product,
   Protection,
@@ -16,12 +20,19 @@ export type {
   Selection,
   Share as SelectionShare,
 } from './backend/backend.ts';
-export type { Cache, LayerRows, TokenSpan, Turning } from './backend/cache.ts';
+export type {
+  Cache,
+  HeadSteps,
+  LayerRows,
+  Place,
+  TokenSpan,
+  Turning,
+} from './backend/cache.ts';
 export type { Extent, Mark, State } from './backend/state.ts';
 export type { CacheShape } from './backend/cache-shape.ts';
 export type { ClusterOptions, Clusters } from './backend/clusters.ts';
 export type { RowSide, RowType, WeightName, WeightType } from './backend/dtype.ts';
-export type { Address, Scores, Tensor, Weight } from './backend/tensor.ts';
+export type { Address, QueriesKeysValues, Scores, Tensor, Weight } from './backend/tensor.ts';
 export type { Build } from './backend/wasm/builds.ts';
 export type { Budget } from './cache/budget.ts';
 export type { BytesIn, BytesOut, Standing, Stored, Tag } from './cache/stored.ts';
@@ -31,7 +42,7 @@ export type { Executor, Layers } from './engine/executor.ts';
 export type { Plan } from './engine/plan.ts';
 export type { Placement, PlanOptions } from './engine/plan-options.ts';
 export { type Profile, profileModel, type ProfileOptions } from './engine/profile.ts';
-export type { Place, Step } from './engine/block.ts';
+export type { Step } from './engine/block.ts';
 export type { Snapshots } from './engine/saved.ts';
 export type { OnKept, Restored } from './engine/stage.ts';
 export type { SampleOptions } from './engine/sampling/options.ts';
@@ -117,7 +128,7 @@ export type { TrainOptions } from './train/options.ts';
 export type { TrainingPlan } from './train/plan.ts';
 export type { HeldOut, TrainingReport, TrainingResult } from './train/report.ts';
 export type { Schedule } from './train/schedule.ts';
-export type { DenseAttention, QueriesKeysValues, Sequence, Training } from './backend/training.ts';
+export type { DenseAttention, Sequence, Training } from './backend/training.ts';
 export type { AdamW } from './backend/training.ts';
 export type { LearningShape } from './model/learning-room.ts';
 export {

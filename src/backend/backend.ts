@@ -13,9 +13,11 @@ import type { CacheShape } from './cache-shape.ts';
 import type { ClusterOptions, Clusters } from './clusters.ts';
 import type { RowSide, RowType, WeightType } from './dtype.ts';
 import type { BackendLimits, ScratchShape } from './limits.ts';
+import type { Activation, Around, NormBefore, Product } from './product.ts';
 import type { Address, Scores, Tensor, Weight } from './tensor.ts';
 import type { Training } from './training.ts';
 
+export type { Activation, AddBehind, Around, NormBefore, Product } from './product.ts';
 export type { BackendLimits, ScratchShape };
 
 /**
@@ -58,9 +60,6 @@ export interface Angles {
   /** 'pairs': (2j, 2j + 1) as llama; 'halves': (j, j + rotated / 2) as qwen (NeoX). */
   readonly style: 'pairs' | 'halves';
 }
-
-/** Where a product goes, and the weight that makes it. */
-export type Product = readonly [y: Tensor, w: Weight];
 
 export interface Backend {
   /** 'wasm' or 'reference'. */
@@ -105,12 +104,26 @@ export interface Backend {
   /** y[i] = x[i] / sqrt(mean(x[i]^2) + eps) * w, for n rows of w.columns; y may be x. */
   rmsNorm(y: Tensor, x: Tensor, w: Tensor, n: number, eps: number): void;
   /**
-   * y[n, m] = x[n, k] W^T for several outputs and weights. A row's bits are the same whatever n is;
-   * quantised weights meet x rounded to 16 bits in blocks of 32.
+   * y[n, m] = x[n, k] W^T + bias for several outputs and weights; x normed first, or y added to,
+   * where that is asked for (`around`). A row's bits are the same whatever n is; quantised weights
+   * meet x rounded to 16 bits in blocks of 32.
    */
-  linear(products: readonly Product[], x: Tensor, n: number): void;
+  linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void;
   /** The same for one row. */
-  linearOne(products: readonly Product[], x: Tensor): void;
+  linearOne(products: readonly Product[], x: Tensor, around?: Around): void;
+  /**
+   * y = activation(gate) * up, two products of x [n, k], which may be written where they go; y may
+   * be the gate's place.
+   */
+  gated(
+    y: Tensor,
+    gate: Product,
+    up: Product,
+    x: Tensor,
+    n: number,
+    activation: Activation,
+    before?: NormBefore,
+  ): void;
   /** y[i] += x[i] (matrix), or y[i] += x[0] for every i (bias), n rows of y.columns. */
   add(y: Tensor, x: Tensor, n: number): void;
   addBias(y: Tensor, bias: Tensor, n: number): void;

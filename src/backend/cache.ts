@@ -14,13 +14,32 @@ import type { Angles, Selection } from './backend.ts';
 import type { CacheShape } from './cache-shape.ts';
 import type { RowType } from './dtype.ts';
 import type { State } from './state.ts';
-import type { Tensor } from './tensor.ts';
+import type { QueriesKeysValues, Tensor } from './tensor.ts';
 
 /** The rows of some heads, one layer's or all: a handle that operations take. */
 export interface LayerRows {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly rowType: RowType;
+}
+
+/** Where tokens stand: rotary position and number of the first. */
+export interface Place {
+  readonly position: number;
+  readonly token: number;
+}
+
+/** What queries and keys of new tokens go through, head by head, in this order. */
+export interface HeadSteps {
+  readonly queryHeads: number;
+  /** RMS norms [d] of each head. */
+  readonly qNorm?: Tensor;
+  readonly kNorm?: Tensor;
+  readonly normEps: number;
+  /** Token i is turned by row i. None: they know no positions. */
+  readonly angles?: Angles;
+  /** What queries are multiplied by. */
+  readonly queryScale?: number;
 }
 
 /** Which rows of a head are meant: tokens [begin, end). */
@@ -52,6 +71,17 @@ export interface Cache extends State {
    * to every head of a layer. Throws RangeError past the room.
    */
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position?: number): void;
+  /**
+   * The same for k and v as a product left them: q and k go through `steps` first, q in place. What
+   * is in k afterwards is undefined.
+   */
+  appendTurned(
+    layer: number,
+    qkv: QueriesKeysValues,
+    T: number,
+    place: Place,
+    steps: HeadSteps,
+  ): void;
   /**
    * Keeps the selected rows of a layer, in their order, and gives every head its room again; turned
    * first, where that is asked for. Throws RangeError where more is kept than the layer's share.

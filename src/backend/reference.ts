@@ -29,6 +29,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES, wide = false): Cpu
       throw new DeviceError(`the reference backend holds ${bytes} bytes, ${end} are wanted`);
   });
   const bytesOps = memoryOps(memory);
+  const elements = elementOps(memory);
   const scoring = scoringOps(memory);
   const selecting = selectOps(memory);
   const backend: CpuBackend = {
@@ -38,8 +39,8 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES, wide = false): Cpu
     arena,
     ...cacheOps(() => backend),
     ...bytesOps,
-    ...productOps(memory),
-    ...elementOps(memory),
+    ...productOps(memory, elements),
+    ...elements,
     ...rowOps(memory),
     ...attentionOps(memory),
     ...lookOps(memory),

@@ -18,6 +18,13 @@ export interface Weight {
   readonly columns: number;
 }
 
+/** Queries [T, Hq * d], keys and values [T, Hkv * d] of T tokens. */
+export interface QueriesKeysValues {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
+
 /**
  * Numbers for the rows of some heads, f32, head after head without gaps: how many of each, the
  * backend knows.

@@ -3,7 +3,7 @@
 // with all operations: in the order of the calls, every sum made within one call, so that the bits
 // are the same for any number of threads. Letters as in backend.ts.
 import type { Angles, Product } from './backend.ts';
-import type { Address, Tensor, Weight } from './tensor.ts';
+import type { Address, QueriesKeysValues, Tensor, Weight } from './tensor.ts';
 
 /**
  * Tokens [from, from + count) of a batch that are one sequence: they see each other and no more.
@@ -21,13 +21,6 @@ export interface DenseAttention {
   /** Tokens that a token sees, itself included. Default: all before it in its sequence. */
   readonly window?: number;
   readonly sequences: readonly Sequence[];
-}
-
-/** Queries [T, Hq * d], keys and values [T, Hkv * d] of a batch, after RoPE. */
-export interface QueriesKeysValues {
-  readonly q: Tensor;
-  readonly k: Tensor;
-  readonly v: Tensor;
 }
 
 /** AdamW (docs/algorithms.md, 'AdamW'), step t counted from 1. */
@@ -77,8 +70,8 @@ export interface Training {
   ropeGradient(dx: Tensor, angles: Angles, n: number, heads: number, d: number): void;
 
   /**
-   * out[T, Hq * d] = causal attention within each sequence; sums f32 [T, Hq] = log of the sum of
-   * exp(score) of each query, which the gradient needs. No [T, T] is kept.
+   * out[T, Hq * d] = causal attention within each sequence, after RoPE; sums f32 [T, Hq] = log of
+   * the sum of exp(score) of each query, which the gradient needs. No [T, T] is kept.
    */
   denseAttention(out: Tensor, sums: Tensor, of: QueriesKeysValues, how: DenseAttention): void;
   /**

@@ -2,19 +2,13 @@
 // Threads, workers and devices are other schedules of it, never other versions. run.ts decides what
 // a block's step has to do, the policy gives scores, evict.ts keeps the best rows.
 import type { Looks } from '../backend/backend.ts';
-import type { LayerRows } from '../backend/cache.ts';
+import type { LayerRows, Place } from '../backend/cache.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import type { Input } from '../model/forward.ts';
 import type { LayerView } from '../policy/policy.ts';
 import { rateRows } from '../policy/score.ts';
 import { evict, type Kept, slide } from './evict.ts';
 import type { Stage } from './stage.ts';
-
-/** Where tokens stand: rotary position and number of the first. */
-export interface Place {
-  readonly position: number;
-  readonly token: number;
-}
 
 /** A block's step. */
 export interface Step extends Place {

@@ -1,7 +1,7 @@
 // Who runs a model's layers: this thread (here), or workers that own some of them each (pipeline/).
 // `Run` asks for the same steps either way.
 import type { Backend, Drawing } from '../backend/backend.ts';
-import type { TokenSpan } from '../backend/cache.ts';
+import type { Place, TokenSpan } from '../backend/cache.ts';
 import type { Mark } from '../backend/state.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -10,7 +10,7 @@ import type { Transformer } from '../model/transformer.ts';
 import type { Plan } from './plan.ts';
 import type { Placement } from './plan-options.ts';
 import { Desk, onlyStage, type Snapshots } from './saved.ts';
-import type { Place, Step } from './block.ts';
+import type { Step } from './block.ts';
 import { type OnKept, Stage } from './stage.ts';
 
 export interface Executor extends Placement {

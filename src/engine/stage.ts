@@ -3,7 +3,7 @@
 // decides. The layers before and behind may be elsewhere.
 import { valueColumns } from '../backend/dtype.ts';
 import type { Drawing } from '../backend/backend.ts';
-import type { Cache, TokenSpan } from '../backend/cache.ts';
+import type { Cache, Place, TokenSpan } from '../backend/cache.ts';
 import type { State } from '../backend/state.ts';
 import type { Address, Scores } from '../backend/tensor.ts';
 import type { Standing } from '../cache/stored.ts';
@@ -11,7 +11,7 @@ import { OptionError } from '../errors.ts';
 import type { Input } from '../model/forward.ts';
 import type { Transformer } from '../model/transformer.ts';
 import type { Workspace } from '../model/workspace.ts';
-import { type Place, type Step, stepBlock, stepPrompt } from './block.ts';
+import { type Step, stepBlock, stepPrompt } from './block.ts';
 import type { Kept } from './evict.ts';
 import type { Plan } from './plan.ts';
 import { rowBuffers } from './plan-bytes.ts';

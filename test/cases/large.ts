@@ -3,6 +3,7 @@
 // rows. Every operation is in one of them (test/backend/large.test.ts), and the benches time them
 // all.
 import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
+import { composedCases } from './composed.ts';
 import { Bench, opCases } from './ops.ts';
 import { scoreCases } from './scores.ts';
 
@@ -84,6 +85,12 @@ export const largeCases: readonly LargeCase[] = [
   { op: 'rmsNorm', size: [T, 576], named: block, bytes: 2 * T * 576 * 8 },
   { op: 'swiglu', size: [T, 1536], named: block, bytes: T * 1536 * 12 },
   { op: 'geglu', size: [T, 1536], named: block, bytes: T * 1536 * 12 },
+  {
+    op: 'gated silu q8_0',
+    size: [T, 1536, 576],
+    named: block,
+    flops: 2 * 2 * T * 576 * 1536,
+  },
   { op: 'scale', size: [T, 576], named: block, bytes: T * 576 * 8 },
   { op: 'add', size: [T, 576], named: block, bytes: T * 576 * 20 },
   { op: 'rope halves', size: [T, heads * G, d, d], named: block, bytes: T * hidden * 8 },
@@ -122,7 +129,7 @@ export interface Recorded {
 
 /** Runs a case on a backend once, and gives the operations that it called. */
 export function record({ op, size }: LargeCase, backend: CpuBackend): Recorded {
-  const found = [...opCases, ...scoreCases].find((c) => c.op === op);
+  const found = [...opCases, ...composedCases, ...scoreCases].find((c) => c.op === op);
   if (!found) throw new Error(`test/cases/large.ts has a size of '${op}', which is no case`);
   const operations = new Set(operationsOf(backend));
   const calls: { name: string; call: () => unknown }[] = [];

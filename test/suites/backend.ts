@@ -6,6 +6,7 @@ import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { trainingCases } from '../cases/dense-gradients.ts';
 import { gradientCases } from '../cases/gradient-cases.ts';
+import { composedCases } from '../cases/composed.ts';
 import { Bench, opCases, opScratch } from '../cases/ops.ts';
 import { scoreCases } from '../cases/scores.ts';
 
@@ -23,7 +24,7 @@ export function backendSuite(
     assert.equal({ name: backend.name, build: backend.build }, expected);
     backend.dispose();
   });
-  const cases = [...opCases, ...scoreCases, ...gradientCases, ...trainingCases];
+  const cases = [...opCases, ...composedCases, ...scoreCases, ...gradientCases, ...trainingCases];
   for (const { op, sizes, tolerance, run } of cases) {
     test(op, () => {
       const backend = create();

@@ -7,7 +7,7 @@
 // After a compaction the heads of a range are moved together again so that each has `room` rows
 // behind it, whatever its length. Rows of some types have a part that lies apart (groups.ts).
 import type { Selection } from '../backend.ts';
-import type { Cache, LayerRows, TokenSpan, Turning } from '../cache.ts';
+import type { Cache, HeadSteps, LayerRows, Place, TokenSpan, Turning } from '../cache.ts';
 import {
   cacheColumns,
   cacheRowBytes,
@@ -15,12 +15,12 @@ import {
   type CacheShape,
   cacheRanges,
 } from '../cache-shape.ts';
-import { rowBytes } from '../dtype.ts';
 import type { Extent, Mark } from '../state.ts';
-import type { Address, Tensor } from '../tensor.ts';
+import type { Address, QueriesKeysValues, Tensor } from '../tensor.ts';
 import { StoreError } from '../../errors.ts';
 import { lowerBound } from '../../math/lower-bound.ts';
 import { rangeBytes, scratchBytes } from '../group-sizes.ts';
+import { appendRows, takeSteps } from './append.ts';
 import { asideBytes, cacheBytes } from './bytes.ts';
 import { Groups } from './groups.ts';
 import { type CpuBackend, type CpuRows, cpuSelection, type HeadRows } from './memory.ts';
@@ -162,31 +162,20 @@ export class CpuCache implements Cache {
   }
 
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
-    const { headDim: d, rowType } = this.shape;
-    const [{ groups }, place] = this.#rangeOf(layer);
-    for (let h = 0; h < this.shape.kvHeads; h++) {
-      const head = this.heads[layer][h];
-      if (this.roomOf(layer, h) < T)
-        throw new RangeError(
-          `layer ${layer}, head ${h}: ${T} rows appended where ${this.roomOf(layer, h)} fit`,
-        );
-      if (groups) groups.append(place + h, k, v, h, T);
-      else {
-        const at = head.length * rowBytes(rowType, d);
-        this.backend.storeRows(head.keys + at, k, h, T, d, rowType);
-        this.backend.storeRows(head.values + at, v, h, T, d, rowType);
-      }
-      const tokens = this.backend.ints(head.tokens + head.length * 4, T);
-      for (let i = 0; i < T; i++) tokens[i] = token + i;
-      if (head.positions)
-        this.backend
-          .ints(head.positions + head.length * 4, T)
-          .set(tokens.map((t) => t - token + position));
-      this.backend.floats(head.state + head.length * 4, T).fill(0);
-      head.length += T;
-    }
+    appendRows(this, layer, k, v, T, { token, position });
     this.#next[layer] = token + T;
     this.#count(this.#used + this.shape.kvHeads * T);
+  }
+
+  appendTurned(
+    layer: number,
+    qkv: QueriesKeysValues,
+    T: number,
+    { token, position }: Place,
+    steps: HeadSteps,
+  ): void {
+    takeSteps(this.backend, this.shape, qkv, T, steps);
+    this.append(layer, qkv.k, qkv.v, T, token, position);
   }
 
   /** Rows know their tokens: nothing has to be kept beside them. */

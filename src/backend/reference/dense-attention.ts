@@ -1,6 +1,7 @@
 // Causal attention within the sequences of a batch, and the way back through it.
 import type { Tensor } from '../tensor.ts';
-import type { DenseAttention, QueriesKeysValues, Training } from '../training.ts';
+import type { QueriesKeysValues } from '../tensor.ts';
+import type { DenseAttention, Training } from '../training.ts';
 import { dot } from './math.ts';
 import type { Memory } from './memory.ts';
 

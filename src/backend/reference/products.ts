@@ -1,22 +1,28 @@
 // Weights, kept as the f32 numbers they stand for, and products with them.
-import type { Backend, Product } from '../backend.ts';
+import type { Around, Backend, Product } from '../backend.ts';
+import type { ElementOps } from '../cpu/operations.ts';
 import { dequantize } from '../dequantize.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Training } from '../training.ts';
 import { dot } from './math.ts';
 import type { Memory } from './memory.ts';
 
-export function productOps({
-  f32,
-  i32,
-  row,
-}: Memory): Pick<Backend, 'weightBytes' | 'packRows' | 'embed' | 'linear' | 'linearOne'> {
-  function linear(products: readonly Product[], x: Tensor, n: number): void {
-    for (const [y, w] of products) {
+export function productOps(
+  { f32, i32, row }: Memory,
+  { rmsNorm, add, addBias, swiglu, geglu }: ElementOps,
+): Pick<Backend, 'weightBytes' | 'packRows' | 'embed' | 'linear' | 'linearOne' | 'gated'> {
+  function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {
+    const { norm, adds, room } = around ?? {};
+    const from = norm ? { ...room!, columns: x.columns } : x;
+    if (norm) rmsNorm(from, x, norm.w, n, norm.eps);
+    for (const [y, w, bias] of products) {
+      const to = adds ? { ...room!, columns: y.columns } : y;
       for (let i = 0; i < n; i++) {
-        const from = row(x, i, w.columns);
-        row(y, i).set(Array.from({ length: w.rows }, (_, m) => dot(from, row(w, m))));
+        const numbers = row(from, i, w.columns);
+        row(to, i).set(Array.from({ length: w.rows }, (_, m) => dot(numbers, row(w, m))));
       }
+      if (bias) addBias(to, bias, n);
+      if (adds) add(y, to, n);
     }
   }
 
@@ -32,7 +38,12 @@ export function productOps({
       for (let i = 0; i < n; i++) row(y, i, table.columns).set(row(table, tokens[i]));
     },
     linear,
-    linearOne: (products, x) => linear(products, x, 1),
+    linearOne: (products, x, around) => linear(products, x, 1, around),
+    gated(y, gate, up, x, n, activation, before) {
+      linear([gate, up], x, n, before);
+      const activate = { silu: swiglu, gelu: geglu }[activation];
+      activate(y, gate[0], up[0], n);
+    },
   };
 }
 

@@ -37,6 +37,7 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
   const { team } = schedule;
   const context = createContext(core, arena, schedule);
   const memory = memoryOps(context);
+  const elements = elementOps(context);
   const selecting = selectOps(context);
   const scoring = scoringOps(context);
   const backend: WasmBackend = {
@@ -53,8 +54,8 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     ...cacheOps(() => backend),
     ...memory,
     ...weightOps(context),
-    ...productOps(context),
-    ...elementOps(context),
+    ...productOps(context, elements),
+    ...elements,
     ...rowOps(context),
     ...attentionOps(context),
     ...lookOps(context),

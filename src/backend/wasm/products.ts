@@ -1,13 +1,17 @@
 // Products with weights, for any number of tokens. One token alone has kernels of its own, which
 // give the same bits.
 import { PANEL_ROWS } from '../../../build/generated/kernels.ts';
-import type { Backend } from '../backend.ts';
+import type { Around, Backend, Product } from '../backend.ts';
+import type { ElementOps } from '../cpu/operations.ts';
 import { weightRowBytes } from '../dtype.ts';
 import type { Address, Tensor } from '../tensor.ts';
 import { call, SCRATCH } from './call.ts';
 import { type Context, shareRows } from './context.ts';
 
-export function productOps(context: Context): Pick<Backend, 'linear' | 'linearOne'> {
+/** y = x W^T, for several outputs and weights. */
+function multiplier(
+  context: Context,
+): (products: readonly Product[], x: Tensor, n: number) => void {
   const { kernels, numbers, share, parts, scratch } = context;
 
   /** x [n, x.columns] rounded, where that is until the next product. */
@@ -20,28 +24,58 @@ export function productOps(context: Context): Pick<Backend, 'linear' | 'linearOn
     return scratch.common;
   }
 
-  const ops: ReturnType<typeof productOps> = {
-    linear(products, x, n) {
-      const k = x.columns;
-      const rows = products.reduce((sum, [, w]) => sum + w.rows, 0);
-      const total = n * rows * k;
-      const rounded = products.some(([, w]) => w.type.rounded) ? roundInput(x, n) : 0;
-      const calls = products.flatMap(([y, w]) => {
-        const { number } = w.type;
-        const rowBytes = weightRowBytes(w.type, k);
-        const input = w.type.rounded ? rounded : x.address;
-        const part = (row: number, count: number) => {
-          const to = y.address + row * 4;
-          const from = w.address + row * rowBytes;
-          return n === 1
-            ? call(numbers.gemv, to, input, from, count, k, number)
-            : call(numbers.gemm, to, input, from, SCRATCH, n, count, k, y.columns, number);
-        };
-        return parts(w.rows, PANEL_ROWS, total, part, rows);
-      });
-      share(calls, total);
-    },
-    linearOne: (products, x) => ops.linear(products, x, 1),
+  return (products, x, n) => {
+    const k = x.columns;
+    const rows = products.reduce((sum, [, w]) => sum + w.rows, 0);
+    const total = n * rows * k;
+    const rounded = products.some(([, w]) => w.type.rounded) ? roundInput(x, n) : 0;
+    const calls = products.flatMap(([y, w]) => {
+      const { number } = w.type;
+      const rowBytes = weightRowBytes(w.type, k);
+      const input = w.type.rounded ? rounded : x.address;
+      const part = (row: number, count: number) => {
+        const to = y.address + row * 4;
+        const from = w.address + row * rowBytes;
+        return n === 1
+          ? call(numbers.gemv, to, input, from, count, k, number)
+          : call(numbers.gemm, to, input, from, SCRATCH, n, count, k, y.columns, number);
+      };
+      return parts(w.rows, PANEL_ROWS, total, part, rows);
+    });
+    share(calls, total);
   };
-  return ops;
+}
+
+/** Products alone, and with what is done around them: operations of their own here. */
+export function productOps(
+  context: Context,
+  elements: ElementOps,
+): Pick<Backend, 'linear' | 'linearOne' | 'gated'> {
+  const multiply = multiplier(context);
+
+  function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {
+    if (around?.adds) {
+      // one after the other: they share the room
+      for (const [y, w, bias] of products) {
+        const sum = { ...around.room, columns: y.columns };
+        linear([[sum, w, bias]], x, n);
+        elements.add(y, sum, n);
+      }
+      return;
+    }
+    const from = around ? { ...around.room, columns: x.columns } : x;
+    if (around) elements.rmsNorm(from, x, around.norm.w, n, around.norm.eps);
+    multiply(products, from, n);
+    for (const [y, , bias] of products) if (bias) elements.addBias(y, bias, n);
+  }
+
+  return {
+    linear,
+    linearOne: (products, x, around) => linear(products, x, 1, around),
+    gated(y, gate, up, x, n, activation, before) {
+      linear([gate, up], x, n, before);
+      const activate = activation === 'silu' ? elements.swiglu : elements.geglu;
+      activate(y, gate[0], up[0], n);
+    },
+  };
 }

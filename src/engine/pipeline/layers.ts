@@ -1,9 +1,9 @@
 // A conversation's rows in the layers of all workers: what `Run` asks for, as commands that go
 // through them, and their answers as one.
-import type { TokenSpan } from '../../backend/cache.ts';
+import type { Place, TokenSpan } from '../../backend/cache.ts';
 import type { Extent, Mark } from '../../backend/state.ts';
 import type { LayerRange } from '../../model/tensors.ts';
-import type { Place, Step } from '../block.ts';
+import type { Step } from '../block.ts';
 import { closedError, type Layers } from '../executor.ts';
 import { partOf, type Plan } from '../plan.ts';
 import { Desk, type Snapshots, type StagedState } from '../saved.ts';

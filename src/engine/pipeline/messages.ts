@@ -8,7 +8,7 @@
 // upon, and the next may follow at once.
 import type { Compiled } from '../../backend/wasm/core.ts';
 import type { Failure } from '../../errors.ts';
-import type { TokenSpan } from '../../backend/cache.ts';
+import type { Place, TokenSpan } from '../../backend/cache.ts';
 import type { Extent, Mark } from '../../backend/state.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { Input } from '../../model/forward.ts';
@@ -16,7 +16,7 @@ import type { TensorInfo } from '../../model/gguf.ts';
 import type { LayerRange } from '../../model/tensors.ts';
 import type { PolicyData } from './policy-data.ts';
 import type { Plan } from '../plan.ts';
-import type { Place, Step } from '../block.ts';
+import type { Step } from '../block.ts';
 
 /** What a worker begins with. */
 export interface Begin {

@@ -1,0 +1,122 @@
+// What is several operations in one has the bits of these, one after the other.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Product } from '../../src/backend/backend.ts';
+import { weightTypes } from '../../src/backend/dtype.ts';
+import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { Tensor } from '../../src/backend/tensor.ts';
+import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
+import { Bench, opScratch } from '../cases/ops.ts';
+
+const test = suite('several operations in one');
+const [n, m, k, d, eps] = [5, 32, 64, 16, 1e-5];
+
+/** Two benches whose numbers are the same: one for each way. */
+function both(run: (one: Bench, other: Bench) => void): void {
+  for (const create of [() => createWasmBackend('simd'), () => createReferenceBackend()]) {
+    const backend = create();
+    backend.reserveScratch(opScratch);
+    const benches = [new Bench(backend, 1), new Bench(backend, 1)] as const;
+    run(...benches);
+    for (const bench of benches) bench.checkGuards();
+    backend.dispose();
+  }
+}
+
+for (const type of weightTypes.filter(({ name }) => name === 'f32' || name === 'q4_0')) {
+  const of = (b: Bench) => ({
+    x: b.tensor(n, k),
+    y: b.tensor(n, m),
+    w: b.weight(type, m, k),
+    bias: b.tensor(1, m),
+    norm: { w: b.tensor(1, k), eps },
+    room: b.empty(n, k),
+  });
+  test(`${type.name}: a norm before, a bias and a sum behind`, () => {
+    both((a, b) => {
+      const [one, { x, y, w, bias, norm, room }] = [of(a), of(b)];
+      const other = b.empty(n, m);
+      const before = { norm: one.norm, room: one.room };
+      a.backend.linear([[one.y, one.w, one.bias]], one.x, n, before);
+      b.backend.rmsNorm(room, x, norm.w, n, eps);
+      b.backend.linear([[y, w]], room, n);
+      b.backend.addBias(y, bias, n);
+      assert.equal(a.read(one.y, n), b.read(y, n));
+      a.backend.linear([[one.y, one.w, one.bias]], one.x, n, { adds: true, room: one.room });
+      b.backend.linear([[other, w]], x, n);
+      b.backend.addBias(other, bias, n);
+      b.backend.add(y, other, n);
+      assert.equal(a.read(one.y, n), b.read(y, n));
+    });
+  });
+
+  test(`${type.name}: gates`, () => {
+    for (const [activation, op] of [
+      ['silu', 'swiglu'],
+      ['gelu', 'geglu'],
+    ] as const)
+      both((a, b) => {
+        const [one, { x, y, w, bias, norm, room }] = [of(a), of(b)];
+        const up = (bench: Bench, weight: Product[1]): Product => [bench.empty(n, m), weight];
+        const [mine, theirs] = [up(a, one.w), up(b, w)];
+        const before = { norm: one.norm, room: one.room };
+        a.backend.gated(one.y, [one.y, one.w, one.bias], mine, one.x, n, activation, before);
+        b.backend.rmsNorm(room, x, norm.w, n, eps);
+        b.backend.linear([[y, w], theirs], room, n);
+        b.backend.addBias(y, bias, n);
+        b.backend[op](y, y, theirs[0], n);
+        assert.equal(a.read(one.y, n), b.read(y, n));
+      });
+  });
+}
+
+test('rows are normed, turned, scaled and appended', () => {
+  const [kvHeads, queryHeads, T] = [2, 6, 3];
+  both((a, b) => {
+    const of = (bench: Bench) => ({
+      cache: bench.backend.createCache({
+        kvHeads,
+        headDim: d,
+        rowType: 'f32',
+        keptRows: [0],
+        room: T,
+      }),
+      q: bench.tensor(T, queryHeads * d),
+      k: bench.tensor(T, kvHeads * d),
+      v: bench.tensor(T, kvHeads * d),
+      qNorm: bench.tensor(1, d),
+      kNorm: bench.tensor(1, d),
+      angles: { ...bench.tensor(T, d), rotated: d, style: 'halves' as const },
+      queryScale: 0.3,
+      out: bench.empty(T, queryHeads * d),
+      norms: bench.room(4 * kvHeads * T),
+    });
+    const [one, other] = [of(a), of(b)];
+    const { qNorm, kNorm, angles, queryScale } = one;
+    const steps = { queryHeads, normEps: eps, qNorm, kNorm, angles, queryScale };
+    one.cache.appendTurned(0, one, T, { position: 4, token: 7 }, steps);
+    const { q, k } = other;
+    const heads: [Tensor, Tensor, number][] = [
+      [q, other.qNorm, queryHeads],
+      [k, other.kNorm, kvHeads],
+    ];
+    for (const [x, w, count] of heads) {
+      b.backend.rmsNorm(x, x, w, T * count, eps);
+      b.backend.rope(x, other.angles, T, count, d);
+    }
+    b.backend.scale(q, queryScale, T);
+    other.cache.append(0, k, other.v, T, 7, 4);
+    const seen = [one, other].map(({ cache, q: queries, out, norms }, i) => {
+      const bench = [a, b][i];
+      bench.backend.attention(out, queries, cache.rows(0), T);
+      return [
+        ...bench.read(queries, T),
+        ...bench.read(out, T),
+        ...bench.scores(bench.backend.rowNorms(norms, cache.rows(0), 'keys')),
+        ...bench.scores(bench.backend.rateTokens(norms, cache.rows(0), (token) => token)),
+      ];
+    });
+    assert.equal(seen[0], seen[1]);
+  });
+});
+test.run();
