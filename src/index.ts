@@ -27,6 +27,7 @@ export type {
   Place,
   TokenSpan,
   Turning,
+  TurnTables,
 } from './backend/cache.ts';
 export type { Extent, Mark, State } from './backend/state.ts';
 export type { CacheShape } from './backend/cache-shape.ts';

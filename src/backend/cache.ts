@@ -14,7 +14,7 @@ import type { Angles, Selection } from './backend.ts';
 import type { CacheShape } from './cache-shape.ts';
 import type { RowType } from './dtype.ts';
 import type { State } from './state.ts';
-import type { QueriesKeysValues, Tensor } from './tensor.ts';
+import type { Address, QueriesKeysValues, Tensor } from './tensor.ts';
 
 /** The rows of some heads, one layer's or all: a handle that operations take. */
 export interface LayerRows {
@@ -45,6 +45,17 @@ export interface HeadSteps {
 /** Which rows of a head are meant: tokens [begin, end). */
 export type TokenSpan = readonly [begin: number, end: number];
 
+/**
+ * Rotations by differences of positions, for a backend that finds these itself: a turn by 256 i + j
+ * is row i of `high` and row j of `low`, one after the other; a turn back is the opposite of both.
+ */
+export interface TurnTables extends Omit<Angles, 'address'> {
+  /** f32 [256, rotated]: row j turns by j. */
+  readonly low: Address;
+  /** f32 [*, rotated]: row i turns by 256 i, as far as a context goes. */
+  readonly high: Address;
+}
+
 /** Positions that rows are turned to before they move together. */
 export interface Turning {
   /** Where the last row that stays ends up, plus one; those before it take the positions before. */
@@ -56,6 +67,8 @@ export interface Turning {
   readonly end?: number;
   /** The rotation of a layer's keys by a difference of positions; undefined where there is none. */
   readonly anglesOf: (layer: number) => ((shift: number) => Angles) | undefined;
+  /** The same as tables. A backend asks for what its limits name (`turns`), never for the other. */
+  readonly tablesOf: (layer: number) => TurnTables | undefined;
 }
 
 /** The state of layers with attention: their cached rows. */

@@ -7,6 +7,11 @@ export interface BackendLimits {
   readonly valueColumns: number;
   /** What the dimensions of a head must be a multiple of for rows of few bits. */
   readonly quantizedMultiple: number;
+  /**
+   * What kept keys are turned by: a rotation for each difference of positions ('shifts'), or tables
+   * of them all (Turning in cache.ts).
+   */
+  readonly turns: 'shifts' | 'tables';
 }
 
 /** What the largest operation will be. */

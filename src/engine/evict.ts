@@ -82,7 +82,8 @@ function turningOf({ plan, turns }: Stage, step: Step): Turning | undefined {
   return {
     base: plan.compactBase,
     end: step.base === ORIGINAL ? undefined : step.position + step.count,
-    anglesOf: turns.of,
+    anglesOf: turns.anglesOf,
+    tablesOf: turns.tablesOf,
   };
 }
 

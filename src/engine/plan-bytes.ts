@@ -62,7 +62,7 @@ function stageWorkBytes(
   const turnsAhead = observe.queries === 'block' && observe.ahead !== undefined;
   return (
     workspaceBytes(config, backend, Math.max(blockSize, promptTokens), blockSize) +
-    turnBytes(config, turnsAhead ? blockSize : 0)
+    turnBytes(config, backend, turnsAhead ? blockSize : 0)
   );
 }
 

@@ -1,6 +1,7 @@
 // Rotations beside those of a pass, for each of a model's ropes: of kept keys to other positions,
 // and of a block's queries to the mean of the positions behind it.
-import type { Angles } from '../backend/backend.ts';
+import type { Angles, Backend } from '../backend/backend.ts';
+import type { Turning, TurnTables } from '../backend/cache.ts';
 import type { Address } from '../backend/tensor.ts';
 import { attentionIn } from '../model/blocks/registry.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -12,20 +13,34 @@ import type { Transformer } from '../model/transformer.ts';
  */
 const SHIFT_SLOTS = 1021;
 
+/** Rows of a table of turns by 0, 1 ..; the next table's turn by multiples of so many. */
+const LOW_ROWS = 256;
+
+/**
+ * Rotations of a rope that kept keys are turned by: recent ones, or tables of as many differences
+ * as positions have, where the backend wants these.
+ */
+const rotationsOf = ({ contextLength }: ModelConfig, { limits }: Backend): number =>
+  limits.turns === 'tables' ? LOW_ROWS + Math.ceil(contextLength / LOW_ROWS) : SHIFT_SLOTS;
+
 /** Bytes that Turns reserves for blocks of `queries` that are turned ahead; 0: none are. */
-export function turnBytes({ ropes }: ModelConfig, queries: number): number {
-  return ropes.reduce((sum, { dims }) => sum + (SHIFT_SLOTS + queries) * dims * 4, 0);
+export function turnBytes(config: ModelConfig, backend: Backend, queries: number): number {
+  const rows = rotationsOf(config, backend) + queries;
+  return config.ropes.reduce((sum, { dims }) => sum + rows * dims * 4, 0);
 }
 
 /** Of a rope: where its rotations lie, and which difference each slot holds; none is 0. */
 interface Table {
   readonly address: Address;
   readonly held: Int32Array;
+  /** Whether the tables are there. */
+  isWritten: boolean;
 }
 
-export class Turns {
+export class Turns implements Pick<Turning, 'anglesOf' | 'tablesOf'> {
   readonly #transformer: Transformer;
   readonly #queries: number;
+  readonly #rotations: number;
   readonly #region: Address;
   readonly #tables: readonly Table[];
 
@@ -37,20 +52,21 @@ export class Turns {
     const { backend, config, rotaries } = transformer;
     this.#transformer = transformer;
     this.#queries = ahead > 0 ? queries : 0;
-    this.#region = backend.arena.allocate(turnBytes(config, this.#queries));
+    this.#rotations = rotationsOf(config, backend);
+    this.#region = backend.arena.allocate(turnBytes(config, backend, this.#queries));
     let address = this.#region;
     this.#tables = config.ropes.map(({ dims }) => {
-      const table = { address, held: new Int32Array(SHIFT_SLOTS) };
-      address += (SHIFT_SLOTS + this.#queries) * dims * 4;
+      const table = { address, held: new Int32Array(SHIFT_SLOTS), isWritten: false };
+      address += (this.#rotations + this.#queries) * dims * 4;
       return table;
     });
     if (ahead > 0)
       for (const [rope, rotary] of rotaries.entries())
-        rotary.writeAhead(backend, this.#angles(rope, SHIFT_SLOTS).address, queries, ahead);
+        rotary.writeAhead(backend, this.#angles(rope, this.#rotations).address, queries, ahead);
   }
 
   /** What turns keys of a layer by so many positions, not 0; undefined where they know none. */
-  readonly of = (layer: number): ((shift: number) => Angles) | undefined => {
+  readonly anglesOf = (layer: number): ((shift: number) => Angles) | undefined => {
     const rope = this.#ropeOf(layer);
     if (rope === undefined) return undefined;
     const { rotaries, backend } = this.#transformer;
@@ -66,11 +82,26 @@ export class Turns {
     };
   };
 
+  /** The same as tables, which are written when they are first asked for. */
+  readonly tablesOf = (layer: number): TurnTables | undefined => {
+    const rope = this.#ropeOf(layer);
+    if (rope === undefined) return undefined;
+    const { rotaries, backend } = this.#transformer;
+    const { address: low, rotated, style } = this.#angles(rope, 0);
+    const { address: high } = this.#angles(rope, LOW_ROWS);
+    if (!this.#tables[rope].isWritten) {
+      rotaries[rope].write(backend, low, 0, LOW_ROWS);
+      rotaries[rope].write(backend, high, 0, this.#rotations - LOW_ROWS, LOW_ROWS);
+      this.#tables[rope].isWritten = true;
+    }
+    return { low, high, rotated, style };
+  };
+
   /** What turns a block's last `count` queries of a layer ahead, where that was asked for. */
   ahead(layer: number, count: number): Angles | undefined {
     const rope = this.#ropeOf(layer);
     if (rope === undefined || this.#queries === 0) return undefined;
-    return this.#angles(rope, SHIFT_SLOTS + this.#queries - count);
+    return this.#angles(rope, this.#rotations + this.#queries - count);
   }
 
   dispose(): void {

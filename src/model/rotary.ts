@@ -19,10 +19,10 @@ export interface RopeSpec {
 /** Writes [cos of rotated / 2 angles | sin] rows for positions. */
 export interface Rotary {
   /**
-   * Row i of f32 [count, dims] at `to` = the angles of position first + i. Negative positions
-   * rotate backwards.
+   * Row i of f32 [count, dims] at `to` = the angles of position first + i * step (default 1).
+   * Negative positions rotate backwards.
    */
-  write(backend: Backend, to: Address, first: number, count: number): void;
+  write(backend: Backend, to: Address, first: number, count: number, step?: number): void;
   /**
    * Row i of f32 [count, dims] at `to` = the mean of the rotations that take the i-th of
    * `count` tokens to each of the `ahead` positions behind them.
@@ -41,12 +41,12 @@ export function createRotary({ base, dims, scale }: RopeSpec, factors?: readonly
     (_, j) => base ** ((-2 * j) / dims) / (factors?.[j] ?? 1) / scale,
   );
   return {
-    write(backend, to, first, count) {
+    write(backend, to, first, count, step = 1) {
       const table = new Float32Array(count * 2 * half);
       for (let i = 0; i < count; i++) {
         const row = i * 2 * half;
         for (let j = 0; j < half; j++) {
-          const angle = (first + i) * frequencies[j];
+          const angle = (first + i * step) * frequencies[j];
           table[row + j] = Math.cos(angle);
           table[row + half + j] = Math.sin(angle);
         }

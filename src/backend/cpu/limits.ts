@@ -12,6 +12,7 @@ export const limits: BackendLimits = {
   observerNumbers: MOST_OBSERVER_NUMBERS,
   valueColumns: MOST_VALUE_COLUMNS,
   quantizedMultiple: QUANTIZED_MULTIPLE,
+  turns: 'shifts',
 };
 
 /** Rotating by Walsh-Hadamard takes whole groups of dimensions. */
