@@ -29,7 +29,7 @@ async function logOddsOf(input: ModelInput, examples: readonly Example[]): Promi
   const { length } = await pass.losses([...batch.targets]);
   const { logits, normed, tokens } = room.head;
   if (length > tokens) throw new RangeError(`${length} targets, at most ${tokens} at once`);
-  applyLinear(backend, [[logits, { weight: weights.output! }]], normed, length);
+  applyLinear({ backend, T: length }, [[logits, { weight: weights.output! }]], normed);
   const odds = (await backend.readFloats(logits.address, length * config.vocabulary)).slice();
   room.dispose();
   return odds;

@@ -200,7 +200,7 @@ async function judge(
   const wanted = Array.from(targets).filter((target) => target !== NO_TARGET).length;
   if (wanted > tokens) throw new RangeError(`${wanted} targets, at most ${tokens} at once`);
   // the loss has left its gradient where log-odds were
-  applyLinear(backend, [[logits, { weight: weights.output! }]], normed, wanted);
+  applyLinear({ backend, T: wanted }, [[logits, { weight: weights.output! }]], normed);
   const odds = await backend.readFloats(logits.address, wanted * V);
   let [row, at] = [0, 0];
   for (const count of counts) {

@@ -72,14 +72,15 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
     const isLast = weights.first + layer === config.layers - 1;
     for (const { x, from, T } of pieces) {
       if (pieces.length > 1) turn(from, T);
-      const { angles, adapterRoom } = s;
-      const piece = { backend, pass, layer, isLast, from, T, normEps, angles, adapterRoom };
+      const { angles, adapterRoom, between: room } = s;
+      const piece = { backend, pass, layer, isLast, from, T, normEps, angles, adapterRoom, x };
       for (const [i, { norm, normAfter, forward: f }] of blocks.entries()) {
-        const [h, y] = [norm ? s.normed : x, s.normed]; // [T, D]
-        if (norm) backend.rmsNorm(h, x, norm, T, normEps);
-        if (!f({ ...piece, h, y }, rooms[i])) break; // y = f(norm(x))
-        if (normAfter) backend.rmsNorm(y, y, normAfter, T, normEps);
-        backend.add(x, y, T); // x += y
+        const before = norm && { norm: { w: norm, eps: normEps }, room };
+        const [y, behind] = normAfter ? [room] : [x, { adds: true, room } as const];
+        if (!f({ ...piece, before, y, behind }, rooms[i])) break; // x += f(norm(x))
+        if (!normAfter) continue;
+        backend.rmsNorm(y, y, normAfter, T, normEps); // x += norm(y), where y = f(norm(x))
+        backend.add(x, y, T);
       }
     }
   }
@@ -89,8 +90,8 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
 export function logits({ backend, config, weights }: Network, of: Workspace, t: number): void {
   const s = of.shared;
   const x = { address: of.x.address + t * config.width * 4, columns: config.width }; // [1, D]
-  backend.rmsNorm(s.normed, x, weights.outputNorm!, 1, config.normEps);
-  applyLinear(backend, [[s.logits, { weight: weights.output! }]], s.normed, 1); // [1, V]
+  const before = { norm: { w: weights.outputNorm!, eps: config.normEps }, room: s.between };
+  applyLinear({ backend, T: 1 }, [[s.logits, { weight: weights.output! }]], x, before); // [1, V]
 }
 
 /** Draws the token behind token t of the last pass: i32 at `to`. */

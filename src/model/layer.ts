@@ -33,7 +33,7 @@ export type Room = Readonly<Record<string, Tensor>>;
 export interface BoundBlock {
   readonly norm?: Tensor;
   readonly normAfter?: Tensor;
-  /** y = f(h), see blocks/block.ts. */
+  /** y = f(norm(x)), see blocks/block.ts. */
   forward(piece: Piece, room: Room): boolean;
   /** How it learns, see blocks/block.ts. */
   readonly learning: {

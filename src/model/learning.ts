@@ -143,7 +143,7 @@ export class LearningPass {
     const output = { weight: weights.output! };
     backend.write(head.targets, targets);
     backend.rmsNorm(normed, rows, weights.outputNorm!, n, eps);
-    applyLinear(backend, [[logits, output]], normed, n); // [n, V]
+    applyLinear({ backend, T: n }, [[logits, output]], normed); // [n, V]
     this.#training.crossEntropy(head.losses, logits, head.targets, n, scale ?? 0);
     const losses = backend.readFloats(head.losses, n);
     if (scale === undefined) return losses;

@@ -1,6 +1,6 @@
 // A matrix as layers use it: y = x W^T + b, and what adapters add: sum_i scale_i (x A_i^T) B_i^T.
 // Whatever else a matrix may bring along is added here, and nowhere else.
-import type { Backend, Product } from '../backend/backend.ts';
+import type { Activation, Around, Backend, NormBefore, Product } from '../backend/backend.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import type { Training } from '../backend/training.ts';
 
@@ -35,40 +35,100 @@ export interface AdapterRoom {
 /** Where a product goes, and what makes it. */
 export type Output = readonly [y: Tensor, linear: Linear];
 
+/** T tokens that go through matrices. */
+export interface Tokens {
+  readonly backend: Backend;
+  readonly T: number;
+  /** Where the model has adapters. */
+  readonly adapterRoom?: AdapterRoom;
+}
+
 /**
- * y[T, m] = x[T, k] W^T + b for several outputs of one input, and what adapters add, which work in
- * a room of their own. One token alone goes by the kernels made for decoding.
+ * y[T, m] = x[T, k] W^T + b for several outputs of one input, and what adapters add; x normed
+ * first, or y added to, where that is asked for.
  */
 export function applyLinear(
-  backend: Backend,
+  tokens: Tokens,
   outputs: readonly Output[],
   x: Tensor,
-  T: number,
-  room?: AdapterRoom,
+  around?: Around,
 ): void {
-  const products = outputs.map(([y, { weight }]): Product => [y, weight]);
-  multiply(backend, products, x, T);
-  for (const [y, { bias }] of outputs) if (bias) backend.addBias(y, bias, T);
-  for (const [y, { adapters }] of outputs) {
-    if (!adapters) continue;
-    if (!room) throw new RangeError('a matrix has adapters, and there is no room for them');
-    addAdapters(backend, y, adapters, x, T, room);
+  const isAdapted = outputs.some(([, { adapters }]) => adapters);
+  if (isAdapted) applyAdapted(tokens, outputs, x, around);
+  else multiply(tokens, outputs.map(productOf), x, around);
+}
+
+/** y[T, m] = activation(x[T, k] W_gate^T) * (x W_up^T), which overwrites the places of both. */
+export function applyGated(
+  tokens: Tokens,
+  y: Tensor,
+  [gate, up]: readonly [gate: Output, up: Output],
+  activation: Activation,
+  x: Tensor,
+  before?: NormBefore,
+): void {
+  const { backend, T } = tokens;
+  if (gate[1].adapters || up[1].adapters) {
+    applyLinear(tokens, [gate, up], x, before);
+    activate(tokens, activation, y, gate[0], up[0]);
+  } else backend.gated(y, productOf(gate), productOf(up), x, T, activation, before);
+}
+
+/** y = activation(gate) * up. */
+export function activate(
+  { backend, T }: Tokens,
+  activation: Activation,
+  y: Tensor,
+  gate: Tensor,
+  up: Tensor,
+): void {
+  if (activation === 'silu') backend.swiglu(y, gate, up, T);
+  else backend.geglu(y, gate, up, T);
+}
+
+const productOf = ([y, { weight, bias }]: Output): Product => [y, weight, bias];
+
+/** One token alone goes by the kernels made for decoding. */
+function multiply(
+  { backend, T }: Tokens,
+  products: readonly Product[],
+  x: Tensor,
+  around?: Around,
+): void {
+  if (T === 1) backend.linearOne(products, x, around);
+  else backend.linear(products, x, T, around);
+}
+
+/** Adapters add to a product before it goes on, and need the norm of x as the product does. */
+function applyAdapted(
+  tokens: Tokens,
+  outputs: readonly Output[],
+  x: Tensor,
+  around?: Around,
+): void {
+  const { backend, T } = tokens;
+  if (around?.norm) {
+    const { norm, room } = around;
+    backend.rmsNorm(room, x, norm.w, T, norm.eps);
+    applyAdapted(tokens, outputs, room, undefined);
+  } else if (around?.adds) {
+    for (const [y, linear] of outputs) {
+      applyLinear(tokens, [[around.room, linear]], x);
+      backend.add(y, around.room, T);
+    }
+  } else {
+    multiply(tokens, outputs.map(productOf), x);
+    for (const [y, { adapters }] of outputs) if (adapters) addAdapters(tokens, y, adapters, x);
   }
 }
 
-function multiply(backend: Backend, products: readonly Product[], x: Tensor, T: number): void {
-  if (T === 1) backend.linearOne(products, x);
-  else backend.linear(products, x, T);
-}
-
 function addAdapters(
-  backend: Backend,
+  { backend, T, adapterRoom: room }: Tokens,
   y: Tensor,
   adapters: readonly AdapterPair[],
   x: Tensor,
-  T: number,
-  room: AdapterRoom,
 ): void {
+  if (!room) throw new RangeError('a matrix has adapters, and there is no room for them');
   const rows = ({ address, columns }: Tensor, from: number): Tensor => ({
     address: address + from * columns * 4,
     columns,
@@ -78,20 +138,17 @@ function addAdapters(
     for (const { a, b, scale } of adapters) {
       const low = { address: room.low, columns: a.rows }; // [n, r]
       const delta = { address: room.delta, columns: b.rows }; // [n, m]
-      multiply(backend, [[low, a]], rows(x, from), n);
+      multiply({ backend, T: n }, [[low, a]], rows(x, from));
       backend.scale(low, scale, n);
-      multiply(backend, [[delta, b]], low, n);
+      multiply({ backend, T: n }, [[delta, b]], low);
       backend.add(rows(y, from), delta, n);
     }
   }
 }
 
 /** Who learns from T tokens. */
-export interface Learner {
-  readonly backend: Backend;
+export interface Learner extends Tokens {
   readonly training: Training;
-  readonly T: number;
-  readonly adapterRoom?: AdapterRoom;
   /** f32 [T, r]: where the gradients of adapters are made. */
   readonly low: Address;
   /** Where the gradient of a matrix or a vector is added up; undefined: it is not trained. */

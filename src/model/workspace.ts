@@ -31,8 +31,8 @@ export interface SharedRoom {
   readonly ids: Address;
   /** Rotations of a piece, by the model's ropes. */
   readonly angles: readonly Angles[];
-  /** f32 [piece, D]: what goes into a block, and what comes out. */
-  readonly normed: Tensor;
+  /** f32 [piece, D]: what lies between hidden states and a block, before it and behind it. */
+  readonly between: Tensor;
   /** What the blocks of each of the model's layers work in. */
   readonly rooms: readonly (readonly Room[])[];
   /** Where the model has adapters. */
@@ -63,7 +63,7 @@ function regionsOf(config: ModelConfig, piece: number): Regions {
   const regions = new Regions();
   regions.add('ids', Math.max(piece, MOST_DRAWN), 1);
   for (const [i, { dims }] of config.ropes.entries()) regions.add(`angles ${i}`, piece, dims);
-  regions.add('normed', piece, config.width);
+  regions.add('between', piece, config.width);
   for (const spec of config.layerSpecs.flat())
     for (const [name, columns] of Object.entries(blockOf(spec).room(spec)))
       regions.add(roomName(spec, name), piece, columns);
@@ -122,7 +122,7 @@ function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom 
   return {
     ids: tensor('ids').address,
     angles: anglesIn(config, tensor),
-    normed: tensor('normed', config.width),
+    between: tensor('between', config.width),
     rooms: config.layerSpecs.map((layer) => layer.map(roomOf)),
     adapterRoom: adapterRoomIn(highestRank(config.adapters), piece, tensor),
     logits: tensor('logits', config.vocabulary),

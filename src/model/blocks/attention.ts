@@ -68,7 +68,7 @@ const learning: Learning<
     dots: Hq,
   }),
   forward(batch, spec, w, s, y) {
-    const { backend, training, T, adapterRoom, normEps, angles, h } = batch;
+    const { backend, training, T, normEps, angles, h } = batch;
     const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale, qkNorm } = spec;
     const [q, k] = qkNorm ? [s.rawQ, s.rawK] : [s.q, s.k];
     const outputs = [
@@ -76,7 +76,7 @@ const learning: Learning<
       [k, w.k], // [T, Hkv d]
       [s.v, w.v], // [T, Hkv d]
     ] as const;
-    applyLinear(backend, outputs, h, T, adapterRoom);
+    applyLinear(batch, outputs, h);
     if (w.qNorm) backend.rmsNorm(s.q, q, w.qNorm, T * Hq, normEps);
     if (w.kNorm) backend.rmsNorm(s.k, k, w.kNorm, T * Hkv, normEps);
     if (rope !== undefined) {
@@ -85,7 +85,7 @@ const learning: Learning<
     }
     if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
     training.denseAttention(s.mixed, s.sums, s, denseOf(spec, batch));
-    applyLinear(backend, [[y, w.output]], s.mixed, T, adapterRoom); // [T, D]
+    applyLinear(batch, [[y, w.output]], s.mixed); // [T, D]
   },
   backward(batch, spec, w, s, dy, dh) {
     const { backend, training, T, normEps, angles, h } = batch;
@@ -121,23 +121,24 @@ export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
   tensors,
   room,
   forward(piece, spec, w, s) {
-    const { backend, pass, layer, isLast, from, T, normEps, angles, h, y, adapterRoom } = piece;
-    const { queryHeads: Hq, kvHeads: Hkv, headDim: d, rope, queryScale, window } = spec;
-    const { cache, token, position } = pass;
+    const { backend, pass, layer, isLast, from, T, normEps, angles } = piece;
+    const { queryHeads, rope, queryScale, window } = spec;
+    const { cache } = pass;
     const outputs = [
       [s.q, w.q], // [T, Hq d]
       [s.k, w.k], // [T, Hkv d]
       [s.v, w.v], // [T, Hkv d]
     ] as const;
-    applyLinear(backend, outputs, h, T, adapterRoom);
-    if (w.qNorm) backend.rmsNorm(s.q, s.q, w.qNorm, T * Hq, normEps);
-    if (w.kNorm) backend.rmsNorm(s.k, s.k, w.kNorm, T * Hkv, normEps);
-    if (rope !== undefined) {
-      backend.rope(s.q, angles[rope], T, Hq, d);
-      backend.rope(s.k, angles[rope], T, Hkv, d);
-    }
-    if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
-    cache.append(layer, s.k, s.v, T, token + from, position + from);
+    applyLinear(piece, outputs, piece.x, piece.before);
+    const place = { position: pass.position + from, token: pass.token + from };
+    cache.appendTurned(layer, s, T, place, {
+      queryHeads,
+      qNorm: w.qNorm,
+      kNorm: w.kNorm,
+      normEps,
+      angles: rope === undefined ? undefined : angles[rope],
+      queryScale,
+    });
 
     const ends = pass.queriesOnly && isLast;
     const leaves = pass.looks && !ends && window === undefined;
@@ -145,7 +146,7 @@ export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
     if (!ends) backend.attention(s.mixed, s.q, cache.rows(layer), T, looks, window);
     pass.onLayer?.(layer, s.q, T, from + T, looks);
     if (ends) return false;
-    applyLinear(backend, [[y, w.output]], s.mixed, T, adapterRoom); // [T, D]
+    applyLinear(piece, [[piece.y, w.output]], s.mixed, piece.behind); // [T, D]
     return true;
   },
   learning,

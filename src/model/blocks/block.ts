@@ -3,11 +3,11 @@
 // checks a file, fills memory or multiplies), the memory it works in, its forward pass and its
 // state, if it has one. A spec says which of a kind it is: plain data, so that it can be sent to
 // workers.
-import type { Angles, Backend, Looks } from '../../backend/backend.ts';
+import type { AddBehind, Angles, Looks, NormBefore } from '../../backend/backend.ts';
 import type { Sequence } from '../../backend/training.ts';
 import type { Tensor } from '../../backend/tensor.ts';
-import type { Cache } from '../../backend/cache.ts';
-import type { AdapterRoom, Learner, Linear } from '../linear.ts';
+import type { Cache, Place } from '../../backend/cache.ts';
+import type { Learner, Linear, Tokens } from '../linear.ts';
 
 /** NAME.weight [rows, columns], with a bias [rows], NAME.bias, where a file has one. */
 export interface MatrixSpec {
@@ -60,13 +60,9 @@ export interface Residual {
   readonly normAfter?: string;
 }
 
-/** What goes through the layers, for whom. */
-export interface Pass {
+/** What goes through the layers, where it stands, for whom. */
+export interface Pass extends Place {
   readonly cache: Cache;
-  /** Rotary position of the first token. */
-  readonly position: number;
-  /** Number of the first token, counted from the conversation's first; kept with each row. */
-  readonly token: number;
   /**
    * Called in every layer after the attention of each piece, with its queries [T, Hq * d]. With the
    * last piece of a layer (`done` = all tokens) the listener may change that layer's rows.
@@ -88,8 +84,7 @@ export interface Pass {
 }
 
 /** T tokens of a pass on their way through a block. */
-export interface Piece {
-  readonly backend: Backend;
+export interface Piece extends Tokens {
   readonly pass: Pass;
   /** Of the part of the model at hand. */
   readonly layer: number;
@@ -97,21 +92,19 @@ export interface Piece {
   readonly isLast: boolean;
   /** Tokens of the pass before these. */
   readonly from: number;
-  readonly T: number;
   readonly normEps: number;
   /** Their rotations, by the model's ropes. */
   readonly angles: readonly Angles[];
-  /** [T, D], the input. */
-  readonly h: Tensor;
-  /** [T, D], where the output goes; may be h. */
+  /** [T, D], the hidden states, and the norm that they go through before the block, if any. */
+  readonly x: Tensor;
+  readonly before?: NormBefore;
+  /** [T, D], where the output goes, and whether it is added to what is there. */
   readonly y: Tensor;
-  /** Where the model has adapters. */
-  readonly adapterRoom?: AdapterRoom;
+  readonly behind?: AddBehind;
 }
 
 /** T tokens that are learned from, on their way through a block and back. */
 export interface Batch extends Learner {
-  readonly backend: Backend;
   /** Which of them see each other. */
   readonly sequences: readonly Sequence[];
   readonly normEps: number;
@@ -156,7 +149,7 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
   tensors(spec: Spec, D: number): Specs;
   /** Columns, f32, of what it works in, for each token. */
   room(spec: Spec): Readonly<Record<Room, number>>;
-  /** y = f(h). False where nobody needs what would come out: the layer ends here then. */
+  /** y = f(norm(x)). False where nobody needs what would come out: the layer ends here then. */
   forward(
     piece: Piece,
     spec: Spec,

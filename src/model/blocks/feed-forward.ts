@@ -1,21 +1,15 @@
 // The gated feed-forward block: W_down (activation(W_gate h) * W_up h), each token by itself.
 //
 // T tokens at hand, D width, F its own.
-import { applyLinear, linearGradient } from '../linear.ts';
+import type { Activation } from '../../backend/backend.ts';
 import type { Tensor } from '../../backend/tensor.ts';
-import {
-  type BlockOf,
-  type Bound,
-  type Learning,
-  matrix,
-  type Piece,
-  type Residual,
-} from './block.ts';
+import { activate, applyGated, applyLinear, linearGradient, type Output } from '../linear.ts';
+import { type BlockOf, type Bound, type Learning, matrix, type Residual } from './block.ts';
 
 export interface FeedForwardSpec extends Residual {
   readonly kind: 'feed-forward';
   readonly width: number;
-  readonly activation: 'silu' | 'gelu';
+  readonly activation: Activation;
 }
 
 const tensors = ({ width: F }: FeedForwardSpec, D: number) => ({
@@ -26,39 +20,14 @@ const tensors = ({ width: F }: FeedForwardSpec, D: number) => ({
 
 const room = ({ width: F }: FeedForwardSpec) => ({ gate: F, up: F });
 
-type Weights = Bound<ReturnType<typeof tensors>>;
-type Rooms = Readonly<Record<'gate' | 'up', Tensor>>;
-type Tokens = Pick<Piece, 'backend' | 'T' | 'h' | 'adapterRoom'>;
-
-/** y = f(h); what goes into W_down stays in `gated`, which may be the gate's place. */
-function apply(
-  tokens: Tokens,
-  spec: FeedForwardSpec,
-  w: Weights,
-  s: Rooms,
-  gated: Tensor,
-  y: Tensor,
-): void {
-  const { backend, T, h, adapterRoom } = tokens;
-  const gates = [
-    [s.gate, w.gate], // [T, F]
-    [s.up, w.up], // [T, F]
-  ] as const;
-  applyLinear(backend, gates, h, T, adapterRoom);
-  activate(tokens, spec, s, gated);
-  applyLinear(backend, [[y, w.down]], gated, T, adapterRoom); // [T, D]
-}
-
-/** gated = activation(gate) * up. */
-function activate(
-  { backend, T }: Tokens,
-  { activation }: FeedForwardSpec,
-  s: Rooms,
-  gated: Tensor,
-): void {
-  if (activation === 'silu') backend.swiglu(gated, s.gate, s.up, T);
-  else backend.geglu(gated, s.gate, s.up, T);
-}
+/** What is multiplied elementwise, both [T, F]. */
+const gatesOf = (
+  w: Bound<ReturnType<typeof tensors>>,
+  s: Readonly<Record<'gate' | 'up', Tensor>>,
+): readonly [Output, Output] => [
+  [s.gate, w.gate],
+  [s.up, w.up],
+];
 
 const learning: Learning<
   FeedForwardSpec,
@@ -67,13 +36,14 @@ const learning: Learning<
 > = {
   kept: ({ width: F }) => ({ gate: F, up: F }),
   spare: ({ width: F }) => ({ gated: F, dgated: F }),
-  forward(batch, spec, w, s, y) {
-    apply(batch, spec, w, s, s.gated, y);
+  forward(batch, { activation }, w, s, y) {
+    applyLinear(batch, gatesOf(w, s), batch.h);
+    activate(batch, activation, s.gated, s.gate, s.up);
+    applyLinear(batch, [[y, w.down]], s.gated); // [T, D]
   },
-  backward(batch, spec, w, s, dy, dh) {
+  backward(batch, { activation }, w, s, dy, dh) {
     const { training, T, h } = batch;
-    const { activation } = spec;
-    activate(batch, spec, s, s.gated);
+    activate(batch, activation, s.gated, s.gate, s.up);
     linearGradient(batch, [[dy, w.down]], s.gated, s.dgated);
     // [T, F]: gradients take the places of what they belong to
     const [dgate, dup] = [s.gated, s.dgated];
@@ -94,8 +64,9 @@ const learning: Learning<
 export const feedForward: BlockOf<FeedForwardSpec, typeof tensors, typeof room> = {
   tensors,
   room,
-  forward(piece, spec, w, s) {
-    apply(piece, spec, w, s, s.gate, piece.y);
+  forward(piece, { activation }, w, s) {
+    applyGated(piece, s.gate, gatesOf(w, s), activation, piece.x, piece.before); // [T, F]
+    applyLinear(piece, [[piece.y, w.down]], s.gate, piece.behind); // [T, D]
     return true;
   },
   learning,
