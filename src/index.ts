@@ -19,6 +19,7 @@ export type {
   ScratchShape,
   Selection,
   Share as SelectionShare,
+  TokenRate,
 } from './backend/backend.ts';
 export type {
   Cache,

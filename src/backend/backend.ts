@@ -11,14 +11,17 @@ import type { Arena } from './arena.ts';
 import type { Cache, LayerRows } from './cache.ts';
 import type { CacheShape } from './cache-shape.ts';
 import type { ClusterOptions, Clusters } from './clusters.ts';
+import type { Drawing } from './drawing.ts';
 import type { RowSide, RowType, WeightType } from './dtype.ts';
 import type { BackendLimits, ScratchShape } from './limits.ts';
 import type { Activation, Around, NormBefore, Product } from './product.ts';
+import type { MostLooked, Protection, Selection, Share } from './selection.ts';
 import type { Address, Scores, Tensor, Weight } from './tensor.ts';
 import type { Training } from './training.ts';
 
+export type { Drawing };
 export type { Activation, AddBehind, Around, NormBefore, Product } from './product.ts';
-export type { BackendLimits, ScratchShape };
+export type { BackendLimits, MostLooked, Protection, ScratchShape, Selection, Share };
 
 /**
  * Which rows a query may see, and how the looks of many become one number (docs/algorithms.md,
@@ -52,6 +55,9 @@ export interface Looks {
   readonly address: Address;
   readonly unseen: number;
 }
+
+/** What a row is worth by its token: a function, or its number and a constant. */
+export type TokenRate = ((token: number, head: number) => number) | { readonly plus: number };
 
 /** Where angles lie: f32 [*, rotated], row i = [cos of rotated / 2 angles | sin]. */
 export interface Angles {
@@ -181,8 +187,8 @@ export interface Backend {
   rowNorms(out: Address, rows: LayerRows, of: RowSide): Scores;
   /** cos of each key with the mean direction of its head's keys, mean_j k_j / norm(k_j). */
   keyCosines(out: Address, rows: LayerRows): Scores;
-  /** `rate` of each row's token number and head. */
-  rateTokens(out: Address, rows: LayerRows, rate: (token: number, head: number) => number): Scores;
+  /** `rate` of each row's token number and head, or the number plus `rate.plus`. */
+  rateTokens(out: Address, rows: LayerRows, rate: TokenRate): Scores;
   /**
    * Each score averaged with its neighbours, `size` (odd) in all, zeros beyond the ends, head by
    * head. `out` lies apart.
@@ -270,48 +276,4 @@ export interface Backend {
 
   /** Frees the memory. Nothing may be called afterwards. */
   dispose(): void;
-}
-
-/**
- * Which tokens can be drawn, and how likely (docs/algorithms.md, 'Sampling'): temperature 0 takes
- * the most probable one, the lower on ties; topK 0 means all.
- */
-export interface Drawing {
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly minP: number;
-}
-
-/** Rows that are kept whatever the score: the conversation's first tokens, and the newest rows. */
-export interface Protection {
-  readonly sinks: number;
-  readonly recent: number;
-}
-
-/** How much of the attention is to be kept for certain, and of how many rows. */
-export interface MostLooked {
-  readonly mass: number;
-  readonly recent: number;
-  readonly rows: number;
-}
-
-/** What heads may keep. */
-export interface Share {
-  /** Rows kept per head, on average, sinks not counted. */
-  readonly rows: number;
-  /** First tokens of the conversation that are kept on top. */
-  readonly sinks: number;
-  /**
-   * 'uniform': every head keeps as many; 'adaptive': the best rows, whatever their head
-   * (docs/algorithms.md, 'Budgets of heads').
-   */
-  readonly heads: 'uniform' | 'adaptive';
-  /** Share of its uniform budget that an adaptive head keeps for certain. */
-  readonly safeguard: number;
-}
-
-/** Rows that stay, i32 head after head: how many of each head, the backend knows. */
-export interface Selection {
-  readonly address: Address;
 }

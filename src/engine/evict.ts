@@ -55,7 +55,7 @@ export function slide(stage: Stage, layer: number, step: Step, kept: Kept): void
   const { plan, cache, room } = stage;
   const { backend } = stage.transformer;
   const rows = cache.rows(layer);
-  const scores = backend.rateTokens(room.rated, rows, (token) => token - MOST_TOKENS);
+  const scores = backend.rateTokens(room.rated, rows, { plus: -MOST_TOKENS });
   if (keepsScores(stage)) backend.keepAsState(rows, scores);
   const selection = backend.select(room.kept, rows, scores, {
     rows: plan[step.layerRows][layer] + Math.min(plan.sinks, step.token + step.count),

@@ -5,5 +5,5 @@ export const streamingLlm = definePolicy({
   name: 'streaming-llm',
   summary: 'attention sinks and the newest rows (arXiv 2309.17453)',
   protect: { sinks: 4 },
-  score: ({ out, cached }, ops) => ops.rateTokens(out, cached, (token) => token),
+  score: ({ out, cached }, ops) => ops.rateTokens(out, cached, { plus: 0 }),
 });

@@ -113,7 +113,7 @@ test('rows are normed, turned, scaled and appended', () => {
         ...bench.read(queries, T),
         ...bench.read(out, T),
         ...bench.scores(bench.backend.rowNorms(norms, cache.rows(0), 'keys')),
-        ...bench.scores(bench.backend.rateTokens(norms, cache.rows(0), (token) => token)),
+        ...bench.scores(bench.backend.rateTokens(norms, cache.rows(0), { plus: 0 })),
       ];
     });
     assert.equal(seen[0], seen[1]);

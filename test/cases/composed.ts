@@ -113,7 +113,7 @@ const appendCases = (['f32', 'f16'] as const).flatMap((rowType: RowType) =>
       const room = b.room(4 * kvHeads * (T + 1));
       for (const side of ['keys', 'values'] as const)
         found.push(...b.scores(backend.rowNorms(room, cache.rows(0), side)));
-      found.push(...b.scores(backend.rateTokens(room, cache.rows(0), (token) => token)));
+      found.push(...b.scores(backend.rateTokens(room, cache.rows(0), { plus: 0 })));
       cache.dispose();
       return found;
     },

@@ -59,6 +59,11 @@ const plain: OpCase[] = [
     run: (b, l) =>
       b.scores(b.backend.rateTokens(room(b, l), rowsFor(b, l), (token, h) => token * 3 + h / 4)),
   },
+  ...[0, -(2 ** 24)].map((plus) =>
+    exact(`rateTokens plus ${plus}`, (b, l) =>
+      b.scores(b.backend.rateTokens(room(b, l), rowsFor(b, l), { plus })),
+    ),
+  ),
   {
     op: 'negate and multiply',
     sizes,

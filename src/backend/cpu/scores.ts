@@ -1,6 +1,6 @@
 // Operations on scores, one f32 a row of some heads, in a memory that this thread sees. What they
 // mean, reference/scores.ts defines.
-import type { Backend, Protection } from '../backend.ts';
+import type { Backend, Protection, TokenRate } from '../backend.ts';
 import type { LayerRows } from '../cache.ts';
 import type { Address, Scores, Tensor } from '../tensor.ts';
 import { faultOf } from './fault.ts';
@@ -12,7 +12,8 @@ export function createScoreArithmetic(
   memory: Views,
 ): Pick<Backend, 'rateTokens' | 'negate' | 'multiply' | 'meanOverHeads' | 'fold'> {
   return {
-    rateTokens(out: Address, rows: LayerRows, rate): Scores {
+    rateTokens(out: Address, rows: LayerRows, by: TokenRate): Scores {
+      const rate = typeof by === 'function' ? by : (token: number) => token + by.plus;
       const { heads } = cpuRows(rows);
       const counts = heads.map((head) => head.length);
       const scores = { address: out, counts };

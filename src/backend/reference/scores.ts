@@ -63,7 +63,9 @@ export function scoreOps(
     rateTokens(out, rows, rate) {
       const scores = scoresOf(out, rows);
       headsOf(scores).forEach((own, h) => {
-        own.set(tokensOf(cpuRows(rows).heads[h]).map((token) => rate(token, h)));
+        const worth = (token: number) =>
+          typeof rate === 'function' ? rate(token, h) : token + rate.plus;
+        own.set(tokensOf(cpuRows(rows).heads[h]).map(worth));
       });
       return scores;
     },
