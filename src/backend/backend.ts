@@ -130,9 +130,8 @@ export interface Backend {
     activation: Activation,
     before?: NormBefore,
   ): void;
-  /** y[i] += x[i] (matrix), or y[i] += x[0] for every i (bias), n rows of y.columns. */
+  /** y[i] += x[i], n rows of y.columns. */
   add(y: Tensor, x: Tensor, n: number): void;
-  addBias(y: Tensor, bias: Tensor, n: number): void;
   /** y[i] *= by, n rows of y.columns. */
   scale(y: Tensor, by: number, n: number): void;
   /** y = silu(gate) * up, n rows of y.columns; y may be gate. */

@@ -92,7 +92,7 @@ export const largeCases: readonly LargeCase[] = [
     flops: 2 * 2 * T * 576 * 1536,
   },
   { op: 'scale', size: [T, 576], named: block, bytes: T * 576 * 8 },
-  { op: 'add', size: [T, 576], named: block, bytes: T * 576 * 20 },
+  { op: 'add', size: [T, 576], named: block, bytes: T * 576 * 12 },
   { op: 'rope halves', size: [T, heads * G, d, d], named: block, bytes: T * hidden * 8 },
   { op: 'averagePool', size: [5, ...rows], named: `${all} scores`, bytes: all * 8 },
   { op: 'topK', size: [all, n], named: `${n} of ${all}`, bytes: all * 4 },

@@ -111,7 +111,7 @@ export const productGradientCases: readonly GradientCase[] = [
     },
   }),
   gradientCase({
-    op: 'addBias, gradient of the bias',
+    op: 'linear f32, gradient of the bias',
     sizes: [
       [0, 3],
       [1, 1],
@@ -120,17 +120,14 @@ export const productGradientCases: readonly GradientCase[] = [
     ],
     tolerance: 1e-5,
     twoWay(b, [n, m]) {
-      const [bias, db, x, dy] = [b.tensor(1, m), b.tensor(1, m), b.tensor(n, m), b.tensor(n, m)];
-      const y = b.empty(n, m);
+      const [bias, db, dy, y] = [b.tensor(1, m), b.tensor(1, m), b.tensor(n, m), b.empty(n, m)];
+      const [w, x] = [b.weight(f32, m, 2), b.tensor(n, 2)];
       return {
         variables: [{ of: bias, gradient: db, rows: 1, added: true }],
         y,
         dy,
         rows: n,
-        forward() {
-          b.backend.copy(y.address, x.address, n * m * 4);
-          b.backend.addBias(y, bias, n);
-        },
+        forward: () => b.backend.linear([[y, w, bias]], x, n),
         backward: () => b.training.biasGradient(db, dy, n),
       };
     },

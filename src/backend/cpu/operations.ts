@@ -14,10 +14,7 @@ export type MemoryOps = Pick<
 >;
 
 /** What is done to each number, or to each row of numbers. */
-export type ElementOps = Pick<
-  Backend,
-  'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'
->;
+export type ElementOps = Pick<Backend, 'rmsNorm' | 'add' | 'scale' | 'swiglu' | 'geglu' | 'rope'>;
 
 /** Cached rows: storing, widening, turning and moving them. */
 export type RowOps = Pick<

@@ -19,12 +19,6 @@ export function elementOps({ f32, row }: Memory): ElementOps {
       const from = f32(x.address, n * y.columns);
       for (let i = 0; i < to.length; i++) to[i] += from[i];
     },
-    addBias(y, bias, n) {
-      for (let i = 0; i < n; i++)
-        row(y, i).forEach((_, j, to) => {
-          to[j] += row(bias, 0)[j];
-        });
-    },
     scale(y, by, n) {
       const to = f32(y.address, n * y.columns);
       for (let i = 0; i < to.length; i++) to[i] *= by;

@@ -9,7 +9,7 @@ import type { Memory } from './memory.ts';
 
 export function productOps(
   { f32, i32, row }: Memory,
-  { rmsNorm, add, addBias, swiglu, geglu }: ElementOps,
+  { rmsNorm, add, swiglu, geglu }: ElementOps,
 ): Pick<Backend, 'weightBytes' | 'packRows' | 'embed' | 'linear' | 'linearOne' | 'gated'> {
   function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {
     const { norm, adds, room } = around ?? {};
@@ -19,9 +19,10 @@ export function productOps(
       const to = adds ? { ...room!, columns: y.columns } : y;
       for (let i = 0; i < n; i++) {
         const numbers = row(from, i, w.columns);
-        row(to, i).set(Array.from({ length: w.rows }, (_, m) => dot(numbers, row(w, m))));
+        const out = row(to, i);
+        out.set(Array.from({ length: w.rows }, (_, m) => dot(numbers, row(w, m))));
+        if (bias) out.forEach((product, m) => void (out[m] = product + row(bias, 0)[m]));
       }
-      if (bias) addBias(to, bias, n);
       if (adds) add(y, to, n);
     }
   }

@@ -31,9 +31,6 @@ export function elementOps(context: Context): ElementOps {
         call(numbers.add_rows, y.address + i * c * 4, x.address + i * c * 4, count, c, c),
       );
     },
-    addBias(y, bias, n) {
-      kernels.add_rows(y.address, bias.address, n, y.columns, 0);
-    },
     scale(y, by, n) {
       kernels.scale_rows(y.address, by, n * y.columns);
     },

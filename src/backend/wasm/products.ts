@@ -51,6 +51,7 @@ export function productOps(
   context: Context,
   elements: ElementOps,
 ): Pick<Backend, 'linear' | 'linearOne' | 'gated'> {
+  const { kernels } = context;
   const multiply = multiplier(context);
 
   function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {
@@ -66,7 +67,8 @@ export function productOps(
     const from = around ? { ...around.room, columns: x.columns } : x;
     if (around) elements.rmsNorm(from, x, around.norm.w, n, around.norm.eps);
     multiply(products, from, n);
-    for (const [y, , bias] of products) if (bias) elements.addBias(y, bias, n);
+    for (const [y, , bias] of products)
+      if (bias) kernels.add_rows(y.address, bias.address, n, y.columns, 0);
   }
 
   return {
