@@ -7,6 +7,7 @@ import type { ModelSource } from '../source.ts';
 import { changed, Final, givenUp, odd, type Progress, refusePage, unreadable } from './failures.ts';
 import { Fault, faultOf } from './faults.ts';
 import { type DownloadOptions, downloadTable, type LoadRetry } from './options.ts';
+import type { Version } from './http-headers.ts';
 import { Received } from './received.ts';
 import { RemoteFile } from './remote-file.ts';
 import { FileRequest } from './request.ts';
@@ -16,11 +17,38 @@ import { Wait } from './wait.ts';
 /** Parts that end in order where the server said are no fault, unless they are as small as that. */
 const LEAST_PART_BYTES = 1 << 16;
 
-/** Opens a URL for reading; the first bytes have come when it resolves. */
-export async function openDownload(url: URL, options: DownloadOptions): Promise<ModelSource> {
-  const download = new Download(url, options);
+/** Where a download begins whose first bytes are here: that place, and the version they are of. */
+export interface DownloadStart {
+  readonly at: number;
+  readonly version: Version;
+  readonly totalBytes: number;
+}
+
+/** Takes all bytes of a download, in order, before they are read. Never throws. */
+export interface DownloadSink {
+  /** The bytes are the download's: they may be read, not kept. Nothing comes until it is done. */
+  add(bytes: Uint8Array): Promise<void>;
+}
+
+export interface DownloadSource extends ModelSource {
+  /** Which version of the file comes. */
+  readonly version: Version | undefined;
+  /** Gives a sink what has come and is not forgotten, and from then on what comes. */
+  handTo(sink: DownloadSink): Promise<void>;
+}
+
+/**
+ * Opens a URL for reading. The first bytes have come when it resolves; with a `start` nothing is
+ * asked for before what lies behind it is read, and it must be of that version.
+ */
+export async function openDownload(
+  url: URL,
+  options: DownloadOptions,
+  start?: DownloadStart,
+): Promise<DownloadSource> {
+  const download = new Download(url, options, start);
   try {
-    await download.begin();
+    if (!start) await download.begin();
     return download;
   } catch (error) {
     await download.close();
@@ -40,11 +68,11 @@ interface Answer {
   at: number;
 }
 
-class Download implements ModelSource {
+class Download implements DownloadSource {
   readonly name: string;
   readonly #request: FileRequest;
   readonly #file: RemoteFile;
-  readonly #received = new Received();
+  readonly #received: Received;
   readonly #retries: Retries;
   readonly #wait: Wait;
   readonly #stallMs: number;
@@ -55,12 +83,14 @@ class Download implements ModelSource {
   #answer?: Answer;
   /** Whether all bytes have come. */
   #finished = false;
+  #sink?: DownloadSink;
 
-  constructor(url: URL, options: DownloadOptions) {
+  constructor(url: URL, options: DownloadOptions, start?: DownloadStart) {
     const { retries, retryDelayMs, stallMs } = complete(options, downloadTable);
     this.#request = new FileRequest(url, options);
     this.name = this.#request.name;
-    this.#file = new RemoteFile(this.name);
+    this.#file = new RemoteFile(this.name, start);
+    this.#received = new Received(start?.at);
     this.#retries = new Retries(this.#request.local ? 0 : retries, retryDelayMs);
     this.#stallMs = stallMs;
     this.#signal = options.signal;
@@ -70,6 +100,16 @@ class Download implements ModelSource {
 
   get sizeBytes(): number {
     return this.#file.total ?? Number.POSITIVE_INFINITY;
+  }
+
+  get version(): Version | undefined {
+    return this.#file.version;
+  }
+
+  async handTo(sink: DownloadSink): Promise<void> {
+    const { begin, end } = this.#received;
+    this.#sink = sink;
+    if (end > begin) await sink.add(this.#received.read(begin, end - begin));
   }
 
   /** Waits for the first bytes, and says what they are where they are a page. */
@@ -114,7 +154,10 @@ class Download implements ModelSource {
       const next = answer.reader.read();
       const { done, value } = await this.#wait.until(next, this.#stallMs, 'nothing more came');
       if (done) this.#ended(answer);
-      else this.#take(value, answer);
+      else {
+        const fresh = this.#take(value, answer);
+        await this.#sink?.add(fresh);
+      }
     } catch (error) {
       if (this.#answer && this.#cameAgain(this.#answer)) this.#retries.endedAgain();
       this.#drop();
@@ -162,8 +205,11 @@ class Download implements ModelSource {
     }
   }
 
-  /** Takes the next bytes of an answer; those that had come before it are compared. */
-  #take(value: Uint8Array, answer: Answer): void {
+  /**
+   * Takes the next bytes of an answer, and gives those that are new; those that had come before it
+   * are compared.
+   */
+  #take(value: Uint8Array, answer: Answer): Uint8Array {
     if (!(value instanceof Uint8Array))
       throw new Final(new OptionError(`${this.name}: \`fetch\` gives a body that is not bytes`));
     const known = this.#received.end - answer.at;
@@ -172,12 +218,14 @@ class Download implements ModelSource {
       if (other !== undefined) throw changed(this.#progress, `byte ${other} is another now`);
     }
     answer.at += value.length;
-    if (value.length <= known) return;
-    this.#received.add(known > 0 ? value.subarray(known) : value);
+    const fresh = known > 0 ? value.subarray(known) : value;
+    if (fresh.length === 0) return fresh;
+    this.#received.add(fresh);
     this.#retries.progress();
     const { total } = this.#file;
     if (total !== undefined && this.#received.end > total)
       throw odd(this.#progress, `sends more than the ${total} bytes it announced (compressed?)`);
+    return fresh;
   }
 
   /** An answer ended in order: so does the file, or there is more to ask for. */

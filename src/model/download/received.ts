@@ -6,8 +6,8 @@ const TAIL_BYTES = 4096;
 
 export class Received {
   /** The first byte that is kept, and the one behind the last that came. */
-  begin = 0;
-  end = 0;
+  begin: number;
+  end: number;
   /** Bytes from begin to end. */
   #chunks: Uint8Array[] = [];
   /** Nothing before it is wanted. */
@@ -15,6 +15,12 @@ export class Received {
   /** The last bytes that came, whether they are still wanted or not. */
   readonly #tail = new Uint8Array(TAIL_BYTES);
   tailLength = 0;
+
+  /** `at`: the offset in the file of the first byte that is to come. */
+  constructor(at = 0) {
+    this.begin = at;
+    this.end = at;
+  }
 
   /** Takes the bytes that come next. */
   add(bytes: Uint8Array): void {

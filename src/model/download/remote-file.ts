@@ -30,8 +30,11 @@ export class RemoteFile {
   /** Bytes that came more than once. */
   #sentAgain = 0;
 
-  constructor(name: string) {
+  /** `known`: what an earlier download was told of it. */
+  constructor(name: string, known?: { readonly version: Version; readonly totalBytes: number }) {
     this.name = name;
+    this.version = known?.version;
+    this.total = known?.totalBytes;
   }
 
   /** Whether parts of it can be asked for. */
