@@ -4,10 +4,7 @@ import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
 import type { Recorder } from './recorder.ts';
 
-type ElementOps = Pick<
-  Backend,
-  'rmsNorm' | 'add' | 'addBias' | 'scale' | 'swiglu' | 'geglu' | 'rope'
->;
+type ElementOps = Pick<Backend, 'rmsNorm' | 'add' | 'scale' | 'swiglu' | 'geglu' | 'rope'>;
 
 /** Numbers that a workgroup of a plain loop does (shaders' workgroup_size). */
 const LANES = 64;
@@ -35,17 +32,6 @@ export function elementOps(recorder: Recorder): ElementOps {
         [y.address],
         [word(y.address), word(x.address), count],
         groupsFor(count),
-      );
-    },
-
-    addBias(y, bias, n) {
-      const count = n * y.columns;
-      recorder.dispatch(
-        kernels.get('add-bias', 'wr'),
-        [y.address, bias.address],
-        [word(y.address), word(bias.address), count, y.columns],
-        groupsFor(count),
-        4 * y.columns,
       );
     },
 
