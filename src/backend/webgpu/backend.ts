@@ -6,6 +6,7 @@ import { drawOps } from './draw.ts';
 import { elementOps } from './elements.ts';
 import { Heap } from './heap.ts';
 import { memoryOps } from './memory.ts';
+import { productOps } from './products.ts';
 import { Recorder } from './recorder.ts';
 import type { DeviceUsage } from './usage.ts';
 
@@ -42,6 +43,7 @@ export async function createWebgpuBackend(
     ...memoryOps(recorder),
     ...elementOps(recorder),
     ...drawOps(recorder),
+    ...productOps(recorder, heap),
     get usage() {
       return recorder.usage.now;
     },

@@ -20,6 +20,8 @@ export const STORAGE = 128;
 const GROW_BYTES = 1 << 16;
 
 export const bufferNumber = (address: Address): number => Math.floor(address / SPAN);
+/** Where piece i of a region of several buffers lies. */
+export const pieceAddress = (address: Address, i: number): Address => address + i * SPAN;
 export const byteOffset = (address: Address): number => address % SPAN;
 /** Where an address lies in its buffer, in words of 4 bytes. */
 export const wordOffset = (address: Address): number => (address % SPAN) / 4;
@@ -44,6 +46,8 @@ export class Heap implements Arena {
   readonly #events: HeapEvents;
   readonly #work: Arena;
   readonly #buffers = new Map<number, HeapBuffer>();
+  /** How many buffers a region has, by the number of its first. */
+  readonly #pieces = new Map<number, number>();
   #ids = 0;
   #numbers = 1;
   /** Bytes of all buffers, and the most there were. */
@@ -64,12 +68,27 @@ export class Heap implements Arena {
     return this.#work.allocate(bytes);
   }
 
-  /** A buffer of its own, for what is written once and read by kernels. */
+  /** Bytes that a buffer has at most: what is larger is several. */
+  get pieceBytes(): number {
+    const { bindingBytes, bufferBytes } = this.#device;
+    return Math.floor(Math.min(bindingBytes, bufferBytes, SPAN - 4) / 4) * 4;
+  }
+
+  /**
+   * Buffers of its own, for what is written once and read by kernels: one, or where that is too
+   * large several with numbers behind each other, all but the last of pieceBytes.
+   */
   plan(bytes: number): Address {
-    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
-    const number = this.#numbers++;
-    this.#buffers.set(number, this.#create(size));
-    return number * SPAN;
+    const most = this.pieceBytes;
+    const pieces = Math.max(1, Math.ceil(bytes / most));
+    return this.#reserve(
+      Array.from({ length: pieces }, (_, i) => Math.min(most, bytes - i * most)),
+    );
+  }
+
+  /** One buffer of its own. Throws DeviceError where that is too large. */
+  planWhole(bytes: number): Address {
+    return this.#reserve([bytes]);
   }
 
   /** Buffers are whole from the beginning on. */
@@ -80,7 +99,12 @@ export class Heap implements Arena {
     if (number === 0) {
       this.#work.free(address);
       if (this.#work.usedBytes === 0) this.#drop(0);
-    } else this.#drop(number);
+      return;
+    }
+    const pieces = this.#pieces.get(number);
+    if (pieces === undefined) throw new RangeError(`address ${address} is not allocated`);
+    this.#pieces.delete(number);
+    for (let i = 0; i < pieces; i++) if (this.#buffers.has(number + i)) this.#drop(number + i);
   }
 
   get usedBytes(): number {
@@ -106,6 +130,20 @@ export class Heap implements Arena {
     if (!before) return;
     this.#events.moved(before.buffer, grown.buffer, before.buffer.size);
     this.#destroy(before);
+  }
+
+  #reserve(sizes: readonly number[]): Address {
+    const first = this.#numbers;
+    this.#numbers += sizes.length;
+    this.#pieces.set(first, sizes.length);
+    try {
+      for (const [i, size] of sizes.entries())
+        this.#buffers.set(first + i, this.#create(Math.ceil(Math.max(1, size) / 4) * 4));
+    } catch (error) {
+      this.free(first * SPAN);
+      throw error;
+    }
+    return first * SPAN;
   }
 
   #create(size: number): HeapBuffer {

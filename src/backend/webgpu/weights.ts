@@ -1,0 +1,154 @@
+// Weights on the device: the file's bytes and no more, but each block split into regions, so that
+// every read is aligned and neighbouring lanes read neighbouring words (lib/weights.wgsl):
+//
+//   file    row 0: [d|w0 .. w7][d|w0 .. w7] ..   row 1: ..   (Q8_0: d an f16, w a word of four i8)
+//   device  heads: d d .. (row 0) d d .. (row 1) .. | words: w0 .. w7 w0 .. w7 .. | tails: none
+//
+// A weight that is larger than a buffer can be is several of them, by rows, each with regions of
+// its own; buffers behind the first have the numbers behind its own (heap.ts).
+import type { Backend } from '../backend.ts';
+import type { WeightType } from '../dtype.ts';
+import type { Address, Weight } from '../tensor.ts';
+import { DeviceError } from '../../errors.ts';
+import { formatBytes } from '../../math/format.ts';
+import { type Heap, pieceAddress, wordOffset } from './heap.ts';
+import type { Recorder } from './recorder.ts';
+
+/** Rows are stored a multiple of this at a time (packRows()): so many end with a whole word. */
+const ROWS_AT_ONCE = 4;
+
+/** Where a region begins in a block of the file and how long it is there, in 16-bit fields. */
+interface Region {
+  readonly from: number;
+  readonly count: number;
+  /** Fields of a row of the weight. */
+  readonly rowFields: number;
+}
+
+/** The rows of a weight that one buffer has. */
+export interface WeightPiece {
+  readonly address: Address;
+  readonly first: number;
+  readonly rows: number;
+  /** Where heads, words and tails begin in the buffer, in words. */
+  readonly regions: readonly number[];
+}
+
+function regionsOf(type: WeightType, columns: number): Region[] {
+  const { elements, head, words, tail } = type;
+  const blocks = columns / elements;
+  const region = (from: number, count: number) => ({ from, count, rowFields: blocks * count });
+  const heads = region(0, head);
+  return [
+    // plain numbers are read four at a time: rows of halves begin with a word
+    elements === 1 ? { ...heads, rowFields: Math.ceil(heads.rowFields / 2) * 2 } : heads,
+    region(head, 2 * words),
+    region(head + 2 * words, tail),
+  ];
+}
+
+const regionWords = ({ rowFields }: Region, rows: number): number =>
+  Math.ceil((rows * rowFields) / 2);
+
+const piecesBytes = (regions: readonly Region[], rows: number): number =>
+  regions.reduce((sum, region) => sum + 4 * regionWords(region, rows), 0);
+
+/** Rows that a buffer has at most. */
+function rowsOfPiece(type: WeightType, rows: number, columns: number, mostBytes: number): number {
+  const regions = regionsOf(type, columns);
+  if (piecesBytes(regions, rows) <= mostBytes) return Math.max(1, rows);
+  const most = Math.floor(mostBytes / piecesBytes(regions, ROWS_AT_ONCE)) * ROWS_AT_ONCE;
+  if (most > 0) return most;
+  throw new DeviceError(
+    `${ROWS_AT_ONCE} rows of ${columns} columns (${type.name}) are ` +
+      `${formatBytes(piecesBytes(regions, ROWS_AT_ONCE))}, the device binds ` +
+      `${formatBytes(mostBytes)}: choose another model, or device: 'wasm'`,
+  );
+}
+
+export interface WeightStore extends Pick<Backend, 'weightBytes' | 'packRows'> {
+  piecesOf(weight: Weight): readonly WeightPiece[];
+}
+
+export function weightStore(recorder: Recorder, { pieceBytes }: Heap): WeightStore {
+  const known = new WeakMap<Weight, readonly WeightPiece[]>();
+
+  function makePieces({ address, type, rows, columns }: Weight): WeightPiece[] {
+    const most = rowsOfPiece(type, rows, columns, pieceBytes);
+    const regions = regionsOf(type, columns);
+    return Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
+      const at = pieceAddress(address, i);
+      const first = i * most;
+      const count = Math.min(most, rows - first);
+      let word = wordOffset(at);
+      const begins = regions.map((region) => {
+        const begin = word;
+        word += regionWords(region, count);
+        return begin;
+      });
+      return { address: at, first, rows: count, regions: begins };
+    });
+  }
+
+  function piecesOf(weight: Weight): readonly WeightPiece[] {
+    const found = known.get(weight) ?? makePieces(weight);
+    known.set(weight, found);
+    return found;
+  }
+
+  return {
+    piecesOf,
+
+    weightBytes(type, rows, columns) {
+      const most = rowsOfPiece(type, rows, columns, pieceBytes);
+      const whole = Math.max(0, Math.ceil(rows / most) - 1);
+      return whole * pieceBytes + piecesBytes(regionsOf(type, columns), rows - whole * most);
+    },
+
+    packRows(weight, row, count, file) {
+      const { type, columns } = weight;
+      const regions = regionsOf(type, columns);
+      const fields = fieldsOf(file);
+      const fileFields = (fields.length / count) | 0;
+      for (const piece of piecesOf(weight)) {
+        const from = Math.max(row, piece.first);
+        const end = Math.min(row + count, piece.first + piece.rows);
+        if (from >= end) continue;
+        const rows = fields.subarray((from - row) * fileFields, (end - row) * fileFields);
+        regions.forEach((region, i) => {
+          const begin = piece.regions[i] - wordOffset(piece.address);
+          const words = begin + regionWords(region, from - piece.first);
+          const blocks = columns / type.elements;
+          recorder.write(piece.address + 4 * words, gather(rows, end - from, blocks, region));
+        });
+      }
+    },
+  };
+}
+
+/** A file's bytes as 16-bit fields. */
+function fieldsOf(file: Uint8Array): Uint16Array {
+  const { buffer, byteOffset, length } = byteOffsetIsEven(file) ? file : file.slice();
+  return new Uint16Array(buffer, byteOffset, length / 2);
+}
+
+const byteOffsetIsEven = ({ byteOffset }: Uint8Array) => byteOffset % 2 === 0;
+
+/** A region's fields of `count` rows, in whole words. */
+function gather(
+  rows: Uint16Array,
+  count: number,
+  blocks: number,
+  { from, count: take, rowFields }: Region,
+): Uint16Array {
+  const step = rows.length / (count * blocks);
+  if (take === step && rowFields === blocks * take && rows.length % 2 === 0) return rows;
+  const words = new Uint16Array(Math.ceil((count * rowFields) / 2) * 2);
+  for (let r = 0; r < count; r++) {
+    let to = r * rowFields;
+    let at = r * blocks * step + from;
+    for (let b = 0; b < blocks; b++, at += step)
+      for (let i = 0; i < take; i++) words[to++] = rows[at + i];
+  }
+  return words;
+}
