@@ -1,0 +1,58 @@
+// Products of one row x with up to three weights. A workgroup makes four numbers, its 64 lanes go
+// along x together. Where x is normed first (rms-norm.wgsl), products are made of x times the
+// norm's weights, and divided by the root behind the sum.
+struct Product {
+  y: u32, rows: u32, bias: u32, heads: u32, words: u32, tails: u32,
+  // the first workgroup that makes it, and whether it is added to what is there
+  group: u32, adds: u32,
+}
+struct Params { x: u32, k: u32, norm: u32, eps: f32, products: array<Product, 3> }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(1) @binding(0) var<storage, read_write> work: array<u32>;
+@group(1) @binding(1) var<storage, read> norm: array<f32>;
+
+const NONE: u32 = 0xffffffff; // no norm, no bias
+
+fn weight_of(slot: u32, kind: u32) -> Weight {
+  let product = p.products[slot];
+  return Weight(slot, kind, product.heads, product.words, product.tails, p.k);
+}
+
+// Lanes take eight numbers at a time, two fours that lie `apart`: how many eights there are, and
+// where one begins.
+fn eights_of(apart: u32) -> u32 { return (p.k + 2 * apart - 1) / (2 * apart) * (apart / 4); }
+fn column_of(eight: u32, apart: u32) -> u32 {
+  let fours = apart / 4;
+  return eight / fours * (2 * apart) + eight % fours * 4;
+}
+
+fn before_end_of_x(c: u32) -> vec4<bool> {
+  return vec4<u32>(c, c + 1, c + 2, c + 3) < vec4<u32>(p.k);
+}
+fn x4(c: u32) -> vec4<f32> {
+  let i = p.x + c;
+  let x = vec4<f32>(load(i), load(i + 1), load(i + 2), load(i + 3));
+  return select(vec4<f32>(), x, before_end_of_x(c));
+}
+fn normed(x: vec4<f32>, c: u32) -> vec4<f32> {
+  if (p.norm == NONE) { return x; }
+  let i = p.norm + c;
+  let by = vec4<f32>(norm[i], norm[i + 1], norm[i + 2], norm[i + 3]);
+  return select(vec4<f32>(), x * by, before_end_of_x(c));
+}
+fn norm_factor(squares: f32) -> f32 {
+  return select(1.0 / sqrt(squares / f32(p.k) + p.eps), 1.0, p.norm == NONE);
+}
+
+// What two fours of x, `apart`, give with four rows; rows behind the last count as the last.
+fn four_rows(w: Weight, rows: vec4<u32>, c: u32, apart: u32, a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+  return vec4<f32>(
+    dot(weight4(w, rows.x, c), a) + dot(weight4(w, rows.x, c + apart), b),
+    dot(weight4(w, rows.y, c), a) + dot(weight4(w, rows.y, c + apart), b),
+    dot(weight4(w, rows.z, c), a) + dot(weight4(w, rows.z, c + apart), b),
+    dot(weight4(w, rows.w, c), a) + dot(weight4(w, rows.w, c + apart), b),
+  );
+}
+fn rows_from(row: u32, rows: u32) -> vec4<u32> {
+  return min(vec4<u32>(row, row + 1, row + 2, row + 3), vec4<u32>(rows - 1));
+}

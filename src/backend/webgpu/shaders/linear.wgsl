@@ -1,0 +1,74 @@
+// y[n, m] = x[n, k] W^T + bias, or y += that: a workgroup makes 64 x 64 numbers, a lane 4 rows of x
+// times 8 of W. Both go by 16 columns through the workgroup's memory, four columns a vec4; rows lie
+// five of them apart, so that lanes read from different banks.
+// uses: lib/index, lib/work, lib/weights
+override WEIGHT: u32;
+struct Params {
+  y: u32, y_columns: u32, x: u32, x_columns: u32, n: u32, rows: u32, k: u32, bias: u32,
+  heads: u32, words: u32, tails: u32, adds: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(1) @binding(0) var<storage, read_write> work: array<u32>;
+@group(1) @binding(1) var<storage, read> weight: array<u32>;
+@group(1) @binding(2) var<storage, read> bias: array<f32>;
+
+const NONE: u32 = 0xffffffff; // no bias
+const TILE: u32 = 64;
+const APART: u32 = 5;
+var<workgroup> xs: array<vec4<f32>, TILE * APART>;
+var<workgroup> ws: array<vec4<f32>, TILE * APART>;
+
+fn stored(slot: u32, i: u32) -> u32 { return weight[i]; }
+
+// Numbers c .. c + 3 of a row of x; rows behind the last count as the last.
+fn x4(row: u32, c: u32) -> vec4<f32> {
+  let i = p.x + min(row, p.n - 1) * p.x_columns + c;
+  let x = vec4<f32>(load(i), load(i + 1), load(i + 2), load(i + 3));
+  return select(vec4<f32>(), x, vec4<u32>(c, c + 1, c + 2, c + 3) < vec4<u32>(p.k));
+}
+
+@compute @workgroup_size(128)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = group_index(group, groups);
+  let tiles = (p.n + TILE - 1) / TILE;
+  let first = i % tiles * TILE;
+  let first_row = i / tiles * TILE;
+  if (first_row >= p.rows) { return; }
+  let w = Weight(0, WEIGHT, p.heads, p.words, p.tails, p.k);
+  let token = lane / 8; // and those 16, 32, 48 behind it
+  let row = lane % 8; // and those 8, 16 .. 56 behind it
+  var sums: array<vec4<f32>, 8>; // of a row, with four tokens
+  for (var k = 0u; k < p.k; k += 16) {
+    for (var four = lane; four < 4 * TILE; four += 128) {
+      let at = four / 4;
+      let c = k + four % 4 * 4;
+      xs[at * APART + four % 4] = x4(first + at, c);
+      ws[at * APART + four % 4] = weight4(w, min(first_row + at, p.rows - 1), c);
+    }
+    workgroupBarrier();
+    for (var q = 0u; q < 4; q++) {
+      let at = token * APART + q;
+      let x = mat4x4<f32>(
+        xs[at], xs[at + 16 * APART], xs[at + 32 * APART], xs[at + 48 * APART]);
+      for (var j = 0u; j < 8; j++) { sums[j] += ws[(row + 8 * j) * APART + q] * x; }
+    }
+    workgroupBarrier();
+  }
+  for (var j = 0u; j < 8; j++) {
+    let m = first_row + row + 8 * j;
+    if (m >= p.rows) { break; }
+    for (var t = 0u; t < 4; t++) {
+      let n = first + token + 16 * t;
+      if (n >= p.n) { break; }
+      let to = p.y + n * p.y_columns + m;
+      var y = sums[j][t];
+      if (p.bias != NONE) { y += bias[p.bias + m]; }
+      if (p.adds == 1) { y += load(to); }
+      store(to, y);
+    }
+  }
+}
