@@ -8,7 +8,11 @@ import { Heap } from './heap.ts';
 import { memoryOps } from './memory.ts';
 import { productOps } from './products.ts';
 import { Recorder } from './recorder.ts';
+import { PIECE_BYTES, scoreOps } from './scores.ts';
+import { Scratch } from './scratch.ts';
+import { selectOps } from './select.ts';
 import type { DeviceUsage } from './usage.ts';
+import { weighingOps } from './weighing.ts';
 
 export interface WebgpuOptions {
   /** Bytes of device memory at most. */
@@ -33,6 +37,7 @@ export async function createWebgpuBackend(
     moved: (from, to, bytes) => recorder.move(from, to, bytes),
     dropped: (id) => recorder.forget(id),
   });
+  const scratch = new Scratch(heap);
   const backend = {
     name: 'webgpu',
     build: [device.abilities.f16 && 'f16', device.abilities.subgroups && 'subgroups']
@@ -44,6 +49,9 @@ export async function createWebgpuBackend(
     ...elementOps(recorder),
     ...drawOps(recorder),
     ...productOps(recorder, heap),
+    ...scoreOps(recorder, scratch),
+    ...weighingOps(recorder, scratch),
+    ...selectOps(recorder),
     get usage() {
       return recorder.usage.now;
     },
@@ -53,8 +61,8 @@ export async function createWebgpuBackend(
     get peakDeviceBytes() {
       return heap.peakBytes + recorder.ownBytes;
     },
-    scratchBytes: () => 0,
-    reserveScratch: () => () => {},
+    scratchBytes: () => PIECE_BYTES,
+    reserveScratch: () => scratch.reserve(PIECE_BYTES),
     dispose() {
       recorder.flush();
       heap.dispose();

@@ -37,6 +37,8 @@ export interface DeviceRows extends LayerRows {
   readonly most: number;
   /** Rows at the end of each head that are not shown. */
   readonly unseen: number;
+  /** Every row's token has a lower number. */
+  readonly tokens: number;
 }
 
 /**
@@ -53,6 +55,12 @@ export interface DeviceScores extends Scores {
 export interface DeviceSelection extends Selection {
   readonly rows: DeviceRows;
 }
+
+/** What shaders are told of heads first of all (lib/heads.wgsl, lib/scores.wgsl). */
+export const headWords = (
+  { part, firstHead, kvHeads, firstRow, unseen }: DeviceRows,
+  unscored = 0,
+): number[] => [part.rows, firstHead, kvHeads, firstRow, unseen, unscored];
 
 export const deviceRows = (rows: LayerRows): DeviceRows => rows as DeviceRows;
 export const deviceScores = (scores: Scores): DeviceScores => scores as DeviceScores;

@@ -1,0 +1,201 @@
+// Operations on scores, a number a row, which lie where their rows do (rows.ts): how many a head
+// has is read off the part's notes by each kernel.
+import { DeviceError } from '../../errors.ts';
+import { formatBytes } from '../../math/format.ts';
+import type { Backend } from '../backend.ts';
+import type { Address, Scores } from '../tensor.ts';
+import { wordOffset as word } from './heap.ts';
+import { floatWord } from './kernels.ts';
+import type { Recorder } from './recorder.ts';
+import {
+  type DeviceRows,
+  type DeviceScores,
+  type DeviceSelection,
+  deviceRows,
+  deviceScores,
+  HEAD_WORDS,
+  headWords,
+} from './rows.ts';
+import type { Scratch } from './scratch.ts';
+
+type ScoreOps = Pick<
+  Backend,
+  | 'rateTokens'
+  | 'averagePool'
+  | 'negate'
+  | 'multiply'
+  | 'meanOverHeads'
+  | 'addToState'
+  | 'fold'
+  | 'keepAsState'
+  | 'protect'
+  | 'join'
+  | 'selectListed'
+  | 'readScores'
+>;
+
+/** Numbers that shaders/score-each.wgsl knows its operations by. */
+const how = {
+  negate: 0,
+  multiply: 1,
+  first: 2,
+  mean: 3,
+  max: 4,
+  keepAsState: 5,
+  addToState: 6,
+  plus: 7,
+  table: 8,
+  protect: 9,
+  averagePool: 10,
+  meanOverHeads: 11,
+  list: 12,
+} as const;
+
+/** What an operation of score-each.wgsl works with, beside the scores that it writes. */
+interface Operands {
+  readonly other?: Address;
+  readonly x?: number;
+  readonly a?: number;
+  readonly b?: number;
+  readonly unscored?: number;
+}
+
+const LANES = 64;
+/** Workgroups that share a head at most: heads may be much shorter than they can be. */
+const MOST_TILES = 64;
+/** Bytes of a list or of a table that are on the device at a time (scratch). */
+export const PIECE_BYTES = 1 << 16;
+/** Bytes of the rates of all tokens so far at most. */
+const MOST_RATE_BYTES = 16 << 20;
+
+export const tilesOf = ({ most }: DeviceRows): number =>
+  Math.max(1, Math.min(MOST_TILES, Math.ceil(most / LANES)));
+
+export function scoreOps(recorder: Recorder, scratch: Scratch): ScoreOps {
+  function each(name: keyof typeof how, rows: DeviceRows, to: Address, operands: Operands = {}) {
+    const { other = to, x = 0, a = 0, b = 0, unscored = 0 } = operands;
+    const tiles = tilesOf(rows);
+    recorder.dispatch(
+      recorder.kernels.get('score-each', 'ww'),
+      [to, rows.part.notes],
+      [
+        ...headWords(rows, unscored),
+        ...[how[name], tiles, word(to), word(other), floatWord(x), a, b],
+      ],
+      tiles * (name === 'meanOverHeads' ? 1 : rows.kvHeads),
+    );
+  }
+  const eachScore = (name: keyof typeof how, scores: Scores, operands?: Operands) => {
+    const { rows, unscored } = deviceScores(scores);
+    each(name, rows, scores.address, { unscored, ...operands });
+  };
+  const scoresOf = (address: Address, rows: DeviceRows, unscored = 0): DeviceScores => ({
+    address,
+    rows,
+    unscored,
+  });
+
+  return {
+    rateTokens(out, cached, rate) {
+      const rows = deviceRows(cached);
+      const { tokens, kvHeads } = rows;
+      if (typeof rate !== 'function') {
+        each('plus', rows, out, { x: rate.plus });
+        return scoresOf(out, rows);
+      }
+      checkTable(rows);
+      const piece = Math.floor(PIECE_BYTES / 4 / kvHeads);
+      const other = scratch.at(PIECE_BYTES);
+      for (let first = 0; first < tokens; first += piece) {
+        const count = Math.min(piece, tokens - first);
+        const rates = Float32Array.from({ length: kvHeads * count }, (_, i) =>
+          rate(first + (i % count), Math.floor(i / count)),
+        );
+        recorder.write(other, rates);
+        each('table', rows, out, { other, a: first, b: count });
+      }
+      return scoresOf(out, rows);
+    },
+    averagePool(out, scores, size) {
+      const { rows, unscored } = deviceScores(scores);
+      each('averagePool', rows, out, { other: scores.address, a: size, unscored });
+      return scoresOf(out, rows, unscored);
+    },
+    negate: (scores) => eachScore('negate', scores),
+    multiply: (scores, by) => eachScore('multiply', scores, { other: by.address }),
+    meanOverHeads: (scores) => eachScore('meanOverHeads', scores),
+    addToState: (scores, _, weight, tokens) =>
+      eachScore('addToState', scores, { x: weight, a: tokens }),
+    keepAsState: (_, scores) => eachScore('keepAsState', scores),
+    fold(into, scores, by, name) {
+      const { rows, unscored } = deviceScores(scores);
+      each(name, rows, into, { other: scores.address, x: by, unscored });
+      return scoresOf(into, rows, unscored);
+    },
+    // scores may be older than rows: a patched prompt's rows, which had none, are gone since
+    protect(to, cached, scores, { sinks, recent }) {
+      const rows = deviceRows(cached);
+      const address = typeof to === 'number' ? to : to.address;
+      const { unscored } = deviceScores(scores);
+      each('protect', rows, address, { other: scores.address, a: sinks, b: recent, unscored });
+      return scoresOf(address, rows);
+    },
+    join: (first, second) => join(deviceScores(first), deviceScores(second)),
+
+    selectListed(kept, cached, list): DeviceSelection {
+      const rows = deviceRows(cached);
+      const piece = PIECE_BYTES / 4;
+      for (let first = 0; first === 0 || first < list.length; first += piece) {
+        const part = Int32Array.from(list.slice(first, first + piece));
+        const other = scratch.at(PIECE_BYTES);
+        recorder.write(other, part);
+        each('list', rows, kept, { other, a: first, b: part.length });
+      }
+      return { address: kept, rows };
+    },
+
+    async readScores(scores) {
+      const { address, rows, unscored } = deviceScores(scores);
+      const [heads, all] = await Promise.all([
+        readHeads(recorder, rows),
+        recorder.read(address, rows.capacity * 4),
+      ]);
+      const leftOut = Math.min(unscored, ...heads.map(({ length }) => length));
+      return heads.map(({ at, length }) => new Float32Array(all).slice(at, at + length - leftOut));
+    },
+  };
+}
+
+/** Throws DeviceError where the rates of all tokens so far are too many to be told. */
+function checkTable({ tokens, kvHeads }: DeviceRows): void {
+  const bytes = tokens * kvHeads * 4;
+  if (bytes > MOST_RATE_BYTES)
+    throw new DeviceError(
+      `rates of ${tokens} tokens and ${kvHeads} heads take ${formatBytes(bytes)}, a device is told ` +
+        `${formatBytes(MOST_RATE_BYTES)} at most: rate by { plus } (the token's number and a ` +
+        `constant) or by another operation, or choose device: 'wasm'`,
+    );
+}
+
+/** Scores of consecutive heads that lie in one range, and count from one address. */
+function join(first: DeviceScores, second: DeviceScores): DeviceScores {
+  const [a, b] = [first.rows, second.rows];
+  const isNext = a.part === b.part && a.firstHead + a.kvHeads === b.firstHead;
+  if (!isNext || first.address !== second.address || a.firstRow !== b.firstRow)
+    throw new RangeError('scores of heads that do not follow one another in a range are joined');
+  const rows = { ...a, kvHeads: a.kvHeads + b.kvHeads, most: Math.max(a.most, b.most) };
+  return { ...first, rows };
+}
+
+/** Where the numbers of each head lie among those of its range, how many are shown, and chosen. */
+export async function readHeads(
+  recorder: Recorder,
+  { part, firstHead, kvHeads, firstRow, unseen }: DeviceRows,
+): Promise<{ at: number; length: number; kept: number }[]> {
+  const first = part.notes + 12 * part.rows + firstHead * HEAD_WORDS * 4;
+  const words = new Uint32Array(await recorder.read(first, kvHeads * HEAD_WORDS * 4));
+  return Array.from({ length: kvHeads }, (_, h) => {
+    const [start, length, kept] = words.subarray(h * HEAD_WORDS);
+    return { at: start - firstRow, length: length - Math.min(unseen, length), kept };
+  });
+}

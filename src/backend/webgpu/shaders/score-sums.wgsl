@@ -1,0 +1,71 @@
+// Scores beside what their head has in all, a workgroup a head:
+//   0  s = max(s, mean of s)        1  s = s v / sum of v, v the state of its row
+// or, in one workgroup, what is known of all heads before raise-most.wgsl:
+//   2  facts = the best score, at least 0; mass less the mean over heads of the last `recent` looks
+// uses: lib/index, lib/work, lib/heads, lib/scores
+struct Params {
+  rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
+  how: u32, scores: u32, looks: u32, recent: u32, mass: f32, facts: u32,
+}
+@group(0) @binding(0) var<uniform> p: Params;
+@group(1) @binding(0) var<storage, read_write> work: array<u32>;
+@group(1) @binding(1) var<storage, read_write> notes: array<u32>;
+
+const LANES: u32 = 256;
+var<workgroup> sums: array<f32, LANES>;
+var<workgroup> bests: array<f32, LANES>;
+
+fn state(h: u32, i: u32) -> f32 { return bitcast<f32>(notes[state_at(start_of(h) + i)]); }
+
+// adds up what each lane has, and finds the best
+fn gather(lane: u32, sum: f32, best: f32) {
+  sums[lane] = sum;
+  bests[lane] = best;
+  workgroupBarrier();
+  for (var half = LANES / 2; half > 0; half /= 2) {
+    if (lane < half) {
+      sums[lane] += sums[lane + half];
+      bests[lane] = max(bests[lane], bests[lane + half]);
+    }
+    workgroupBarrier();
+  }
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = group_index(group, groups);
+  if (index >= p.heads) { return; }
+  let last = select(index + 1, p.heads, p.how == 2);
+  var sum = 0.0;
+  var best = 0.0;
+  for (var h = index; h < last; h++) {
+    let n = scored(h);
+    let s = p.scores + place_of(h);
+    for (var i = lane; i < n; i += LANES) {
+      if (p.how == 1) { sum += state(h, i); } else if (p.how == 0) { sum += load(s + i); } else {
+        best = max(best, load(s + i));
+        if (i + p.recent >= n) { sum += load(p.looks + place_of(h) + i); }
+      }
+    }
+  }
+  gather(lane, sum, best);
+  let all = sums[0];
+  if (p.how == 2) {
+    if (lane == 0) {
+      store(p.facts, bests[0]);
+      store(p.facts + 1, p.mass - all / f32(p.heads));
+    }
+    return;
+  }
+  let n = scored(index);
+  let s = p.scores + place_of(index);
+  for (var i = lane; i < n; i += LANES) {
+    if (p.how == 0) { store(s + i, max(load(s + i), all / f32(n))); } else if (all > 0) {
+      store(s + i, load(s + i) * state(index, i) / all);
+    }
+  }
+}
