@@ -77,6 +77,7 @@ function writeText(path, text) {
 const workers = {
   thread: 'build/js/src/backend/wasm/thread.js',
   layers: 'build/js/src/engine/pipeline/worker.js',
+  file: 'build/js/src/runtime/opfs/worker.js',
 };
 
 mkdirSync(join(root, 'build', 'kernels'), { recursive: true });

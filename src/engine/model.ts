@@ -12,7 +12,12 @@ import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
 import { type Part, readTensors } from '../model/load.ts';
-import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
+import {
+  type CacheReport,
+  type ModelInput,
+  type ModelSource,
+  openSource,
+} from '../model/source.ts';
 import { checkTensors, type LayerRange } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { createTransformer } from '../model/transformer.ts';
@@ -50,6 +55,8 @@ export interface Model {
    * them, one has died).
    */
   readonly fallback: string | undefined;
+  /** What came of `cache: true`, where the model came from a URL. */
+  readonly cache?: CacheReport;
   dispose(): void;
   [Symbol.dispose](): void;
 }
@@ -99,6 +106,9 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
       backendReason: reason,
       get fallback() {
         return fallback ?? executor.backend.fallback;
+      },
+      get cache() {
+        return source.cache;
       },
       dispose,
       [Symbol.dispose]: dispose,

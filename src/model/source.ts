@@ -21,6 +21,18 @@ export interface ModelSource {
   /** Promises that nothing before `offset` will be read again. */
   forget(offset: number): void;
   close(): Promise<void>;
+  /** What came of `cache`, where it was asked for; final once it is closed. */
+  readonly cache?: CacheReport;
+}
+
+/** What came of the option `cache`. */
+export interface CacheReport {
+  /** Bytes of the file that were here before it was loaded. */
+  readonly cachedBytes: number;
+  /** Whether all of it is here now. */
+  readonly complete: boolean;
+  /** Why it is not kept, or was not checked against the server. */
+  readonly note?: string;
 }
 
 /**
@@ -38,7 +50,10 @@ export async function openSource(
   if (tag === 'Blob' || tag === 'File') return interruptible(blobSource(input as Blob), options);
   if (typeof input !== 'string' && tag !== 'URL') throw new OptionError(noInput(input, tag));
   const place = locate(String(input).trim());
-  if (place instanceof URL && place.protocol !== 'file:') return openDownload(place, options);
+  if (place instanceof URL && place.protocol !== 'file:') {
+    if (!options.cache || !/^https?:$/.test(place.protocol)) return openDownload(place, options);
+    return (await import('./model-cache/open.ts')).openCached(place, options);
+  }
   return interruptible(await openFile(place), options);
 }
 
@@ -67,8 +82,8 @@ function noInput(input: unknown, tag: string): string {
   return `a model is a path, URL, Blob, ArrayBuffer or Uint8Array; found ${found}${hint}`;
 }
 
-/** What a text leads to: a URL, or a path where there are paths. */
-function locate(text: string): string | URL {
+/** What a text leads to: a URL, or a path where there are paths. Throws OptionError. */
+export function locate(text: string): string | URL {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(text) ?? [];
   const known = scheme !== undefined && /^(https?|blob|data|file)$/i.test(scheme);
   if (scheme !== undefined && !known && text.includes('://'))

@@ -13,10 +13,10 @@ export interface RandomAccessFile {
 }
 
 /**
- * What runs in a worker: a thread of a team (wasm/thread.ts), or layers of a model
- * (pipeline/worker.ts).
+ * What runs in a worker: a thread of a team (wasm/thread.ts), layers of a model
+ * (pipeline/worker.ts), or, in browsers alone, a file (opfs/worker.ts).
  */
-export type WorkerKind = 'thread' | 'layers';
+export type WorkerKind = 'thread' | 'layers' | 'file';
 
 /** A worker, the same to its user everywhere. */
 export interface RuntimeWorker {
@@ -79,6 +79,44 @@ export interface Folders {
   repeat(ms: number, work: () => void): () => void;
 }
 
+/** A file that a browser keeps for its site. Calls take effect in their order. */
+export interface OriginFile {
+  /** When it was opened. */
+  readonly sizeBytes: number;
+  /** Up to `length` bytes from `at`, fewer only at the end. They are the caller's. */
+  read(at: number, length: number): Promise<Uint8Array>;
+  /** Writes all of them, or throws. Their memory is given away. */
+  write(at: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Waits until what was written is on the disk. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * One folder of files that a browser keeps for its site (the origin private file system). All of it
+ * throws StoreError, which says what failed.
+ */
+export interface OriginFiles {
+  list(): Promise<string[]>;
+  /** A file's first bytes, and how many it has; undefined where there is none. */
+  peek(
+    name: string,
+    length: number,
+  ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly sizeBytes: number } | undefined>;
+  openToRead(name: string): Promise<Pick<OriginFile, 'sizeBytes' | 'read' | 'close'>>;
+  /** Makes the file where there is none; one that is there keeps its bytes only if `keep`. */
+  openToWrite(name: string, keep: boolean): Promise<OriginFile>;
+  /** Whether there was one. */
+  remove(name: string): Promise<boolean>;
+  /**
+   * Holds a name, against the site's other pages and workers, until the function that it gives is
+   * called and done; undefined where one of them holds it.
+   */
+  lock(name: string, mode: 'shared' | 'exclusive'): Promise<(() => Promise<void>) | undefined>;
+  /** Bytes that the browser lets the site keep, where it says so. */
+  quotaBytes(): Promise<number | undefined>;
+}
+
 /** What of a WebSocket is used. */
 export type Socket = Pick<WebSocket, 'send' | 'close' | 'binaryType'> & {
   onopen: (() => void) | null;
@@ -124,4 +162,9 @@ export interface Runtime {
   readonly folders?: Folders;
   /** WebGPU, where there is any; the same object each time. */
   gpu(): Promise<GPU | undefined>;
+  /**
+   * Files that a browser keeps for the site: undefined where the runtime is no browser. Throws
+   * UnsupportedError where this one has none.
+   */
+  readonly originFiles?: () => Promise<OriginFiles>;
 }

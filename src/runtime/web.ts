@@ -23,7 +23,11 @@ export const runtime: Runtime = {
     wrap(
       kind === 'thread'
         ? new Worker(new URL('../backend/wasm/thread.js', import.meta.url), { type: 'module' })
-        : new Worker(new URL('../engine/pipeline/worker.js', import.meta.url), { type: 'module' }),
+        : kind === 'file'
+          ? new Worker(new URL('./opfs/worker.js', import.meta.url), { type: 'module' })
+          : new Worker(new URL('../engine/pipeline/worker.js', import.meta.url), {
+              type: 'module',
+            }),
       events,
     ),
   startText(text, events) {
@@ -52,6 +56,7 @@ export const runtime: Runtime = {
   socketClass: async () => WebSocket as unknown as SocketClass,
   // not in pages that are no secure context
   gpu: async () => (navigator as { gpu?: GPU }).gpu,
+  originFiles: async () => (await import('./opfs/files.ts')).openOriginFiles(),
 };
 
 function wrap(worker: Worker, events: WorkerEvents): RuntimeWorker {

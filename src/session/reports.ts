@@ -2,6 +2,7 @@
 // they are now.
 import type { Episode } from '../episode/episodes.ts';
 import type { Segment } from '../episode/segment.ts';
+import type { CacheReport } from '../model/source.ts';
 import type { Parts } from './parts.ts';
 
 export interface MemoryReport {
@@ -42,6 +43,8 @@ export interface Statistics {
   readonly pipeline: number;
   /** Why fewer threads or workers run than were asked for, where that is so. */
   readonly fallback: string | undefined;
+  /** What came of loading the model with `cache: true`; undefined where that was not asked for. */
+  readonly modelCache: CacheReport | undefined;
   readonly prefillTokens: number;
   readonly prefillMs: number;
   /** Tokens forwarded one by one after a reply's first, and the time that took. */
@@ -111,6 +114,7 @@ export function statisticsOf(
     threads: model.backend.threads,
     pipeline: model.executor.layerRanges.length,
     fallback: model.fallback,
+    modelCache: model.cache,
     ...meter.counts,
     episode: now.answeredFrom[0],
     answeredFrom: now.answeredFrom,

@@ -32,7 +32,7 @@ const ladder: readonly (readonly string[])[] = [
 const built: Readonly<Record<string, readonly string[]>> = {
   '#kernels': ['backend/wasm/'],
   '../build/generated': ['backend/'],
-  '#workers': ['backend/wasm/', 'engine/pipeline/'],
+  '#workers': ['backend/wasm/', 'engine/pipeline/', 'runtime/opfs/'],
 };
 
 /** Names of the place where we run. Code without scope, workers among it, is of no one else. */

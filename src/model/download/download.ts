@@ -3,7 +3,7 @@
 // It never joins bytes of two versions of a file, and holds no more than nobody has used yet.
 import { ModelFormatError, OptionError } from '../../errors.ts';
 import { complete } from '../../options/table.ts';
-import type { ModelSource } from '../source.ts';
+import type { CacheReport, ModelSource } from '../source.ts';
 import { changed, Final, givenUp, odd, type Progress, refusePage, unreadable } from './failures.ts';
 import { Fault, faultOf } from './faults.ts';
 import { type DownloadOptions, downloadTable, type LoadRetry } from './options.ts';
@@ -33,6 +33,7 @@ export interface DownloadSink {
 export interface DownloadSource extends ModelSource {
   /** Which version of the file comes. */
   readonly version: Version | undefined;
+  cache?: CacheReport;
   /** Gives a sink what has come and is not forgotten, and from then on what comes. */
   handTo(sink: DownloadSink): Promise<void>;
 }
@@ -70,6 +71,7 @@ interface Answer {
 
 class Download implements DownloadSource {
   readonly name: string;
+  cache?: CacheReport;
   readonly #request: FileRequest;
   readonly #file: RemoteFile;
   readonly #received: Received;

@@ -8,7 +8,13 @@ export type LoadHeaders = Headers | Readonly<Record<string, string>> | [string, 
 /** What fetches: the platform's fetch, or what behaves like it. */
 export type LoadFetch = (
   url: string,
-  init?: { headers?: LoadHeaders; signal?: AbortSignal | null; redirect?: 'follow' },
+  init?: {
+    /** HEAD is what a copy in the cache is checked by. */
+    method?: 'GET' | 'HEAD';
+    headers?: LoadHeaders;
+    signal?: AbortSignal | null;
+    redirect?: 'follow';
+  },
 ) => Promise<Response>;
 
 /** A try that failed, and the next one. */
@@ -58,6 +64,14 @@ export const downloadTable = {
   /** Called before each of them. */
   onRetry: option(kinds.callback<(retry: LoadRetry) => void>(), {
     summary: 'called before each of them',
+  }),
+  /**
+   * From a URL, in a browser: keep what was downloaded, and load it from there the next time
+   * (docs/loading.md). Default false.
+   */
+  cache: option(kinds.flag, {
+    default: false,
+    summary: 'in a browser: keep what was downloaded for the next load',
   }),
   /** From a URL: sent with every request, a token for instance. */
   headers: option(headers, { summary: 'sent with every request' }),

@@ -53,6 +53,14 @@ export class FileRequest {
     const fetcher = this.#fetch;
     return fetcher(this.#target, { headers, signal, redirect: 'follow' });
   }
+
+  /** Asks what the file is now: by its head alone, or, where that is refused, by one byte. */
+  async look(method: 'HEAD' | 'GET', signal: AbortSignal): Promise<Response> {
+    const headers = new Headers(this.#headers);
+    if (method === 'GET') headers.set('range', 'bytes=0-0');
+    const fetcher = this.#fetch;
+    return fetcher(this.#target, { method, headers, signal, redirect: 'follow' });
+  }
 }
 
 /** Whether a page asks another origin: what it may send and see is limited then. */
