@@ -6,6 +6,7 @@ import { formatBytes } from '../../math/format.ts';
 import { type Arena, createArena } from '../arena.ts';
 import type { Address } from '../tensor.ts';
 import type { OpenDevice } from './device.ts';
+import { FAULT_BYTES } from './faults.ts';
 
 const SPAN = 2 ** 32;
 
@@ -59,8 +60,8 @@ export class Heap implements Arena {
     this.#limitBytes = limitBytes;
     this.#events = events;
     const most = Math.min(device.bindingBytes, device.bufferBytes, SPAN);
-    // address 0 means "nowhere"
-    this.#work = createArena(64, most, (end) => this.#growWork(end));
+    // address 0 means "nowhere": there faults are noted
+    this.#work = createArena(FAULT_BYTES, most, (end) => this.#growWork(end));
   }
 
   /** A region of the work buffer. */
@@ -116,6 +117,11 @@ export class Heap implements Arena {
     const found = this.#buffers.get(bufferNumber(address));
     if (!found) throw new RangeError(`address ${address} is not allocated`);
     return found;
+  }
+
+  /** What passes work in, once there is something. */
+  get work(): HeapBuffer | undefined {
+    return this.#buffers.get(0);
   }
 
   dispose(): void {

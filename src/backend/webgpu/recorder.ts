@@ -4,6 +4,7 @@
 // through another, at offsets, and bind groups are kept by the buffers that they bind.
 import type { Address } from '../tensor.ts';
 import type { OpenDevice } from './device.ts';
+import { FAULT_BYTES, notedFault } from './faults.ts';
 import {
   byteOffset,
   COPY_DST,
@@ -155,31 +156,50 @@ export class Recorder {
   }
 
   /** Bytes at an address once all that was asked for before is done. Rejects where it cannot be. */
-  async read(address: Address, bytes: number): Promise<ArrayBuffer> {
+  read(address: Address, bytes: number): Promise<ArrayBuffer> {
+    return this.readPieces([[address, bytes]]);
+  }
+
+  /** The bytes of several places, one behind the other: whole words of each. */
+  async readPieces(pieces: readonly (readonly [Address, number])[]): Promise<ArrayBuffer> {
     const { gpu, gone } = this.#device;
     if (this.#device.lost) throw this.#device.lost;
+    const bytes = pieces.reduce((sum, [, count]) => sum + count, 0);
     if (bytes === 0) return new ArrayBuffer(0);
-    const size = 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
+    const size = 2 ** Math.max(8, Math.ceil(Math.log2(bytes + FAULT_BYTES)));
     const idle = this.#idle.get(size) ?? [];
     this.#idle.set(size, idle);
     const staging = idle.pop() ?? gpu.createBuffer({ size, usage: MAP_READ | COPY_DST });
-    const { buffer } = this.#heap().at(address);
+    const { work } = this.#heap();
+    const whole = work ? bytes + FAULT_BYTES : bytes;
     this.#submit((encoder) => {
-      encoder.copyBufferToBuffer(buffer, byteOffset(address), staging, 0, bytes);
+      let at = 0;
+      for (const [address, count] of pieces) {
+        const { buffer } = this.#heap().at(address);
+        encoder.copyBufferToBuffer(buffer, byteOffset(address), staging, at, count);
+        at += count;
+      }
+      if (work) encoder.copyBufferToBuffer(work.buffer, 0, staging, at, FAULT_BYTES);
     });
     this.usage.read(bytes);
     try {
-      await Promise.race([staging.mapAsync(MAP_READ, 0, bytes), gone]);
+      await Promise.race([staging.mapAsync(MAP_READ, 0, whole), gone]);
     } catch (error) {
       staging.destroy();
       throw this.#device.lost ?? error;
     }
     // destroying a device may let a map succeed
     if (this.#device.lost) throw this.#device.lost;
-    const copy = staging.getMappedRange(0, bytes).slice(0);
+    const copy = staging.getMappedRange(0, whole).slice(0);
     staging.unmap();
     idle.push(staging);
-    return copy;
+    if (!work) return copy;
+    const fault = notedFault(new Uint32Array(copy, bytes));
+    if (fault) {
+      this.write(0, new Uint32Array(FAULT_BYTES / 4));
+      throw fault;
+    }
+    return copy.slice(0, bytes);
   }
 
   /** Copies between buffers, before what is asked for later. */
