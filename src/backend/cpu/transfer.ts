@@ -7,6 +7,7 @@
 // what tells damage, is in stored.ts.
 import { StoreError } from '../../errors.ts';
 import { gridBytes } from '../dtype.ts';
+import { makeRoomFor } from '../extent.ts';
 import type { Extent } from '../state.ts';
 import type { Address } from '../tensor.ts';
 import type { CpuCache } from './cache.ts';
@@ -68,19 +69,7 @@ export class CacheWriter {
 
   constructor(cache: CpuCache, extent: Extent) {
     this.#cache = cache;
-    cache.clear();
-    const { lengths } = extent;
-    const heads = cache.layers * cache.shape.kvHeads;
-    if (lengths.length !== heads)
-      throw new StoreError(`it has ${lengths.length} heads, this session ${heads}`);
-    if (lengths.some((n) => !(n >= 0))) throw new StoreError('it has heads of negative length');
-    try {
-      cache.resize(lengths);
-    } catch (error) {
-      throw new StoreError(
-        `it has more rows than this session holds (${(error as Error).message})`,
-      );
-    }
+    makeRoomFor(cache, extent);
     this.#regions = columnsOf(cache);
     const done = () => {
       const { grids, slots } = namedRegions(cache);

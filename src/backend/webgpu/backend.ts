@@ -1,6 +1,7 @@
 // The contract's operations on a WebGPU device: a shader a kernel, a file a group of them. Caches,
 // scores and selections stay on the device; so do the lengths of heads.
 import type { Backend } from '../backend.ts';
+import { cacheOps } from './cache-ops.ts';
 import type { OpenDevice } from './device.ts';
 import { drawOps } from './draw.ts';
 import { elementOps } from './elements.ts';
@@ -52,6 +53,7 @@ export async function createWebgpuBackend(
     ...scoreOps(recorder, scratch),
     ...weighingOps(recorder, scratch),
     ...selectOps(recorder),
+    ...cacheOps(recorder, heap, device),
     get usage() {
       return recorder.usage.now;
     },

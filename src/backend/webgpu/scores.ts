@@ -8,11 +8,13 @@ import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
 import type { Recorder } from './recorder.ts';
 import {
+  boundsOfList,
   type DeviceRows,
   type DeviceScores,
   type DeviceSelection,
   deviceRows,
   deviceScores,
+  headAddress,
   HEAD_WORDS,
   headWords,
 } from './rows.ts';
@@ -151,7 +153,7 @@ export function scoreOps(recorder: Recorder, scratch: Scratch): ScoreOps {
         recorder.write(other, part);
         each('list', rows, kept, { other, a: first, b: part.length });
       }
-      return { address: kept, rows };
+      return { address: kept, rows, bounds: boundsOfList(rows, list.length) };
     },
 
     async readScores(scores) {
@@ -183,7 +185,13 @@ function join(first: DeviceScores, second: DeviceScores): DeviceScores {
   const isNext = a.part === b.part && a.firstHead + a.kvHeads === b.firstHead;
   if (!isNext || first.address !== second.address || a.firstRow !== b.firstRow)
     throw new RangeError('scores of heads that do not follow one another in a range are joined');
-  const rows = { ...a, kvHeads: a.kvHeads + b.kvHeads, most: Math.max(a.most, b.most) };
+  const rows = {
+    ...a,
+    kvHeads: a.kvHeads + b.kvHeads,
+    most: Math.max(a.most, b.most),
+    fewest: a.fewest + b.fewest,
+    total: a.total + b.total,
+  };
   return { ...first, rows };
 }
 
@@ -192,8 +200,8 @@ export async function readHeads(
   recorder: Recorder,
   { part, firstHead, kvHeads, firstRow, unseen }: DeviceRows,
 ): Promise<{ at: number; length: number; kept: number }[]> {
-  const first = part.notes + 12 * part.rows + firstHead * HEAD_WORDS * 4;
-  const words = new Uint32Array(await recorder.read(first, kvHeads * HEAD_WORDS * 4));
+  const bytes = kvHeads * HEAD_WORDS * 4;
+  const words = new Uint32Array(await recorder.read(headAddress(part, firstHead), bytes));
   return Array.from({ length: kvHeads }, (_, h) => {
     const [start, length, kept] = words.subarray(h * HEAD_WORDS);
     return { at: start - firstRow, length: length - Math.min(unseen, length), kept };

@@ -3,6 +3,7 @@ import type { Backend } from '../backend.ts';
 import { wordOffset as word } from './heap.ts';
 import type { Recorder } from './recorder.ts';
 import {
+  boundsOfShare,
   type DeviceScores,
   type DeviceSelection,
   deviceScores,
@@ -50,7 +51,7 @@ export function selectOps(recorder: Recorder): SelectOps {
         if (certain > 0) choose(scores, { each: 1, wanted: certain, sinks: 0 });
         choose(scores, { each: rows.kvHeads, wanted, sinks, kept });
       }
-      return { address: kept, rows };
+      return { address: kept, rows, bounds: boundsOfShare(rows, share) };
     },
 
     async readSelection(selection) {

@@ -1,9 +1,8 @@
-// A part's notes (rows.ts), bound as `notes`: tokens | state | positions | heads. A shader's Params
+// A part's notes (rows.ts), bound as `notes`: tokens | state | heads | positions. A shader's Params
 // have `rows`, those of the part, and `head`, the first of the heads at hand.
 fn token_at(row: u32) -> u32 { return row; }
 fn state_at(row: u32) -> u32 { return p.rows + row; }
-fn position_at(row: u32) -> u32 { return 2 * p.rows + row; }
-fn head_at(h: u32) -> u32 { return 3 * p.rows + 4 * (p.head + h); }
+fn head_at(h: u32) -> u32 { return 2 * p.rows + 4 * (p.head + h); }
 
 fn start_of(h: u32) -> u32 { return notes[head_at(h)]; }
 fn length_of(h: u32) -> u32 { return notes[head_at(h) + 1]; }
