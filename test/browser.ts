@@ -16,6 +16,7 @@ export const chromiumArguments = [
 ];
 
 const types: Record<string, string> = {
+  '.html': 'text/html',
   '.js': 'text/javascript',
   '.mjs': 'text/javascript',
   '.wasm': 'application/wasm',
@@ -48,6 +49,7 @@ export async function servePage(
         ...headers,
         'Content-Type': types[extname(file)] ?? 'application/octet-stream',
         'Content-Length': statSync(file).size,
+        'Last-Modified': statSync(file).mtime.toUTCString(),
       });
       createReadStream(file).pipe(response);
     }

@@ -113,8 +113,11 @@ export interface OriginFiles {
    * called and done; undefined where one of them holds it.
    */
   lock(name: string, mode: 'shared' | 'exclusive'): Promise<(() => Promise<void>) | undefined>;
-  /** Bytes that the browser lets the site keep, where it says so. */
-  quotaBytes(): Promise<number | undefined>;
+  /**
+   * Bytes that the browser says it would still keep, which may be too many; undefined where it says
+   * nothing.
+   */
+  roomBytes(): Promise<number | undefined>;
 }
 
 /** What of a WebSocket is used. */

@@ -1,6 +1,6 @@
 // The package in a real browser: threads where the page is isolated, one thread where it is not,
 // the same answer in both.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium } from 'playwright-core';
@@ -22,6 +22,7 @@ const imports = {
   '#kernels/relaxed.bytes': '/build/kernels/relaxed.bytes.js',
   '#workers/thread.text': '/build/workers/thread.text.js',
   '#workers/layers.text': '/build/workers/layers.text.js',
+  '#workers/file.text': '/build/workers/file.text.js',
   '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
   '@huggingface/jinja': '/node_modules/@huggingface/jinja/dist/index.js',
   stemmer: '/node_modules/stemmer/index.js',
@@ -29,7 +30,9 @@ const imports = {
 const PAGE = `<!doctype html><title>recollect</title>
 <script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module">
-import { loadModel, openConversation, textLogits } from '/build/js/src/index.js';
+import {
+  cachedModels, deleteCachedModel, loadModel, openConversation, textLogits,
+} from '/build/js/src/index.js';
 globalThis.talk = async ({ threads, pipeline, text, question }) => {
   const model = await loadModel(location.origin + '/models/recollect-tiny.gguf', { threads, pipeline });
   const conversation = openConversation(model, { budget: 300, policy: 'keydiff' });
@@ -51,6 +54,20 @@ globalThis.logits = async ({ model: file, adapters, text }) => {
     model.dispose();
   }
   return found;
+};
+globalThis.keep = async ({ text }) => {
+  const url = location.origin + '/models/recollect-tiny.gguf';
+  const found = [];
+  for (const cache of [false, true, true]) {
+    const model = await loadModel(url, { threads: 1, cache });
+    const { top } = await textLogits(model, text, 3);
+    const conversation = openConversation(model, { budget: 300 });
+    found.push({ top, cache: model.cache, told: conversation.statistics.modelCache });
+    conversation.dispose();
+    model.dispose();
+  }
+  const [{ bytes, complete }] = await cachedModels();
+  return JSON.parse(JSON.stringify({ found, bytes, complete, gone: await deleteCachedModel(url) }));
 };
 </script>`;
 /** A file of the package. */
@@ -143,6 +160,29 @@ else {
       JSON.stringify(list, (_, x) => (typeof x === 'number' ? Number(x.toFixed(3)) : x));
     for (const list of found) assert.is(rounded(list), rounded(top));
     assert.is(found.length, 3);
+  });
+  test('a model that is kept is the model', async () => {
+    interface Kept {
+      readonly top: unknown;
+      readonly cache?: { readonly cachedBytes: number; readonly complete: boolean };
+      readonly told?: unknown;
+    }
+    const { found, bytes, complete, gone } = await onPage<{
+      readonly found: readonly Kept[];
+      readonly bytes: number;
+      readonly complete: boolean;
+      readonly gone: boolean;
+    }>(false, 'keep', { text: 'Hello world' });
+    const size = statSync(bundled('recollect-tiny.gguf')).size;
+    assert.equal([bytes, complete, gone], [size, true, true]);
+    assert.equal(
+      found.map(({ cache }) => cache),
+      [undefined, ...[0, size].map((cachedBytes) => ({ cachedBytes, complete: true }))],
+    );
+    for (const { top, cache, told } of found) {
+      assert.equal(top, found[0].top);
+      assert.equal(told, cache);
+    }
   });
   test('threads that cannot be had are refused, and what to do is said', async () => {
     const refused = await talk(false, 2).catch((error: Error) => error.message);

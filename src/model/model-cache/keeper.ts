@@ -6,8 +6,8 @@ import { type Entry, HEAD_BYTES, slotOf } from './entry.ts';
 
 /** What is written at once. Two such pieces are held: one fills while the other is written. */
 const PIECE_BYTES = 4 << 20;
-/** What a killed page loses at most of what came: a flush waits for the disk. */
-const SAVE_BYTES = 32 << 20;
+/** What a killed page loses at most, beside two pieces: a flush waits for the disk. */
+const SAVE_BYTES = 16 << 20;
 
 export class Keeper implements DownloadSink {
   readonly #file: OriginFile;

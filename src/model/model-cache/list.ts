@@ -2,6 +2,7 @@
 import { runtime } from '#runtime';
 import { OptionError, StoreError, UnsupportedError } from '../../errors.ts';
 import type { OriginFiles } from '../../runtime/runtime.ts';
+import { maskUrl } from '../download/mask.ts';
 import { locate } from '../source.ts';
 import { addressOf, isComplete, nameOf, readEntry } from './entry.ts';
 
@@ -50,7 +51,7 @@ export async function deleteModel(given: string | URL): Promise<boolean> {
   const release = await files.lock(name, 'exclusive');
   if (!release)
     throw new StoreError(
-      `${url.origin}${url.pathname}: is being loaded, here or in another tab: delete it once that is done`,
+      `${maskUrl(url)}: is being loaded, here or in another tab: delete it once that is done`,
     );
   try {
     return await files.remove(name);

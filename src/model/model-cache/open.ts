@@ -172,17 +172,14 @@ class Opening {
       return 'its server names no version of it (ETag, Last-Modified), or hides that from pages';
     if (!Number.isFinite(sizeBytes)) return 'its server does not say how long it is';
     const { files, fileName } = this.#place;
-    const quota = await files.quotaBytes();
-    if (quota === undefined) return undefined;
-    // what the browser counts itself can be off by gigabytes once a page was closed while it wrote
-    let others = 0;
-    for (const other of await files.list())
-      if (other !== fileName) others += (await files.peek(other, 0))?.sizeBytes ?? 0;
-    if (others + HEAD_BYTES + sizeBytes <= quota) return undefined;
+    const free = await files.roomBytes();
+    if (free === undefined) return undefined;
+    // what is there of it makes room
+    const room = free + ((await files.peek(fileName, 0))?.sizeBytes ?? 0);
+    if (HEAD_BYTES + sizeBytes <= room) return undefined;
     return (
-      `it is ${formatBytes(sizeBytes)}, and the browser has room for ` +
-      `${formatBytes(Math.max(0, quota - others))}: delete others (cachedModels()), or free disk ` +
-      'space'
+      `it is ${formatBytes(sizeBytes)}, and the browser has room for ${formatBytes(room)}: ` +
+      'delete models that it keeps (cachedModels(), deleteCachedModel()), or free disk space'
     );
   }
 }

@@ -49,7 +49,11 @@ export async function openOriginFiles(): Promise<OriginFiles> {
     remove: (name) =>
       stored('deleted', () => folder.removeEntry(name).then(() => true, absent(false))),
     lock: (name, mode) => stored('locked', () => hold(`recollect: ${name}`, mode)),
-    quotaBytes: async () => (await storage.estimate().catch(() => undefined))?.quota,
+    async roomBytes() {
+      const { quota, usage = 0 } = await storage.estimate().catch((): StorageEstimate => ({}));
+      // usage can be gigabytes too small, or near 2^32, once a page was closed while it wrote
+      return quota === undefined ? undefined : usage <= quota ? quota - usage : quota;
+    },
   };
 }
 

@@ -37,12 +37,25 @@ export async function openSyncFile(name: string, use: FileUse): Promise<OriginFi
       return bytes.subarray(0, handle.read(bytes, { at }));
     },
     async write(at, bytes) {
-      const count = handle.write(bytes, { at });
+      const count = written(handle, bytes, at);
       // beyond the quota of a private window Chromium's gives a count near 2^32, and no error
       if (count !== bytes.length || handle.getSize() < at + bytes.length)
-        throw new StoreError('the browser gives no more room');
+        throw new StoreError(
+          'the browser has no more room for this site: delete models that it keeps ' +
+            '(cachedModels(), deleteCachedModel()), or free disk space',
+        );
     },
     flush: async () => handle.flush(),
     close: async () => handle.close(),
   };
+}
+
+/** Bytes that were written; -1 where the browser says that there is no room. */
+function written(handle: SyncHandle, bytes: Uint8Array, at: number): number {
+  try {
+    return handle.write(bytes, { at });
+  } catch (error) {
+    if ((error as Error).name === 'QuotaExceededError') return -1;
+    throw error;
+  }
 }

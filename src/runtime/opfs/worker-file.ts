@@ -5,6 +5,8 @@ import type { OriginFile, RuntimeWorker } from '../runtime.ts';
 import { startWorker } from '../start-worker.ts';
 import type { FileUse } from './sync-file.ts';
 
+const NO_WORKER = "no worker runs, which alone may write the browser's files: let workers start";
+
 export type FileRequest =
   | { readonly do: 'open'; readonly name: string; readonly use: FileUse }
   | { readonly do: 'read'; readonly at: number; readonly length: number }
@@ -46,7 +48,7 @@ class Line {
   constructor() {
     this.#worker = startWorker('file', async () => (await import('#workers/file.text')).default, {
       heard: (message) => this.#heard(message as FileAnswer),
-      stopped: (why) => this.#stopped(new StoreError(`the worker for the file stopped: ${why}`)),
+      stopped: (why) => this.#stopped(new StoreError(`${NO_WORKER} (${why})`)),
     });
   }
 
