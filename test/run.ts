@@ -1,7 +1,7 @@
 // Runs every *.test.ts, fails a file that ran nothing, lists what was skipped and why, and closes
 // with the counts.
 // `npm test -- PART ...` runs the files whose path has one of the parts.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { skips } from './skip.ts';
@@ -13,6 +13,10 @@ const uvu = globalThis as unknown as {
   UVU_QUEUE: (string | (() => Promise<Outcome>))[][];
 };
 uvu.UVU_DEFER = 1;
+
+// a software device for WebGPU, which Chromium brings: others are searched for long, and found last
+const icd = '/usr/lib/chromium/vk_swiftshader_icd.json';
+if (existsSync(icd)) process.env.VK_ICD_FILENAMES ??= icd;
 uvu.UVU_QUEUE = [];
 
 const root = fileURLToPath(new URL('.', import.meta.url));

@@ -10,6 +10,7 @@ import type { Terminal } from './command.ts';
 import type { EvalValues } from './eval-options.ts';
 import { type Evaluation, removeJournal } from './eval-run.ts';
 import { writeText } from './files.ts';
+import { buildOf } from './load.ts';
 import { quoted, startedAs } from './words.ts';
 
 export async function writeResults(
@@ -18,7 +19,7 @@ export async function writeResults(
   { own: { data, json, html } }: EvalValues,
   terminal: Terminal,
 ): Promise<void> {
-  const { build } = model.backend;
+  const build = buildOf(model);
   const report = { model: input, data, build, results, comparisons: compare(results) };
   if (json) {
     await writeText(json, `${JSON.stringify(report, null, 1)}\n`);

@@ -15,6 +15,7 @@ import type { Terminal } from './command.ts';
 import type { EvalValues } from './eval-options.ts';
 import { hereWorkers, processWorkers } from './eval-workers.ts';
 import { appendText } from './files.ts';
+import { buildOf } from './load.ts';
 
 /** What is measured. */
 export interface Evaluation {
@@ -37,7 +38,7 @@ export async function runEvaluation(
   const { input, model, dialogues, setups } = evaluation;
   const partial = values.own.json && `${values.own.json}.partial`;
   const key = sweepKey({
-    model: [input, model.bytes, model.backend.build, ...adaptersOf(model)],
+    model: [input, model.bytes, buildOf(model), ...adaptersOf(model)],
     data: dialogues,
     setups,
   });

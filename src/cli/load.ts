@@ -64,7 +64,8 @@ export async function loadWithProgress(
  * Which kernels run on how many threads, and why not on more or better ones; with which adapters.
  */
 export function describeKernels(model: Model, chosen: LoadChoices = {}): string {
-  const { build, threads } = model.backend;
+  const { name, build, threads } = model.backend;
+  if (name === 'webgpu') return `WebGPU (${model.backendReason})${withAdapters(model)}`;
   const workers = model.executor.layerRanges.length;
   const slower =
     build === 'simd' && (chosen.build ?? 'auto') === 'auto' && detectBuild() === 'simd'
@@ -78,6 +79,10 @@ export function describeKernels(model: Model, chosen: LoadChoices = {}): string 
         : `${threads} threads`;
   return `${build} kernels${slower}, ${work}${withAdapters(model)}`;
 }
+
+/** What results of one backend are told from another's by. */
+export const buildOf = ({ backend: { name, build } }: Model): string =>
+  name === 'wasm' ? build : `${name} ${build}`.trim();
 
 function withAdapters({ config: { adapters = [] } }: Model): string {
   if (adapters.length === 0) return '';

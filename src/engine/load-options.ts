@@ -18,16 +18,15 @@ const build = kinds.custom<Build | 'auto' | Uint8Array<ArrayBuffer>>(
     value instanceof Uint8Array ? (value as Uint8Array<ArrayBuffer>) : named.check(name, value),
   { words: named.words },
 );
-const backend = kinds.custom<Backend | BackendName | 'auto'>(
+const device = kinds.custom<Backend | BackendName | 'auto'>(
   `auto, ${backendNames.join(', ')}, or a Backend`,
   (name, value) => {
     if (typeof value === 'string')
       return oneOf(name, value as 'auto', ['auto', ...backendNames] as const);
     const { arena, dispose } = (value ?? {}) as Partial<Backend>;
     if (typeof arena === 'object' && typeof dispose === 'function') return value as Backend;
-    throw new OptionError(
-      `${name} is ${describeValue(value)}, expected 'auto', 'wasm', 'reference' or a Backend`,
-    );
+    const names = ['auto', ...backendNames].map((each) => `'${each}'`).join(', ');
+    throw new OptionError(`${name} is ${describeValue(value)}, expected ${names} or a Backend`);
   },
 );
 
@@ -94,13 +93,14 @@ const machineTable = {
       'one memory, or threads cannot share one',
   }),
   /**
-   * Most bytes of one wasm memory. Default: what 32 bits reach, 4 GiB. A model that needs more is
-   * split over workers.
+   * Most bytes of one wasm memory, or of the device's. Default: what 32 bits reach, 4 GiB, or what
+   * the device has. A model that needs more than a wasm memory is split over workers.
    */
   memoryLimit: option(kinds.bytes('2GB'), {
     otherwise: '4GB',
     flag: 'memory-limit B',
-    summary: 'most bytes of one memory; a model that needs more is split over workers',
+    summary:
+      'most bytes of one memory, or of a device; a model that needs more is split over workers',
   }),
   /**
    * Weights as they are 'stored', or widened to 'f32', which takes more memory and is what all of
@@ -112,13 +112,18 @@ const machineTable = {
     summary: 'weights as they are stored, or widened to f32',
   }),
   /**
-   * What computes: 'wasm', 'reference' (plain loops in f64, to hold results against), or a Backend
-   * with a memory of its own, which the model then owns. Default 'auto': the fastest there is.
+   * What computes: 'webgpu' (a GPU), 'wasm' (the CPU), 'reference' (plain loops in f64, to hold
+   * results against), or a Backend with a memory of its own, which the model then owns. Where a GPU
+   * is lost the model goes on with 'wasm', its weights loaded again. Default 'auto': 'webgpu' where
+   * its device passes a short check of numbers and speed, else 'wasm'; `model.backendReason` says
+   * why.
    */
-  backend: option(backend, {
+  device: option(device, {
     default: 'auto',
-    flag: 'backend NAME',
-    summary: 'what computes; reference: plain loops in f64, to hold results against',
+    flag: 'device NAME',
+    summary:
+      'what computes; auto: webgpu where its device is right and faster than wasm; reference: ' +
+      'plain loops in f64, to hold results against',
   }),
 };
 

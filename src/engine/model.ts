@@ -1,9 +1,7 @@
 // A model as a user holds it: weights in memory, who runs its layers, its tokenizer and chat
 // template.
 import { describeValue } from '../arguments.ts';
-import { chooseBackend } from '../backend/registry.ts';
-import { compileKernels } from '../backend/wasm/builds.ts';
-import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
+import type { Choice } from '../backend/registry.ts';
 import type { Backend } from '../backend/backend.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import { closeAdapters, type OpenAdapter, openAdapters, partOf } from '../model/adapter/open.ts';
@@ -11,24 +9,18 @@ import { readAdapterOptions } from '../model/adapter/option.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
-import { type Part, readTensors } from '../model/load.ts';
 import {
   type CacheReport,
   type ModelInput,
   type ModelSource,
   openSource,
 } from '../model/source.ts';
-import { checkTensors, type LayerRange } from '../model/tensors.ts';
+import { checkTensors } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
-import { createTransformer } from '../model/transformer.ts';
-import { widened, widenedBytes } from '../model/widen.ts';
-import { createWeights, type ModelWeights, weightBytes } from '../model/weights.ts';
 import { settle } from '../options/table.ts';
-import { type Executor, LocalExecutor } from './executor.ts';
+import type { Executor } from './executor.ts';
 import { type LoadOptions, loadTable } from './load-options.ts';
-import { NoWorkersError } from './pipeline/loading.ts';
-import { PipelineExecutor } from './pipeline/pipeline.ts';
-import { fitsOneMemory, splitLayers } from './pipeline/split.ts';
+import { deviceFor, type Placed, placeLayers } from './place.ts';
 
 export type { LoadOptions };
 
@@ -75,44 +67,69 @@ export interface Model {
 export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
   const options = settle('loadModel', given, loadTable);
   options.signal?.throwIfAborted();
+  const { source, reason, placed, file } = await loadFastest(input, options);
+  const { executor, bytes, fallback } = placed;
+  let live = true;
+  const dispose = () => {
+    if (!live) return;
+    live = false;
+    executor.dispose();
+  };
+  return {
+    ...file,
+    source: source.name,
+    executor,
+    backend: executor.backend,
+    bytes,
+    backendReason: reason,
+    get fallback() {
+      return fallback ?? executor.backend.fallback;
+    },
+    get cache() {
+      return source.cache;
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}
+
+/** A model's file, where its layers are, and why there. */
+interface Loaded {
+  readonly source: ModelSource;
+  readonly file: Omit<ModelFile, 'tensors'>;
+  readonly placed: Placed;
+  readonly reason: string;
+}
+
+/** Loads a model to the device that was asked for, or the best that has room for it. */
+async function loadFastest(input: ModelInput, options: LoadOptions): Promise<Loaded> {
+  let chosen: Choice | undefined;
+  try {
+    return await load(input, options, async () => (chosen = await deviceFor(options)));
+  } catch (error) {
+    const isOurs = (options.device ?? 'auto') === 'auto' && chosen?.device === 'webgpu';
+    if (!isOurs || !(error instanceof DeviceError)) throw error;
+    const reason = `WebGPU is left: ${error.message}`;
+    return load(input, options, async () => ({ device: 'wasm', reason }));
+  }
+}
+
+async function load(
+  input: ModelInput,
+  options: LoadOptions,
+  choose: () => Promise<Choice>,
+): Promise<Loaded> {
   const source = await openSource(input, options);
   let adapters: OpenAdapter[] = [];
   try {
-    const read = await readModelFile(source, options.signal);
-    const { metadata, config: plain, tokenizer, chatTemplate, tensors } = read;
+    const { tensors, ...file } = await readModelFile(source, options.signal);
     const choices = readAdapterOptions('adapters', options.adapters ?? []);
-    adapters = await openAdapters(choices, { input, config: plain, tensors }, options);
-    const config = withAdapters(plain, adapters);
-    const { executor, bytes, reason, fallback } = await placeLayers(
-      [{ source, tensors }, ...adapters.map(partOf)],
-      config,
-      options,
-    );
-    let live = true;
-    const dispose = () => {
-      if (!live) return;
-      live = false;
-      executor.dispose();
-    };
-    return {
-      source: source.name,
-      config,
-      metadata,
-      tokenizer,
-      chatTemplate,
-      executor,
-      backend: executor.backend,
-      bytes,
-      backendReason: reason,
-      get fallback() {
-        return fallback ?? executor.backend.fallback;
-      },
-      get cache() {
-        return source.cache;
-      },
-      dispose,
-      [Symbol.dispose]: dispose,
-    };
+    adapters = await openAdapters(choices, { input, config: file.config, tensors }, options);
+    const config = withAdapters(file.config, adapters);
+    const parts = [{ source, tensors }, ...adapters.map(partOf)];
+    const { device, reason } = await choose();
+    const placed = await placeLayers(parts, config, device, options);
+    return { source, file: { ...file, config }, placed, reason };
   } finally {
     await closeAdapters(adapters);
     await source.close();
@@ -140,120 +157,6 @@ export async function readModelFile(source: ModelSource, signal?: AbortSignal): 
 /** A model with adapters is another model: what is kept of one is not taken for the other's. */
 const withAdapters = (config: ModelConfig, adapters: readonly OpenAdapter[]): ModelConfig =>
   adapters.length === 0 ? config : { ...config, adapters: adapters.map(({ spec }) => spec) };
-
-/**
- * Layers that are together: in workers, or all here. Throws OptionError for workers without wasm.
- */
-function stagesOf(
-  tensors: readonly TensorInfo[],
-  config: ModelConfig,
-  { backend = 'auto', weights, pipeline, threads }: LoadOptions,
-  limitBytes: number,
-): LayerRange[] {
-  if (weights === 'f32') {
-    if (Number(pipeline) > 1)
-      throw new OptionError(
-        `pipeline is ${pipeline}, but weights are widened to f32 in one memory: use pipeline: 1, ` +
-          `or weights: 'stored'`,
-      );
-    return [];
-  }
-  if (backend === 'auto' || backend === 'wasm')
-    return splitLayers(tensors, config, { pipeline, threads, limitBytes });
-  if (Number(pipeline) > 1)
-    throw new OptionError(
-      `pipeline is ${pipeline}, but workers compute with wasm alone: leave backend out, or use ` +
-        `pipeline: 1`,
-    );
-  return [];
-}
-
-/**
- * Loads the weights to where they will be used: this thread's memory, or those of workers. Nothing
- * is left where it fails.
- */
-async function placeLayers(
-  parts: readonly Part[],
-  config: ModelConfig,
-  options: LoadOptions,
-): Promise<{ executor: Executor; bytes: number; reason: string; fallback?: string }> {
-  const { build, threads, onProgress, signal } = options;
-  const tensors = parts.flatMap((part) => part.tensors);
-  // its check has read a text's bytes
-  const limitBytes = Math.min(Number(options.memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
-  const layerRanges = stagesOf(tensors, config, options, limitBytes);
-  const split = layerRanges.length > 1;
-  const { backend, reason } = chooseBackend(options.backend ?? 'auto', {
-    build,
-    threads: split ? 1 : threads,
-    limitBytes,
-  });
-  try {
-    const held = options.weights === 'f32' ? tensors.map(widened) : tensors;
-    const bytes = weightBytes(backend, held);
-    let fallback: string | undefined;
-    if (split) {
-      const pipeline = {
-        parts,
-        config,
-        layerRanges,
-        backend,
-        kernels: compileKernels(build),
-        limitBytes,
-        onProgress,
-        signal,
-      };
-      try {
-        return { executor: await PipelineExecutor.load(pipeline), bytes, reason };
-      } catch (error) {
-        if (!(error instanceof NoWorkersError)) throw error;
-        if (!fitsOneMemory(tensors, limitBytes))
-          throw new DeviceError(
-            `${error.message}, and the model does not fit into one memory: let workers start ` +
-              `here, or choose a smaller model`,
-          );
-        fallback = `${error.message}: the layers run on one thread`;
-        console.warn(`recollect: ${fallback}`);
-      }
-    }
-    const all = { first: 0, end: config.layers };
-    const weights = await loadWeights(parts, config, all, backend, options);
-    return {
-      executor: new LocalExecutor(createTransformer(config, weights, backend)),
-      bytes,
-      reason,
-      fallback,
-    };
-  } catch (error) {
-    backend.dispose();
-    throw error;
-  }
-}
-
-/** Loads tensors, which layers of a range need, into a backend's memory. */
-export async function loadWeights(
-  parts: readonly Part[],
-  config: ModelConfig,
-  range: LayerRange,
-  backend: Backend,
-  options: Pick<LoadOptions, 'weights' | 'onProgress' | 'signal'>,
-): Promise<ModelWeights> {
-  const widens = options.weights === 'f32';
-  const tensors = parts.flatMap((part) => part.tensors);
-  const held = widens ? tensors.map(widened) : tensors;
-  const store = createWeights(backend, config, held, range);
-  const put: typeof store.put = (tensor, row, rows, bytes) =>
-    widens
-      ? store.put(widened(tensor), row, rows, widenedBytes(tensor, rows, bytes))
-      : store.put(tensor, row, rows, bytes);
-  try {
-    await readTensors(parts, put, options);
-    return store.finish();
-  } catch (error) {
-    store.free();
-    throw error;
-  }
-}
 
 /**
  * What loadModel() resolves to. Throws OptionError for anything else: above all for its promise.

@@ -89,6 +89,9 @@ export const runtime: Runtime = {
   socketClass,
   folders: createFolders(makeFolder),
   gpu: () => (found ??= findGpu()),
+  gpuAdvice:
+    "in Node and Bun install the package that brings WebGPU ('npm install webgpu'), and a driver " +
+    'for the GPU (Vulkan on Linux)',
 };
 
 /**

@@ -170,4 +170,6 @@ export interface Runtime {
    * UnsupportedError where this one has none.
    */
   readonly originFiles?: () => Promise<OriginFiles>;
+  /** What to do where there is none. */
+  readonly gpuAdvice: string;
 }

@@ -57,6 +57,7 @@ export const runtime: Runtime = {
   // not in pages that are no secure context
   gpu: async () => (navigator as { gpu?: GPU }).gpu,
   originFiles: async () => (await import('./opfs/files.ts')).openOriginFiles(),
+  gpuAdvice: 'open the page over https: in a browser that has WebGPU switched on',
 };
 
 function wrap(worker: Worker, events: WorkerEvents): RuntimeWorker {

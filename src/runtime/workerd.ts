@@ -32,4 +32,5 @@ export const runtime: Runtime = {
   removeFile: refuse,
   socketClass: async () => WebSocket as unknown as SocketClass,
   gpu: async () => undefined,
+  gpuAdvice: 'workerd has no WebGPU: run it where there is a GPU',
 };

@@ -2,11 +2,12 @@
 //
 //   client: embedding, layers < cut (and, where labels stay with it, the head)
 //   server: layers >= cut (and, where labels come to it, the head)
-import { chooseBackend } from '../backend/registry.ts';
+import { createBackend } from '../backend/registry.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
 import type { Backend } from '../backend/backend.ts';
 import { type LoadOptions, loadTable } from '../engine/load-options.ts';
-import { loadWeights, type Model, type ModelFile, readModelFile } from '../engine/model.ts';
+import { type Model, type ModelFile, readModelFile } from '../engine/model.ts';
+import { loadWeights } from '../engine/place.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { hashText } from '../math/rng.ts';
 import type { Network } from '../model/forward.ts';
@@ -65,7 +66,7 @@ export async function loadHalf(
     const fingerprint = await fingerprintOf(source, file);
     const range = side === 'client' ? { first: 0, end: cut } : { first: cut, end: config.layers };
     const tensors = tensorsOfSide(file, side, range, side === labels);
-    const backend = backendFor(options);
+    const backend = await backendFor(options);
     try {
       const weights = await loadWeights([{ source, tensors }], config, range, backend, options);
       const network = createTransformer(config, weights, backend);
@@ -90,17 +91,23 @@ export async function loadHalf(
   }
 }
 
-function backendFor({
-  backend: name = 'auto',
+/** WebAssembly, where nobody asks for something else that has gradients. */
+async function backendFor({
+  device = 'auto',
   build,
   threads,
   memoryLimit,
-}: SplitLoadOptions): Backend {
+}: SplitLoadOptions): Promise<Backend> {
+  if (device === 'webgpu')
+    throw new UnsupportedError(
+      `device is 'webgpu', which has no gradients: split learning runs on 'wasm'`,
+    );
   const limitBytes = Math.min(Number(memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
-  const { backend } = chooseBackend(name, { build, threads, limitBytes });
+  const named = device === 'auto' ? 'wasm' : device;
+  const backend = await createBackend(named, { build, threads, limitBytes });
   if (backend.training) return backend;
   backend.dispose();
-  throw new UnsupportedError(`the ${backend.name} backend cannot train: use backend 'wasm'`);
+  throw new UnsupportedError(`the ${backend.name} backend cannot train: use device 'wasm'`);
 }
 
 /** The tensors of a side, in the order they lie in the file. */

@@ -10,13 +10,13 @@ import { parameterBytes, Parameters, rowsOf } from './parameters.ts';
 
 /** Where training happens: a model's layers on this thread's memory. Throws where they are not. */
 export function networkOf({ executor, backend }: Model): Network {
+  if (!backend.training)
+    throw new UnsupportedError(
+      `the ${backend.name} backend cannot train: load the model with device: 'wasm'`,
+    );
   if (!(executor instanceof LocalExecutor))
     throw new OptionError(
       `the model's layers are in workers, training needs them together: load it with pipeline: 1`,
-    );
-  if (!backend.training)
-    throw new UnsupportedError(
-      `the ${backend.name} backend cannot train: load the model with backend: 'wasm'`,
     );
   return executor.transformer;
 }

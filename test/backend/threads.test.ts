@@ -55,7 +55,7 @@ test('a model gives the same log-odds with 1, 2 and 3 threads', async () => {
     [1, 2, 3].map(async (threads) => {
       using model = await loadModel(bundled('recollect-tiny.gguf'), {
         build: 'simd',
-        backend: createWasmBackend({ build: 'simd', threads, worthSharing: 0 }),
+        device: createWasmBackend({ build: 'simd', threads, worthSharing: 0 }),
       });
       const run = new Run(
         model.executor,
@@ -75,7 +75,7 @@ test('a model gives the same log-odds with 1, 2 and 3 threads', async () => {
 
 test('threads start with the first work, stop with the last conversation, and start again', async () => {
   const backend = shared();
-  using model = await loadModel(bundled('recollect-tiny.gguf'), { backend });
+  using model = await loadModel(bundled('recollect-tiny.gguf'), { device: backend });
   assert.is(backend.team!.workers.length, 0, 'loading needs none');
   for (let round = 0; round < 2; round++) {
     const conversation = openConversation(model, { budget: 128, policy: 'snapkv' });

@@ -311,7 +311,7 @@ test('an aborted load rejects with the reason and frees everything', async () =>
   const reason = new Error('enough');
   const abort = new AbortController();
   const load = loadModel(fixture('llama-f16.gguf'), {
-    backend,
+    device: backend,
     signal: abort.signal,
     onProgress: ({ loadedBytes, totalBytes }) => {
       if (loadedBytes > totalBytes / 2) abort.abort(reason);
@@ -328,7 +328,7 @@ test('an aborted load rejects with the reason and frees everything', async () =>
 });
 test('a model that was disposed of leaves nothing', async () => {
   const backend = createWasmBackend();
-  const model = await loadModel(fixture('qwen3-f32.gguf'), { backend });
+  const model = await loadModel(fixture('qwen3-f32.gguf'), { device: backend });
   assert.ok(backend.arena.usedBytes > 500_000);
   model.dispose();
   model.dispose();

@@ -75,7 +75,7 @@ for (const name of names) {
   exact(name, async () => {
     const { text } = readJson<TextLogits>(fixture(`${name}.json`));
     const reference = await loadModel(fixture(`${name}.gguf`), {
-      backend: createReferenceBackend(),
+      device: createReferenceBackend(),
     });
     using model = await loadModel(fixture(`${name}.gguf`));
     const off = differences(

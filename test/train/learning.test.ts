@@ -69,7 +69,7 @@ for (const name of models)
   for (const backend of ['reference', 'wasm'] as const)
     test(`every gradient of ${name} on ${backend} is the tape's`, async () => {
       const path = fixture(`${name}.gguf`);
-      using model = await loadModel(path, { backend, weights: 'f32', threads: 1 });
+      using model = await loadModel(path, { device: backend, weights: 'f32', threads: 1 });
       const expected = await readF64(path);
       const loss = f64Loss(expected, batch, SCALE);
       const layers = transformerOf(model).weights.layers.length;

@@ -118,7 +118,7 @@ function assertCurves(ours: readonly number[], expected: readonly number[]): voi
 for (const backend of ['reference', 'wasm'] as const) {
   test(`an adapter of qwen3 learns as in f64, on ${backend}`, async () => {
     const path = fixture('qwen3-f32.gguf');
-    using model = await loadModel(path, { backend, threads: 1 });
+    using model = await loadModel(path, { device: backend, threads: 1 });
     const network = transformerOf(model);
     const shape = {
       rank: 3,
@@ -159,7 +159,7 @@ for (const backend of ['reference', 'wasm'] as const) {
 
   test(`all weights of llama learn as in f64, on ${backend}`, async () => {
     const path = fixture('llama-untied-f32.gguf');
-    using model = await loadModel(path, { backend, weights: 'f32', threads: 1 });
+    using model = await loadModel(path, { device: backend, weights: 'f32', threads: 1 });
     const network = transformerOf(model);
     const f64 = await readF64(path);
     const all = namedTensors(network.weights).map((tensor) => ({

@@ -16,7 +16,7 @@ import type { TrainingReport, TrainingResult } from '../../train/report.ts';
 import { type PreparedTraining, prepareTraining } from '../../train/train.ts';
 import { defineCommand, type Terminal } from '../command.ts';
 import { checkApart, checkWritable, readText, writeText } from '../files.ts';
-import { aboutModels, loadWithProgress } from '../load.ts';
+import { aboutModels, type LoadChoices, loadWithProgress } from '../load.ts';
 import { checkOut, filesOf, writeTrained } from '../trained-files.ts';
 import { counted, quoted, startedAs } from '../words.ts';
 
@@ -71,9 +71,11 @@ adapters. --method full trains all weights of a small model.`,
     const lines = parseLines(await readText(data), data);
     const adapters = readAdapterOptions('--adapter', load.adapters ?? []);
     await checkFiles(input, adapters, { data, out, html, json, ...training });
-    checkTogether(training.method, type, load.pipeline);
+    checkTogether(training.method, type, load);
     const weights = training.method === 'full' ? 'f32' : load.weights;
-    const model = await loadWithProgress(input, terminal, { ...load, weights, pipeline: 1 });
+    const device = load.device === 'auto' ? 'wasm' : load.device;
+    const together = { ...load, device, weights, pipeline: 1 };
+    const model = await loadWithProgress(input, terminal, together);
     let done: number | undefined;
     try {
       const began = performance.now();
@@ -151,7 +153,11 @@ export async function checkFiles(
 }
 
 /** Throws OptionError for what would say nothing here. */
-function checkTogether(method: 'lora' | 'full', type: string, pipeline?: number | 'auto'): void {
+function checkTogether(
+  method: 'lora' | 'full',
+  type: string,
+  { device, pipeline }: LoadChoices,
+): void {
   if (method === 'lora' && type !== 'same')
     throw new OptionError(
       `--type ${type} is for --method full: an adapter is stored as F32, leave it out`,
@@ -160,6 +166,8 @@ function checkTogether(method: 'lora' | 'full', type: string, pipeline?: number 
     throw new OptionError(
       `--pipeline is ${pipeline}: training needs all layers in one memory, leave it out`,
     );
+  if (device === 'webgpu')
+    throw new OptionError('--device is webgpu, which has no gradients: leave it out');
 }
 
 function describe({ plan, steps, learnedLines, heldOutLines, parameters }: PreparedTraining) {

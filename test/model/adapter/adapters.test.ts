@@ -75,7 +75,7 @@ test('GGUF and PEFT give the same bits, threads and workers too', async () => {
   const pipeline = await logOdds({ adapters, pipeline: 2, threads: 'auto' });
   assert.equal(pipeline.top, top, 'pipeline');
   const shared = createWasmBackend({ threads: 2, worthSharing: 0 });
-  assert.equal((await logOdds({ adapters, backend: shared })).top, top, 'all work shared');
+  assert.equal((await logOdds({ adapters, device: shared })).top, top, 'all work shared');
 });
 
 test('a token has the same bits alone and in a block', async () => {
@@ -88,7 +88,7 @@ test('a token has the same bits alone and in a block', async () => {
 test('the reference computes the same', async () => {
   const adapters = [`${r4}:0.5`, { source: r8, scale: -0.75 }];
   const text = TEXT.slice(0, 30);
-  const reference = await logOdds({ adapters, backend: createReferenceBackend() }, llama, text);
+  const reference = await logOdds({ adapters, device: createReferenceBackend() }, llama, text);
   const ours = await logOdds({ adapters }, llama, text);
   const off = differences({ text, tokens: [], top: ours.top }, reference);
   assert.ok(off.most <= 2e-3, `most ${off.most}`);

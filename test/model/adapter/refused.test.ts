@@ -30,7 +30,7 @@ async function load(
   const loaded: number[] = [];
   const onProgress = ({ loadedBytes }: { loadedBytes: number }) => loaded.push(loadedBytes);
   try {
-    using found = await loadModel(model, { adapters, backend, onProgress });
+    using found = await loadModel(model, { adapters, device: backend, onProgress });
     return found.bytes;
   } catch (error) {
     assert.is(backend.arena.usedBytes, 0, 'something is reserved');

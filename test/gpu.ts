@@ -1,0 +1,16 @@
+// A device for tests: the software one of this machine, opened as users' are.
+import { runtime } from '#runtime';
+import { createWebgpuBackend, type WebgpuBackend } from '../src/backend/webgpu/backend.ts';
+import { type OpenDevice, openDevice } from '../src/backend/webgpu/device.ts';
+
+/** A device and a backend on it, or why there is none. */
+export type Opened = { device: OpenDevice; backend: WebgpuBackend } | { reason: string };
+
+export async function openTestDevice(limitBytes?: number): Promise<Opened> {
+  try {
+    const device = await openDevice(await runtime.gpu());
+    return { device, backend: await createWebgpuBackend(device, { limitBytes }) };
+  } catch (error) {
+    return { reason: (error as Error).message };
+  }
+}
