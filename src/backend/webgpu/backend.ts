@@ -39,6 +39,7 @@ export async function createWebgpuBackend(
     dropped: (id) => recorder.forget(id),
   });
   const scratch = new Scratch(heap);
+  const elements = elementOps(recorder);
   const backend = {
     name: 'webgpu',
     build: [device.abilities.f16 && 'f16', device.abilities.subgroups && 'subgroups']
@@ -47,9 +48,9 @@ export async function createWebgpuBackend(
     threads: 1,
     arena: heap,
     ...memoryOps(recorder),
-    ...elementOps(recorder),
+    ...elements,
     ...drawOps(recorder),
-    ...productOps(recorder, heap),
+    ...productOps(recorder, heap, elements),
     ...scoreOps(recorder, scratch),
     ...weighingOps(recorder, scratch),
     ...selectOps(recorder),

@@ -17,6 +17,14 @@ import type { Recorder } from './recorder.ts';
 /** Rows are stored a multiple of this at a time (packRows()): so many end with a whole word. */
 const ROWS_AT_ONCE = 4;
 
+/** Constants of a kernel that reads one weight (lib/weights.wgsl), or weights of some types. */
+export const weightConstants = ({ number }: WeightType) => ({
+  WEIGHT: number,
+  KINDS: kindsOf([{ number }]),
+});
+export const kindsOf = (types: readonly Pick<WeightType, 'number'>[]): number =>
+  types.reduce((bits, { number }) => bits | (1 << number), 0);
+
 /** Where a region begins in a block of the file and how long it is there, in 16-bit fields. */
 interface Region {
   readonly from: number;

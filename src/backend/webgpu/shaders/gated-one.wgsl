@@ -19,30 +19,33 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let product = p.products[0];
-  let first = 4 * group_index(group, groups);
-  if (first >= product.rows) { return; }
-  let rows = rows_from(first, product.rows);
+  let first = 2 * group_index(group, groups);
+  let rows = p.products[0].rows;
+  if (first >= rows) { return; }
   let apart = partner_of(KIND0);
   let eights = eights_of(apart);
-  var sums = mat3x4<f32>();
+  var lanes = Sums(); // two rows of the gate, the same two of the other
   for (var i = lane; i < eights; i += 64) {
     let c = column_of(i, apart);
     let a = x4(c);
     let b = x4(c + apart);
-    sums[2].x += dot(a, a) + dot(b, b);
+    lanes.one += dot(a, a) + dot(b, b);
     let scaled_a = normed(a, c);
     let scaled_b = normed(b, c + apart);
-    sums[0] += four_rows(weight_of(0, KIND0), rows, c, apart, scaled_a, scaled_b);
-    sums[1] += four_rows(weight_of(1, KIND1), rows, c, apart, scaled_a, scaled_b);
+    for (var r = 0u; r < 2; r++) {
+      let row = min(first + r, rows - 1);
+      lanes.four[r] += row_with(weight_of(0, KIND0), row, c, apart, scaled_a, scaled_b);
+      lanes.four[r + 2] += row_with(weight_of(1, KIND1), row, c, apart, scaled_a, scaled_b);
+    }
   }
-  sums = sum_of_lanes(sums, lane);
+  let sums = sum_of_lanes(lanes, lane);
   let row = first + lane;
-  if (lane >= 4 || row >= product.rows) { return; }
-  let by = norm_factor(sums[2].x);
-  var open = sums[0][lane] * by;
-  var x = sums[1][lane] * by;
-  if (product.bias != NONE) { open += gate_bias[product.bias + row]; }
-  if (p.products[1].bias != NONE) { x += up_bias[p.products[1].bias + row]; }
-  store(product.y + row, select(silu(open), gelu(open), GELU == 1) * x);
+  if (lane >= 2 || row >= rows) { return; }
+  let by = norm_factor(sums.one);
+  var open = sums.four[lane] * by;
+  var x = sums.four[lane + 2] * by;
+  let bias = vec2<u32>(p.products[0].bias, p.products[1].bias);
+  if (bias.x != NONE) { open += gate_bias[bias.x + row]; }
+  if (bias.y != NONE) { x += up_bias[bias.y + row]; }
+  store(p.products[0].y + row, select(silu(open), gelu(open), GELU == 1) * x);
 }

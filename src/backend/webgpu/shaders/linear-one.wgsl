@@ -30,22 +30,26 @@ fn multiply(slot: u32, kind: u32, group: u32, lane: u32) {
   let product = p.products[slot];
   let first = 4 * (group - product.group);
   if (first >= product.rows) { return; }
-  let rows = rows_from(first, product.rows);
+  let w = weight_of(slot, kind);
   let apart = partner_of(kind);
   let eights = eights_of(apart);
-  var sums = mat3x4<f32>();
+  var lanes = Sums();
   for (var i = lane; i < eights; i += 64) {
     let c = column_of(i, apart);
     let a = x4(c);
     let b = x4(c + apart);
-    sums[0] += four_rows(
-      weight_of(slot, kind), rows, c, apart, normed(a, c), normed(b, c + apart));
-    sums[2].x += dot(a, a) + dot(b, b);
+    let scaled_a = normed(a, c);
+    let scaled_b = normed(b, c + apart);
+    for (var r = 0u; r < 4; r++) {
+      let row = min(first + r, product.rows - 1);
+      lanes.four[r] += row_with(w, row, c, apart, scaled_a, scaled_b);
+    }
+    lanes.one += dot(a, a) + dot(b, b);
   }
-  sums = sum_of_lanes(sums, lane);
+  let sums = sum_of_lanes(lanes, lane);
   let row = first + lane;
   if (lane >= 4 || row >= product.rows) { return; }
-  var y = sums[0][lane] * norm_factor(sums[2].x);
+  var y = sums.four[lane] * norm_factor(sums.one);
   if (product.bias != NONE) { y += bias_at(slot, product.bias + row); }
   if (product.adds == 1) { y += load(product.y + row); }
   store(product.y + row, y);

@@ -1,6 +1,5 @@
 // y[n, m] = x[n, k] W^T + bias, or y += that: a workgroup makes 64 x 64 numbers, a lane 4 rows of x
-// times 8 of W. Both go by 16 columns through the workgroup's memory, four columns a vec4; rows lie
-// five of them apart, so that lanes read from different banks.
+// times 8 of W. Both go by 8 columns through the workgroup's memory, four columns a vec4.
 // uses: lib/index, lib/work, lib/weights
 override WEIGHT: u32;
 struct Params {
@@ -14,15 +13,17 @@ struct Params {
 
 const NONE: u32 = 0xffffffff; // no bias
 const TILE: u32 = 64;
-const APART: u32 = 5;
-var<workgroup> xs: array<vec4<f32>, TILE * APART>;
-var<workgroup> ws: array<vec4<f32>, TILE * APART>;
+var<workgroup> xs: array<vec4<f32>, TILE * 2>;
+var<workgroup> ws: array<vec4<f32>, TILE * 2>;
+
+// Where four q of a row lies: lanes that read the same four of eight rows read from all banks.
+fn place(row: u32, q: u32) -> u32 { return row * 2 + (q ^ (row / 4 % 2)); }
 
 fn stored(slot: u32, i: u32) -> u32 { return weight[i]; }
 
-// Numbers c .. c + 3 of a row of x; rows behind the last count as the last.
+// Numbers c .. c + 3 of a row of x: zeros behind its end.
 fn x4(row: u32, c: u32) -> vec4<f32> {
-  let i = p.x + min(row, p.n - 1) * p.x_columns + c;
+  let i = p.x + row * p.x_columns + c;
   let x = vec4<f32>(load(i), load(i + 1), load(i + 2), load(i + 3));
   return select(vec4<f32>(), x, vec4<u32>(c, c + 1, c + 2, c + 3) < vec4<u32>(p.k));
 }
@@ -42,19 +43,17 @@ fn main(
   let token = lane / 8; // and those 16, 32, 48 behind it
   let row = lane % 8; // and those 8, 16 .. 56 behind it
   var sums: array<vec4<f32>, 8>; // of a row, with four tokens
-  for (var k = 0u; k < p.k; k += 16) {
-    for (var four = lane; four < 4 * TILE; four += 128) {
-      let at = four / 4;
-      let c = k + four % 4 * 4;
-      xs[at * APART + four % 4] = x4(first + at, c);
-      ws[at * APART + four % 4] = weight4(w, min(first_row + at, p.rows - 1), c);
-    }
+  let at = place(lane / 2, lane % 2); // what a lane brings
+  for (var k = 0u; k < p.k; k += 8) {
+    let c = k + lane % 2 * 4;
+    xs[at] = x4(min(first + lane / 2, p.n - 1), c);
+    ws[at] = weight4(w, min(first_row + lane / 2, p.rows - 1), c);
     workgroupBarrier();
-    for (var q = 0u; q < 4; q++) {
-      let at = token * APART + q;
-      let x = mat4x4<f32>(
-        xs[at], xs[at + 16 * APART], xs[at + 32 * APART], xs[at + 48 * APART]);
-      for (var j = 0u; j < 8; j++) { sums[j] += ws[(row + 8 * j) * APART + q] * x; }
+    for (var q = 0u; q < 2; q++) {
+      let x_at = place(token, q); // places repeat every 8 rows
+      let w_at = place(row, q);
+      let x = mat4x4<f32>(xs[x_at], xs[x_at + 32], xs[x_at + 64], xs[x_at + 96]);
+      for (var j = 0u; j < 8; j++) { sums[j] += ws[w_at + 16 * j] * x; }
     }
     workgroupBarrier();
   }

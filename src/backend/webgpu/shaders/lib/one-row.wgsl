@@ -1,4 +1,4 @@
-// Products of one row x with up to three weights. A workgroup makes four numbers, its 64 lanes go
+// Products of one row x with up to three weights. A workgroup takes four rows of weights, its 64 lanes go
 // along x together. Where x is normed first (rms-norm.wgsl), products are made of x times the
 // norm's weights, and divided by the root behind the sum.
 struct Product {
@@ -41,18 +41,10 @@ fn normed(x: vec4<f32>, c: u32) -> vec4<f32> {
   return select(vec4<f32>(), x * by, before_end_of_x(c));
 }
 fn norm_factor(squares: f32) -> f32 {
-  return select(1.0 / sqrt(squares / f32(p.k) + p.eps), 1.0, p.norm == NONE);
+  return select(1.0 / sqrt(squares / f32(max(p.k, 1)) + p.eps), 1.0, p.norm == NONE);
 }
 
-// What two fours of x, `apart`, give with four rows; rows behind the last count as the last.
-fn four_rows(w: Weight, rows: vec4<u32>, c: u32, apart: u32, a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-  return vec4<f32>(
-    dot(weight4(w, rows.x, c), a) + dot(weight4(w, rows.x, c + apart), b),
-    dot(weight4(w, rows.y, c), a) + dot(weight4(w, rows.y, c + apart), b),
-    dot(weight4(w, rows.z, c), a) + dot(weight4(w, rows.z, c + apart), b),
-    dot(weight4(w, rows.w, c), a) + dot(weight4(w, rows.w, c + apart), b),
-  );
-}
-fn rows_from(row: u32, rows: u32) -> vec4<u32> {
-  return min(vec4<u32>(row, row + 1, row + 2, row + 3), vec4<u32>(rows - 1));
+// What two fours of x, `apart`, give with a row.
+fn row_with(w: Weight, row: u32, c: u32, apart: u32, a: vec4<f32>, b: vec4<f32>) -> f32 {
+  return dot(weight4(w, row, c), a) + dot(weight4(w, row, c + apart), b);
 }

@@ -2,25 +2,30 @@
 // kernel that uses it says what word i of a weight is: fn stored(slot: u32, i: u32) -> u32. For a
 // new type: a function, and its line in weight4(), by the type's number (dtype.ts).
 
+// Bit i: type i is wanted. The others are cut away before functions are laid into each other, which
+// makes compiling many times faster.
+override KINDS: u32;
+
 // Which weight, its type, where its regions begin, and how long its rows are.
 struct Weight { slot: u32, kind: u32, heads: u32, words: u32, tails: u32, columns: u32 }
 
 // Numbers c .. c + 3 of a row, c % 4 == 0: zeros behind its end.
 fn weight4(w: Weight, row: u32, c: u32) -> vec4<f32> {
   switch w.kind {
-    case 0: { return f32_weights(w, row, c); }
-    case 1: { return f16_weights(w, row, c); }
-    case 2: { return bf16_weights(w, row, c); }
-    case 3: { return q8_0_weights(w, row, c); }
-    case 4: { return q4_0_weights(w, row, c); }
-    case 5: { return q4_1_weights(w, row, c); }
-    case 6: { return q5_0_weights(w, row, c); }
-    case 7: { return q5_1_weights(w, row, c); }
-    case 8: { return q4_k_weights(w, row, c); }
-    case 9: { return q5_k_weights(w, row, c); }
-    case 10: { return q6_k_weights(w, row, c); }
-    default: { return vec4<f32>(); }
+    case 0: { if (KINDS & 1) != 0 { return f32_weights(w, row, c); } }
+    case 1: { if (KINDS & 2) != 0 { return f16_weights(w, row, c); } }
+    case 2: { if (KINDS & 4) != 0 { return bf16_weights(w, row, c); } }
+    case 3: { if (KINDS & 8) != 0 { return q8_0_weights(w, row, c); } }
+    case 4: { if (KINDS & 16) != 0 { return q4_0_weights(w, row, c); } }
+    case 5: { if (KINDS & 32) != 0 { return q4_1_weights(w, row, c); } }
+    case 6: { if (KINDS & 64) != 0 { return q5_0_weights(w, row, c); } }
+    case 7: { if (KINDS & 128) != 0 { return q5_1_weights(w, row, c); } }
+    case 8: { if (KINDS & 256) != 0 { return q4_k_weights(w, row, c); } }
+    case 9: { if (KINDS & 512) != 0 { return q5_k_weights(w, row, c); } }
+    case 10: { if (KINDS & 1024) != 0 { return q6_k_weights(w, row, c); } }
+    default: {}
   }
+  return vec4<f32>();
 }
 
 // How far behind a number lies the one whose code is in the same word: who reads both reads the
