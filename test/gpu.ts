@@ -1,7 +1,12 @@
-// A device for tests: the software one of this machine, opened as users' are.
+// A device for tests: the software one that comes with Chromium, opened as users' are; another where
+// VK_ICD_FILENAMES names one.
+import { existsSync } from 'node:fs';
 import { runtime } from '#runtime';
 import { createWebgpuBackend, type WebgpuBackend } from '../src/backend/webgpu/backend.ts';
 import { type OpenDevice, openDevice } from '../src/backend/webgpu/device.ts';
+
+const SOFTWARE = '/usr/lib/chromium/vk_swiftshader_icd.json';
+if (existsSync(SOFTWARE)) process.env.VK_ICD_FILENAMES ??= SOFTWARE;
 
 /** A device and a backend on it, or why there is none. */
 export type Opened = { device: OpenDevice; backend: WebgpuBackend } | { reason: string };
