@@ -6,6 +6,7 @@ import type { OpenDevice } from './device.ts';
 import { drawOps } from './draw.ts';
 import { elementOps } from './elements.ts';
 import { Heap } from './heap.ts';
+import { limits } from './limits.ts';
 import { memoryOps } from './memory.ts';
 import { productOps } from './products.ts';
 import { Recorder } from './recorder.ts';
@@ -47,6 +48,7 @@ export async function createWebgpuBackend(
       .join('+'),
     threads: 1,
     arena: heap,
+    limits,
     ...memoryOps(recorder),
     ...elements,
     ...drawOps(recorder),

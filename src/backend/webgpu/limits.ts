@@ -1,0 +1,11 @@
+// What the shaders can do at most.
+import type { BackendLimits } from '../backend.ts';
+import { QUANTIZED_MULTIPLE } from '../dtype.ts';
+
+export const limits: BackendLimits = {
+  // what does not fit into the work buffer is refused when it is reserved
+  observerNumbers: Number.POSITIVE_INFINITY,
+  valueColumns: Number.POSITIVE_INFINITY,
+  quantizedMultiple: QUANTIZED_MULTIPLE,
+  turns: 'tables',
+};
