@@ -1,6 +1,7 @@
 // The contract's operations on a WebGPU device: a shader a kernel, a file a group of them. Caches,
 // scores and selections stay on the device; so do the lengths of heads.
-import type { Backend } from '../backend.ts';
+import type { Backend, ScratchShape } from '../backend.ts';
+import { attentionOps, attentionScratchBytes } from './attention.ts';
 import { cacheOps } from './cache-ops.ts';
 import type { OpenDevice } from './device.ts';
 import { drawOps } from './draw.ts';
@@ -41,6 +42,8 @@ export async function createWebgpuBackend(
   });
   const scratch = new Scratch(heap);
   const elements = elementOps(recorder);
+  const scratchBytes = (shape: ScratchShape): number =>
+    Math.max(PIECE_BYTES, attentionScratchBytes(shape));
   const backend = {
     name: 'webgpu',
     build: [device.abilities.f16 && 'f16', device.abilities.subgroups && 'subgroups']
@@ -57,6 +60,7 @@ export async function createWebgpuBackend(
     ...weighingOps(recorder, scratch),
     ...selectOps(recorder),
     ...cacheOps(recorder, heap, device),
+    ...attentionOps(recorder, scratch),
     get usage() {
       return recorder.usage.now;
     },
@@ -66,8 +70,8 @@ export async function createWebgpuBackend(
     get peakDeviceBytes() {
       return heap.peakBytes + recorder.ownBytes;
     },
-    scratchBytes: () => PIECE_BYTES,
-    reserveScratch: () => scratch.reserve(PIECE_BYTES),
+    scratchBytes,
+    reserveScratch: (shape: ScratchShape) => scratch.reserve(scratchBytes(shape)),
     dispose() {
       recorder.flush();
       heap.dispose();

@@ -13,6 +13,11 @@ export class Scratch {
     this.#heap = heap;
   }
 
+  /** How many bytes are reserved now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Where it lies now. Throws RangeError where fewer bytes are reserved. */
   at(bytes: number): Address {
     if (bytes > this.#bytes)

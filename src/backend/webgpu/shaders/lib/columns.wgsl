@@ -1,6 +1,6 @@
 // Words of a row, one in each column: its key | its value | token | state | position, where that is
 // kept.
-// uses: lib/rows, lib/positions
+// uses: lib/row-type, lib/positions
 fn column_count() -> u32 { return 2 * row_words() + 2 + u32(ROWS < 16); }
 
 fn word_in(column: u32, row: u32) -> u32 {

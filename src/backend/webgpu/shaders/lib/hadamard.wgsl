@@ -1,7 +1,7 @@
 // The rotation of rows of few bits: x -> H diag(s) x, H the orthonormal Walsh-Hadamard transform of
 // the largest power of two that divides D, block by block, s fixed signs. Of `heads` heads of D
 // numbers that a shader has in `spin`, an array of workgroup memory; by all `lanes` of a workgroup.
-// uses: lib/rows
+// uses: lib/row-type
 fn rotate(heads: u32, lane: u32, lanes: u32) {
   workgroupBarrier();
   scale_signs(heads, lane, lanes);

@@ -1,12 +1,7 @@
 // Cached rows of every type (row-codec.ts says what their bytes mean), bound as `keys` and
 // `values`. Rows of few bits stand for numbers that are rotated: what meets them is rotated first
 // (lib/hadamard), and what they add up to is rotated back.
-// D: dimensions of a head; ROWS: bits of a number, of which 32 and 16 are floats.
-override D: u32;
-override ROWS: u32;
-
-// Words of a row, the last of which is a row's step and lowest number where it is of few bits.
-fn row_words() -> u32 { return (D * ROWS + 31) / 32 + u32(ROWS < 16); }
+// uses: lib/row-type
 
 // Step and lowest number of a row: what key4 and value4 ask for.
 fn key_scale(row: u32) -> vec2<f32> {
