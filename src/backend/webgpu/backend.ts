@@ -8,10 +8,12 @@ import { drawOps } from './draw.ts';
 import { elementOps } from './elements.ts';
 import { Heap } from './heap.ts';
 import { limits } from './limits.ts';
+import { lookBytes, lookOps } from './looks.ts';
 import { memoryOps } from './memory.ts';
 import { productOps } from './products.ts';
 import { Recorder } from './recorder.ts';
 import { PIECE_BYTES, scoreOps } from './scores.ts';
+import { expectedBytes, scoringOps } from './scoring.ts';
 import { Scratch } from './scratch.ts';
 import { selectOps } from './select.ts';
 import type { DeviceUsage } from './usage.ts';
@@ -42,8 +44,6 @@ export async function createWebgpuBackend(
   });
   const scratch = new Scratch(heap);
   const elements = elementOps(recorder);
-  const scratchBytes = (shape: ScratchShape): number =>
-    Math.max(PIECE_BYTES, attentionScratchBytes(shape));
   const backend = {
     name: 'webgpu',
     build: [device.abilities.f16 && 'f16', device.abilities.subgroups && 'subgroups']
@@ -59,6 +59,8 @@ export async function createWebgpuBackend(
     ...scoreOps(recorder, scratch),
     ...weighingOps(recorder, scratch),
     ...selectOps(recorder),
+    ...lookOps(recorder, scratch),
+    ...scoringOps(recorder, scratch),
     ...cacheOps(recorder, heap, device),
     ...attentionOps(recorder, scratch),
     get usage() {
@@ -79,4 +81,15 @@ export async function createWebgpuBackend(
     },
   };
   return backend as unknown as WebgpuBackend;
+}
+
+/** Working memory of the operations, which run one after the other. */
+function scratchBytes(shape: ScratchShape): number {
+  const { tokens, queryHeads, headDim } = shape;
+  return Math.max(
+    PIECE_BYTES,
+    attentionScratchBytes(shape),
+    lookBytes(tokens * queryHeads, headDim),
+    expectedBytes(tokens, queryHeads, headDim),
+  );
 }

@@ -74,6 +74,7 @@ export const headWords = (
   { part, firstHead, kvHeads, firstRow, unseen }: DeviceRows,
   unscored = 0,
 ): number[] => [part.rows, firstHead, kvHeads, firstRow, unseen, unscored];
+
 /** What select() leaves of rows. */
 export function boundsOfShare(
   { kvHeads, most, fewest, total }: DeviceRows,

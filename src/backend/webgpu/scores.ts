@@ -3,9 +3,7 @@
 import { DeviceError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import type { Backend } from '../backend.ts';
-import type { Address, Scores } from '../tensor.ts';
-import { wordOffset as word } from './heap.ts';
-import { floatWord } from './kernels.ts';
+import type { Address } from '../tensor.ts';
 import type { Recorder } from './recorder.ts';
 import {
   boundsOfList,
@@ -16,13 +14,12 @@ import {
   deviceScores,
   headAddress,
   HEAD_WORDS,
-  headWords,
 } from './rows.ts';
+import { createEach } from './score-each.ts';
 import type { Scratch } from './scratch.ts';
 
-type ScoreOps = Pick<
+type Arithmetic = Pick<
   Backend,
-  | 'rateTokens'
   | 'averagePool'
   | 'negate'
   | 'multiply'
@@ -32,92 +29,28 @@ type ScoreOps = Pick<
   | 'keepAsState'
   | 'protect'
   | 'join'
-  | 'selectListed'
-  | 'readScores'
 >;
+type Telling = Pick<Backend, 'rateTokens' | 'selectListed' | 'readScores'>;
 
-/** Numbers that shaders/score-each.wgsl knows its operations by. */
-const how = {
-  negate: 0,
-  multiply: 1,
-  first: 2,
-  mean: 3,
-  max: 4,
-  keepAsState: 5,
-  addToState: 6,
-  plus: 7,
-  table: 8,
-  protect: 9,
-  averagePool: 10,
-  meanOverHeads: 11,
-  list: 12,
-} as const;
-
-/** What an operation of score-each.wgsl works with, beside the scores that it writes. */
-interface Operands {
-  readonly other?: Address;
-  readonly x?: number;
-  readonly a?: number;
-  readonly b?: number;
-  readonly unscored?: number;
-}
-
-const LANES = 64;
-/** Workgroups that share a head at most: heads may be much shorter than they can be. */
-const MOST_TILES = 64;
 /** Bytes of a list or of a table that are on the device at a time (scratch). */
 export const PIECE_BYTES = 1 << 16;
 /** Bytes of the rates of all tokens so far at most. */
 const MOST_RATE_BYTES = 16 << 20;
 
-export const tilesOf = ({ most }: DeviceRows): number =>
-  Math.max(1, Math.min(MOST_TILES, Math.ceil(most / LANES)));
+export const scoreOps = (recorder: Recorder, scratch: Scratch): Arithmetic & Telling => ({
+  ...arithmetic(recorder),
+  ...telling(recorder, scratch),
+});
 
-export function scoreOps(recorder: Recorder, scratch: Scratch): ScoreOps {
-  function each(name: keyof typeof how, rows: DeviceRows, to: Address, operands: Operands = {}) {
-    const { other = to, x = 0, a = 0, b = 0, unscored = 0 } = operands;
-    const tiles = tilesOf(rows);
-    recorder.dispatch(
-      recorder.kernels.get('score-each', 'ww'),
-      [to, rows.part.notes],
-      [
-        ...headWords(rows, unscored),
-        ...[how[name], tiles, word(to), word(other), floatWord(x), a, b],
-      ],
-      tiles * (name === 'meanOverHeads' ? 1 : rows.kvHeads),
-    );
-  }
-  const eachScore = (name: keyof typeof how, scores: Scores, operands?: Operands) => {
-    const { rows, unscored } = deviceScores(scores);
-    each(name, rows, scores.address, { unscored, ...operands });
-  };
-  const scoresOf = (address: Address, rows: DeviceRows, unscored = 0): DeviceScores => ({
-    address,
-    rows,
-    unscored,
-  });
+const scoresOf = (address: Address, rows: DeviceRows, unscored = 0): DeviceScores => ({
+  address,
+  rows,
+  unscored,
+});
 
+function arithmetic(recorder: Recorder): Arithmetic {
+  const { each, eachScore } = createEach(recorder);
   return {
-    rateTokens(out, cached, rate) {
-      const rows = deviceRows(cached);
-      const { tokens, kvHeads } = rows;
-      if (typeof rate !== 'function') {
-        each('plus', rows, out, { x: rate.plus });
-        return scoresOf(out, rows);
-      }
-      checkTable(rows);
-      const piece = Math.floor(PIECE_BYTES / 4 / kvHeads);
-      const other = scratch.at(PIECE_BYTES);
-      for (let first = 0; first < tokens; first += piece) {
-        const count = Math.min(piece, tokens - first);
-        const rates = Float32Array.from({ length: kvHeads * count }, (_, i) =>
-          rate(first + (i % count), Math.floor(i / count)),
-        );
-        recorder.write(other, rates);
-        each('table', rows, out, { other, a: first, b: count });
-      }
-      return scoresOf(out, rows);
-    },
     averagePool(out, scores, size) {
       const { rows, unscored } = deviceScores(scores);
       each('averagePool', rows, out, { other: scores.address, a: size, unscored });
@@ -143,6 +76,33 @@ export function scoreOps(recorder: Recorder, scratch: Scratch): ScoreOps {
       return scoresOf(address, rows);
     },
     join: (first, second) => join(deviceScores(first), deviceScores(second)),
+  };
+}
+
+/** What the device is told, and what it tells. */
+function telling(recorder: Recorder, scratch: Scratch): Telling {
+  const { each } = createEach(recorder);
+  return {
+    rateTokens(out, cached, rate) {
+      const rows = deviceRows(cached);
+      const { tokens, kvHeads } = rows;
+      if (typeof rate !== 'function') {
+        each('plus', rows, out, { x: rate.plus });
+        return scoresOf(out, rows);
+      }
+      checkTable(rows);
+      const piece = Math.floor(PIECE_BYTES / 4 / kvHeads);
+      const other = scratch.at(PIECE_BYTES);
+      for (let first = 0; first < tokens; first += piece) {
+        const count = Math.min(piece, tokens - first);
+        const rates = Float32Array.from({ length: kvHeads * count }, (_, i) =>
+          rate(first + (i % count), Math.floor(i / count)),
+        );
+        recorder.write(other, rates);
+        each('table', rows, out, { other, a: first, b: count });
+      }
+      return scoresOf(out, rows);
+    },
 
     selectListed(kept, cached, list): DeviceSelection {
       const rows = deviceRows(cached);
@@ -173,8 +133,8 @@ function checkTable({ tokens, kvHeads }: DeviceRows): void {
   const bytes = tokens * kvHeads * 4;
   if (bytes > MOST_RATE_BYTES)
     throw new DeviceError(
-      `rates of ${tokens} tokens and ${kvHeads} heads take ${formatBytes(bytes)}, a device is told ` +
-        `${formatBytes(MOST_RATE_BYTES)} at most: rate by { plus } (the token's number and a ` +
+      `rates of ${tokens} tokens and ${kvHeads} heads take ${formatBytes(bytes)}, a device is ` +
+        `told ${formatBytes(MOST_RATE_BYTES)} at most: rate by { plus } (a token's number and a ` +
         `constant) or by another operation, or choose device: 'wasm'`,
     );
 }

@@ -32,7 +32,8 @@ fn sinks_of(h: u32) -> u32 {
   var high = shown(h);
   while (low < high) {
     let middle = (low + high) / 2;
-    if (notes[token_at(start_of(h) + middle)] < p.sinks) { low = middle + 1; } else { high = middle; }
+    let token = notes[token_at(start_of(h) + middle)];
+    if (token < p.sinks) { low = middle + 1; } else { high = middle; }
   }
   return low;
 }

@@ -1,0 +1,23 @@
+// Vectors of D numbers as rows of few bits have them (lib/hadamard), a workgroup a vector.
+// uses: lib/index, lib/work, lib/hadamard
+struct Params { to: u32, vectors: u32, count: u32 }
+@group(0) @binding(0) var<uniform> p: Params;
+@group(1) @binding(0) var<storage, read_write> work: array<u32>;
+@group(1) @binding(1) var<storage, read_write> keys: array<u32>;
+@group(1) @binding(2) var<storage, read_write> values: array<u32>;
+
+const LANES: u32 = 64;
+var<workgroup> spin: array<f32, D>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = group_index(group, groups);
+  if (i >= p.count) { return; }
+  for (var j = lane; j < D; j += LANES) { spin[j] = load(p.vectors + i * D + j); }
+  rotate(1, lane, LANES);
+  for (var j = lane; j < D; j += LANES) { store(p.to + i * D + j, spin[j]); }
+}
