@@ -1,10 +1,14 @@
 // The k best of n scores in linear time.
 
-/** A number whose unsigned order is the order of f32: -inf first, NaN before everything. */
+/**
+ * A number whose unsigned order is the order of f32: -inf first, NaN before everything, both zeros
+ * alike.
+ */
 @inline
 function sortable(p: usize): u32 {
   const bits = load<u32>(p);
   if ((bits & 0x7fffffff) > 0x7f800000) return 0;
+  if (bits == 0x80000000) return bits;
   return bits & 0x80000000 ? ~bits : bits | 0x80000000;
 }
 
