@@ -2,8 +2,7 @@
 // 256.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { weightRowBytes, weightTypes } from '../src/backend/dtype.ts';
-import { rowsOf } from '../test/rows.ts';
-import { Bench as Inputs } from '../test/cases/ops.ts';
+import { CpuBench as Inputs } from '../test/cases/cpu-bench.ts';
 import { type LargeCase, largeCases, record } from '../test/cases/large.ts';
 import type { BenchGroup, Measurement } from './case.ts';
 import { medianMs, readWork, sideBySide, tileWork } from './limit.ts';
@@ -48,14 +47,14 @@ export const kernels: BenchGroup = {
     backend.reserveScratch({ tokens: T, queryHeads: 9, kvHeads: 3, headDim: HEAD_DIM, width: K });
     const inputs = new Inputs(backend, 2);
     for (const type of ['f32', 'f16'] as const) {
-      const heads = inputs.heads([ROWS, ROWS, ROWS], HEAD_DIM, type);
+      const { rows } = inputs.cached([ROWS, ROWS, ROWS], HEAD_DIM, type);
       const q = inputs.tensor(T, HEADS * GROUP * HEAD_DIM);
       const out = inputs.empty(T, HEADS * GROUP * HEAD_DIM);
       const scores = inputs.room(HEADS * ROWS * 4);
       const count = 64;
-      const attend = () => backend.attention(out, q, rowsOf(heads, HEAD_DIM, type), T);
+      const attend = () => backend.attention(out, q, rows, T);
       const look = () =>
-        backend.observe(scores, rowsOf(heads, HEAD_DIM, type), {
+        backend.observe(scores, rows, {
           queries: q,
           count,
           causal: false,
@@ -91,7 +90,7 @@ async function timeCase(large: LargeCase): Promise<Measurement> {
     width: K,
     clusters: 16,
   });
-  const { again } = record(large, backend);
+  const { again } = await record(large, backend);
   const ms = await medianMs(again, 100);
   backend.dispose();
   const amount = large.flops ?? large.bytes ?? 0;

@@ -2,7 +2,7 @@
 // rotating, and beside copying.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { rowBytes } from '../src/backend/dtype.ts';
-import { Bench as Inputs } from '../test/cases/ops.ts';
+import { CpuBench as Inputs } from '../test/cases/cpu-bench.ts';
 import type { BenchGroup } from './case.ts';
 import { sideBySide } from './limit.ts';
 

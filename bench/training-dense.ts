@@ -1,6 +1,6 @@
 // Attention of a batch both ways, and what training does number by number, on one thread.
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
-import { Bench as Inputs } from '../test/cases/ops.ts';
+import { CpuBench as Inputs } from '../test/cases/cpu-bench.ts';
 import type { Measurement } from './case.ts';
 import { bestOf, readWork, tileWork } from './limit.ts';
 

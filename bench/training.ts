@@ -2,7 +2,7 @@
 // training step does (training-dense.ts).
 import { createWasmBackend } from '../src/backend/wasm/backend.ts';
 import { type WeightName, weightTypes } from '../src/backend/dtype.ts';
-import { Bench as Inputs } from '../test/cases/ops.ts';
+import { CpuBench as Inputs } from '../test/cases/cpu-bench.ts';
 import type { BenchGroup, Measurement } from './case.ts';
 import { bestOf, tileWork } from './limit.ts';
 import { measureDense } from './training-dense.ts';

@@ -5,8 +5,9 @@ import * as assert from 'uvu/assert';
 import { createWasmBackend, type WasmBackend } from '../../src/backend/wasm/backend.ts';
 import { detectBuild } from '../../src/backend/wasm/builds.ts';
 import { isQuantized, rowTypeNames, weightTypes } from '../../src/backend/dtype.ts';
+import { cpuRows } from '../../src/backend/cpu/memory.ts';
 import { rowsOf } from '../rows.ts';
-import { Bench } from '../cases/ops.ts';
+import { CpuBench } from '../cases/cpu-bench.ts';
 
 const test = suite('numbers that do not depend on the batch');
 const builds = detectBuild() === 'relaxed' ? (['simd', 'relaxed'] as const) : (['simd'] as const);
@@ -31,7 +32,7 @@ for (const type of weightTypes) {
         [19, 3 * Math.max(32, type.elements)],
         [40, 1536],
       ]) {
-        const inputs = new Bench(backend, m);
+        const inputs = new CpuBench(backend, m);
         const [w, x] = [inputs.weight(type, m, k), inputs.tensor(T, k)];
         const found = cuts.map((cut) => {
           const y = inputs.empty(T, m);
@@ -69,8 +70,8 @@ for (const type of rowTypeNames) {
         [8, 63, 8],
         ...(isQuantized(type) ? [] : [[3, 70, 12]]),
       ]) {
-        const inputs = new Bench(backend, group);
-        const heads = inputs.heads([n + T, n + T + 5], d, type);
+        const inputs = new CpuBench(backend, group);
+        const { heads } = cpuRows(inputs.cached([n + T, n + T + 5], d, type).rows);
         const q = inputs.tensor(T, 2 * group * d);
         const found = cuts.map((cut) => {
           const out = inputs.empty(T, q.columns);

@@ -6,30 +6,31 @@ import { weightTypes } from '../../src/backend/dtype.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import type { Tensor } from '../../src/backend/tensor.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { Bench, opScratch } from '../cases/ops.ts';
+import { opScratch } from '../cases/case.ts';
+import { CpuBench } from '../cases/cpu-bench.ts';
 
 const test = suite('several operations in one');
 const [n, m, k, d, eps] = [5, 32, 64, 16, 1e-5];
 
 /** Two benches whose numbers are the same: one for each way. */
-function both(run: (one: Bench, other: Bench) => void): void {
+async function both(run: (one: CpuBench, other: CpuBench) => void | Promise<void>): Promise<void> {
   for (const create of [() => createWasmBackend('simd'), () => createReferenceBackend()]) {
     const backend = create();
     backend.reserveScratch(opScratch);
-    const benches = [new Bench(backend, 1), new Bench(backend, 1)] as const;
-    run(...benches);
-    for (const bench of benches) bench.checkGuards();
+    const benches = [new CpuBench(backend, 1), new CpuBench(backend, 1)] as const;
+    await run(...benches);
+    for (const bench of benches) await bench.check();
     backend.dispose();
   }
 }
 
 /** Adds the bias to each row of y. */
-function addBias({ backend }: Bench, y: Tensor, bias: Tensor): void {
+function addBias({ backend }: CpuBench, y: Tensor, bias: Tensor): void {
   for (let i = 0; i < n; i++) backend.add({ ...y, address: y.address + i * m * 4 }, bias, 1);
 }
 
 for (const type of weightTypes.filter(({ name }) => name === 'f32' || name === 'q4_0')) {
-  const of = (b: Bench) => ({
+  const of = (b: CpuBench) => ({
     x: b.tensor(n, k),
     y: b.tensor(n, m),
     w: b.weight(type, m, k),
@@ -37,7 +38,7 @@ for (const type of weightTypes.filter(({ name }) => name === 'f32' || name === '
     norm: { w: b.tensor(1, k), eps },
     room: b.empty(n, k),
   });
-  test(`${type.name}: a norm before, a bias and a sum behind`, () => {
+  test(`${type.name}: a norm before, a bias and a sum behind`, () =>
     both((a, b) => {
       const [one, { x, y, w, bias, norm, room }] = [of(a), of(b)];
       const other = b.empty(n, m);
@@ -52,17 +53,16 @@ for (const type of weightTypes.filter(({ name }) => name === 'f32' || name === '
       addBias(b, other, bias);
       b.backend.add(y, other, n);
       assert.equal(a.read(one.y, n), b.read(y, n));
-    });
-  });
+    }));
 
-  test(`${type.name}: gates`, () => {
+  test(`${type.name}: gates`, async () => {
     for (const [activation, op] of [
       ['silu', 'swiglu'],
       ['gelu', 'geglu'],
     ] as const)
-      both((a, b) => {
+      await both((a, b) => {
         const [one, { x, y, w, bias, norm, room }] = [of(a), of(b)];
-        const up = (bench: Bench, weight: Product[1]): Product => [bench.empty(n, m), weight];
+        const up = (bench: CpuBench, weight: Product[1]): Product => [bench.empty(n, m), weight];
         const [mine, theirs] = [up(a, one.w), up(b, w)];
         const before = { norm: one.norm, room: one.room };
         a.backend.gated(one.y, [one.y, one.w, one.bias], mine, one.x, n, activation, before);
@@ -75,10 +75,10 @@ for (const type of weightTypes.filter(({ name }) => name === 'f32' || name === '
   });
 }
 
-test('rows are normed, turned, scaled and appended', () => {
+test('rows are normed, turned, scaled and appended', async () => {
   const [kvHeads, queryHeads, T] = [2, 6, 3];
-  both((a, b) => {
-    const of = (bench: Bench) => ({
+  await both(async (a, b) => {
+    const of = (bench: CpuBench) => ({
       cache: bench.backend.createCache({
         kvHeads,
         headDim: d,
@@ -111,17 +111,17 @@ test('rows are normed, turned, scaled and appended', () => {
     }
     b.backend.scale(q, queryScale, T);
     other.cache.append(0, k, other.v, T, 7, 4);
-    const seen = [one, other].map(({ cache, q: queries, out, norms }, i) => {
+    const seen = [one, other].map(async ({ cache, q: queries, out, norms }, i) => {
       const bench = [a, b][i];
       bench.backend.attention(out, queries, cache.rows(0), T);
       return [
         ...bench.read(queries, T),
         ...bench.read(out, T),
-        ...bench.scores(bench.backend.rowNorms(norms, cache.rows(0), 'keys')),
-        ...bench.scores(bench.backend.rateTokens(norms, cache.rows(0), { plus: 0 })),
+        ...(await bench.readScores(bench.backend.rowNorms(norms, cache.rows(0), 'keys'))),
+        ...(await bench.readScores(bench.backend.rateTokens(norms, cache.rows(0), { plus: 0 }))),
       ];
     });
-    assert.equal(seen[0], seen[1]);
+    assert.equal(await seen[0], await seen[1]);
   });
 });
 test.run();

@@ -5,7 +5,7 @@ import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { largeCases, operationsOf, record } from '../cases/large.ts';
 
 const test = suite('sizes for benches');
-test('every operation has one, and says what there is to do', () => {
+test('every operation has one, and says what there is to do', async () => {
   const timed = new Set<string>();
   let operations: string[] = [];
   for (const large of largeCases) {
@@ -19,7 +19,7 @@ test('every operation has one, and says what there is to do', () => {
       clusters: 16,
     });
     operations = operationsOf(backend);
-    for (const name of record(large, backend).names) timed.add(name);
+    for (const name of (await record(large, backend)).names) timed.add(name);
     assert.ok((large.flops ?? large.bytes ?? 0) > 0, large.op);
     backend.dispose();
   }

@@ -5,16 +5,17 @@ import { weightTypes } from '../../src/backend/dtype.ts';
 import type { Tensor } from '../../src/backend/tensor.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { detectBuild } from '../../src/backend/wasm/builds.ts';
-import { Bench, opScratch } from '../cases/ops.ts';
+import { opScratch } from '../cases/case.ts';
+import { CpuBench } from '../cases/cpu-bench.ts';
 
 const test = suite('gradients of products');
 const builds = detectBuild() === 'relaxed' ? (['simd', 'relaxed'] as const) : (['simd'] as const);
 
-function onEachBuild(work: (b: Bench) => void): void {
+function onEachBuild(work: (b: CpuBench) => void): void {
   for (const build of builds) {
     const backend = createWasmBackend(build);
     backend.reserveScratch({ ...opScratch, tokens: 11 });
-    work(new Bench(backend, 1));
+    work(new CpuBench(backend, 1));
     backend.dispose();
   }
 }

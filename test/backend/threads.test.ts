@@ -14,9 +14,13 @@ import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
 import { openConversation } from '../../src/index.ts';
 import { loadModel } from '../../src/engine/model.ts';
+import { Bench } from '../cases/bench.ts';
+import { opScratch } from '../cases/case.ts';
+import { conformanceCases } from '../cases/conformance.ts';
 import { trainingCases } from '../cases/dense-gradients.ts';
 import { gradientCases } from '../cases/gradient-cases.ts';
-import { Bench, opCases, opScratch } from '../cases/ops.ts';
+import { CpuBench } from '../cases/cpu-bench.ts';
+import { kernelCases } from '../cases/kernels.ts';
 import { bundled } from '../fixtures.ts';
 import { planOptions } from '../plan-options.ts';
 
@@ -27,23 +31,34 @@ const reserve = (b: WasmBackend) => b.reserveScratch(opScratch);
 
 const ops =
   /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4)|observe.* f16|rmsNorm|swiglu|rope|add|kmeans)/;
-test('every bit of a result is the same, and nothing is written beside it', () => {
-  const three = shared();
-  reserve(three);
+test('every bit of a result is the same, and nothing is written beside it', async () => {
+  const backends = [shared(), createWasmBackend('simd')];
+  for (const backend of backends) reserve(backend);
+  const [three, one] = backends;
   let cases = 0;
-  const training = [...gradientCases, ...trainingCases];
-  const chosen = [...opCases.filter(({ op }) => ops.test(op)), ...training];
-  for (const { op, sizes, run } of chosen) {
-    sizes.forEach((size, seed) => {
-      const one = createWasmBackend('simd');
-      reserve(one);
-      const bench = new Bench(three, seed);
-      assert.equal(run(bench, size), run(new Bench(one, seed), size), `${op} [${size}]`);
-      bench.checkGuards();
-      one.dispose();
-      cases++;
-    });
-  }
+  const alike = async <B extends Bench>(
+    what: string,
+    benches: readonly B[],
+    run: (b: B) => number[] | Promise<number[]>,
+  ) => {
+    const [found, wanted] = await Promise.all(benches.map(run));
+    assert.equal(found, wanted, what);
+    await benches[0].check();
+    for (const bench of benches) bench.dispose();
+    cases++;
+  };
+  for (const { op, sizes, more = [], run } of conformanceCases.filter(({ op }) => ops.test(op)))
+    for (const [seed, size] of [...sizes, ...more].entries()) {
+      const benches = backends.map((backend) => new Bench(backend, seed));
+      await alike(`${op} [${size}]`, benches, (bench) => run(bench, size));
+    }
+  const kernels = kernelCases.filter(({ op }) => ops.test(op));
+  for (const { op, sizes, run } of [...kernels, ...gradientCases, ...trainingCases])
+    for (const [seed, size] of sizes.entries()) {
+      const benches = backends.map((backend) => new CpuBench(backend, seed));
+      await alike(`${op} [${size}]`, benches, (bench) => run(bench, size));
+    }
+  one.dispose();
   assert.ok(cases > 100);
   assert.is(three.team!.workers.length, 2);
   three.dispose();

@@ -5,7 +5,8 @@ import * as assert from 'uvu/assert';
 import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
-import { Bench, opScratch } from '../cases/ops.ts';
+import { opScratch } from '../cases/case.ts';
+import { CpuBench } from '../cases/cpu-bench.ts';
 
 const test = suite('backend/training');
 const created = (threads: number): CpuBackend => {
@@ -32,7 +33,7 @@ test('attention of a batch is that of a cache, sequence by sequence', () => {
   ];
   for (const backend of both())
     for (const window of [undefined, 5]) {
-      const b = new Bench(backend, 1);
+      const b = new CpuBench(backend, 1);
       const q = b.tensor(T, queryHeads * d);
       const [k, v] = [b.tensor(T, kvHeads * d), b.tensor(T, kvHeads * d)];
       const [dense, cached] = [b.empty(T, queryHeads * d), b.empty(T, queryHeads * d)];
@@ -59,11 +60,11 @@ test('attention of a batch is that of a cache, sequence by sequence', () => {
     }
 });
 
-test('AdamW moves by the rate against a gradient that stays the same', () => {
+test('AdamW moves by the rate against a gradient that stays the same', async () => {
   const gradients = [0.5, -3, 1e-3, 40, -0.25];
   const how = { rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.1 };
   for (const backend of both()) {
-    const b = new Bench(backend, 1);
+    const b = new CpuBench(backend, 1);
     const [w, g, m, v] = Array.from({ length: 4 }, () => b.tensor(1, gradients.length));
     for (const x of [m, v]) b.training.clear(x.address, gradients.length);
     const wanted = b.read(w, 1);
@@ -76,16 +77,16 @@ test('AdamW moves by the rate against a gradient that stays the same', () => {
       close(b.read(w, 1), wanted, 1e-5);
       assert.equal(b.read(g, 1), [0, 0, 0, 0, 0]);
     }
-    b.checkGuards();
+    await b.check();
     backend.dispose();
   }
 });
 
-test('cross entropy of as many columns as a large vocabulary has', () => {
+test('cross entropy of as many columns as a large vocabulary has', async () => {
   const [V, n, scale] = [151_936, 2, 0.25];
   const targets = [151_935, 7];
   const backend = created(1);
-  const b = new Bench(backend, 3);
+  const b = new CpuBench(backend, 3);
   const [x, losses, ids] = [b.tensor(n, V), b.room(n * 4), b.room(n * 4)];
   const odds = b.read(x, n);
   backend.ints(ids, n).set(targets);
@@ -101,7 +102,7 @@ test('cross entropy of as many columns as a large vocabulary has', () => {
       assert.ok(off <= 1e-5 * Math.abs(wanted) + 1e-37, `${j}: ${gradient[j]}, expected ${wanted}`);
     }
   }
-  b.checkGuards();
+  await b.check();
   backend.dispose();
 });
 
@@ -110,7 +111,7 @@ test('squares are added up in f64, and the same for any number of threads', asyn
     const sums: number[] = [];
     for (const threads of [1, 2, 3]) {
       const backend = created(threads);
-      const b = new Bench(backend, count);
+      const b = new CpuBench(backend, count);
       const x = b.tensor(1, count);
       // small numbers that would be lost beside a large one
       backend.floats(x.address, count).subarray(1).fill(1e-4);

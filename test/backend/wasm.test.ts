@@ -8,14 +8,19 @@ import { createCore, plainInstance } from '../../src/backend/wasm/core.ts';
 import { kernelBytes } from '../fixtures.ts';
 import { skip } from '../skip.ts';
 import { backendSuite } from '../suites/backend.ts';
+import { kernelSuite } from '../suites/kernels.ts';
 
 const hasRelaxed = detectBuild() === 'relaxed';
 
-backendSuite({ name: 'wasm', build: 'simd' }, () => createWasmBackend('simd'));
-backendSuite({ name: 'wasm', build: 'debug' }, () => createWasmBackend(kernelBytes('debug')));
-if (hasRelaxed)
-  backendSuite({ name: 'wasm', build: 'relaxed' }, () => createWasmBackend('relaxed'));
-else
+for (const [build, bytes] of [
+  ['simd', 'simd'],
+  ['debug', kernelBytes('debug')],
+  ...(hasRelaxed ? ([['relaxed', 'relaxed']] as const) : []),
+] as const) {
+  backendSuite({ name: 'wasm', build }, () => createWasmBackend(bytes));
+  kernelSuite({ name: 'wasm', build }, () => createWasmBackend(bytes));
+}
+if (!hasRelaxed)
   skip(
     'backend/wasm.test.js',
     'everything in the relaxed-SIMD build',

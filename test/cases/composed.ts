@@ -2,7 +2,9 @@
 // new rows of a cache with what is done to them first.
 import { type RowType, weightTypes } from '../../src/backend/dtype.ts';
 import type { Around, Product } from '../../src/backend/backend.ts';
-import type { Bench, OpCase } from './ops.ts';
+import type { Bench } from './bench.ts';
+import type { OpCase } from './case.ts';
+import { needs } from './row-sizes.ts';
 
 const types = weightTypes.filter(({ name }) => name === 'f32' || name === 'q8_0');
 type Type = (typeof types)[number];
@@ -20,13 +22,13 @@ const shapes = [
 const product = (b: Bench, type: Type, [n, m, k]: readonly number[], biased: boolean): Product => [
   b.tensor(n, m),
   b.weight(type, m, k),
-  biased ? b.tensor(1, m) : undefined,
+  biased ? b.vector(m) : undefined,
 ];
 
 /** x [n, k] is normed, or y [n, m] added to. */
 function aroundOf(b: Bench, how: 'normed' | 'added', [n, m, k]: readonly number[]): Around {
   return how === 'normed'
-    ? { norm: { w: b.tensor(1, k), eps: EPS }, room: b.empty(n, k) }
+    ? { norm: { w: b.vector(k), eps: EPS }, room: b.empty(n, k) }
     : { adds: true, room: b.empty(n, m) };
 }
 
@@ -36,21 +38,21 @@ const productCases = types.flatMap((type): OpCase[] =>
       op: `linear ${how} ${type.name}`,
       sizes: shapes,
       tolerance: 1e-3,
-      run(b, size) {
+      async run(b, size) {
         const [n, m, k] = size;
         const products = [product(b, type, size, false), product(b, type, [n, m + 2, k], true)];
         b.backend.linear(products, b.tensor(n, k), n, aroundOf(b, how, [n, m + 2, k]));
-        return products.flatMap(([y]) => b.read(y, n));
+        return (await Promise.all(products.map(([y]) => b.floats(y, n)))).flat();
       },
     },
     {
       op: `linearOne ${how} ${type.name}`,
       sizes: shapes.slice(1, 3),
       tolerance: 1e-3,
-      run(b, size) {
+      async run(b, size) {
         const one = product(b, type, size, true);
         b.backend.linearOne([one], b.tensor(1, size[2]), aroundOf(b, how, size));
-        return b.read(one[0], 1);
+        return b.floats(one[0], 1);
       },
     },
   ]),
@@ -61,14 +63,14 @@ const gatedCases = types.flatMap((type) =>
     op: `gated ${activation} ${type.name}`,
     sizes: shapes,
     tolerance: 1e-3,
-    run(b, size) {
+    async run(b, size) {
       const [n, m, k] = size;
       const [gate, up] = [product(b, type, size, true), product(b, type, size, false)];
       const [x, y] = [b.tensor(n, k), b.empty(n, m)];
       b.backend.gated(y, gate, up, x, n, activation);
-      const before = { norm: { w: b.tensor(1, k), eps: EPS }, room: b.empty(n, k) };
+      const before = { norm: { w: b.vector(k), eps: EPS }, room: b.empty(n, k) };
       b.backend.gated(gate[0], gate, up, x, n, activation, before);
-      return [...b.read(y, n), ...b.read(gate[0], n)];
+      return [...(await b.floats(y, n)), ...(await b.floats(gate[0], n))];
     },
   })),
 );
@@ -87,7 +89,8 @@ const appendCases = (['f32', 'f16'] as const).flatMap((rowType: RowType) =>
       [7, 1, 4, 64, 64],
     ],
     tolerance: rowType === 'f32' ? 1e-5 : 2e-3,
-    run(b, [T, kvHeads, group, d, rotated]) {
+    rows: needs(rowType, 3),
+    async run(b, [T, kvHeads, group, d, rotated]) {
       const { backend } = b;
       const queryHeads = kvHeads * group;
       const shape = { kvHeads, headDim: d, rowType, keptRows: [0], room: T + 1 };
@@ -104,16 +107,16 @@ const appendCases = (['f32', 'f16'] as const).flatMap((rowType: RowType) =>
           queryHeads,
           normEps: EPS,
           ...(isTurned && { angles: { ...b.tensor(count, rotated), rotated, style } }),
-          ...(count > 1 && { qNorm: b.tensor(1, d), kNorm: b.tensor(1, d) }),
+          ...(count > 1 && { qNorm: b.vector(d), kNorm: b.vector(d) }),
           ...(isTurned && { queryScale: 0.75 }),
         });
         backend.attention(out, q, cache.rows(0), count);
-        found.push(...b.read(q, count), ...b.read(out, count));
+        found.push(...(await b.floats(q, count)), ...(await b.floats(out, count)));
       }
       const room = b.room(4 * kvHeads * (T + 1));
       for (const side of ['keys', 'values'] as const)
-        found.push(...b.scores(backend.rowNorms(room, cache.rows(0), side)));
-      found.push(...b.scores(backend.rateTokens(room, cache.rows(0), { plus: 0 })));
+        found.push(...(await b.readScores(backend.rowNorms(room, cache.rows(0), side))));
+      found.push(...(await b.readScores(backend.rateTokens(room, cache.rows(0), { plus: 0 }))));
       cache.dispose();
       return found;
     },

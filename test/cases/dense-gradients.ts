@@ -2,7 +2,7 @@
 // steps of training that have none.
 import type { DenseAttention } from '../../src/backend/training.ts';
 import { type GradientCase, gradientCase } from './gradients.ts';
-import type { Bench, OpCase } from './ops.ts';
+import type { CpuBench, KernelCase } from './cpu-bench.ts';
 
 const rowSizes = [
   [0, 5],
@@ -94,7 +94,10 @@ const ropeCases = (['pairs', 'halves'] as const).map((style) =>
 );
 
 /** A batch of sequences with a gap before each but the first. */
-function batchOf(b: Bench, [window, queryHeads, kvHeads, headDim, ...counts]: readonly number[]) {
+function batchOf(
+  b: CpuBench,
+  [window, queryHeads, kvHeads, headDim, ...counts]: readonly number[],
+) {
   let end = 0;
   const sequences = counts.map((count, i) => {
     const from = end + (i > 0 ? 1 : 0);
@@ -192,7 +195,7 @@ export const denseGradientCases: readonly GradientCase[] = [
 ];
 
 /** What has no gradient of its own. */
-export const trainingCases: readonly OpCase[] = [
+export const trainingCases: readonly KernelCase[] = [
   {
     op: 'denseAttention, sums',
     sizes: attentionSizes,

@@ -2,7 +2,7 @@
 // each input is made. Like every case they run on all backends and builds; besides, the reference's
 // gradients are held against differences of what its forward operation gives.
 import type { Tensor, Weight } from '../../src/backend/tensor.ts';
-import type { Bench, OpCase } from './ops.ts';
+import type { CpuBench, KernelCase } from './cpu-bench.ts';
 
 /** An input, f32 [rows, columns], and its gradient. */
 export interface Variable {
@@ -26,9 +26,9 @@ export interface TwoWay {
   backward(): void;
 }
 
-export interface GradientCase extends OpCase {
+export interface GradientCase extends KernelCase {
   readonly grad: true;
-  twoWay(b: Bench, size: readonly number[]): TwoWay;
+  twoWay(b: CpuBench, size: readonly number[]): TwoWay;
 }
 
 /** A case of an operation whose gradient there is. */
@@ -49,7 +49,7 @@ export function gradientCase(
 }
 
 /** Gradients of all variables, less what was there before where they are added. */
-export function gradientsOf(b: Bench, { variables, forward, backward }: TwoWay): number[] {
+export function gradientsOf(b: CpuBench, { variables, forward, backward }: TwoWay): number[] {
   forward();
   const before = variables.map((v) => (v.added ? b.read(v.gradient, v.rows) : []));
   backward();
@@ -67,7 +67,7 @@ const MOVED = 60;
  * numbers.
  */
 export function differencesOf(
-  b: Bench,
+  b: CpuBench,
   { variables, y, dy, rows, forward }: TwoWay,
 ): (number | undefined)[] {
   const weights = b.read(dy, rows);

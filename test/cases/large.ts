@@ -3,9 +3,10 @@
 // rows. Every operation is in one of them (test/backend/large.test.ts), and the benches time them
 // all.
 import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
-import { composedCases } from './composed.ts';
-import { Bench, opCases } from './ops.ts';
-import { scoreCases } from './scores.ts';
+import { Bench } from './bench.ts';
+import { conformanceCases } from './conformance.ts';
+import { CpuBench } from './cpu-bench.ts';
+import { kernelCases } from './kernels.ts';
 
 export interface LargeCase {
   readonly op: string;
@@ -47,7 +48,7 @@ export const largeCases: readonly LargeCase[] = [
   { op: 'linearOne q8_0', size: [1536, 576], named: '1536 x 576', bytes: (1536 * 576 * 34) / 32 },
   { op: 'embed q8_0', size: [T, 4096, 576], named: block, bytes: T * 576 * 4 },
   {
-    op: 'valueNorms q8_0',
+    op: 'weighByValues q8_0',
     size: [d, G, hidden, T],
     named: `${T} rows`,
     flops: 2 * G * d * hidden * (2 * T - 1),
@@ -98,20 +99,17 @@ export const largeCases: readonly LargeCase[] = [
   { op: 'topK', size: [all, n], named: `${n} of ${all}`, bytes: all * 4 },
   { op: 'compactRows', size: [n, n / 2, 2 * d], named: `${n / 2} of ${n}`, bytes: n * 2 * d },
   { op: 'kmeans', size: [n, 16, 384], named: `${n} x 384, 16 of them`, flops: 2 * n * 16 * 384 },
-  {
-    op: 'weighByValues',
-    size: rows,
-    named: `${all} rows of 8`,
-    flops: 2 * 12 * all * 2 * 8,
-  },
   ...scoreOps.map((op) => ({ op, size: rows, named: `${all} scores`, bytes: all * 4 })),
 ];
 
-/** What is no operation: memory, what is read of it, and what is asked. */
+/**
+ * What is no operation: memory, what is read of it, and what is asked; and valueNorms, which
+ * weighByValues calls.
+ */
 const memory = new Set(
   (
     'write readFloats readInts copy bytes floats ints cacheBytes createCache kmeans weightBytes ' +
-    'packRows scratchBytes reserveScratch dispose readScores readSelection supportsRows'
+    'packRows scratchBytes reserveScratch dispose readScores readSelection supportsRows valueNorms'
   ).split(' '),
 );
 
@@ -128,9 +126,11 @@ export interface Recorded {
 }
 
 /** Runs a case on a backend once, and gives the operations that it called. */
-export function record({ op, size }: LargeCase, backend: CpuBackend): Recorded {
-  const found = [...opCases, ...composedCases, ...scoreCases].find((c) => c.op === op);
-  if (!found) throw new Error(`test/cases/large.ts has a size of '${op}', which is no case`);
+export async function record({ op, size }: LargeCase, backend: CpuBackend): Promise<Recorded> {
+  const found = conformanceCases.find((c) => c.op === op);
+  const kernel = kernelCases.find((c) => c.op === op);
+  if (!found && !kernel)
+    throw new Error(`test/cases/large.ts has a size of '${op}', which is no case`);
   const operations = new Set(operationsOf(backend));
   const calls: { name: string; call: () => unknown }[] = [];
   const watched = new Proxy(backend, {
@@ -144,7 +144,8 @@ export function record({ op, size }: LargeCase, backend: CpuBackend): Recorded {
       };
     },
   });
-  found.run(new Bench(watched, 1), size);
+  if (found) await found.run(new Bench(backend, 1, watched), size);
+  else kernel?.run(new CpuBench(watched, 1), size);
   return {
     names: calls.map(({ name }) => name),
     again() {

@@ -2,7 +2,7 @@
 import { weightTypes, type WeightType } from '../../src/backend/dtype.ts';
 import type { Tensor } from '../../src/backend/tensor.ts';
 import { type GradientCase, gradientCase } from './gradients.ts';
-import type { Bench } from './ops.ts';
+import type { CpuBench } from './cpu-bench.ts';
 
 const f32 = weightTypes.find(({ name }) => name === 'f32')!;
 
@@ -80,7 +80,7 @@ function inputCases(type: WeightType): GradientCase[] {
 }
 
 /** Rows of several tensors side by side. */
-function joinColumns(b: Bench, to: Tensor, from: readonly Tensor[], n: number): void {
+function joinColumns(b: CpuBench, to: Tensor, from: readonly Tensor[], n: number): void {
   const rows = b.backend.floats(to.address, n * to.columns);
   let at = 0;
   for (const { address, columns } of from) {

@@ -1,195 +1,208 @@
-// Cases of the operations on scores and selections: heads of equal and of other lengths, ties,
-// infinities, states that are half known.
-import type { Share } from '../../src/backend/backend.ts';
-import { weightTypes } from '../../src/backend/dtype.ts';
-import type { CpuRows, CpuScores, CpuSelection } from '../../src/backend/cpu/memory.ts';
-import { rowsOf, scoresOf } from '../rows.ts';
-import type { Bench, OpCase } from './ops.ts';
+// Cases of the operations on scores: heads of equal and of other lengths, ties, infinities, states
+// that are half known, what is no number.
+import type { Tensor } from '../../src/backend/tensor.ts';
+import type { Bench, CachedRows } from './bench.ts';
+import { type OpCase, sum } from './case.ts';
 
 const d = 8;
-const sizes = [[1], [3, 5], [4, 4], [64, 65, 7], [130, 130], [9, 1, 33, 2]];
-const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+/** Rows of each head. */
+export const scoreSizes = [[1], [3, 5], [4, 4], [64, 65, 7], [130, 130], [9, 1, 33, 2]];
 
 /** Rows of tokens 0, 1, 3, 4, 6 .., with states of which the last third is 0. */
-function rowsFor(b: Bench, lengths: readonly number[]): CpuRows {
-  const heads = b.heads(lengths, d, 'f32');
-  for (const { tokens, state, length } of heads) {
-    b.backend.write(
-      tokens,
-      Int32Array.from({ length }, (_, i) => i + (i >> 1)),
-    );
+export function rowsFor(b: Bench, lengths: readonly number[]): CachedRows {
+  const tokens = (length: number) => Array.from({ length }, (_, i) => i + (i >> 1));
+  return b.cached(lengths, d, 'f32', tokens, (length) => {
     const known = length - Math.ceil(length / 3);
-    const states = b.numbers(length).map((x, i) => (i < known ? Math.abs(x) + 0.1 : 0));
-    b.backend.write(state, states);
-  }
-  return rowsOf(heads, d, 'f32');
+    return [...b.numbers(length)].map((x, i) => (i < known ? Math.abs(x) + 0.1 : 0));
+  });
 }
 
-/** Scores with ties, and infinities where they are wanted. */
-function scoresFor(b: Bench, counts: readonly number[], isInfinite = false): CpuScores {
-  const n = sum(counts);
-  const address = b.room(n * 4);
-  const numbers = b.numbers(n).map((x, i) => {
+/** Numbers with ties, and infinities where they are wanted. */
+export function numbersFor(b: Bench, n: number, isInfinite = false): number[] {
+  return [...b.numbers(n)].map((x, i) => {
     if (isInfinite && i % 11 === 3) return i % 2 ? Infinity : -Infinity;
     return i % 5 === 0 ? 0.25 : x;
   });
-  b.backend.write(address, numbers);
-  return scoresOf(address, counts);
 }
 
-const positive = (b: Bench, scores: CpuScores) => {
-  const all = b.backend.floats(scores.address, sum(scores.counts));
-  for (let i = 0; i < all.length; i++) all[i] = Math.abs(all[i]);
-  return scores;
-};
+const absolute = (numbers: readonly number[]) => numbers.map(Math.abs);
 const room = (b: Bench, counts: readonly number[]) => b.room(4 * sum(counts));
-const statesOf = (b: Bench, { heads }: CpuRows) =>
-  heads.flatMap(({ state, length }) => [...b.backend.floats(state, length)]);
-const listsOf = (b: Bench, { heads }: CpuSelection) =>
-  heads.flatMap(({ rows, count }) => [count, ...b.backend.ints(rows, count)]);
 
-/** A case whose results are the reference's to the bit. */
-const exact = (op: string, run: OpCase['run']): OpCase => ({ op, sizes, tolerance: 0, run });
+type Given = Pick<OpCase, 'op' | 'run'> & Partial<OpCase>;
+const caseOf = (given: Given): OpCase => ({ sizes: scoreSizes, tolerance: 0, ...given });
 
 const plain: OpCase[] = [
-  {
+  caseOf({
     op: 'rateTokens',
-    sizes,
-    tolerance: 0,
     run: (b, l) =>
-      b.scores(b.backend.rateTokens(room(b, l), rowsFor(b, l), (token, h) => token * 3 + h / 4)),
-  },
+      b.readScores(
+        b.backend.rateTokens(room(b, l), rowsFor(b, l).rows, (token, h) => token * 3 + h / 4),
+      ),
+  }),
   ...[0, -(2 ** 24)].map((plus) =>
-    exact(`rateTokens plus ${plus}`, (b, l) =>
-      b.scores(b.backend.rateTokens(room(b, l), rowsFor(b, l), { plus })),
-    ),
+    caseOf({
+      op: `rateTokens plus ${plus}`,
+      run: (b, l) => b.readScores(b.backend.rateTokens(room(b, l), rowsFor(b, l).rows, { plus })),
+    }),
   ),
-  {
+  caseOf({
     op: 'negate and multiply',
-    sizes,
     tolerance: 1e-6,
-    run(b, l) {
-      const [s, by] = [scoresFor(b, l), scoresFor(b, l)];
+    async run(b, l) {
+      const of = rowsFor(b, l);
+      const [s, by] = [0, 1].map(() => b.scores(of, numbersFor(b, sum(l))));
       b.backend.negate(s);
       b.backend.multiply(s, by);
-      return b.scores(s);
+      return b.readScores(s);
     },
-  },
-  {
+  }),
+  caseOf({
     op: 'addToState',
-    sizes,
     tolerance: 1e-6,
-    run(b, l) {
-      const [rows, s] = [rowsFor(b, l), scoresFor(b, l)];
-      b.backend.addToState(s, rows, 3, 400);
-      return [...b.scores(s), ...statesOf(b, rows)];
+    async run(b, l) {
+      const of = rowsFor(b, l);
+      const s = b.scores(of, numbersFor(b, sum(l)));
+      b.backend.addToState(s, of.rows, 3, 400);
+      return [...(await b.readScores(s)), ...(await b.readStates(of))];
     },
-  },
-  {
+  }),
+  caseOf({
     op: 'keepAsState',
-    sizes,
-    tolerance: 0,
-    run(b, l) {
-      const rows = rowsFor(b, l);
-      b.backend.keepAsState(rows, scoresFor(b, l));
-      return statesOf(b, rows);
+    async run(b, l) {
+      const of = rowsFor(b, l);
+      b.backend.keepAsState(of.rows, b.scores(of, numbersFor(b, sum(l))));
+      return b.readStates(of);
     },
-  },
-  {
-    op: 'weighByValues',
-    sizes,
-    tolerance: 1e-5,
-    run(b, l) {
-      const rows = rowsFor(b, l);
-      const s = positive(b, scoresFor(b, l));
-      const wo = b.weight(weightTypes[0], 12, l.length * 2 * d);
-      b.backend.weighByValues(s, rows, wo, room(b, l));
-      return [...b.scores(s), ...statesOf(b, rows)];
+  }),
+  caseOf({
+    op: 'averagePool',
+    sizes: [
+      [1, 4],
+      [3, 1, 2],
+      [5, 7, 64],
+      [7, 3, 3],
+      [5, 130, 130],
+    ],
+    tolerance: 1e-6,
+    async run(b, [size, ...l]) {
+      const from = b.scores(rowsFor(b, l), b.numbers(sum(l)));
+      return b.readScores(b.backend.averagePool(room(b, l), from, size));
     },
-  },
+  }),
 ];
 
-const inPlace = (['meanOverHeads', 'raiseToMean'] as const).map((op): OpCase => ({
-  op,
-  sizes,
-  tolerance: 1e-6,
-  run(b, l) {
-    const s = scoresFor(b, l);
-    b.backend[op](s);
-    return b.scores(s);
-  },
-}));
+const inPlace = (['meanOverHeads', 'raiseToMean'] as const).map((op) =>
+  caseOf({
+    op,
+    tolerance: 1e-6,
+    async run(b, l) {
+      const s = b.scores(rowsFor(b, l), numbersFor(b, sum(l)));
+      b.backend[op](s);
+      return b.readScores(s);
+    },
+  }),
+);
 
-const folding: OpCase[] = (['first', 'mean', 'max'] as const).map((how) => ({
-  op: `fold ${how}`,
-  sizes,
-  tolerance: 1e-6,
-  run(b, l) {
-    const into = scoresFor(b, l).address;
-    return b.scores(b.backend.fold(into, scoresFor(b, l), how === 'max' ? 1 : 0.3, how));
-  },
-}));
+const folding = (['first', 'mean', 'max'] as const).map((how) =>
+  caseOf({
+    op: `fold ${how}`,
+    tolerance: 1e-6,
+    async run(b, l) {
+      const of = rowsFor(b, l);
+      const into = b.scores(of, numbersFor(b, sum(l))).address;
+      const s = b.scores(of, numbersFor(b, sum(l)));
+      return b.readScores(b.backend.fold(into, s, how === 'max' ? 1 : 0.3, how));
+    },
+  }),
+);
 
 const raising = [0.3, 0.9].map((mass) =>
-  exact(`raiseMost ${mass}`, (b, l) => {
-    const [s, looks] = [scoresFor(b, l), positive(b, scoresFor(b, l))];
-    const recent = Math.min(3, ...l);
-    b.backend.raiseMost(s, looks, { mass, recent, rows: 20 }, room(b, l));
-    return b.scores(s);
+  caseOf({
+    op: `raiseMost ${mass}`,
+    async run(b, l) {
+      const of = rowsFor(b, l);
+      const s = b.scores(of, numbersFor(b, sum(l)));
+      const looks = b.scores(of, absolute(numbersFor(b, sum(l))));
+      const recent = Math.min(3, ...l);
+      b.backend.raiseMost(s, looks, { mass, recent, rows: 20 }, room(b, l));
+      return b.readScores(s);
+    },
   }),
 );
 
-const protecting = exact('protect and join, behind others', (b, l) => {
-  const rows = rowsFor(b, l);
-  const rated = scoresFor(
-    b,
-    l.map((n) => n - Math.min(2, ...l)),
+const protecting = caseOf({
+  op: 'protect and join, behind others',
+  async run(b, l) {
+    const of = rowsFor(b, l);
+    const unseen = Math.min(2, ...l);
+    const rated = b.scores(of, numbersFor(b, sum(l)), unseen);
+    const to = b.room(8 * sum(l));
+    const first = b.backend.protect(to, of.rows, rated, { sinks: 0, recent: 1 });
+    const second = b.backend.protect(first, of.rows, rated, { sinks: 4, recent: 3 });
+    return b.readScores(b.backend.join(first, second));
+  },
+});
+
+/**
+ * Whether a backend finds fault: at once, or, where it cannot, by rejecting the next read. It is
+ * fine again afterwards.
+ */
+async function isFine(b: Bench, at: number, said: boolean): Promise<number> {
+  const read = await b.backend.readInts(at, 1).then(
+    () => true,
+    () => false,
   );
-  const to = b.room(8 * sum(l));
-  const first = b.backend.protect(to, rows, rated, { sinks: 0, recent: 1 });
-  const second = b.backend.protect(first, rows, rated, { sinks: 4, recent: 3 });
-  return b.scores(b.backend.join(first, second));
+  return Number(said && read);
+}
+
+const checking = caseOf({
+  op: 'faultOf, scoresFinite and allFinite',
+  async run(b, l) {
+    const of = rowsFor(b, l);
+    const n = sum(l);
+    const wrong = [...numbersFor(b, n - 1), Number.NaN];
+    const found: number[] = [];
+    for (const numbers of [numbersFor(b, n), numbersFor(b, n, true), wrong]) {
+      const [x, s] = [b.tensor(n, 1, Float32Array.from(numbers)), b.scores(of, numbers)];
+      const fine = (said: boolean) => isFine(b, x.address, said);
+      found.push(
+        await fine(b.backend.faultOf(s, of.rows) === undefined),
+        await fine(b.backend.scoresFinite(s)),
+        await fine(b.backend.allFinite(x, n)),
+      );
+    }
+    return found;
+  },
 });
 
-const shares: Share[] = [
-  { rows: 3, sinks: 0, heads: 'uniform', safeguard: 0 },
-  { rows: 20, sinks: 4, heads: 'uniform', safeguard: 0.2 },
-  { rows: 3, sinks: 0, heads: 'adaptive', safeguard: 0 },
-  { rows: 20, sinks: 4, heads: 'adaptive', safeguard: 0.2 },
-  { rows: 200, sinks: 1, heads: 'adaptive', safeguard: 1 },
-];
-const selecting = shares.map((share) =>
-  exact(`select ${share.heads}, ${share.rows} rows, safeguard ${share.safeguard}`, (b, l) => {
-    const selection = b.backend.select(room(b, l), rowsFor(b, l), scoresFor(b, l, true), share);
-    return listsOf(b, selection as CpuSelection);
-  }),
-);
+/** What is no finite number, by its bits: quiet and signalling, of both signs. */
+const bits = [0x7fc00000, 0xffc00000, 0x7f800001, 0xffbfffff, 0x7f800000, 0xff800000];
 
-const listing = exact('selectListed', (b, l) => {
-  const list = Array.from({ length: Math.min(...l) }, (_, i) => i).filter((i) => i % 3 !== 1);
-  const kept = b.room(4 * l.length * list.length);
-  return listsOf(b, b.backend.selectListed(kept, rowsFor(b, l), list) as CpuSelection);
-});
-
-const checking = exact('faultOf, scoresFinite and allFinite', (b, l) => {
-  const rows = rowsFor(b, l);
-  const [fine, infinite, wrong] = [scoresFor(b, l), scoresFor(b, l, true), scoresFor(b, l)];
-  const last = sum(l) - 1;
-  b.backend.floats(wrong.address, last + 1)[last] = Number.NaN;
-  return [fine, infinite, wrong].flatMap((scores) => [
-    Number(b.backend.faultOf(scores, rows) === undefined),
-    Number(b.backend.scoresFinite(scores)),
-    Number(b.backend.allFinite({ address: scores.address, columns: 1 }, last + 1)),
-  ]);
+const byBits = caseOf({
+  op: 'allFinite, by the bits',
+  sizes: [[0], [1], [5], [64], [1031]],
+  async run(b, [n]) {
+    const x: Tensor = b.tensor(1, n);
+    const found = [await isFine(b, x.address, b.backend.allFinite(x, 1))];
+    for (const [i, word] of bits.entries()) {
+      const at = x.address + 4 * ((i * 7919) % Math.max(1, n));
+      if (n === 0) continue;
+      const before = await b.backend.readInts(at, 1);
+      b.backend.write(at, Int32Array.of(word));
+      found.push(await isFine(b, x.address, b.backend.allFinite(x, 1)));
+      b.backend.write(at, before);
+    }
+    found.push(await isFine(b, x.address, b.backend.allFinite(x, 1)));
+    return found;
+  },
 });
 
 export const scoreCases: readonly OpCase[] = [
-  listing,
-  checking,
   ...plain,
   ...inPlace,
   ...folding,
   ...raising,
   protecting,
-  ...selecting,
+  checking,
+  byBits,
 ];

@@ -1,51 +1,100 @@
-// The suite that every backend passes: each operation against the f64 reference, guards around
-// every buffer.
+// The suite that every backend passes: each operation of the contract against the f64 reference,
+// guards around every buffer.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CpuBackend } from '../../src/backend/cpu/memory.ts';
-import { createReferenceBackend } from '../../src/backend/reference.ts';
+import type { Backend } from '../../src/backend/backend.ts';
+import { type RowType, rowTypeNames } from '../../src/backend/dtype.ts';
+import { Bench } from '../cases/bench.ts';
+import { type OpCase, opScratch, toleranceOf } from '../cases/case.ts';
+import { conformanceCases } from '../cases/conformance.ts';
 import { trainingCases } from '../cases/dense-gradients.ts';
 import { gradientCases } from '../cases/gradient-cases.ts';
-import { composedCases } from '../cases/composed.ts';
-import { Bench, opCases, opScratch } from '../cases/ops.ts';
-import { scoreCases } from '../cases/scores.ts';
+import { skip } from '../skip.ts';
+import { compareNumbers, wantedOf } from './oracle.ts';
 
-/** All sizes of a case, one behind the other. */
-const REFERENCE_BYTES = 64 << 20;
+/** What `create` must give. */
+export interface Expected {
+  readonly name: string;
+  readonly build: string;
+  readonly threads?: number;
+  /** Types of cached rows that it takes, with heads of 64. Default: all. */
+  readonly rowTypes?: readonly RowType[];
+  /** Whether it computes elsewhere: fewer sizes, and its own tolerances (cases/case.ts). */
+  readonly device?: boolean;
+  /** Whether there are gradients. Default: yes. They are tested by suites/kernels.ts. */
+  readonly training?: boolean;
+}
 
-/** Runs all cases. `expected` names the backend and build that `create` must give. */
-export function backendSuite(
-  expected: { name: string; build: string },
-  create: () => CpuBackend,
-): void {
-  const test = suite(`backend ${expected.name} ${expected.build}`);
-  test('it is the one that was asked for', () => {
-    const backend = create();
-    assert.equal({ name: backend.name, build: backend.build }, expected);
-    backend.dispose();
+const ROWS_OF = 64; // dimensions of a head that every type of rows can have
+const LEAST_NORMAL = 2 ** -126;
+
+/** Runs all cases. `expected` says what `create` must give. */
+export function backendSuite(expected: Expected, create: () => Backend | Promise<Backend>): void {
+  const { name, build, device = false } = expected;
+  const test = suite(`backend ${name} ${build}`);
+  const file = `backend/${name}.test.js`;
+  let backend: Backend;
+  test.before(async () => {
+    backend = await create();
+    backend.reserveScratch(opScratch);
   });
-  const cases = [...opCases, ...composedCases, ...scoreCases, ...gradientCases, ...trainingCases];
-  for (const { op, sizes, tolerance, run } of cases) {
-    test(op, () => {
-      const backend = create();
-      backend.reserveScratch(opScratch);
-      const reference = createReferenceBackend(REFERENCE_BYTES);
-      sizes.forEach((size, seed) => {
-        const bench = new Bench(backend, seed);
-        const found = run(bench, size);
-        bench.checkGuards();
-        const wanted = run(new Bench(reference, seed), size);
-        assert.is(found.length, wanted.length, `${op} [${size}]`);
-        const scale = Math.max(1, ...wanted.filter(Number.isFinite).map(Math.abs));
-        found.forEach((x, i) => {
-          assert.ok(
-            Object.is(x, wanted[i]) || Math.abs(x - wanted[i]) <= tolerance * scale,
-            `${op} [${size}] number ${i}: ${x}, the reference has ${wanted[i]}`,
-          );
-        });
-      });
-      backend.dispose();
+  test.after(() => backend.dispose());
+
+  test('it is the one that was asked for', () => {
+    const { threads = 1, rowTypes = rowTypeNames, training = true } = expected;
+    assert.equal(
+      { name: backend.name, build: backend.build, threads: backend.threads },
+      { name, build, threads },
+    );
+    assert.equal(
+      rowTypeNames.filter((type) => backend.supportsRows(type, ROWS_OF)),
+      rowTypes,
+    );
+    assert.is(backend.training !== undefined, training);
+    if (training) return;
+    for (const { op } of [...gradientCases, ...trainingCases])
+      skip(file, op, `${name} does not train`);
+  });
+  for (const one of conformanceCases)
+    test(one.op, async () => {
+      const { rows, sizes, more = [] } = one;
+      const all = [...[...sizes, ...(device ? [] : more)].entries()];
+      const supported = all.filter(
+        ([, size]) => !rows || backend.supportsRows(rows.type, rows.headDim(size)),
+      );
+      for (const [seed, size] of supported) await compare(backend, one, size, seed, device);
+      if (rows && supported.length < all.length) {
+        const dims = [...new Set(all.map(([, size]) => rows.headDim(size)))].filter(
+          (d) => !backend.supportsRows(rows.type, d),
+        );
+        const part = supported.length > 0 ? `${one.op}, heads of ${dims.join(', ')}` : one.op;
+        skip(file, part, `${name} has no rows of ${rows.type} with heads of ${dims.join(', ')}`);
+      }
     });
-  }
   test.run();
+}
+
+/** Runs a case, and compares what it gives. */
+async function compare(
+  backend: Backend,
+  one: OpCase,
+  size: readonly number[],
+  seed: number,
+  device: boolean,
+): Promise<void> {
+  const { usedBytes } = backend.arena;
+  const runOn = async (own: Backend) => {
+    const bench = new Bench(own, seed);
+    const numbers = await one.run(bench, size);
+    await bench.check();
+    bench.dispose();
+    return numbers;
+  };
+  const what = `${one.op} [${size}]`;
+  const found = await runOn(backend);
+  assert.is(backend.arena.usedBytes, usedBytes, `${what} keeps memory`);
+  const isFlushed = (x: number, wanted: number) =>
+    device && one.denormals === true && x === 0 && Math.abs(wanted) < LEAST_NORMAL;
+  const wanted = await wantedOf(what, runOn);
+  compareNumbers(what, found, wanted, toleranceOf(one, device), isFlushed);
 }

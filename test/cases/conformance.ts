@@ -1,0 +1,23 @@
+// All cases of the contract, a file a group.
+import { attentionCases } from './attention.ts';
+import { cacheCases } from './cache.ts';
+import type { OpCase } from './case.ts';
+import { choiceCases } from './choices.ts';
+import { composedCases } from './composed.ts';
+import { elementCases } from './elements.ts';
+import { extremeCases } from './extremes.ts';
+import { lookCases } from './looks.ts';
+import { productCases } from './products.ts';
+import { scoreCases } from './scores.ts';
+
+export const conformanceCases: readonly OpCase[] = [
+  ...elementCases,
+  ...productCases,
+  ...composedCases,
+  ...attentionCases,
+  ...lookCases,
+  ...scoreCases,
+  ...choiceCases,
+  ...cacheCases,
+  ...extremeCases,
+];
