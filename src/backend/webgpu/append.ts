@@ -21,6 +21,9 @@ export interface LayerPlace {
   readonly range: RangePlace;
 }
 
+/** Keys and values of new tokens, and their queries, where these go through steps too. */
+export type NewRows = Omit<QueriesKeysValues, 'q'> & { readonly q?: Tensor };
+
 /** Bits of append.wgsl's `steps`. */
 const [NORMS_Q, NORMS_K, TURNS, PAIRS, SCALES] = [1, 2, 4, 8, 16];
 
@@ -37,7 +40,7 @@ const endOf = ({ firstHead, heads, first, rows }: RangePlace): [last: number, en
 export function appendRows(
   recorder: Recorder,
   { layer, rows, range }: LayerPlace,
-  { q, k, v }: Omit<QueriesKeysValues, 'q'> & { readonly q?: Tensor },
+  { q, k, v }: NewRows,
   T: number,
   { token, position }: Place,
   { queryHeads, qNorm, kNorm, normEps, angles, queryScale }: HeadSteps,

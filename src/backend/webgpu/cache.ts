@@ -1,39 +1,23 @@
 // A cache on the device. Rows, and how many each head has, are there; here is what follows from
 // what was asked for: bounds of the lengths, and what all heads have together (bounds.ts). What
 // only the device can know (a head without room) it says by rejecting the next read (faults.ts).
+import { StoreError } from '../../errors.ts';
 import type { Selection } from '../backend.ts';
 import type { Cache, HeadSteps, Place, TokenSpan, Turning } from '../cache.ts';
 import { cacheRowBytes, type CacheShape } from '../cache-shape.ts';
-import { StoreError } from '../../errors.ts';
 import type { Extent, Mark } from '../state.ts';
 import type { Address, QueriesKeysValues, Tensor } from '../tensor.ts';
-import { appendRows, growHeads, type LayerPlace } from './append.ts';
-import { RangeBounds } from './bounds.ts';
-import {
-  deviceCacheBytes,
-  type HeadPlace,
-  headsOf,
-  type RangePlace,
-  reserveParts,
-} from './cache-parts.ts';
-import { checkShare, compactRange, takeBack, turnRows } from './compact.ts';
+import type { NewRows } from './append.ts';
+import { deviceCacheBytes, type HeadPlace, headsOf, reserveParts } from './cache-parts.ts';
 import type { Heap } from './heap.ts';
 import { heldRows, newestKeys } from './look-ups.ts';
+import { DeviceRange } from './range.ts';
 import type { Recorder } from './recorder.ts';
-import {
-  type CachePart,
-  type DeviceRows,
-  type DeviceSelection,
-  deviceSelection,
-  headAddress,
-  HEAD_WORDS,
-  type RowBounds,
-} from './rows.ts';
+import { type DeviceRows, deviceSelection, headAddress, HEAD_WORDS } from './rows.ts';
 import { DeviceReader, DeviceWriter } from './transfer.ts';
 
 /** Rows that are appended as they are. */
 const AS_THEY_ARE: HeadSteps = { queryHeads: 0, normEps: 0 };
-
 /** More than any token's number. */
 const ANY_TOKEN = 2 ** 31;
 
@@ -42,15 +26,14 @@ export class DeviceCache implements Cache {
   readonly bytes: number;
   readonly #recorder: Recorder;
   readonly #heap: Heap;
-  readonly #ranges: readonly RangePlace[];
-  readonly #bounds: readonly RangeBounds[];
+  readonly #ranges: readonly DeviceRange[];
   /** What kernels bind where there is no norm; and a place in the work buffer, for it to be there. */
   readonly #nothing: Address;
   readonly #work: Address;
   /** Number of the token behind the last one that was appended to each layer. */
-  #next: number[];
+  readonly #next: number[];
   /** A number above those of all tokens of each layer. */
-  #tokens: number[];
+  readonly #tokens: number[];
   #peak = 0;
   /** Counts what changes it, so that what was read before is not taken for what is. */
   #changes = 0;
@@ -58,14 +41,17 @@ export class DeviceCache implements Cache {
   #reader?: DeviceReader;
   #writer?: DeviceWriter;
 
-  /** Reserves its buffers. Throws DeviceError where memory ends. */
-  constructor(recorder: Recorder, heap: Heap, shape: CacheShape, bindingBytes: number) {
+  /**
+   * Reserves its buffers, none larger than `limitBytes`. Throws DeviceError where memory ends.
+   */
+  constructor(recorder: Recorder, heap: Heap, shape: CacheShape, limitBytes: number) {
     this.shape = shape;
     this.bytes = deviceCacheBytes(shape);
     this.#recorder = recorder;
     this.#heap = heap;
-    this.#ranges = reserveParts(heap, shape, bindingBytes);
-    this.#bounds = this.#ranges.map((range) => new RangeBounds(range, shape.kvHeads));
+    this.#ranges = reserveParts(heap, shape, limitBytes).map(
+      (place, i) => new DeviceRange(recorder, shape, place, i),
+    );
     this.#nothing = heap.plan(16);
     this.#work = heap.allocate(64);
     this.#next = shape.keptRows.map(() => 0);
@@ -78,34 +64,25 @@ export class DeviceCache implements Cache {
   }
 
   rows(layer: number, unseen = 0): DeviceRows {
-    const [range, bounds, i] = this.#rangeOf(layer);
-    const { kvHeads } = this.shape;
-    return {
-      ...this.#rowsOf(range),
-      kvHeads,
-      firstHead: range.firstHead + i * kvHeads,
-      unseen,
-      tokens: this.#tokens[layer],
-      ...bounds.of(i),
-    };
+    return this.#rangeOf(layer).layerRows(layer, this.#tokens[layer], unseen);
   }
 
   allRows(): DeviceRows {
-    const [range] = this.#ranges;
-    if (this.#ranges.length === 1) return { ...this.#rowsOf(range), ...this.#bounds[0].of() };
-    const { part } = range;
-    if (this.#ranges.some((other) => other.part !== part))
+    const all = this.#ranges.map((range) => range.rows(Math.max(...this.#tokens)));
+    const [first, ...others] = all;
+    if (others.length === 0) return first;
+    const { part } = first;
+    if (others.some((rows) => rows.part !== part))
       throw new RangeError('layers lie in several buffers: their rows are no one list');
-    const all = this.#bounds.map((bounds) => bounds.of());
-    const sum = (of: 'fewest' | 'total') => all.reduce((total, own) => total + own[of], 0);
+    const sum = (of: 'fewest' | 'total') => all.reduce((total, rows) => total + rows[of], 0);
     return {
-      ...this.#rowsOf({ ...range, rows: part.rows, heads: part.heads }),
-      most: Math.max(...all.map(({ most }) => most)),
-      fewest: sum('fewest'),
+      ...{ ...first, kvHeads: part.heads, capacity: part.rows },
+      ...{ most: Math.max(...all.map(({ most }) => most)), fewest: sum('fewest') },
       total: sum('total'),
     };
   }
 
+  /** Of the rows that there are at most. */
   get usedBytes(): number {
     return this.#used * cacheRowBytes(this.shape.headDim, this.shape.rowType);
   }
@@ -134,49 +111,49 @@ export class DeviceCache implements Cache {
   }
 
   rewindLayer(layer: number, { token }: Mark): void {
-    const [, bounds, i] = this.#rangeOf(layer);
     const count = Math.max(0, this.#next[layer] - token);
-    if (count === 0) return;
-    const { most } = bounds.of(i);
-    if (count > most) throw new RangeError(`${count} rows taken back where ${most} are`);
-    growHeads(this.#recorder, this.#placeOf(layer), -count);
-    bounds.grow(i, -count);
+    this.#rangeOf(layer).shorten(layer, count);
     this.#next[layer] -= count;
     this.#note();
   }
 
+  /** Rows of each range are counted; from then on they are known. */
   async rewind({ token }: Mark): Promise<number[]> {
-    for (const [i, range] of this.#ranges.entries()) {
-      takeBack(this.#recorder, range, this.shape, token);
-      this.#bounds[i].lose();
-    }
-    this.#next = this.#next.map((next) => Math.min(next, token));
+    for (const range of this.#ranges) range.takeBack(token);
+    for (const [layer, next] of this.#next.entries()) this.#next[layer] = Math.min(next, token);
     this.#note();
-    return this.#count();
+    const changes = this.#changes;
+    const heads = await this.heads();
+    let at = 0;
+    return this.#ranges.map(({ place, bounds }) => {
+      const lengths = heads.slice(at, (at += place.heads)).map(({ length }) => length);
+      if (changes === this.#changes) bounds.set(lengths);
+      return lengths.reduce((a, b) => a + b, 0);
+    });
   }
 
   compact(layer: number, kept: Selection, turning?: Turning): void {
     if (this.shape.pooled) throw new RangeError('layers that share a range are compacted together');
     const selection = deviceSelection(kept);
-    this.#checkShare(layer, selection, `layer ${layer}`);
-    if (turning) turnRows(this.#recorder, this.#placeOf(layer), selection, turning);
-    compactRange(this.#recorder, this.#ranges[layer], this.shape, selection);
-    this.#bounds[layer].keep(selection.bounds);
+    const range = this.#ranges[layer];
+    range.checkShare(selection, layer, `layer ${layer}`, true);
+    if (turning) range.turn(layer, selection, turning);
+    range.compact(selection);
     this.#note();
   }
 
   compactAll(kept: Selection, turning?: Turning): void {
     const selection = deviceSelection(kept);
-    for (const i of this.#ranges.keys())
-      this.#checkShare(i, selection, `range ${i}`, this.#ranges.length === 1);
-    for (let layer = 0; layer < this.layers; layer++)
-      if (turning) turnRows(this.#recorder, this.#placeOf(layer), selection, turning);
-    for (const [i, range] of this.#ranges.entries()) {
-      compactRange(this.#recorder, range, this.shape, selection);
-      const own = this.#bounds[i].of();
-      const { most, fewest, total } = selection.bounds;
-      const isAll = this.#ranges.length === 1;
-      this.#bounds[i].keep({
+    const isAll = this.#ranges.length === 1;
+    for (const [i, range] of this.#ranges.entries())
+      range.checkShare(selection, i, `range ${i}`, isAll);
+    if (turning)
+      for (let layer = 0; layer < this.layers; layer++)
+        this.#rangeOf(layer).turn(layer, selection, turning);
+    const { most, fewest, total } = selection.bounds;
+    for (const range of this.#ranges) {
+      const own = range.bounds.of();
+      range.compact(selection, {
         most: Math.min(most, own.most),
         fewest: isAll ? fewest : 0,
         total: Math.min(total, own.total),
@@ -186,7 +163,7 @@ export class DeviceCache implements Cache {
   }
 
   clear(): void {
-    for (const i of this.#ranges.keys()) this.#layOut(i, []);
+    for (const range of this.#ranges) range.layOut([]);
     this.#next.fill(0);
     this.#tokens.fill(0);
     this.#note();
@@ -198,8 +175,8 @@ export class DeviceCache implements Cache {
    */
   resize(counts: readonly number[]): HeadPlace[] {
     let at = 0;
-    const places = this.#ranges.flatMap(({ heads }, i) =>
-      this.#layOut(i, counts.slice(at, (at += heads))),
+    const places = this.#ranges.flatMap((range) =>
+      range.layOut(counts.slice(at, (at += range.place.heads))),
     );
     this.#tokens.fill(ANY_TOKEN); // until the next one comes
     this.#note();
@@ -250,33 +227,35 @@ export class DeviceCache implements Cache {
   restored(): number[] {
     this.#writer?.finish();
     this.#writer = undefined;
-    return this.#bounds.map(({ total }) => total);
+    return this.#ranges.map(({ bounds }) => bounds.total);
   }
 
   /** Where each head is and how long, layer after layer. */
   async heads(): Promise<HeadPlace[]> {
-    const places = this.#ranges.map(({ part, firstHead, heads }) => ({ part, firstHead, heads }));
+    const parts = this.#ranges.flatMap(({ place }) =>
+      new Array<HeadPlace['part']>(place.heads).fill(place.part),
+    );
     const words = await this.#recorder.readPieces(
-      places.map(({ part, firstHead, heads }) => [
+      this.#ranges.map(({ place: { part, firstHead, heads } }) => [
         headAddress(part, firstHead),
         4 * HEAD_WORDS * heads,
       ]),
     );
-    const parts = places.flatMap(({ part, heads }) => new Array<CachePart>(heads).fill(part));
     return headsOf(words, parts.length).map((head, h) => ({ ...head, part: parts[h] }));
   }
 
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    const parts = new Set(this.#ranges.map(({ part }) => part));
+    const parts = new Set(this.#ranges.map(({ place }) => place.part));
     for (const { keys, values, notes } of parts)
       for (const address of [keys, values, notes]) this.#heap.free(address);
     this.#heap.free(this.#nothing);
     this.#heap.free(this.#work);
   }
+
   get #used(): number {
-    return this.#bounds.reduce((sum, { total }) => sum + total, 0);
+    return this.#ranges.reduce((sum, { bounds }) => sum + bounds.total, 0);
   }
 
   /** Notes that something changed. */
@@ -285,79 +264,13 @@ export class DeviceCache implements Cache {
     this.#peak = Math.max(this.#peak, this.#used);
   }
 
-  /** The range that a layer's heads lie in, and the number of the layer there. */
-  #rangeOf(layer: number): [range: RangePlace, bounds: RangeBounds, i: number] {
-    return this.shape.pooled
-      ? [this.#ranges[0], this.#bounds[0], layer]
-      : [this.#ranges[layer], this.#bounds[layer], 0];
+  #rangeOf(layer: number): DeviceRange {
+    return this.#ranges[this.shape.pooled ? 0 : layer];
   }
 
-  /** A range's rows, whose bounds are still to be said. */
-  #rowsOf({ part, firstHead, heads, first, rows }: RangePlace): Omit<DeviceRows, keyof RowBounds> {
-    const { headDim, rowType } = this.shape;
-    const place = { part, firstHead, firstRow: first, capacity: rows };
-    const tokens = Math.max(...this.#tokens);
-    return { kvHeads: heads, headDim, rowType, ...place, unseen: 0, tokens };
-  }
-
-  #placeOf(layer: number): LayerPlace {
-    return { layer, rows: this.rows(layer), range: this.#rangeOf(layer)[0] };
-  }
-
-  #append(
-    layer: number,
-    qkv: Parameters<typeof appendRows>[2],
-    T: number,
-    place: Place,
-    steps: HeadSteps,
-  ): void {
-    const [, bounds, i] = this.#rangeOf(layer);
-    const room = bounds.roomOf(i);
-    if (room < T)
-      throw new RangeError(`layer ${layer}, head 0: ${T} rows appended where ${room} fit`);
-    if (T > 0)
-      appendRows(this.#recorder, this.#placeOf(layer), qkv, T, place, steps, this.#nothing);
-    bounds.grow(i, T);
+  #append(layer: number, made: NewRows, T: number, place: Place, steps: HeadSteps): void {
+    this.#rangeOf(layer).append(layer, made, T, place, steps, this.#nothing);
     this.#next[layer] = this.#tokens[layer] = place.token + T;
     this.#note();
-  }
-
-  /** Throws RangeError where more than a range's share is chosen; lets the device look, if unsure. */
-  #checkShare(i: number, { bounds }: DeviceSelection, name: string, isAll = true): void {
-    const { kept } = this.#ranges[i];
-    if (isAll && bounds.fewest > kept)
-      throw new RangeError(`${name} keeps ${bounds.fewest} rows, its share is ${kept}`);
-    if (bounds.total > kept) checkShare(this.#recorder, this.#ranges[i], i);
-  }
-
-  /** Lays a range's heads out with the same room behind `counts` rows of each; 0 where left out. */
-  #layOut(i: number, counts: readonly number[]): HeadPlace[] {
-    const { part, first, rows, firstHead, heads } = this.#ranges[i];
-    const lengths = Array.from({ length: heads }, (_, h) => counts[h] ?? 0);
-    const total = lengths.reduce((a, b) => a + b, 0);
-    if (total > rows) throw new RangeError(`${total} rows do not fit where ${rows} do`);
-    const spare = Math.floor((rows - total) / heads);
-    let next = first;
-    const places = lengths.map((length) => {
-      const start = next;
-      next += length + spare;
-      return { part, start, length };
-    });
-    const words = places.flatMap(({ start, length }) => [start, length, 0, 0]);
-    this.#recorder.write(headAddress(part, firstHead), Uint32Array.from(words));
-    this.#bounds[i].set(lengths);
-    return places;
-  }
-
-  /** Rows of each range, once they were counted; from then on they are known. */
-  async #count(): Promise<number[]> {
-    const changes = this.#changes;
-    const heads = await this.heads();
-    let at = 0;
-    return this.#ranges.map((range, i) => {
-      const lengths = heads.slice(at, (at += range.heads)).map(({ length }) => length);
-      if (changes === this.#changes) this.#bounds[i].set(lengths);
-      return lengths.reduce((a, b) => a + b, 0);
-    });
   }
 }
