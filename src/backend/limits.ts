@@ -7,6 +7,9 @@ export interface BackendLimits {
   readonly valueColumns: number;
   /** What the dimensions of a head must be a multiple of for rows of few bits. */
   readonly quantizedMultiple: number;
+  /** Whether keys can share grids (cpu/groups.ts), and most dimensions of a head that is cached. */
+  readonly groupsRows: boolean;
+  readonly headDim: number;
   /**
    * What kept keys are turned by: a rotation for each difference of positions ('shifts'), or tables
    * of them all (Turning in cache.ts).

@@ -1,5 +1,6 @@
 // What a conversation's options mean for a model: defaults that depend on it, and what it cannot
 // do.
+import { isGrouped, isQuantized } from '../backend/dtype.ts';
 import { parseBudget } from '../cache/budget.ts';
 import type { Model } from '../engine/model.ts';
 import type { PlanOptions } from '../engine/plan-options.ts';
@@ -183,12 +184,28 @@ function checkKernels(policy: Policy, blockSize: number, { config, backend }: Mo
 }
 
 function checkRowType(type: PlanOptions['rowType'], { config, backend }: Model): void {
-  if (!backend.supportsRows(type, config.headDim))
+  const { headDim } = config;
+  const { limits, name } = backend;
+  if (backend.supportsRows(type, headDim)) return;
+  if (headDim > limits.headDim)
     throw new OptionError(
-      `cacheType '${type}' needs a head dimension that is a multiple of ` +
-        `${backend.limits.quantizedMultiple}, ` +
-        `this model's is ${config.headDim}: use f16`,
+      `device '${name}' caches heads of ${limits.headDim} dimensions at most, this model's have ` +
+        `${headDim}: use device: 'wasm'`,
     );
+  if (isGrouped(type) && !limits.groupsRows)
+    throw new OptionError(
+      `cacheType '${type}' shares grids between keys, which device '${name}' cannot: use int8, ` +
+        "int4 or int3, whose rows stand alone, or device: 'wasm'",
+    );
+  if (!isQuantized(type))
+    throw new OptionError(
+      `cacheType '${type}' needs an even head dimension on device '${name}', this model's is ` +
+        `${headDim}: use f32`,
+    );
+  throw new OptionError(
+    `cacheType '${type}' needs a head dimension that is a multiple of ` +
+      `${limits.quantizedMultiple}, this model's is ${headDim}: use f16`,
+  );
 }
 
 function instructionsOf(option: Options['instructions'], model: Model): Instructions {

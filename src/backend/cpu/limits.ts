@@ -12,6 +12,8 @@ export const limits: BackendLimits = {
   observerNumbers: MOST_OBSERVER_NUMBERS,
   valueColumns: MOST_VALUE_COLUMNS,
   quantizedMultiple: QUANTIZED_MULTIPLE,
+  groupsRows: true,
+  headDim: Number.POSITIVE_INFINITY,
   turns: 'shifts',
 };
 

@@ -5,10 +5,8 @@ import { DeviceCache } from './cache.ts';
 import { deviceCacheBytes } from './cache-parts.ts';
 import type { OpenDevice } from './device.ts';
 import type { Heap } from './heap.ts';
+import { limits } from './limits.ts';
 import type { Recorder } from './recorder.ts';
-
-/** Most dimensions of a head: queries and sums of so many lie in a workgroup's memory. */
-export const MOST_HEAD_DIM = 512;
 
 export const cacheOps = (
   recorder: Recorder,
@@ -17,7 +15,7 @@ export const cacheOps = (
 ): Pick<Backend, 'supportsRows' | 'cacheBytes' | 'createCache'> => ({
   // rows lie in whole words, and stand alone
   supportsRows: (type, headDim) =>
-    headDim <= MOST_HEAD_DIM &&
+    headDim <= limits.headDim &&
     !isGrouped(type) &&
     (type === 'f32' || headDim % 2 === 0) &&
     (!isQuantized(type) || headDim % QUANTIZED_MULTIPLE === 0),

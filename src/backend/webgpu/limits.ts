@@ -7,5 +7,8 @@ export const limits: BackendLimits = {
   observerNumbers: Number.POSITIVE_INFINITY,
   valueColumns: Number.POSITIVE_INFINITY,
   quantizedMultiple: QUANTIZED_MULTIPLE,
+  groupsRows: false,
+  // queries and sums of so many lie in a workgroup's memory
+  headDim: 512,
   turns: 'tables',
 };
