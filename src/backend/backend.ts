@@ -59,6 +59,15 @@ export interface Looks {
 /** What a row is worth by its token: a function, or its number and a constant. */
 export type TokenRate = ((token: number, head: number) => number) | { readonly plus: number };
 
+/** What is made of a fault of scores that is found later. */
+export interface LaterFault {
+  /** Those that looked, f32 [count, columns]. */
+  readonly queries?: Tensor;
+  readonly count: number;
+  /** `odd`: what, not being finite, scores cannot be made of. */
+  error(fault: string, odd?: 'queries' | 'keys' | 'values'): Error;
+}
+
 /** Where angles lie: f32 [*, rotated], row i = [cos of rotated / 2 angles | sin]. */
 export interface Angles {
   readonly address: Address;
@@ -232,10 +241,13 @@ export interface Backend {
   /**
    * What is wrong with scores that somebody handed in for these rows, to stand behind 'its score':
    * undefined where they are one number a row at most, none of them NaN. A backend that cannot tell
-   * at once says nothing here, and rejects the next read.
+   * at once says nothing here, and rejects the next read with what `later` makes of it.
    */
-  faultOf(scores: Scores, rows: LayerRows): string | undefined;
-  /** Whether n rows of x are finite; whether scores are. */
+  faultOf(scores: Scores, rows: LayerRows, later?: LaterFault): string | undefined;
+  /**
+   * Whether n rows of x are finite; whether scores are. A backend that cannot tell at once says yes,
+   * and rejects the next read where they are not.
+   */
   allFinite(x: Tensor, n: number): boolean;
   scoresFinite(scores: Scores): boolean;
 

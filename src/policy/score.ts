@@ -15,26 +15,27 @@ export function rateRows(
   view: LayerView,
   ops: Backend,
 ): Scores {
-  const refuse = (why: string, cause?: unknown): never => {
-    throw new OptionError(`policy '${policy.name}', layer ${view.layer}: ${why}`, { cause });
-  };
+  const { layer, cached, queries, count } = view;
+  const refusal = (why: string, cause?: unknown) =>
+    new OptionError(`policy '${policy.name}', layer ${layer}: ${why}`, { cause });
   let scores: Scores;
   try {
     scores = policy.score(view, ops);
   } catch (error) {
     if (error instanceof RecollectError) throw error;
     const said = error instanceof Error ? `${error.name}: ${error.message}` : describeValue(error);
-    return refuse(`its score threw ${said}`, error);
+    throw refusal(`its score threw ${said}`, error);
   }
-  const fault = ops.faultOf(scores, view.cached);
+  const errorOf = (fault: string, odd?: string) =>
+    odd === undefined
+      ? refusal(`its score ${fault}`)
+      : new ModelFormatError(
+          `layer ${layer}: ${odd} are not finite, so that nothing can be rated: the model's ` +
+            `weights are damaged, get another copy`,
+        );
+  const fault = ops.faultOf(scores, cached, { queries, count, error: errorOf });
   if (fault === undefined) return scores;
-  const odd = notFinite(view, ops);
-  if (odd !== undefined)
-    throw new ModelFormatError(
-      `layer ${view.layer}: ${odd} are not finite, so that nothing can be rated: the model's ` +
-        `weights are damaged, get another copy`,
-    );
-  return refuse(`its score ${fault}`);
+  throw errorOf(fault, notFinite(view, ops));
 }
 
 /** Which numbers of a layer are not finite, if any. Overwrites the room behind `view.spare`. */

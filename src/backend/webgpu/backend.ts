@@ -12,6 +12,7 @@ import { lookBytes, lookOps } from './looks.ts';
 import { memoryOps } from './memory.ts';
 import { productOps } from './products.ts';
 import { Recorder } from './recorder.ts';
+import { faultOps } from './score-faults.ts';
 import { PIECE_BYTES, scoreOps } from './scores.ts';
 import { expectedBytes, scoringOps } from './scoring.ts';
 import { Scratch } from './scratch.ts';
@@ -59,6 +60,7 @@ export async function createWebgpuBackend(
     ...scoreOps(recorder, scratch),
     ...weighingOps(recorder, scratch),
     ...selectOps(recorder),
+    ...faultOps(recorder),
     ...lookOps(recorder, scratch),
     ...scoringOps(recorder, scratch),
     ...cacheOps(recorder, heap, device),

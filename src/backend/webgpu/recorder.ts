@@ -4,7 +4,7 @@
 // through another, at offsets, and bind groups are kept by the buffers that they bind.
 import type { Address } from '../tensor.ts';
 import type { OpenDevice } from './device.ts';
-import { FAULT_BYTES, notedFault } from './faults.ts';
+import { FAULT_BYTES, Faults } from './faults.ts';
 import {
   byteOffset,
   COPY_DST,
@@ -36,6 +36,7 @@ interface Bound {
 export class Recorder {
   readonly kernels: Kernels;
   readonly usage = new Usage();
+  readonly faults = new Faults();
   readonly #device: OpenDevice;
   readonly #heap: () => Heap;
   readonly #params: GPUBuffer;
@@ -172,6 +173,7 @@ export class Recorder {
     const staging = idle.pop() ?? gpu.createBuffer({ size, usage: MAP_READ | COPY_DST });
     const { work } = this.#heap();
     const whole = work ? bytes + FAULT_BYTES : bytes;
+    const { last } = this.faults;
     this.#submit((encoder) => {
       let at = 0;
       for (const [address, count] of pieces) {
@@ -194,7 +196,7 @@ export class Recorder {
     staging.unmap();
     idle.push(staging);
     if (!work) return copy;
-    const fault = notedFault(new Uint32Array(copy, bytes));
+    const fault = this.faults.noted(new Uint32Array(copy, bytes), last);
     if (fault) {
       this.write(0, new Uint32Array(FAULT_BYTES / 4));
       throw fault;

@@ -3,6 +3,7 @@
 const NO_ROOM: u32 = 1; // layer, head, rows, room
 const TOO_MANY_KEPT: u32 = 2; // range, rows, share
 const TOO_FEW_ROWS: u32 = 3; // rows taken back, rows that are there
+const NOT_A_NUMBER: u32 = 4; // check, head, row, what else is not finite
 
 fn raise(fault: u32, what: vec4<u32>) {
   if (work[0] != 0) { return; }
