@@ -41,6 +41,7 @@ export async function createWebgpuBackend(
   const recorder: Recorder = new Recorder(device, () => heap);
   const heap: Heap = new Heap(device, limitBytes, {
     moved: (from, to, bytes) => recorder.move(from, to, bytes),
+    made: () => recorder.usage.made('buffers'),
     dropped: (id) => recorder.forget(id),
   });
   const scratch = new Scratch(heap);

@@ -37,6 +37,7 @@ export interface HeapBuffer {
 export interface HeapEvents {
   /** Copies the first bytes of one buffer to another, before anything that is asked for later. */
   moved(from: GPUBuffer, to: GPUBuffer, bytes: number): void;
+  made(): void;
   /** A buffer is gone. */
   dropped(id: number): void;
 }
@@ -109,7 +110,8 @@ export class Heap implements Arena {
   }
 
   get usedBytes(): number {
-    return this.deviceBytes;
+    const work = this.#buffers.get(0)?.buffer.size ?? 0;
+    return this.deviceBytes - work + this.#work.usedBytes;
   }
 
   /** The buffer that an address lies in. */
@@ -168,6 +170,7 @@ export class Heap implements Arena {
           `or models, choose a smaller model or budget, or raise memoryLimit.`,
       );
     const buffer = gpu.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
+    this.#events.made();
     this.deviceBytes += size;
     this.peakBytes = Math.max(this.peakBytes, this.deviceBytes);
     return { buffer, id: this.#ids++ };

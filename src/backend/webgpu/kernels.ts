@@ -1,6 +1,7 @@
 // Shaders as pipelines: each compiled once, for the constants that it is wanted with.
 import { type ShaderName, shaders } from '../../../build/generated/shaders.ts';
 import type { OpenDevice } from './device.ts';
+import type { Usage } from './usage.ts';
 
 /** A shader with its constants, and what it binds: 'w' written and read, 'r' read, one a buffer. */
 export interface Kernel {
@@ -29,14 +30,16 @@ const COMPUTE = 4; // GPUShaderStage
 
 export class Kernels {
   readonly #device: OpenDevice;
+  readonly #usage: Usage;
   readonly #modules = new Map<ShaderName, GPUShaderModule>();
   readonly #layouts = new Map<string, [GPUBindGroupLayout, GPUPipelineLayout]>();
   readonly #kernels = new Map<string, Kernel>();
   /** The first group of every kernel: its parameters. */
   readonly paramsLayout: GPUBindGroupLayout;
 
-  constructor(device: OpenDevice) {
+  constructor(device: OpenDevice, usage: Usage) {
     this.#device = device;
+    this.#usage = usage;
     this.paramsLayout = device.gpu.createBindGroupLayout({
       entries: [
         {
@@ -46,11 +49,6 @@ export class Kernels {
         },
       ],
     });
-  }
-
-  /** Pipelines and shader modules that were made. */
-  get made(): { pipelines: number; modules: number } {
-    return { pipelines: this.#kernels.size, modules: this.#modules.size };
   }
 
   /** The kernel of a shader, compiled the first time. */
@@ -81,6 +79,7 @@ export class Kernels {
   ): Kernel {
     const kernel = { label, bindings, layout, pipeline };
     this.#kernels.set(key, kernel);
+    this.#usage.made('pipelines');
     return kernel;
   }
 
@@ -90,6 +89,7 @@ export class Kernels {
     if (!module) {
       module = gpu.createShaderModule({ label: name, code: shaders[name] });
       this.#modules.set(name, module);
+      this.#usage.made('shaderModules');
     }
     const [layout, pipelineLayout] = this.#layoutOf(bindings);
     const description: GPUComputePipelineDescriptor = {

@@ -57,7 +57,7 @@ export class Recorder {
     this.#device = device;
     this.#heap = heap;
     const { gpu } = device;
-    this.kernels = new Kernels(device);
+    this.kernels = new Kernels(device, this.usage);
     this.#params = gpu.createBuffer({ size: this.#slots.byteLength, usage: UNIFORM | COPY_DST });
     this.#uploads = {
       buffer: gpu.createBuffer({ size: UPLOAD_BYTES, usage: STORAGE | COPY_DST }),
@@ -163,14 +163,14 @@ export class Recorder {
 
   /** The bytes of several places, one behind the other: whole words of each. */
   async readPieces(pieces: readonly (readonly [Address, number])[]): Promise<ArrayBuffer> {
-    const { gpu, gone } = this.#device;
+    const { gone } = this.#device;
     if (this.#device.lost) throw this.#device.lost;
     const bytes = pieces.reduce((sum, [, count]) => sum + count, 0);
     if (bytes === 0) return new ArrayBuffer(0);
     const size = 2 ** Math.max(8, Math.ceil(Math.log2(bytes + FAULT_BYTES)));
     const idle = this.#idle.get(size) ?? [];
     this.#idle.set(size, idle);
-    const staging = idle.pop() ?? gpu.createBuffer({ size, usage: MAP_READ | COPY_DST });
+    const staging = idle.pop() ?? this.#staging(size);
     const { work } = this.#heap();
     const whole = work ? bytes + FAULT_BYTES : bytes;
     const { last } = this.faults;
@@ -226,6 +226,11 @@ export class Recorder {
     this.#device.close();
   }
 
+  #staging(size: number): GPUBuffer {
+    this.usage.made('buffers');
+    return this.#device.gpu.createBuffer({ size, usage: MAP_READ | COPY_DST });
+  }
+
   #open(): GPUComputePassEncoder {
     this.#encoder ??= this.#device.gpu.createCommandEncoder();
     this.#pass ??= this.#encoder.beginComputePass();
@@ -259,7 +264,7 @@ export class Recorder {
         layout,
         entries: buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
       });
-      this.usage.bound();
+      this.usage.made('bindGroups');
     }
     return at.group;
   }

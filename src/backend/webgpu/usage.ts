@@ -1,5 +1,8 @@
 // What was asked of the device, counted: exact on any device, as times are not.
 
+/** What takes time to be made. */
+export type DeviceObject = 'buffers' | 'bindGroups' | 'pipelines' | 'shaderModules';
+
 /** What was asked for since the backend was made. */
 export interface DeviceUsage {
   readonly dispatches: number;
@@ -9,8 +12,8 @@ export interface DeviceUsage {
   /** Times that something was read back, and bytes of it. */
   readonly reads: number;
   readonly readBytes: number;
-  /** Bind groups that were made. */
-  readonly bindGroups: number;
+  /** What was made on the device: nothing of it for a token, once all kernels have run. */
+  readonly made: Readonly<Record<DeviceObject, number>>;
   /** Dispatches by the names of their kernels. */
   readonly byKernel: Readonly<Record<string, number>>;
 }
@@ -21,7 +24,7 @@ export class Usage {
   #kernelBytes = 0;
   #reads = 0;
   #readBytes = 0;
-  #bindGroups = 0;
+  readonly #made = { buffers: 0, bindGroups: 0, pipelines: 0, shaderModules: 0 };
   readonly #byKernel = new Map<string, number>();
 
   dispatched(label: string, bytes: number): void {
@@ -39,8 +42,8 @@ export class Usage {
     this.#readBytes += bytes;
   }
 
-  bound(): void {
-    this.#bindGroups++;
+  made(what: DeviceObject): void {
+    this.#made[what]++;
   }
 
   get now(): DeviceUsage {
@@ -50,7 +53,7 @@ export class Usage {
       kernelBytes: this.#kernelBytes,
       reads: this.#reads,
       readBytes: this.#readBytes,
-      bindGroups: this.#bindGroups,
+      made: { ...this.#made },
       byKernel: Object.fromEntries(this.#byKernel),
     };
   }

@@ -1,0 +1,95 @@
+// A model on a device: the tokens that WebAssembly gives, and what that costs, counted.
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { rowBytes } from '../../src/backend/dtype.ts';
+import type { WebgpuBackend } from '../../src/backend/webgpu/backend.ts';
+import { loadModel, type Model } from '../../src/engine/model.ts';
+import { openConversation } from '../../src/index.ts';
+import { bundled, fixture } from '../fixtures.ts';
+import { openTestDevice } from '../gpu.ts';
+import { skip } from '../skip.ts';
+import { agreeing, tokensFor } from './best-tokens.ts';
+
+const tiny = bundled('recollect-tiny.gguf');
+const text = readFileSync(bundled('conv-2k.jsonl'), 'utf8');
+
+/** A few families and types; agreement.ts has all. */
+const models = ['llama-q8_0', 'llama-q4_k', 'qwen2-f32', 'qwen3-f32', 'gemma3-swa-f32'];
+
+const opened = await openTestDevice();
+if ('reason' in opened) skip('webgpu/model.test.js', 'a model on a device', opened.reason);
+else {
+  opened.backend.dispose();
+  const test = suite<{ device: Model; wasm: Model }>('webgpu, a model');
+  test.before(async (context) => {
+    context.device = await loadModel(tiny, { device: 'webgpu' });
+    context.wasm = await loadModel(tiny, { device: 'wasm', threads: 1 });
+  });
+  test.after(({ device, wasm }) => {
+    device.dispose();
+    wasm.dispose();
+  });
+
+  test('its most probable tokens are those of WebAssembly', async ({ device, wasm }) => {
+    const { same, of } = await agreeing(device, wasm, tokensFor(wasm, 300, text));
+    assert.ok(same >= 0.995 * of, `${same} of ${of}`);
+  });
+
+  for (const name of models)
+    test(`${name}: the same`, async () => {
+      using device = await loadModel(fixture(`${name}.gguf`), { device: 'webgpu' });
+      using wasm = await loadModel(fixture(`${name}.gguf`), { device: 'wasm', threads: 1 });
+      const { same, of } = await agreeing(device, wasm, tokensFor(wasm, 60));
+      assert.ok(same >= of - 1, `${same} of ${of}`);
+    });
+
+  test('decoding: dispatches, bytes and objects a token', async ({ device }) => {
+    const { layers, kvHeads, headDim, vocabulary, width } = device.config;
+    const backend = device.backend as WebgpuBackend;
+    const conversation = openConversation(device, { budget: 600, policy: 'full' });
+    await conversation.add(text.slice(0, 900));
+    const reply = async (maxTokens: number) => {
+      const before = backend.usage;
+      const answer = conversation.ask('Tell me all that was said.', { maxTokens });
+      await answer.text();
+      const after = backend.usage;
+      return { before, after };
+    };
+    await reply(9); // all kernels and groups are there
+    const short = await reply(5);
+    const long = await reply(21);
+    const per = (of: (usage: typeof short.before) => number) =>
+      (of(long.after) - of(long.before) - (of(short.after) - of(short.before))) / 16;
+    assert.ok(per((u) => u.dispatches) <= 8 * layers + 8, `${per((u) => u.dispatches)} dispatches`);
+    assert.ok(per((u) => u.submissions) <= 1 / 4, `${per((u) => u.submissions)} submissions`);
+    assert.is(
+      per((u) => u.readBytes),
+      4,
+    );
+    assert.equal(long.after.made, short.after.made);
+    // a token reads all weights, a row of the embedding and every cached row
+    const rows = layers * kvHeads * 2 * rowBytes('f16', headDim) * conversation.statistics.tokens;
+    const least = device.bytes + rows;
+    const read = per((u) => u.kernelBytes);
+    assert.ok(
+      read >= 0.9 * least && read <= 1.05 * least,
+      `${read} bytes read, weights and rows have ${least} (${vocabulary} x ${width})`,
+    );
+    conversation.dispose();
+  });
+
+  test('conversations answer as on WebAssembly', async ({ device, wasm }) => {
+    for (const policy of ['full', 'keydiff', 'snapkv', 'expected-attention', 'kvzip'] as const) {
+      const [found, wanted] = await Promise.all(
+        [device, wasm].map(async (model) => {
+          await using conversation = openConversation(model, { budget: 200, policy });
+          await conversation.add(text.slice(0, 2400));
+          return await conversation.ask("What is the name of Ana's dog?", { maxTokens: 12 }).text();
+        }),
+      );
+      assert.is(found, wanted, policy);
+    }
+  });
+  test.run();
+}
