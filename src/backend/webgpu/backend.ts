@@ -19,6 +19,7 @@ import { Scratch } from './scratch.ts';
 import { selectOps } from './select.ts';
 import type { DeviceUsage } from './usage.ts';
 import { weighingOps } from './weighing.ts';
+import { weightStore } from './weights.ts';
 
 export interface WebgpuOptions {
   /** Bytes of device memory at most. */
@@ -59,7 +60,7 @@ export async function createWebgpuBackend(
     ...drawOps(recorder),
     ...productOps(recorder, heap, elements),
     ...scoreOps(recorder, scratch),
-    ...weighingOps(recorder, scratch),
+    ...weighingOps(recorder, scratch, weightStore(recorder, heap).piecesOf),
     ...selectOps(recorder),
     ...faultOps(recorder),
     ...lookOps(recorder, scratch),

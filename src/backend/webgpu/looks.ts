@@ -1,8 +1,9 @@
 // What observers look at: their attention, aggregated over them. What each query's looks sum up to
 // is found first, where attention has not left it, then every tile of keys is looked at once.
 import type { Backend, Observation } from '../backend.ts';
-import { isQuantized, rowBytes, rowTypes } from '../dtype.ts';
+import { isQuantized, rowBytes } from '../dtype.ts';
 import type { Address, Tensor } from '../tensor.ts';
+import { rowConstants } from './append.ts';
 import { wordOffset as word } from './heap.ts';
 import type { Recorder } from './recorder.ts';
 import { type DeviceRows, type DeviceScores, deviceRows, headWords } from './rows.ts';
@@ -17,12 +18,6 @@ const WANTED_GROUPS = 512;
 const MOST_SPLITS = 16;
 /** Numbers of a query and a part: what look-sums.wgsl leaves. */
 const FIELDS = 4;
-
-/** The constants of shaders that read rows. */
-export const rowConstants = ({ headDim, rowType }: DeviceRows) => ({
-  D: headDim,
-  ROWS: rowTypes[rowType].bits,
-});
 
 /** Bytes of scratch that so many queries of all heads take. */
 export function lookBytes(queries: number, headDim: number): number {
@@ -39,11 +34,11 @@ export function preparedQueries(
   to: Address,
 ): Address {
   if (!isQuantized(rows.rowType)) return queries.address;
-  const { part, headDim } = rows;
+  const { headDim } = rows;
   const vectors = (count * queries.columns) / headDim;
   recorder.dispatch(
-    recorder.kernels.get('rotate-vectors', 'www', rowConstants(rows)),
-    [queries.address, part.keys, part.values],
+    recorder.kernels.get('rotate-vectors', 'w', rowConstants(rows)),
+    [queries.address],
     [word(to), word(queries.address), vectors],
     vectors,
   );
@@ -76,7 +71,7 @@ export function lookOps(recorder: Recorder, scratch: Scratch): LookOps {
     const sums = isKnown ? looks.address : at + 4 * total * kvHeads * headDim;
     if (!isKnown)
       recorder.dispatch(
-        recorder.kernels.get('look-sums', 'wwww', rowConstants(rows)),
+        recorder.kernels.get('look-sums', 'wrrr', rowConstants(rows)),
         buffers,
         [...head, word(sums), splits],
         kvHeads * splits * tiles,
@@ -85,7 +80,7 @@ export function lookOps(recorder: Recorder, scratch: Scratch): LookOps {
     const rowTiles = Math.ceil(rows.most / (TILE + 1 - size));
     const fields = isKnown ? 2 : FIELDS;
     recorder.dispatch(
-      recorder.kernels.get('observe', 'wwww', rowConstants(rows)),
+      recorder.kernels.get('observe', 'wrrr', rowConstants(rows)),
       buffers,
       [...head, word(sums), splits, fields, rowTiles, largest ? 1 : 0, word(out)],
       kvHeads * rowTiles,

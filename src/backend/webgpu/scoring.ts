@@ -2,9 +2,10 @@
 import type { Backend } from '../backend.ts';
 import { rowBytes } from '../dtype.ts';
 import type { Address } from '../tensor.ts';
+import { rowConstants } from './append.ts';
 import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
-import { preparedQueries, rowConstants } from './looks.ts';
+import { preparedQueries } from './looks.ts';
 import type { Recorder } from './recorder.ts';
 import { type DeviceRows, type DeviceScores, deviceRows, headWords } from './rows.ts';
 import { tilesOf } from './score-each.ts';
@@ -35,7 +36,7 @@ export function scoringOps(recorder: Recorder, scratch: Scratch): ScoringOps {
     const { part, kvHeads } = rows;
     const tiles = tilesOf(rows);
     recorder.dispatch(
-      kernels.get('row-norms', 'wwww', rowConstants(rows)),
+      kernels.get('row-norms', 'wrrr', rowConstants(rows)),
       [out, part.notes, part.keys, part.values],
       [
         ...headWords(rows),
@@ -56,7 +57,7 @@ export function scoringOps(recorder: Recorder, scratch: Scratch): ScoringOps {
       const directions = scratch.at(4 * kvHeads * headDim);
       norms(out, rows);
       recorder.dispatch(
-        kernels.get('key-directions', 'wwww', rowConstants(rows)),
+        kernels.get('key-directions', 'wrrr', rowConstants(rows)),
         [out, part.notes, part.keys, part.values],
         [...headWords(rows), word(out), word(directions)],
         kvHeads,
@@ -92,7 +93,7 @@ function expectedAttention(
   const tiles = Math.ceil(most / TILE);
   for (let g = 0; g < group; g++) {
     recorder.dispatch(
-      kernels.get('expect', 'wwww', rowConstants(rows)),
+      kernels.get('expect', 'wrrr', rowConstants(rows)),
       [spare, part.notes, part.keys, part.values],
       [...headWords(rows), tiles, word(spare), word(drawn), group, g],
       kvHeads * tiles,

@@ -10,9 +10,9 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
-@group(1) @binding(1) var<storage, read_write> notes: array<u32>;
-@group(1) @binding(2) var<storage, read_write> keys: array<u32>;
-@group(1) @binding(3) var<storage, read_write> values: array<u32>;
+@group(1) @binding(1) var<storage, read> notes: array<u32>;
+@group(1) @binding(2) var<storage, read> keys: array<u32>;
+@group(1) @binding(3) var<storage, read> values: array<u32>;
 
 const LEAST: f32 = -1e30;
 var<private> own_head: u32;

@@ -3,8 +3,6 @@
 struct Params { to: u32, vectors: u32, count: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
-@group(1) @binding(1) var<storage, read_write> keys: array<u32>;
-@group(1) @binding(2) var<storage, read_write> values: array<u32>;
 
 const LANES: u32 = 64;
 var<workgroup> spin: array<f32, D>;

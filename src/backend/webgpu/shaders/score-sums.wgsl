@@ -2,6 +2,8 @@
 //   0  s = max(s, mean of s)        1  s = s v / sum of v, v the state of its row
 // or, in one workgroup, what is known of all heads before raise-most.wgsl:
 //   2  facts = the best score, at least 0; mass less the mean over heads of the last `recent` looks
+// or, before value-norms.wgsl:
+//   3  facts[h] = number of the head's last row with a state, plus one
 // uses: lib/index, lib/work, lib/heads, lib/scores
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
@@ -46,14 +48,23 @@ fn main(
     let n = scored(h);
     let s = p.scores + place_of(h);
     for (var i = lane; i < n; i += LANES) {
-      if (p.how == 1) { sum += state(h, i); } else if (p.how == 0) { sum += load(s + i); } else {
-        best = max(best, load(s + i));
-        if (i + p.recent >= n) { sum += load(p.looks + place_of(h) + i); }
+      switch p.how {
+        case 0 { sum += load(s + i); }
+        case 1 { sum += state(h, i); }
+        case 2 {
+          best = max(best, load(s + i));
+          if (i + p.recent >= n) { sum += load(p.looks + place_of(h) + i); }
+        }
+        default { if (state(h, i) != 0) { best = f32(i + 1); } }
       }
     }
   }
   gather(lane, sum, best);
   let all = sums[0];
+  if (p.how == 3) {
+    if (lane == 0) { store(p.facts + index, bests[0]); }
+    return;
+  }
   if (p.how == 2) {
     if (lane == 0) {
       store(p.facts, bests[0]);
