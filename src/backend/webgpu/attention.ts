@@ -8,7 +8,7 @@ import type { Recorder } from './recorder.ts';
 import { type DeviceRows, deviceRows } from './rows.ts';
 import type { Scratch } from './scratch.ts';
 
-/** Queries that a workgroup takes at most (the shaders' registers), and numbers of them (memory). */
+/** Queries of a workgroup at most (the shaders' registers), and numbers of these (its memory). */
 const ONE = { queries: 8, numbers: 2048 };
 const BLOCK = { queries: 16, numbers: 2048 };
 

@@ -27,7 +27,7 @@ export class DeviceCache implements Cache {
   readonly #recorder: Recorder;
   readonly #heap: Heap;
   readonly #ranges: readonly DeviceRange[];
-  /** What kernels bind where there is no norm; and a place in the work buffer, for it to be there. */
+  /** What kernels bind where there is no norm; a place in the work buffer, for it to be there. */
   readonly #nothing: Address;
   readonly #work: Address;
   /** Number of the token behind the last one that was appended to each layer. */

@@ -89,7 +89,7 @@ export class DeviceReader {
   }
 }
 
-/** Puts rows back into a cache, which forgets those it has. Throws StoreError for what does not fit. */
+/** Puts rows back into a cache, which forgets its own. Throws StoreError for what does not fit. */
 export class DeviceWriter {
   readonly #recorder: Recorder;
   readonly #walk: Walk;

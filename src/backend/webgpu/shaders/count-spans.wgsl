@@ -1,5 +1,5 @@
 // Adds to each span [begin, end, count] how many rows of some heads have a token of it, a workgroup
-// a span. Tokens ascend.
+// a span.
 // uses: lib/index, lib/heads
 struct Params { rows: u32, head: u32, heads: u32, spans: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -7,17 +7,6 @@ struct Params { rows: u32, head: u32, heads: u32, spans: u32 }
 @group(1) @binding(1) var<storage, read_write> notes: array<u32>;
 
 var<workgroup> sum: atomic<u32>;
-
-// Rows of a head before a token.
-fn before(h: u32, token: u32) -> u32 {
-  var low = 0u;
-  var high = length_of(h);
-  while (low < high) {
-    let middle = (low + high) / 2;
-    if (notes[token_at(start_of(h) + middle)] < token) { low = middle + 1; } else { high = middle; }
-  }
-  return low;
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -28,7 +17,8 @@ fn main(
   let span = p.spans + 3 * group_index(group, groups);
   var own = 0u;
   for (var h = lane; h < p.heads; h += 64) {
-    own += before(h, max(work[span], work[span + 1])) - before(h, work[span]);
+    let end = rows_before(h, length_of(h), max(work[span], work[span + 1]));
+    own += end - rows_before(h, length_of(h), work[span]);
   }
   atomicAdd(&sum, own);
   workgroupBarrier();

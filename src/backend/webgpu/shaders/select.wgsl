@@ -26,18 +26,6 @@ var<workgroup> sinks: atomic<u32>;
 
 fn rank(h: u32, i: u32) -> u32 { return rank_of(work[p.scores + place_of(h) + i]); }
 
-// first tokens of the conversation that a head still has: tokens ascend
-fn sinks_of(h: u32) -> u32 {
-  var low = 0u;
-  var high = shown(h);
-  while (low < high) {
-    let middle = (low + high) / 2;
-    let token = notes[token_at(start_of(h) + middle)];
-    if (token < p.sinks) { low = middle + 1; } else { high = middle; }
-  }
-  return low;
-}
-
 fn find_cut(first: u32, to: u32, lane: u32) {
   var known = 0u; // bits of the cut
   for (var shift = 32u; shift > 0; ) {
@@ -119,7 +107,7 @@ fn main(
   if (first >= p.heads) { return; }
   let to = first + p.each;
   for (var h = first + lane; h < to; h += LANES) {
-    let count = sinks_of(h);
+    let count = rows_before(h, shown(h), p.sinks);
     atomicAdd(&sinks, count);
     if (p.marks == 0) { notes[head_at(h) + 3] = count; }
   }
