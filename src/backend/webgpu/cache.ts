@@ -178,7 +178,7 @@ export class DeviceCache implements Cache {
     const places = this.#ranges.flatMap((range) =>
       range.layOut(counts.slice(at, (at += range.place.heads))),
     );
-    this.#tokens.fill(ANY_TOKEN); // until the next one comes
+    this.#tokens.fill(ANY_TOKEN); // until all were put back
     this.#note();
     return places;
   }
@@ -226,6 +226,7 @@ export class DeviceCache implements Cache {
 
   restored(): number[] {
     this.#writer?.finish();
+    if (this.#writer) this.#tokens.fill(this.#writer.tokens);
     this.#writer = undefined;
     return this.#ranges.map(({ bounds }) => bounds.total);
   }

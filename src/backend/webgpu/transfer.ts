@@ -10,8 +10,8 @@ import type { HeadPlace } from './cache-parts.ts';
 import type { Recorder } from './recorder.ts';
 import { headAddress } from './rows.ts';
 
-/** Bytes that lie in one place, whole words. */
-type Region = readonly [address: Address, bytes: number];
+/** Bytes that lie in one place, whole words; whether they are numbers of tokens. */
+type Region = readonly [address: Address, bytes: number, areTokens: boolean];
 
 /** The columns of every head. */
 function regionsOf({ headDim, rowType }: CacheShape, heads: readonly HeadPlace[]): Region[] {
@@ -25,7 +25,11 @@ function regionsOf({ headDim, rowType }: CacheShape, heads: readonly HeadPlace[]
       positions: headAddress(part, part.heads),
     };
     return columns
-      .map(([name, bytes]): Region => [first[name] + start * bytes, length * bytes])
+      .map(([name, bytes]): Region => [
+        first[name] + start * bytes,
+        length * bytes,
+        name === 'tokens',
+      ])
       .filter(([, bytes]) => bytes > 0);
   });
 }
@@ -49,9 +53,9 @@ class Walk {
     let wanted = Math.min(bytes, this.left);
     this.left -= wanted;
     while (wanted > 0) {
-      const [address, whole] = this.#regions[this.#region];
+      const [address, whole, areTokens] = this.#regions[this.#region];
       const count = Math.min(whole - this.#at, wanted);
-      pieces.push([address + this.#at, count]);
+      pieces.push([address + this.#at, count, areTokens]);
       wanted -= count;
       this.#at += count;
       if (this.#at < whole) continue;
@@ -83,7 +87,9 @@ export class DeviceReader {
     into.set(this.#rest.subarray(0, begun));
     this.#rest = this.#rest.subarray(begun);
     const pieces = this.#walk.take(wholeWords(into.length - begun));
-    const bytes = new Uint8Array(await this.#recorder.readPieces(pieces));
+    const bytes = new Uint8Array(
+      await this.#recorder.readPieces(pieces.map(([at, count]) => [at, count])),
+    );
     into.set(bytes.subarray(0, into.length - begun), begun);
     if (bytes.length > 0) this.#rest = bytes.subarray(into.length - begun);
   }
@@ -95,6 +101,8 @@ export class DeviceWriter {
   readonly #walk: Walk;
   /** Bytes that are no whole word yet. */
   #rest: Uint8Array = NONE;
+  /** A number above those of all tokens that came. */
+  tokens = 0;
 
   constructor(recorder: Recorder, cache: DeviceCache, extent: Extent) {
     this.#recorder = recorder;
@@ -108,8 +116,12 @@ export class DeviceWriter {
     if (all.length > this.#walk.left) throw new StoreError('it has more bytes than its rows take');
     const whole = all.length - (all.length % 4);
     let at = 0;
-    for (const [address, count] of this.#walk.take(whole))
+    for (const [address, count, areTokens] of this.#walk.take(whole)) {
+      if (areTokens)
+        for (const token of new Int32Array(all.buffer, at, count / 4))
+          this.tokens = Math.max(this.tokens, token + 1);
       this.#recorder.write(address, all.subarray(at, (at += count)));
+    }
     this.#rest = all.subarray(whole);
   }
 
