@@ -17,7 +17,7 @@ struct Params {
 const LANES: u32 = 128; // and rows of a tile
 const MOST: u32 = 8; // queries
 const PARTS: u32 = 16; // lanes that reduce what a query has
-const HIDDEN: f32 = -1e30;
+const HIDDEN: f32 = -3e38;
 override QUADS: u32 = (D + 3) / 4;
 
 var<workgroup> spin: array<f32, QUERIES * D + 4>; // queries, then sums

@@ -19,7 +19,7 @@ const LANES: u32 = 128;
 const EACH: u32 = 8; // lanes of a query
 const TILE: u32 = 32; // rows
 const PIECE: u32 = 32; // columns of keys at a time
-const HIDDEN: f32 = -1e30;
+const HIDDEN: f32 = -3e38;
 override QUADS: u32 = (D + 3) / 4;
 override ABREAST: u32 = LANES / QUADS; // queries whose values are summed at a time
 

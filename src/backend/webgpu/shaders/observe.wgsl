@@ -27,7 +27,7 @@ fn vector_at(q: u32) -> u32 { return query_at(own_head, q); }
 fn know(q: u32, total: u32) -> vec2<f32> {
   if (q >= total) { return vec2<f32>(0.0, 1.0); }
   let at = p.sums + own_head * p.splits * p.fields * total + q;
-  var m = -1e30;
+  var m = -3e38;
   var sums = vec3<f32>();
   for (var s = 0u; s < p.splits; s++) {
     let part = at + s * p.fields * total;
