@@ -264,7 +264,7 @@ export interface Backend {
    * then the lower head.
    */
   select(kept: Address, rows: LayerRows, scores: Scores, share: Share): Selection;
-  /** The same rows of every head, ascending; `kept` has room for them. */
+  /** The same rows of every head, ascending; `kept` has room for one i32 a row. */
   selectListed(kept: Address, rows: LayerRows, list: readonly number[]): Selection;
 
   /** The scores, and the selected rows, of each head. */

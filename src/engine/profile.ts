@@ -118,7 +118,7 @@ class Comparison {
       this.#undo.push(() => cut.dispose());
       const workspace = transformer.createWorkspace(blockSize, Math.min(256, blockSize));
       this.#undo.push(() => workspace.dispose());
-      const kept = backend.arena.allocate(localRows * 4);
+      const kept = backend.arena.allocate((localRows + blockSize) * kvHeads * 4);
       this.#undo.push(() => backend.arena.free(kept));
       [this.#full, this.#cut, this.#workspace, this.#kept] = [full, cut, workspace, kept];
     } catch (error) {
