@@ -5,6 +5,7 @@ import type { CacheShape } from '../../src/backend/cache-shape.ts';
 import { isGrouped, type RowType, rowBytes, rowTypeNames } from '../../src/backend/dtype.ts';
 import { sectionsOf } from '../../src/backend/extent.ts';
 import { decodeRow } from '../../src/backend/row-codec.ts';
+import type { Scores } from '../../src/backend/tensor.ts';
 import type { Bench } from './bench.ts';
 import { readHeads } from './cached-rows.ts';
 import { type OpCase, sum } from './case.ts';
@@ -162,8 +163,9 @@ const compacting = types.flatMap((type) =>
   })),
 );
 
+/** Layers that share a range are rated one by one, and selected from together. */
 const pooling: OpCase = {
-  op: 'compactAll, one range of all layers',
+  op: 'protect and join, select and compactAll of one range',
   sizes: [
     [2, 8, 20],
     [1, 64, 70],
@@ -174,17 +176,28 @@ const pooling: OpCase = {
     const kept = [5, 2, 9];
     const shape = { kvHeads, headDim: d, rowType: 'f16', keptRows: kept, room: T } as const;
     return withCache(b, { ...shape, pooled: true }, async (cache) => {
-      append(b, cache, T, 0);
       const count = kept.length * kvHeads;
-      const rows = cache.allRows();
-      const all = 4 * (sum(kept) * kvHeads + count * T);
-      const places = b.room(all);
-      const scores = b.backend.rateTokens(places, rows, (token, h) => (token * 13 + h * 5) % 29);
-      const share = { rows: Math.floor((sum(kept) * kvHeads) / count), sinks: 0 };
-      const how = { ...share, heads: 'adaptive', safeguard: 0.3 } as const;
-      cache.compactAll(b.backend.select(b.room(all), rows, scores, how));
-      append(b, cache, 4, T);
-      return numbersOf(cache);
+      const bytes = 4 * (sum(kept) * kvHeads + count * T);
+      const found: number[] = [];
+      for (const [more, token] of [
+        [T, 0],
+        [4, T],
+      ]) {
+        append(b, cache, more, token);
+        let [all, to]: [Scores | undefined, Scores | number] = [undefined, b.room(bytes)];
+        for (const layer of kept.keys()) {
+          const [own, out] = [cache.rows(layer), b.room(bytes)];
+          const rated = b.backend.rateTokens(out, own, (n, h) => (n * 13 + h * 5 + layer) % 29);
+          const scores = b.backend.protect(to, own, rated, { sinks: 1, recent: 1 });
+          all = to = all ? b.backend.join(all, scores) : scores;
+        }
+        found.push(...(await b.readScores(all!)));
+        const share = { rows: Math.floor((sum(kept) * kvHeads) / count) - 1, sinks: 1 };
+        const how = { ...share, heads: 'adaptive', safeguard: 0.3 } as const;
+        cache.compactAll(b.backend.select(b.room(bytes), cache.allRows(), all!, how));
+      }
+      append(b, cache, 3, T + 4);
+      return [...found, ...(await numbersOf(cache))];
     });
   },
 };

@@ -56,7 +56,7 @@ const listing: OpCase = {
   tolerance: 0,
   async run(b, l) {
     const list = Array.from({ length: Math.min(...l) }, (_, i) => i).filter((i) => i % 3 !== 1);
-    const kept = b.room(4 * l.length * list.length);
+    const kept = b.room(4 * sum(l));
     return listsOf(b, b.backend.selectListed(kept, rowsFor(b, l).rows, list));
   },
 };

@@ -37,7 +37,7 @@ const scoreOps = [
   'keepAsState',
   'fold mean',
   'raiseMost 0.9',
-  'protect and join, behind others',
+  'protect',
   'select adaptive, 200 rows, safeguard 1',
   'selectListed',
   'faultOf, scoresFinite and allFinite',
@@ -103,13 +103,13 @@ export const largeCases: readonly LargeCase[] = [
 ];
 
 /**
- * What is no operation: memory, what is read of it, and what is asked; and valueNorms, which
+ * What is no operation: memory, what is read of it, and what is asked or only named (join); and valueNorms, which
  * weighByValues calls.
  */
 const memory = new Set(
   (
     'write readFloats readInts copy bytes floats ints cacheBytes createCache kmeans weightBytes ' +
-    'packRows scratchBytes reserveScratch dispose readScores readSelection supportsRows valueNorms'
+    'packRows scratchBytes reserveScratch dispose readScores readSelection supportsRows join valueNorms'
   ).split(' '),
 );
 

@@ -131,15 +131,15 @@ const raising = [0.3, 0.9].map((mass) =>
 );
 
 const protecting = caseOf({
-  op: 'protect and join, behind others',
+  op: 'protect',
   async run(b, l) {
     const of = rowsFor(b, l);
-    const unseen = Math.min(2, ...l);
-    const rated = b.scores(of, numbersFor(b, sum(l)), unseen);
-    const to = b.room(8 * sum(l));
-    const first = b.backend.protect(to, of.rows, rated, { sinks: 0, recent: 1 });
-    const second = b.backend.protect(first, of.rows, rated, { sinks: 4, recent: 3 });
-    return b.readScores(b.backend.join(first, second));
+    const rated = b.scores(of, numbersFor(b, sum(l)), Math.min(2, ...l));
+    const found = [
+      { sinks: 0, recent: 1 },
+      { sinks: 4, recent: 3 },
+    ].map((who) => b.backend.protect(room(b, l), of.rows, rated, who));
+    return (await Promise.all(found.map((own) => b.readScores(own)))).flat();
   },
 });
 
