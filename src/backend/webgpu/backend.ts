@@ -58,7 +58,7 @@ export async function createWebgpuBackend(
     ...memoryOps(recorder),
     ...elements,
     ...drawOps(recorder),
-    ...productOps(recorder, heap, elements),
+    ...productOps(recorder, heap, elements, device),
     ...scoreOps(recorder, scratch),
     ...weighingOps(recorder, scratch, weightStore(recorder, heap).piecesOf),
     ...selectOps(recorder),

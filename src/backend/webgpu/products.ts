@@ -1,11 +1,12 @@
-// Products with weights as they are stored. One row of x is decoding: its kernels read each weight
-// once, and several weights in one dispatch, with what lies around the products. Many rows go tile
-// by tile, a dispatch a weight.
+// Products with weights as they are stored. One row of x is decoding: its kernels take several
+// weights in one dispatch, with what lies around the products; a few rows go one by one. Many rows
+// go tile by tile, a dispatch a weight.
 import type { Backend } from '../backend.ts';
 import type { ElementOps } from '../cpu/operations.ts';
 import { weightRowBytes } from '../dtype.ts';
 import type { Activation, Around, NormBefore, Product } from '../product.ts';
 import type { Tensor } from '../tensor.ts';
+import type { OpenDevice } from './device.ts';
 import { type Heap, wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
 import type { Recorder } from './recorder.ts';
@@ -27,6 +28,11 @@ const MOST_PARTS = 3;
 /** Rows of a weight, and of each of two gated ones, that a workgroup multiplies with one row. */
 const ROWS_OF_ONE = 4;
 const ROWS_OF_GATED = 2;
+/** Invocations of a workgroup there (lib/sum.wgsl); on a device that has them one by one. */
+const LANES = 64;
+const SOFTWARE_LANES = 8;
+/** As many rows of x cost less one by one than in a tile that they leave empty. */
+const FEW_ROWS = 8;
 /** Rows of x, and of a weight, of a tile (linear.wgsl). */
 const TILE = 64;
 /** No norm, no bias, no weight, in parameters. */
@@ -42,17 +48,31 @@ interface Part {
 
 type PartsOf = (products: readonly Product[]) => Part[];
 
-export function productOps(recorder: Recorder, heap: Heap, elements: ElementOps): ProductOps {
+/** Row i of a tensor. */
+const rowOf = ({ address, columns }: Tensor, i: number): Tensor => ({
+  address: address + 4 * i * columns,
+  columns,
+});
+const productOf = ([y, w, bias]: Product, i: number): Product => [rowOf(y, i), w, bias];
+
+export function productOps(
+  recorder: Recorder,
+  heap: Heap,
+  elements: ElementOps,
+  { isSoftware }: Pick<OpenDevice, 'isSoftware'>,
+): ProductOps {
   const { weightBytes, packRows, piecesOf } = weightStore(recorder, heap);
   const partsOf: PartsOf = (products) =>
     products.flatMap((product) => piecesOf(product[1]).map((piece) => ({ product, piece })));
-  const one = oneRow(recorder, partsOf);
+  const one = oneRow(recorder, partsOf, isSoftware ? SOFTWARE_LANES : LANES);
   const many = manyRows(recorder, partsOf);
 
   function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {
-    if (n === 0) return;
-    if (n === 1) {
-      one.linear(products, x, around);
+    if (n <= FEW_ROWS) {
+      for (let i = 0; i < n; i++) {
+        const own = products.map((product) => productOf(product, i));
+        one.linear(own, rowOf(x, i), around);
+      }
       return;
     }
     const { norm, room, adds = false } = around ?? {};
@@ -70,9 +90,15 @@ export function productOps(recorder: Recorder, heap: Heap, elements: ElementOps)
     packRows,
     embed: embedding(recorder, piecesOf),
     linear,
-    linearOne: (products, x, around) => linear(products, x, 1, around),
+    linearOne: one.linear,
     gated(y, gate, up, x, n, activation, before) {
-      if (n === 1 && one.gated(y, gate, up, x, activation, before)) return;
+      if (n <= FEW_ROWS && one.canGate(gate, up)) {
+        for (let i = 0; i < n; i++) {
+          const products = [[rowOf(y, i), gate[1], gate[2]], up] as const;
+          one.gated(products, rowOf(x, i), activation, before);
+        }
+        return;
+      }
       linear([gate, up], x, n, before);
       const activate = activation === 'silu' ? elements.swiglu : elements.geglu;
       activate(y, gate[0], up[0], n);
@@ -135,7 +161,7 @@ function manyRows(recorder: Recorder, partsOf: PartsOf) {
   };
 }
 
-function oneRow(recorder: Recorder, partsOf: PartsOf) {
+function oneRow(recorder: Recorder, partsOf: PartsOf, LANES: number) {
   /** Parameters of lib/one-row.wgsl, and how many workgroups make all parts. */
   function paramsOf(parts: readonly Part[], x: Tensor, around?: Around): [number[], number] {
     const { norm, adds } = around ?? {};
@@ -168,6 +194,7 @@ function oneRow(recorder: Recorder, partsOf: PartsOf) {
         KIND0: kind(0),
         KIND1: kind(1),
         KIND2: kind(2),
+        LANES,
         KINDS: kindsOf(parts.map(({ product }) => product[1].type)),
       }),
       [
@@ -191,35 +218,35 @@ function oneRow(recorder: Recorder, partsOf: PartsOf) {
         multiply(parts.slice(i, i + MOST_PARTS), x, around);
     },
 
-    /** False where weights are of several buffers: then it is made of products. */
+    /** Whether none of the weights is of several buffers. */
+    canGate: (gate: Product, up: Product): boolean => partsOf([gate, up]).length === 2,
+
     gated(
-      y: Tensor,
-      gate: Product,
-      up: Product,
+      products: readonly [gate: Product, up: Product],
       x: Tensor,
       activation: Activation,
       before?: NormBefore,
-    ): boolean {
-      const parts = partsOf([[y, gate[1], gate[2]], up]);
-      if (parts.length !== 2) return false;
+    ): void {
+      const parts = partsOf(products);
       const [a, b] = parts;
       const [params] = paramsOf(parts, x, before);
+      const [gate, up] = parts.map(({ product }) => product[1].type);
       recorder.dispatch(
         recorder.kernels.get('gated-one', 'wrrrrr', {
-          KIND0: gate[1].type.number,
-          KIND1: up[1].type.number,
-          KINDS: kindsOf([gate[1].type, up[1].type]),
+          KIND0: gate.number,
+          KIND1: up.number,
+          LANES,
+          KINDS: kindsOf([gate, up]),
           GELU: activation === 'gelu' ? 1 : 0,
         }),
         [
-          ...[y.address, before?.norm.w.address ?? a.piece.address],
+          ...[products[0][0].address, before?.norm.w.address ?? a.piece.address],
           ...[a.piece.address, b.piece.address, biasAddress(a), biasAddress(b)],
         ],
         params,
-        Math.ceil(gate[1].rows / ROWS_OF_GATED),
+        Math.ceil(a.piece.rows / ROWS_OF_GATED),
         bytesOf(parts) + normBytes(before),
       );
-      return true;
     },
   };
 }

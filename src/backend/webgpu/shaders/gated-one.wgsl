@@ -13,7 +13,7 @@ fn stored(slot: u32, i: u32) -> u32 {
   return up[i];
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
@@ -25,7 +25,7 @@ fn main(
   let apart = partner_of(KIND0);
   let eights = eights_of(apart);
   var lanes = Sums(); // two rows of the gate, the same two of the other
-  for (var i = lane; i < eights; i += 64) {
+  for (var i = lane; i < eights; i += LANES) {
     let c = column_of(i, apart);
     let a = x4(c);
     let b = x4(c + apart);

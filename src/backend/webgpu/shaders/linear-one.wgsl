@@ -34,7 +34,7 @@ fn multiply(slot: u32, kind: u32, group: u32, lane: u32) {
   let apart = partner_of(kind);
   let eights = eights_of(apart);
   var lanes = Sums();
-  for (var i = lane; i < eights; i += 64) {
+  for (var i = lane; i < eights; i += LANES) {
     let c = column_of(i, apart);
     let a = x4(c);
     let b = x4(c + apart);
@@ -55,7 +55,7 @@ fn multiply(slot: u32, kind: u32, group: u32, lane: u32) {
   store(product.y + row, y);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,

@@ -19,6 +19,11 @@ var<workgroup> ws: array<vec4<f32>, TILE * 2>;
 // Where four q of a row lies: lanes that read the same four of eight rows read from all banks.
 fn place(row: u32, q: u32) -> u32 { return row * 2 + (q ^ (row / 4 % 2)); }
 
+// Rows of W, eight apart.
+fn four_rows(at: u32) -> mat4x4<f32> {
+  return transpose(mat4x4<f32>(ws[at], ws[at + 16], ws[at + 32], ws[at + 48]));
+}
+
 fn stored(slot: u32, i: u32) -> u32 { return weight[i]; }
 
 // Numbers c .. c + 3 of a row of x: zeros behind its end.
@@ -42,7 +47,8 @@ fn main(
   let w = Weight(0, WEIGHT, p.heads, p.words, p.tails, p.k);
   let token = lane / 8; // and those 16, 32, 48 behind it
   let row = lane % 8; // and those 8, 16 .. 56 behind it
-  var sums: array<vec4<f32>, 8>; // of a row, with four tokens
+  var low = mat4x4<f32>(); // a column a token, of the first four rows
+  var high = mat4x4<f32>();
   let at = place(lane / 2, lane % 2); // what a lane brings
   for (var k = 0u; k < p.k; k += 8) {
     let c = k + lane % 2 * 4;
@@ -53,21 +59,28 @@ fn main(
       let x_at = place(token, q); // places repeat every 8 rows
       let w_at = place(row, q);
       let x = mat4x4<f32>(xs[x_at], xs[x_at + 32], xs[x_at + 64], xs[x_at + 96]);
-      for (var j = 0u; j < 8; j++) { sums[j] += ws[w_at + 16 * j] * x; }
+      low += four_rows(w_at) * x;
+      high += four_rows(w_at + 64) * x;
     }
     workgroupBarrier();
   }
-  for (var j = 0u; j < 8; j++) {
-    let m = first_row + row + 8 * j;
-    if (m >= p.rows) { break; }
-    for (var t = 0u; t < 4; t++) {
-      let n = first + token + 16 * t;
-      if (n >= p.n) { break; }
-      let to = p.y + n * p.y_columns + m;
-      var y = sums[j][t];
-      if (p.bias != NONE) { y += bias[p.bias + m]; }
-      if (p.adds == 1) { y += load(to); }
-      store(to, y);
-    }
+  for (var t = 0u; t < 4; t++) {
+    let n = first + token + 16 * t;
+    if (n >= p.n) { break; }
+    store4(n, first_row + row, low[t]);
+    store4(n, first_row + row + 32, high[t]);
+  }
+}
+
+// Numbers of a token: those of rows m, m + 8, m + 16, m + 24.
+fn store4(n: u32, m: u32, sums: vec4<f32>) {
+  for (var j = 0u; j < 4; j++) {
+    let row = m + 8 * j;
+    if (row >= p.rows) { break; }
+    let to = p.y + n * p.y_columns + row;
+    var y = sums[j];
+    if (p.bias != NONE) { y += bias[p.bias + row]; }
+    if (p.adds == 1) { y += load(to); }
+    store(to, y);
   }
 }

@@ -1,5 +1,5 @@
-// Products of one row x with up to three weights. A workgroup takes four rows of weights, its 64 lanes go
-// along x together. Where x is normed first (rms-norm.wgsl), products are made of x times the
+// Products of one row x with up to three weights. A workgroup takes four rows of weights, its lanes
+// go along x together. Where x is normed first (rms-norm.wgsl), products are made of x times the
 // norm's weights, and divided by the root behind the sum.
 struct Product {
   y: u32, rows: u32, bias: u32, heads: u32, words: u32, tails: u32,

@@ -1,21 +1,26 @@
-// Sums over the 64 lanes of a workgroup, which all get: once in a kernel, in uniform control flow.
-struct Sums { four: vec4<f32>, one: f32 }
-var<workgroup> fours: array<vec4<f32>, 64>;
-var<workgroup> ones: array<f32, 64>;
+// Sums over the lanes of a workgroup, which all get: once in a kernel, in uniform control flow.
+// Where a processor plays them lanes are few: a workgroup costs the more there the more it has.
+override LANES: u32 = 64; // at least 4
 
-fn sum_of_lanes(lane_sums: Sums, lane: u32) -> Sums {
-  fours[lane] = lane_sums.four;
-  ones[lane] = lane_sums.one;
+struct Sums { four: vec4<f32>, one: f32 }
+var<workgroup> fours: array<vec4<f32>, LANES>;
+var<workgroup> ones: array<f32, LANES>;
+
+fn sum_of_lanes(own: Sums, lane: u32) -> Sums {
+  fours[lane] = own.four;
+  ones[lane] = own.one;
   workgroupBarrier();
-  if (lane < 8) {
-    for (var i = lane + 8; i < 64; i += 8) {
-      fours[lane] += fours[i];
-      ones[lane] += ones[i];
+  if (LANES > 8) {
+    if (lane < 8) {
+      for (var i = lane + 8; i < LANES; i += 8) {
+        fours[lane] += fours[i];
+        ones[lane] += ones[i];
+      }
     }
+    workgroupBarrier();
   }
-  workgroupBarrier();
   var sums = Sums(fours[0], ones[0]);
-  for (var i = 1u; i < 8; i++) {
+  for (var i = 1u; i < min(8, LANES); i++) {
     sums.four += fours[i];
     sums.one += ones[i];
   }
