@@ -14,26 +14,37 @@ const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
 export async function bestTokens(model: Model, tokens: readonly number[]): Promise<Int32Array> {
   const { transformer } = model.executor as LocalExecutor;
-  const { backend } = transformer;
+  const { backend, config, weights } = transformer;
+  const [D, V] = [config.width, config.vocabulary];
   const budget = { tokens: tokens.length };
   const plan = planRun(model.executor, { ...everything, budget, blockSize: BLOCK });
   const stage = new Stage(transformer, plan);
   const best = new Int32Array(tokens.length);
-  const at = backend.arena.allocate(BLOCK * 4);
+  const regions = [BLOCK, BLOCK * D, BLOCK * V].map((count) => backend.arena.allocate(count * 4));
+  const [ids, normed, logits] = regions;
+  const [h, odds] = [
+    { address: normed, columns: D },
+    { address: logits, columns: V },
+  ];
   try {
     let done = 0;
     for (const block of blocksOf(tokens, BLOCK)) {
       await stage.append(block, { position: done, token: done });
+      const T = block.length;
+      backend.rmsNorm(h, stage.workspace.x, weights.outputNorm!, T, config.normEps);
+      backend.linear([[odds, weights.output!]], h, T); // [T, V]
+      const row = (t: number) => ({ address: logits + t * V * 4, columns: V });
       if (backend.draw) {
-        for (let t = 0; t < block.length; t++)
-          transformer.draw(stage.workspace, t, at + 4 * t, greedy, 0);
-        best.set(await backend.readInts(at, block.length), done);
-      } else for (let t = 0; t < block.length; t++) best[done + t] = argmax(await stage.logits(t));
+        for (let t = 0; t < T; t++) backend.draw(ids + 4 * t, row(t), greedy, 0);
+        best.set(await backend.readInts(ids, T), done);
+      } else
+        for (let t = 0; t < T; t++)
+          best[done + t] = argmax(await backend.readFloats(row(t).address, V));
       done += block.length;
     }
     return best;
   } finally {
-    backend.arena.free(at);
+    for (const region of regions) backend.arena.free(region);
     stage.dispose();
   }
 }
