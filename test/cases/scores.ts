@@ -116,7 +116,12 @@ const folding = (['first', 'mean', 'max'] as const).map((how) =>
   }),
 );
 
-const raising = [0.3, 0.9].map((mass) =>
+// where 5 rows are the most, they are reached before the mass is
+const raising = [
+  [0.3, 20],
+  [0.9, 20],
+  [0.99, 5],
+].map(([mass, rows]) =>
   caseOf({
     op: `raiseMost ${mass}`,
     async run(b, l) {
@@ -124,7 +129,7 @@ const raising = [0.3, 0.9].map((mass) =>
       const s = b.scores(of, numbersFor(b, sum(l)));
       const looks = b.scores(of, absolute(numbersFor(b, sum(l))));
       const recent = Math.min(3, ...l);
-      b.backend.raiseMost(s, looks, { mass, recent, rows: 20 }, room(b, l));
+      b.backend.raiseMost(s, looks, { mass, recent, rows }, room(b, l));
       return b.readScores(s);
     },
   }),
