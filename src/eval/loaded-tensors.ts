@@ -46,8 +46,12 @@ export class LoadedTensors {
   output(): Weight {
     const backend = this.#backend;
     const { Hq, d, D } = this.#file.shape;
+    const bytes = backend.weightBytes(F32, D, Hq * d);
+    const address = backend.arena.plan(bytes);
+    this.#addresses.push(address);
+    backend.arena.touch(address + bytes);
     const output: Weight = {
-      address: this.room(backend.weightBytes(F32, D, Hq * d)),
+      address,
       type: F32,
       rows: D,
       columns: Hq * d,
@@ -56,8 +60,8 @@ export class LoadedTensors {
       const rows = Array.from({ length: Math.min(4, D - row) }, (_, r) =>
         this.#file.Wo.map((column) => column[row + r]),
       );
-      const bytes = new Uint8Array(Float32Array.from(rows.flat()).buffer);
-      backend.packRows(output, row, rows.length, bytes);
+      const file = new Uint8Array(Float32Array.from(rows.flat()).buffer);
+      backend.packRows(output, row, rows.length, file);
     }
     return output;
   }
