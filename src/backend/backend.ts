@@ -164,7 +164,8 @@ export interface Backend {
     window?: number,
   ): void;
 
-  // Scores: one number for each row of some heads, higher = keep. `out` has room for all of them.
+  // Scores: one number for each row of some heads, higher = keep. `out` has room for one of each
+  // row, also where some get none.
 
   /** s[h][i] = mean, or max, over g, p of A_g[p, i], the attention of query p, head g to row i. */
   observe(out: Address, rows: LayerRows, o: Observation): Scores;

@@ -128,7 +128,8 @@ export class Bench<B extends Backend = Backend> implements Drawn {
   ): Scores {
     const counts = tokens.map((own) => own.length - unseen);
     const first = counts.map((_, h) => sum(counts.slice(0, h)));
-    const to = out ?? this.room(4 * sum(counts));
+    // a device has a place for every row
+    const to = out ?? this.room(4 * sum(tokens.map((own) => own.length)));
     return this.#own.rateTokens(
       to,
       cache.rows(0, unseen),
