@@ -257,6 +257,44 @@ else {
     assert.throws(() => cramped.createCache({ ...shape, pooled: true }), /one buffer/);
   });
 
+  test('one token takes a dispatch to append, one or two to attend', async () => {
+    const sides = [backend, createReferenceBackend(1 << 22)].map((own) => {
+      const shape: CacheShape = { ...shapeOf('f16', 16), keptRows: [600], room: 8 };
+      const side = setup(own, shape);
+      const [q, out] = [0, 0].map(() => ({ address: own.arena.allocate(4 * 96), columns: 96 }));
+      // no query sees the channel that a few keys are very large in
+      own.write(
+        q.address,
+        Float32Array.from({ length: 96 }, (_, i) => (i % 16) * Math.sin(i)),
+      );
+      return { ...side, q, out };
+    });
+    const counted = async (rows: number, token: number): Promise<string[]> => {
+      for (; token < rows - 1; token += 7) append(sides, 0, Math.min(7, rows - 1 - token), token);
+      const before = backend.usage;
+      append(sides, 0, 1, rows - 1);
+      for (const { backend: own, cache, q, out } of sides) own.attention(out, q, cache.rows(0), 1);
+      const [found, wanted] = await Promise.all(
+        sides.map(({ backend: own, out }) => own.readFloats(out.address, 96)),
+      );
+      for (const [i, x] of found.entries())
+        assert.ok(
+          Math.abs(x - wanted[i]) < 1e-5 * Math.max(1, Math.abs(wanted[i])),
+          `number ${i} of ${rows} rows: ${x}`,
+        );
+      const { byKernel } = backend.usage;
+      return Object.keys(byKernel).filter(
+        (name) => name !== 'upload' && byKernel[name] !== before.byKernel[name],
+      );
+    };
+    assert.equal(await counted(300, 0), ['append', 'attend-one']);
+    assert.equal(await counted(590, 300), ['append', 'attend-one', 'attend-join']);
+    for (const { cache, release } of sides) {
+      release();
+      cache.dispose();
+    }
+  });
+
   test('types of rows that a device has no kernels for', () => {
     const found = (['f32', 'f16', 'int8', 'kivi-int4', 'kivi-mixed3'] as const).map((type) =>
       [7, 12, 64, 1024].map((d) => backend.supportsRows(type, d)),
