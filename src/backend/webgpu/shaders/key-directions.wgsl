@@ -1,6 +1,6 @@
 // The mean direction of each head's keys, sum of k / norm(k), made as long as 1 (or left 0): a
 // workgroup a head, its lanes side by side along the numbers of rows. Norms are known.
-// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows
+// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows, lib/gather
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
   norms: u32, to: u32,
@@ -13,7 +13,6 @@ struct Params {
 
 const LANES: u32 = 256;
 var<workgroup> sums: array<vec4<f32>, LANES>;
-var<workgroup> squares: array<f32, LANES>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -48,13 +47,8 @@ fn main(
       for (var c = 0u; c < min(4, D - 4 * quad); c++) { store(to + c, sum[c]); }
     }
   }
-  squares[lane] = square;
-  workgroupBarrier();
-  for (var half = LANES / 2; half > 0; half /= 2) {
-    if (lane < half) { squares[lane] += squares[lane + half]; }
-    workgroupBarrier();
-  }
-  let by = select(0.0, 1.0 / sqrt(squares[0]), squares[0] > 0);
+  let squares = gather(vec2<f32>(square, 0.0), lane).x;
+  let by = select(0.0, 1.0 / sqrt(squares), squares > 0);
   for (var quad = lane; quad < quads; quad += LANES) {
     for (var c = 0u; c < min(4, D - 4 * quad); c++) {
       let at = p.to + h * D + 4 * quad + c;

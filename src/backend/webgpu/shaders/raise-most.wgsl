@@ -2,7 +2,7 @@
 // until their share of all looks reaches what is wanted, or they are `most`: found by the digits of
 // ranks as in select.wgsl, with the looks of each digit beside how many there are. Shares are whole
 // numbers, so that their sums know no order.
-// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rank
+// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rank, lib/gather
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
   scores: u32, looks: u32, most: u32, facts: u32,
@@ -13,7 +13,6 @@ struct Params {
 
 const LANES: u32 = 256;
 const WHOLE: f32 = 1073741824.0;
-var<workgroup> sums: array<f32, LANES>;
 var<workgroup> counts: array<atomic<u32>, LANES>;
 var<workgroup> shares: array<atomic<u32>, LANES>;
 var<workgroup> ties: array<u32, LANES>;
@@ -25,14 +24,10 @@ var<workgroup> wanted: i32;
 fn look(h: u32, i: u32) -> u32 { return work[p.looks + place_of(h) + i]; }
 fn share_of(look: u32, all: f32) -> u32 { return u32(bitcast<f32>(look) / all * WHOLE + 0.5); }
 
-fn add_up(h: u32, n: u32, lane: u32) {
-  sums[lane] = 0;
-  for (var i = lane; i < n; i += LANES) { sums[lane] += bitcast<f32>(look(h, i)); }
-  workgroupBarrier();
-  for (var half = LANES / 2; half > 0; half /= 2) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
+fn sum_of_looks(h: u32, n: u32, lane: u32) -> f32 {
+  var own = 0.0;
+  for (var i = lane; i < n; i += LANES) { own += bitcast<f32>(look(h, i)); }
+  return gather(vec2<f32>(own, 0.0), lane).x;
 }
 
 fn find_cut(h: u32, n: u32, all: f32, lane: u32) {
@@ -41,7 +36,8 @@ fn find_cut(h: u32, n: u32, all: f32, lane: u32) {
     shift -= 8;
     atomicStore(&counts[lane], 0);
     atomicStore(&shares[lane], 0);
-    let prefix = workgroupUniformLoad(&cut);
+    workgroupBarrier();
+    let prefix = cut;
     for (var i = lane; i < n; i += LANES) {
       let own = look(h, i);
       let r = rank_of(own);
@@ -83,8 +79,7 @@ fn main(
   let h = group_index(group, groups);
   if (h >= p.heads) { return; }
   let n = scored(h);
-  add_up(h, n, lane);
-  let all = sums[0];
+  let all = sum_of_looks(h, n, lane);
   if (lane == 0) {
     cut = 0;
     wanted = i32(clamp(load(p.facts + 1), 0.0, 1.0) * WHOLE + 0.5);

@@ -1,6 +1,6 @@
-// The length of each row of some heads; or, where each head has a direction (of length 1, or 0), the
-// cosine of key and direction. A lane has a row. Rows that are rotated are as long, and as far from
-// a rotated direction.
+// The length of each row of some heads; or, where each head has a direction (of length 1, or 0),
+// the cosine of key and direction. A lane has a row. Rows that are rotated are as long, and as far
+// from a rotated direction.
 // uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,

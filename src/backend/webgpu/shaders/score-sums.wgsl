@@ -4,7 +4,7 @@
 //   2  facts = the best score, at least 0; mass less the mean over heads of the last `recent` looks
 // or, before value-norms.wgsl:
 //   3  facts[h] = number of the head's last row with a state, plus one
-// uses: lib/index, lib/work, lib/heads, lib/scores
+// uses: lib/index, lib/work, lib/heads, lib/scores, lib/gather
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
   how: u32, scores: u32, looks: u32, recent: u32, mass: f32, facts: u32,
@@ -14,24 +14,8 @@ struct Params {
 @group(1) @binding(1) var<storage, read_write> notes: array<u32>;
 
 const LANES: u32 = 256;
-var<workgroup> sums: array<f32, LANES>;
-var<workgroup> bests: array<f32, LANES>;
 
 fn state(h: u32, i: u32) -> f32 { return bitcast<f32>(notes[state_at(start_of(h) + i)]); }
-
-// adds up what each lane has, and finds the best
-fn gather(lane: u32, sum: f32, best: f32) {
-  sums[lane] = sum;
-  bests[lane] = best;
-  workgroupBarrier();
-  for (var half = LANES / 2; half > 0; half /= 2) {
-    if (lane < half) {
-      sums[lane] += sums[lane + half];
-      bests[lane] = max(bests[lane], bests[lane + half]);
-    }
-    workgroupBarrier();
-  }
-}
 
 @compute @workgroup_size(256)
 fn main(
@@ -59,15 +43,15 @@ fn main(
       }
     }
   }
-  gather(lane, sum, best);
-  let all = sums[0];
+  let gained = gather(vec2<f32>(sum, best), lane);
+  let all = gained.x;
   if (p.how == 3) {
-    if (lane == 0) { store(p.facts + index, bests[0]); }
+    if (lane == 0) { store(p.facts + index, gained.y); }
     return;
   }
   if (p.how == 2) {
     if (lane == 0) {
-      store(p.facts, bests[0]);
+      store(p.facts, gained.y);
       store(p.facts + 1, p.mass - all / f32(p.heads));
     }
     return;

@@ -21,7 +21,7 @@ var<workgroup> ties: array<u32, LANES>;
 // the rank of the last row chosen, and how many of that rank
 var<workgroup> cut: u32;
 var<workgroup> left: u32;
-var<workgroup> taken: u32; // of `left`, by the head at hand
+var<workgroup> quota: u32; // of the head at hand
 var<workgroup> sinks: atomic<u32>;
 
 fn rank(h: u32, i: u32) -> u32 { return rank_of(work[p.scores + place_of(h) + i]); }
@@ -31,7 +31,8 @@ fn find_cut(first: u32, to: u32, lane: u32) {
   for (var shift = 32u; shift > 0; ) {
     shift -= 8;
     atomicStore(&counts[lane], 0);
-    let prefix = workgroupUniformLoad(&cut);
+    workgroupBarrier();
+    let prefix = cut;
     for (var h = first; h < to; h++) {
       let n = scored(h);
       for (var i = lane; i < n; i += LANES) {
@@ -63,9 +64,11 @@ fn add_up(h: u32) {
     ties[i] = all.y;
     all += own;
   }
-  if (p.marks == 0) { notes[head_at(h) + 2] = all.x + min(all.y, left); }
-  taken = min(all.y, left);
+  quota = min(all.y, left);
+  left -= quota;
+  if (p.marks == 0) { notes[head_at(h) + 2] = all.x + quota; }
 }
+
 fn choose(h: u32, lane: u32) {
   let n = scored(h);
   let run = (n + LANES - 1) / LANES;
@@ -82,19 +85,16 @@ fn choose(h: u32, lane: u32) {
   if (lane == 0) { add_up(h); }
   workgroupBarrier();
   var tied = ties[lane];
-  var to = above[lane] + min(tied, left);
+  var to = above[lane] + min(tied, quota);
   for (var i = begin; i < end; i++) {
     let r = rank(h, i);
-    if (r > cut || (r == cut && tied < left)) {
+    if (r > cut || (r == cut && tied < quota)) {
       let at = place_of(h);
       if (p.marks == 1) { work[p.scores + at + i] = INFINITY; } else { work[p.kept + at + to] = i; }
       to++;
     }
     tied += u32(r == cut);
   }
-  workgroupBarrier();
-  if (lane == 0) { left -= taken; }
-  workgroupBarrier();
 }
 
 @compute @workgroup_size(256)

@@ -1,6 +1,6 @@
-// What values become in the output: mean over a kv head's query heads g of norm1(v Wo_g), as the
-// state of their rows; of those rows only, from the one that `known` says of each head, that have no
-// state yet. A workgroup has some rows, a lane every 64th row of the output projection. Where the
+// What values become in the output, mean over a kv head's query heads g of norm1(v Wo_g), as the
+// state of their rows; only of rows that have none yet, from the one on that `known` says of each
+// head. A workgroup has some rows, a lane every 64th row of the output projection. Where the
 // projection lies in several buffers, those behind the first add to it.
 // uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows, lib/hadamard, lib/weights
 override WEIGHT: u32;
