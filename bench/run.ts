@@ -24,6 +24,7 @@ import { rows } from './rows.ts';
 import { sampling } from './sampling.ts';
 import { train } from './train.ts';
 import { training } from './training.ts';
+import { webgpuProducts } from './webgpu-products.ts';
 
 const groups: readonly BenchGroup[] = [
   engine,
@@ -37,6 +38,7 @@ const groups: readonly BenchGroup[] = [
   sampling,
   packing,
   growth,
+  webgpuProducts,
 ];
 /** Passes that a group gets on top where something fell. */
 const MOST_AGAIN = 3;
