@@ -57,6 +57,7 @@ await checks.check(
       'build/kernels/relaxed.bytes.js',
       'build/workers/thread.text.js',
       'build/workers/layers.text.js',
+      'build/workers/file.text.js',
     ])
       if (!paths.includes(wanted)) throw new Error(`${wanted} is missing`);
     const odd = paths.filter((path) =>
