@@ -19,9 +19,11 @@ const MOST: u32 = 8; // queries
 const PARTS: u32 = 16; // lanes that reduce what a query has
 const HIDDEN: f32 = -3e38;
 override QUADS: u32 = (D + 3) / 4;
+override NUMBERS: u32 = QUERIES * D + 4;
+override LOOKS: u32 = QUERIES * LANES;
 
-var<workgroup> spin: array<f32, QUERIES * D + 4>; // queries, then sums
-var<workgroup> looks: array<f32, QUERIES * LANES>; // scores of a tile, then their exponentials
+var<workgroup> spin: array<f32, NUMBERS>; // queries, then sums
+var<workgroup> looks: array<f32, LOOKS>; // scores of a tile, then their exponentials
 var<workgroup> parts: array<f32, LANES>;
 var<workgroup> peaks: array<f32, MOST>;
 var<workgroup> shrink: array<f32, MOST>;

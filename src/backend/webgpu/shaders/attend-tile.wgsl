@@ -22,10 +22,12 @@ const PIECE: u32 = 32; // columns of keys at a time
 const HIDDEN: f32 = -3e38;
 override QUADS: u32 = (D + 3) / 4;
 override ABREAST: u32 = LANES / QUADS; // queries whose values are summed at a time
+override NUMBERS: u32 = QUERIES * D;
+override EXPS: u32 = QUERIES * TILE;
 
-var<workgroup> spin: array<f32, QUERIES * D>; // queries, then sums
+var<workgroup> spin: array<f32, NUMBERS>; // queries, then sums
 var<workgroup> piece: array<f32, TILE * (PIECE + 1)>;
-var<workgroup> exps: array<f32, QUERIES * TILE>;
+var<workgroup> exps: array<f32, EXPS>;
 var<workgroup> parts: array<vec2<f32>, LANES>;
 var<workgroup> shrink: array<f32, LANES / EACH>;
 var<workgroup> place: vec2<u32>; // the head's first row, and how many are shown
