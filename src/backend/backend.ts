@@ -286,6 +286,12 @@ export interface Backend {
   /** Reserves working memory for these shapes until release() is called. */
   reserveScratch(shape: ScratchShape): () => void;
 
+  /**
+   * Makes ready what operations in `work` need, where that takes time; they compute nothing there,
+   * and what they read is 0. Nothing else may be under way.
+   */
+  prepare?(work: () => void, onProgress?: (ready: number, of: number) => void): Promise<void>;
+
   /** Frees the memory. Nothing may be called afterwards. */
   dispose(): void;
 }

@@ -46,7 +46,11 @@ export async function loadWithProgress(
       signal: terminal.signal,
       onRetry: ({ url, reason, delayMs }) =>
         terminal.progress(`loading ${url}: ${reason}, again in ${(delayMs / 1000).toFixed(1)} s`),
-      onProgress: ({ loadedBytes, totalBytes }) => {
+      onProgress: ({ loadedBytes, totalBytes, kernels }) => {
+        if (kernels) {
+          terminal.progress(`compiling shaders: ${kernels.ready} of ${kernels.of}`);
+          return;
+        }
         // a server may not say how much there is
         const known = Number.isFinite(totalBytes) && totalBytes > 0;
         const share = known

@@ -1,10 +1,9 @@
 // Log-probabilities after every token of a text: what fixtures and other engines are compared by.
 import { text as readText, whole } from '../arguments.ts';
 import { ContextError, OptionError } from '../errors.ts';
-import { full } from '../policy/full.ts';
+import { everything } from './everything.ts';
 import { type Model, readModel } from './model.ts';
 import { planRun } from './plan.ts';
-import type { PlanOptions } from './plan-options.ts';
 import { blocksOf } from './prefill.ts';
 import { Run } from './run.ts';
 import { notFinite } from './sampling/argmax.ts';
@@ -21,22 +20,6 @@ export interface TextLogits {
 
 /** Largest number of tokens forwarded at once here. */
 const BLOCK = 128;
-
-/** Nothing is evicted, nothing else held. */
-export const everything: Omit<PlanOptions, 'budget' | 'blockSize'> = {
-  policy: full,
-  heads: 'uniform',
-  layers: 'uniform',
-  alpha: 1,
-  sinks: 0,
-  safeguard: 0,
-  rowType: 'f16',
-  positions: 'auto',
-  promptTokens: 0,
-  recallRows: 0,
-  storedCaches: 0,
-  seed: 0,
-};
 
 /**
  * Runs a text through the model with a full cache. Throws OptionError for arguments of a wrong kind

@@ -7,12 +7,13 @@ import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { TensorInfo } from '../model/gguf.ts';
 import { type Part, readTensors } from '../model/load.ts';
-import type { LayerRange } from '../model/tensors.ts';
+import { fileBytes, type LayerRange } from '../model/tensors.ts';
 import { createTransformer } from '../model/transformer.ts';
 import { createWeights, type ModelWeights, weightBytes } from '../model/weights.ts';
 import { widened, widenedBytes } from '../model/widen.ts';
 import { type Executor, LocalExecutor } from './executor.ts';
 import type { LoadOptions } from './load-options.ts';
+import { prepare } from './prepare.ts';
 import { NoWorkersError } from './pipeline/loading.ts';
 import { PipelineExecutor } from './pipeline/pipeline.ts';
 import { fitsOneMemory, splitLayers } from './pipeline/split.ts';
@@ -118,6 +119,10 @@ export async function placeLayers(
     const all = { first: 0, end: config.layers };
     const weights = await loadWeights(parts, config, all, backend, options);
     const executor = new LocalExecutor(createTransformer(config, weights, backend));
+    const loaded = fileBytes(tensors);
+    await prepare(executor, (ready, of) => {
+      onProgress?.({ loadedBytes: loaded, totalBytes: loaded, kernels: { ready, of } });
+    });
     return { executor, bytes, fallback };
   } catch (error) {
     backend.dispose();

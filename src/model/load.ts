@@ -9,6 +9,8 @@ import { fileBytes, pieceRows } from './tensors.ts';
 export interface LoadProgress {
   readonly loadedBytes: number;
   readonly totalBytes: number;
+  /** Once they are there, on a device: what was compiled for it so far. */
+  readonly kernels?: { readonly ready: number; readonly of: number };
 }
 
 /** Tensors of a file, in the order in which they lie there. */

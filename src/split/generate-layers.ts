@@ -1,6 +1,6 @@
 // A conversation's rows in one side's layers: every token is kept, up to a context that is reserved
 // when it is opened. What goes in and comes out are hidden states, or tokens at the client's end.
-import { everything } from '../engine/logits.ts';
+import { everything } from '../engine/everything.ts';
 import { partOf, type Plan, planRun } from '../engine/plan.ts';
 import { Stage } from '../engine/stage.ts';
 import type { RowType } from '../backend/dtype.ts';

@@ -1,6 +1,6 @@
 // Conversations in one piece and over a cut, for tests to compare.
 import { decode, type DecodeOptions } from '../../src/engine/decode.ts';
-import { everything } from '../../src/engine/logits.ts';
+import { everything } from '../../src/engine/everything.ts';
 import { loadModel } from '../../src/engine/model.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';

@@ -1,6 +1,6 @@
 // The most probable token after every token of a text, teacher-forced, on any backend: read once
 // where the device takes it.
-import { everything } from '../../src/engine/logits.ts';
+import { everything } from '../../src/engine/everything.ts';
 import type { LocalExecutor } from '../../src/engine/executor.ts';
 import type { Model } from '../../src/engine/model.ts';
 import { planRun } from '../../src/engine/plan.ts';

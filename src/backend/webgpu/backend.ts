@@ -67,6 +67,8 @@ export async function createWebgpuBackend(
     ...scoringOps(recorder, scratch),
     ...cacheOps(recorder, heap, device),
     ...attentionOps(recorder, scratch),
+    prepare: (work: () => void, onProgress?: (ready: number, of: number) => void) =>
+      recorder.prepare(work, onProgress),
     get usage() {
       return recorder.usage.now;
     },

@@ -28,12 +28,16 @@ export function floatWord(x: number): number {
 
 const COMPUTE = 4; // GPUShaderStage
 
+/** What tells a kernel from others. */
+type Wanted = readonly [name: ShaderName, bindings: string, constants: Constants];
+
 export class Kernels {
   readonly #device: OpenDevice;
   readonly #usage: Usage;
   readonly #modules = new Map<ShaderName, GPUShaderModule>();
   readonly #layouts = new Map<string, [GPUBindGroupLayout, GPUPipelineLayout]>();
   readonly #kernels = new Map<string, Kernel>();
+  #missing?: Map<string, Wanted>;
   /** The first group of every kernel: its parameters. */
   readonly paramsLayout: GPUBindGroupLayout;
 
@@ -56,13 +60,29 @@ export class Kernels {
     const key = keyOf(name, bindings, constants);
     const found = this.#kernels.get(key);
     if (found) return found;
+    if (this.#missing) {
+      this.#missing.set(key, [name, bindings, constants]);
+      return { label: name, bindings } as Kernel;
+    }
     const { description, layout } = this.#describe(name, bindings, constants);
     const pipeline = this.#device.gpu.createComputePipeline(description);
     return this.#add(key, name, bindings, layout, pipeline);
   }
 
+  /** What is asked for meanwhile and is not there yet. It must not be run. */
+  missingIn(work: () => void): Wanted[] {
+    const missing = new Map<string, Wanted>();
+    this.#missing = missing;
+    try {
+      work();
+    } finally {
+      this.#missing = undefined;
+    }
+    return [...missing.values()];
+  }
+
   /** Compiles one without holding anything up. */
-  async prepare(name: ShaderName, bindings: string, constants: Constants = {}): Promise<void> {
+  async prepare([name, bindings, constants]: Wanted): Promise<void> {
     const key = keyOf(name, bindings, constants);
     if (this.#kernels.has(key)) return;
     const { description, layout } = this.#describe(name, bindings, constants);

@@ -44,6 +44,8 @@ export class Recorder {
   readonly #paramsGroup: GPUBindGroup;
   readonly #slots = new Uint32Array((SLOTS * PARAMS_BYTES) / 4);
   readonly #data = new Uint8Array(UPLOAD_BYTES);
+  /** Whether nothing is run, written or read. */
+  #isTrial = false;
   #slot = 0;
   #uploaded = 0;
   #encoder?: GPUCommandEncoder;
@@ -107,6 +109,7 @@ export class Recorder {
     if (groups === 0) return;
     const { lost } = this.#device;
     if (lost) throw lost;
+    if (this.#isTrial) return;
     if (this.#slot === SLOTS) this.flush();
     const pass = this.#open();
     const first = (this.#slot * PARAMS_BYTES) / 4;
@@ -127,6 +130,8 @@ export class Recorder {
     if (bytes.length % 4 !== 0) throw new RangeError(`${bytes.length} bytes, not whole words`);
     if (this.#device.lost) throw this.#device.lost;
     const { buffer } = this.#heap().at(address);
+    const upload = this.kernels.get('upload', 'wr');
+    if (this.#isTrial) return;
     if (!this.#pass || bytes.length > SMALL_BYTES) {
       this.flush();
       // a shared memory is not taken, and a view of wasm's may move: a copy goes to the device
@@ -143,12 +148,35 @@ export class Recorder {
     const params = [wordOffset(address), this.#uploaded / 4, bytes.length / 4];
     this.#uploaded += bytes.length;
     this.#record(
-      this.kernels.get('upload', 'wr'),
+      upload,
       [this.#heap().at(address), this.#uploads],
       params,
       Math.ceil(bytes.length / 4 / 64),
       bytes.length,
     );
+  }
+
+  /**
+   * Compiles what operations in `work` need, several at a time, and runs none of them: what they
+   * read is 0.
+   */
+  async prepare(
+    work: () => void,
+    onProgress: (ready: number, of: number) => void = () => {},
+  ): Promise<void> {
+    this.#isTrial = true;
+    let missing: ReturnType<Kernels['missingIn']>;
+    try {
+      missing = this.kernels.missingIn(work);
+    } finally {
+      this.#isTrial = false;
+    }
+    let ready = 0;
+    const compile = async (kernel: (typeof missing)[number]) => {
+      await this.kernels.prepare(kernel);
+      onProgress(++ready, missing.length);
+    };
+    await Promise.race([Promise.all(missing.map(compile)), this.#device.gone]);
   }
 
   /** Sends what was recorded to the device. */
@@ -166,7 +194,7 @@ export class Recorder {
     const { gone } = this.#device;
     if (this.#device.lost) throw this.#device.lost;
     const bytes = pieces.reduce((sum, [, count]) => sum + count, 0);
-    if (bytes === 0) return new ArrayBuffer(0);
+    if (bytes === 0 || this.#isTrial) return new ArrayBuffer(bytes);
     const size = 2 ** Math.max(8, Math.ceil(Math.log2(bytes + FAULT_BYTES)));
     const idle = this.#idle.get(size) ?? [];
     this.#idle.set(size, idle);
@@ -183,7 +211,7 @@ export class Recorder {
       }
       if (work) encoder.copyBufferToBuffer(work.buffer, 0, staging, at, FAULT_BYTES);
     });
-    this.usage.read(bytes);
+    this.usage.read(whole);
     try {
       await Promise.race([staging.mapAsync(MAP_READ, 0, whole), gone]);
     } catch (error) {
