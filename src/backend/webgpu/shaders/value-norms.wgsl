@@ -5,6 +5,7 @@
 // uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows, lib/hadamard, lib/weights
 override WEIGHT: u32;
 override COUNT: u32; // rows of a workgroup, of D numbers each
+override NUMBERS: u32 = COUNT * D;
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
   tiles: u32, known: u32, group: u32, weight_rows: u32, columns: u32,
@@ -19,7 +20,7 @@ struct Params {
 
 const LANES: u32 = 64;
 const MOST: u32 = 16;
-var<workgroup> spin: array<f32, COUNT * D>;
+var<workgroup> spin: array<f32, NUMBERS>;
 var<workgroup> norms: array<array<f32, MOST>, LANES>;
 var<workgroup> begin: u32;
 
