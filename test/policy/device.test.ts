@@ -121,6 +121,37 @@ else {
     room.dispose();
   });
 
+  for (const gone of [true, false])
+    test(`rows that were not shown have no score${gone ? ', and are gone' : ''}`, async () => {
+      const found = await Promise.all(
+        [backend, reference].map(async (own) => {
+          const shape = {
+            kvHeads: 2,
+            headDim: 8,
+            rowType: 'f32',
+            keptRows: [0],
+            room: 17,
+          } as const;
+          const cache = own.createCache(shape);
+          const [x, out, to] = [0, 1, 2].map(() => own.arena.allocate(4 * 16 * 17));
+          const rows = { address: x, columns: 16 };
+          own.write(x, new Float32Array(16 * 17));
+          cache.append(0, rows, rows, 12, 0);
+          const mark = cache.mark(12);
+          cache.append(0, rows, rows, 5, 12);
+          const scores = own.rateTokens(out, cache.rows(0, 5), { plus: 0.5 });
+          if (gone) cache.rewindLayer(0, mark);
+          const all = own.protect(to, cache.rows(0), scores, { sinks: 2, recent: 3 });
+          const heads = await own.readScores(all);
+          cache.dispose();
+          for (const room of [x, out, to]) own.arena.free(room);
+          return heads.map((head) => [...head]);
+        }),
+      );
+      assert.equal(found[0], found[1]);
+      assert.is(found[0][0].filter(Number.isFinite).length, gone ? 7 : 10);
+    });
+
   test('a rate is told for so many tokens only', () => {
     const room = threeHeads(1);
     const rows = room.rows(1, 2 ** 21);

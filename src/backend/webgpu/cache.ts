@@ -114,6 +114,7 @@ export class DeviceCache implements Cache {
     const count = Math.max(0, this.#next[layer] - token);
     this.#rangeOf(layer).shorten(layer, count);
     this.#next[layer] -= count;
+    this.#tokens[layer] = Math.min(this.#tokens[layer], token);
     this.#note();
   }
 

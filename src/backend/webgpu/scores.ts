@@ -67,11 +67,10 @@ function arithmetic(recorder: Recorder): Arithmetic {
       each(name, rows, into, { other: scores.address, x: by, unscored });
       return scoresOf(into, rows, unscored);
     },
-    // scores may be older than rows: a patched prompt's rows, which had none, are gone since
     protect(to, cached, scores, { sinks, recent }) {
       const rows = deviceRows(cached);
       const address = typeof to === 'number' ? to : to.address;
-      const { unscored } = deviceScores(scores);
+      const unscored = unscoredOf(deviceScores(scores), rows);
       each('protect', rows, address, { other: scores.address, a: sinks, b: recent, unscored });
       return scoresOf(address, rows);
     },
@@ -126,6 +125,14 @@ function telling(recorder: Recorder, scratch: Scratch): Telling {
       return heads.map(({ at, length }) => new Float32Array(all).slice(at, at + length - leftOut));
     },
   };
+}
+
+/**
+ * Rows at the end of each head that scores say nothing of. Those that were not shown then may be
+ * gone since, as a patched prompt's are: their tokens were the newest.
+ */
+function unscoredOf({ rows: then, unscored }: DeviceScores, now: DeviceRows): number {
+  return unscored + Math.max(0, then.unseen - (then.tokens - now.tokens) - now.unseen);
 }
 
 /** Throws DeviceError where the rates of all tokens so far are too many to be told. */
