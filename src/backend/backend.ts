@@ -246,8 +246,8 @@ export interface Backend {
    */
   faultOf(scores: Scores, rows: LayerRows, later?: LaterFault): string | undefined;
   /**
-   * Whether n rows of x are finite; whether scores are. A backend that cannot tell at once says yes,
-   * and rejects the next read where they are not.
+   * Whether n rows of x are finite; whether scores are. A backend that cannot tell at once says
+   * yes, and rejects the next read where they are not.
    */
   allFinite(x: Tensor, n: number): boolean;
   scoresFinite(scores: Scores): boolean;
