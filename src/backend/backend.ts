@@ -85,6 +85,8 @@ export interface Backend {
   readonly threads: number;
   /** Why they are fewer than were asked for, where that is so. */
   readonly fallback?: string | undefined;
+  /** Whether its memory may go away: what is asked for then rejects with DeviceLostError. */
+  readonly canBeLost?: boolean;
   readonly arena: Arena;
   /** What it can do at most: asked before anything is planned. */
   readonly limits: BackendLimits;

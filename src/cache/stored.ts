@@ -37,11 +37,19 @@ export interface BytesIn {
  */
 export type Tag = readonly [number, number, number, number];
 
+/**
+ * Lends a stored state again, for as long as that takes. Rejects with LostError where it was
+ * replaced or is gone.
+ */
+export type Again = <T>(use: (stored: Stored) => Promise<T>) => Promise<T>;
+
 /** A stored state, and the tag that it must have; errors call it by the name. */
 export interface Stored {
   readonly from: BytesIn;
   readonly tag: Tag;
   readonly name: string;
+  /** Where it can be had later. */
+  readonly again?: Again;
 }
 
 /** Where a conversation stands. */

@@ -39,6 +39,10 @@ export interface Layers {
   /** Bytes of rows now, as far as is known, and the most there were. */
   readonly cacheBytes: number;
   readonly peakCacheBytes: number;
+  /** Whether its rows are gone: until it is cleared, or others are put back, all rejects. */
+  readonly isLost?: boolean;
+  /** Bytes of what is kept of the tokens, where a device may be lost. */
+  readonly journalBytes?: number;
   /** What stores all rows and puts them back. */
   readonly snapshots: Snapshots;
   /** A block's step (block.ts), with its patched prompt where there is one. */

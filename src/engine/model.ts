@@ -17,8 +17,10 @@ import {
 } from '../model/source.ts';
 import { checkTensors } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
+import { hashText } from '../math/rng.ts';
 import { settle } from '../options/table.ts';
 import type { Executor } from './executor.ts';
+import { LastingExecutor } from './lasting.ts';
 import { type LoadOptions, loadTable } from './load-options.ts';
 import { deviceFor, type Placed, placeLayers } from './place.ts';
 
@@ -67,8 +69,13 @@ export interface Model {
 export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
   const options = settle('loadModel', given, loadTable);
   options.signal?.throwIfAborted();
-  const { source, reason, placed, file } = await loadFastest(input, options);
-  const { executor, bytes, fallback } = placed;
+  const loaded = await loadFastest(input, options);
+  const { source, reason, placed, file } = loaded;
+  const { bytes, fallback } = placed;
+  const lasting = placed.executor.backend.canBeLost
+    ? new LastingExecutor(placed.executor, (signal) => loadAgain(input, options, loaded, signal))
+    : undefined;
+  const executor = lasting ?? placed.executor;
   let live = true;
   const dispose = () => {
     if (!live) return;
@@ -79,11 +86,15 @@ export async function loadModel(input: ModelInput, given: LoadOptions = {}): Pro
     ...file,
     source: source.name,
     executor,
-    backend: executor.backend,
+    get backend() {
+      return executor.backend;
+    },
     bytes,
-    backendReason: reason,
+    get backendReason() {
+      return lasting?.lost ?? reason;
+    },
     get fallback() {
-      return fallback ?? executor.backend.fallback;
+      return lasting?.lost ?? fallback ?? executor.backend.fallback;
     },
     get cache() {
       return source.cache;
@@ -99,6 +110,8 @@ interface Loaded {
   readonly file: Omit<ModelFile, 'tensors'>;
   readonly placed: Placed;
   readonly reason: string;
+  /** What the file's weights are known by. */
+  readonly fingerprint: number;
 }
 
 /** Loads a model to the device that was asked for, or the best that has room for it. */
@@ -126,14 +139,52 @@ async function load(
     const choices = readAdapterOptions('adapters', options.adapters ?? []);
     adapters = await openAdapters(choices, { input, config: file.config, tensors }, options);
     const config = withAdapters(file.config, adapters);
-    const parts = [{ source, tensors }, ...adapters.map(partOf)];
+    let fingerprint = 0;
+    const parts = [{ source, tensors }, ...adapters.map(partOf)].map((part) => ({
+      ...part,
+      source: watched(part.source, (piece) => (fingerprint = hashText(piece.join(), fingerprint))),
+    }));
     const { device, reason } = await choose();
     const placed = await placeLayers(parts, config, device, options);
-    return { source, file: { ...file, config }, placed, reason };
+    return { source, file: { ...file, config }, placed, reason, fingerprint };
   } finally {
     await closeAdapters(adapters);
     await source.close();
   }
+}
+
+/** Bytes of each piece that is read that a file is known by. */
+const KNOWN_BYTES = 64;
+
+/** A source that tells how each piece begins that is read of it. */
+const watched = (source: ModelSource, hear: (piece: Uint8Array) => void): ModelSource => ({
+  ...source,
+  async read(offset, length) {
+    const piece = await source.read(offset, length);
+    hear(piece.subarray(0, KNOWN_BYTES));
+    return piece;
+  },
+});
+
+/**
+ * The same model for WebAssembly, from where it came. Throws as loadModel() does, and OptionError
+ * where something else lies there by now.
+ */
+async function loadAgain(
+  input: ModelInput,
+  options: LoadOptions,
+  { source, file, fingerprint }: Loaded,
+  signal: AbortSignal,
+): Promise<Executor> {
+  const { memoryLimit: _, onProgress: __, ...rest } = options;
+  const choice: Choice = { device: 'wasm', reason: '' };
+  const again = await load(input, { ...rest, device: 'wasm', signal }, async () => choice);
+  const isSame =
+    again.fingerprint === fingerprint &&
+    JSON.stringify(again.file.config) === JSON.stringify(file.config);
+  if (isSame) return again.placed.executor;
+  again.placed.executor.dispose();
+  throw new OptionError(`${source.name}: the file is another one than before: load the model anew`);
 }
 
 /** What a model's file says of itself, held against its metadata, and its tensors. */

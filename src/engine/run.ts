@@ -3,7 +3,7 @@
 // themselves do the steps (`stage.ts`), here or in workers (`executor.ts`); what they will hold is
 // known before (`ledger.ts`), so that a step can be asked for while the one before is still on its
 // way. `prefill.ts` and `decode.ts` use it.
-import type { BytesOut, Stored, Tag } from '../cache/stored.ts';
+import type { Again, BytesOut, Stored, Tag } from '../cache/stored.ts';
 import { beyondError, type Cut, cutFor, noRoomError } from './cut.ts';
 import type { Executor, Layers } from './executor.ts';
 import { Ledger } from './ledger.ts';
@@ -188,10 +188,10 @@ export class Run {
     await done;
   }
 
-  /** Stores where it stands and all rows, under a tag. */
-  async save(tag: Tag, out: BytesOut): Promise<void> {
+  /** Stores where it stands and all rows, under a tag; `again` lends what was stored later. */
+  async save(tag: Tag, out: BytesOut, again?: Again): Promise<void> {
     const { base, rebasedAt } = this.#positions;
-    await this.layers.snapshots.save({ token: this.token, base, rebasedAt }, tag, out);
+    await this.layers.snapshots.save({ token: this.token, base, rebasedAt }, tag, out, again);
   }
 
   /**

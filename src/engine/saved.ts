@@ -4,6 +4,7 @@
 import { SectionChecksums } from '../cache/checksum.ts';
 import { Joined, joinedBytes } from '../cache/joined.ts';
 import {
+  type Again,
   type BytesOut,
   frameBytes,
   LostError,
@@ -101,8 +102,11 @@ export function savedBytes(
 
 /** Stores a conversation's state, and puts it back. */
 export interface Snapshots {
-  /** Stores it under a tag. It must stay as it is meanwhile. */
-  save(standing: Standing, tag: Tag, out: BytesOut): Promise<void>;
+  /**
+   * Stores it under a tag. It must stay as it is meanwhile. `again` lends it later, for who loses
+   * the state.
+   */
+  save(standing: Standing, tag: Tag, out: BytesOut, again?: Again): Promise<void>;
   /** Throws LostError for what is damaged or another's; there are no rows then. */
   restore(stored: Stored): Promise<Restored>;
   /**

@@ -3,6 +3,7 @@
 // belongs to an episode, stored-caches.ts what is stored of it.
 import { prefill, type PrefillOptions } from '../engine/prefill.ts';
 import type { Run } from '../engine/run.ts';
+import { LostError } from '../cache/stored.ts';
 import { StoreError } from '../errors.ts';
 import { Clustering, type ClusteringOptions } from './clustering.ts';
 import type { History } from './history.ts';
@@ -166,10 +167,22 @@ export class Episodes {
 
   /** Makes an episode's cache resident, with all of the history. */
   async #reside(e: number, history: History, options: PrefillOptions): Promise<void> {
+    try {
+      await this.#residePlain(e, history, options);
+    } catch (error) {
+      // a device was lost with the cache, and what it had been made from is stored no more
+      if (!(error instanceof LostError) || this.#caches.closed) throw error;
+      this.#caches.lose(e);
+      await this.#residePlain(e, history, options);
+    }
+  }
+
+  async #residePlain(e: number, history: History, options: PrefillOptions): Promise<void> {
     const run = this.#run;
     const stored = this.#caches.of(e);
     const whole = this.#caches.isWhole(e, history);
-    if (this.#resident === e && run.token === stored.covered && whole) return;
+    const isThere = this.#resident === e && !run.layers.isLost;
+    if (isThere && run.token === stored.covered && whole) return;
     this.#resident = -1;
     if (stored.covered > 0) await this.#restore(e, history);
     if (stored.covered === 0) await run.clear();

@@ -1,7 +1,7 @@
 // The stored caches of episodes: which tokens of the history each has seen, and whether what comes
 // out of the store is what was put in. It makes no caches (episodes.ts) and holds no bytes
 // (store.ts).
-import { LostError, type Stored } from '../cache/stored.ts';
+import { type Again, LostError, type Stored } from '../cache/stored.ts';
 import type { Run } from '../engine/run.ts';
 import { StoreError } from '../errors.ts';
 import type { History } from './history.ts';
@@ -70,7 +70,8 @@ export class StoredCaches {
     // in memory the new one takes the old one's place, and where that fails there is none
     if (this.#store.kind === 'memory') Object.assign(cache, NOTHING);
     const [a, b] = this.#conversation;
-    await this.#store.put(String(e), (out) => run.save([a, b, e, number], out));
+    const again = this.#again(e, number);
+    await this.#store.put(String(e), (out) => run.save([a, b, e, number], out, again));
     Object.assign(cache, { covered, valid: covered, number });
   }
 
@@ -81,13 +82,23 @@ export class StoredCaches {
       return await this.#store.get(String(e), (from) => {
         lent = true;
         const [a, b] = this.#conversation;
-        return use({ from, tag: [a, b, e, this.#caches[e].number], name: nameOf(e) });
+        const { number } = this.#caches[e];
+        const again = this.#again(e, number);
+        return use({ from, tag: [a, b, e, number], name: nameOf(e), again });
       });
     } catch (error) {
       throw error instanceof StoreError && !lent
         ? new LostError(nameOf(e), error.message, error)
         : error;
     }
+  }
+
+  /** Lends what was stored as number `number`, as long as that is what is stored of an episode. */
+  #again(e: number, number: number): Again {
+    return async (use) => {
+      if (this.#caches[e]?.number === number) return this.lend(e, use);
+      throw new LostError(nameOf(e), 'it was replaced');
+    };
   }
 
   /** What was stored of an episode is of no use: it will be made again. */

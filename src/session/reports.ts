@@ -21,7 +21,7 @@ export interface MemoryReport {
   readonly storedBytes: number;
   /**
    * Bytes of what was said: text (2 bytes a character at most), 4 bytes a token; with episodes or
-   * recall vectors and the text again. Grows.
+   * recall vectors and the text again; on a device that may be lost the tokens again. Grows.
    */
   readonly historyBytes: number;
 }
@@ -92,6 +92,7 @@ export function memoryOf({ plan, run, talk, turns, episodes, store, meter }: Par
     historyBytes:
       ids.bytes +
       2 * BYTES_PER_CHAR * chars +
+      (run.layers.journalBytes ?? 0) +
       (talk.history?.bytes ?? 0) +
       (turns?.bytes ?? 0) +
       (episodes?.indexBytes ?? 0),

@@ -53,6 +53,7 @@ export async function createWebgpuBackend(
       .filter(Boolean)
       .join('+'),
     threads: 1,
+    canBeLost: true,
     arena: heap,
     limits,
     ...memoryOps(recorder),
