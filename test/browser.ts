@@ -15,6 +15,9 @@ export const chromiumArguments = [
   '--disable-background-networking',
 ];
 
+/** WebGPU on a device in software. */
+export const softwareGpu = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 const types: Record<string, string> = {
   '.html': 'text/html',
   '.js': 'text/javascript',

@@ -158,7 +158,12 @@ const KNOWN_BYTES = 64;
 
 /** A source that tells how each piece begins that is read of it. */
 const watched = (source: ModelSource, hear: (piece: Uint8Array) => void): ModelSource => ({
-  ...source,
+  name: source.name,
+  get sizeBytes() {
+    return source.sizeBytes;
+  },
+  forget: (offset) => source.forget(offset),
+  close: () => source.close(),
   async read(offset, length) {
     const piece = await source.read(offset, length);
     hear(piece.subarray(0, KNOWN_BYTES));
