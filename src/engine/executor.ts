@@ -164,11 +164,13 @@ export class LocalLayers implements Layers {
     step: Step,
   ): Promise<void> {
     const kept: Parameters<OnKept>[] = [];
+    // the next step may be asked for meanwhile, with a listener of its own
+    const { onKept } = this;
     await this.#forward((stage) => {
-      stage.onKept = this.onKept && ((...layer) => kept.push(layer));
+      stage.onKept = onKept && ((...layer) => kept.push(layer));
       return stage.step(block, prompt, step);
     });
-    for (const layer of kept) this.onKept?.(...layer);
+    for (const layer of kept) onKept?.(...layer);
   }
 
   async append(tokens: readonly number[], place: Place): Promise<void> {

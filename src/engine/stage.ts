@@ -108,7 +108,9 @@ export class Stage {
     block: Promise<Float32Array<ArrayBuffer>> | undefined,
     prompt: Promise<Float32Array<ArrayBuffer>> | undefined,
   ): Promise<Passed | undefined> {
-    for (const { layer, tokens } of kept) this.onKept?.(layer, await tokens);
+    // the next step may be asked for meanwhile, with a listener of its own
+    const { onKept } = this;
+    for (const { layer, tokens } of kept) onKept?.(layer, await tokens);
     return block && { block: await block, prompt: await prompt };
   }
 

@@ -3,6 +3,7 @@
 import type { Backend, ScratchShape } from '../backend.ts';
 import { attentionOps, attentionScratchBytes } from './attention.ts';
 import { cacheOps } from './cache-ops.ts';
+import { clusterOps } from './clusters.ts';
 import type { OpenDevice } from './device.ts';
 import { drawOps } from './draw.ts';
 import { elementOps } from './elements.ts';
@@ -70,6 +71,7 @@ export async function createWebgpuBackend(
     ...attentionOps(recorder, scratch),
     prepare: (work: () => void, onProgress?: (ready: number, of: number) => void) =>
       recorder.prepare(work, onProgress),
+    ...clusterOps,
     get usage() {
       return recorder.usage.now;
     },
