@@ -19,8 +19,8 @@ export interface Part {
   readonly tensors: readonly TensorInfo[];
 }
 
-/** Bytes of work between two looks at other work. */
-const YIELD_BYTES = 16 << 20;
+/** Milliseconds of work between two looks at other work: a page's frame is not much longer. */
+const TURN_MS = 20;
 
 /**
  * Reads tensors from first to last, file by file, and hands over rows `row` .. `row + rows` of one
@@ -34,7 +34,7 @@ export async function readTensors(
 ): Promise<void> {
   const totalBytes = fileBytes(parts.flatMap(({ tensors }) => tensors));
   let loadedBytes = 0;
-  let sinceYield = 0;
+  let turn = performance.now();
   const all = parts.flatMap(({ source, tensors }) =>
     tensors.map((tensor) => [source, tensor] as const),
   );
@@ -56,11 +56,10 @@ export async function readTensors(
       checkFinite(tensor, row, chunk, source.name);
       await put(tensor, row, rows, chunk);
       loadedBytes += rows * rowBytes;
-      sinceYield += rows * rowBytes;
       options.onProgress?.({ loadedBytes, totalBytes });
-      if (sinceYield > YIELD_BYTES) {
-        sinceYield = 0;
+      if (performance.now() - turn > TURN_MS) {
         await new Promise((resolve) => setTimeout(resolve, 0));
+        turn = performance.now();
       }
     }
   }
