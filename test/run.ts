@@ -2,6 +2,7 @@
 // with the counts.
 // `npm test -- PART ...` runs the files whose path has one of the parts.
 import { existsSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { skips } from './skip.ts';
@@ -17,6 +18,8 @@ uvu.UVU_DEFER = 1;
 // a software device for WebGPU, which Chromium brings: others are searched for long, and found last
 const icd = '/usr/lib/chromium/vk_swiftshader_icd.json';
 if (existsSync(icd)) process.env.VK_ICD_FILENAMES ??= icd;
+// without it the driver complains on standard error, which tests of commands read
+process.env.XDG_RUNTIME_DIR ??= tmpdir();
 uvu.UVU_QUEUE = [];
 
 const root = fileURLToPath(new URL('.', import.meta.url));

@@ -1,32 +1,21 @@
 // A conversation's layers on a device that may be lost. What is asked for goes to the layers there
-// at once; once they are gone it goes to others, which are first brought to where those stood
-// (journal.ts). Whoever asks sees nothing of it but that it took longer.
+// at once, later to others, which are first brought to where those stood (journal.ts). Whoever asks
+// sees nothing of it but that it took longer.
 import type { Drawing } from '../backend/backend.ts';
 import type { Place, TokenSpan } from '../backend/cache.ts';
 import type { Mark } from '../backend/state.ts';
 import { type Again, LostError } from '../cache/stored.ts';
 import { DeviceError } from '../errors.ts';
 import type { Step } from './block.ts';
+import type { Asked } from './asked.ts';
+import { drawHere } from './draw-here.ts';
 import { closedError, type Executor, type Layers } from './executor.ts';
 import { type Change, Journal, redo } from './journal.ts';
 import type { LastingExecutor } from './lasting.ts';
 import type { Plan } from './plan.ts';
 import { pause } from './prefill.ts';
-import { createDraw } from './sampling/sampler.ts';
 import type { Snapshots } from './saved.ts';
 import type { OnKept } from './stage.ts';
-
-/** Something that was asked for, in its place among the others. */
-interface Asked {
-  work(layers: Layers): Promise<unknown>;
-  /** What it has changed once it is done, or has failed; undefined: nothing, or all is over. */
-  leaves?(result: unknown): Change | undefined;
-  readonly onFailure: 'none' | 'clear' | 'end';
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-  isDone: boolean;
-  left?: Change;
-}
 
 const unknown: Again = () =>
   Promise.reject(new LostError('a stored state', 'it went with the device, and is nowhere else'));
@@ -44,7 +33,6 @@ export class LastingLayers implements Layers {
   #asked: Asked[] = [];
   #isMoving = false;
   #isClosed = false;
-  /** Why nothing can be done any more. */
   #failure?: { readonly error: unknown };
   /** Why there are no rows, until others are put in their place. */
   #gone?: LostError;
@@ -197,9 +185,8 @@ export class LastingLayers implements Layers {
 
   /** Rows that are gone are not missed any more: others take their place. */
   #renew(): void {
-    if (!this.#gone) return;
+    if (this.#gone) this.#journal.add({ kind: 'clear' });
     this.#gone = undefined;
-    this.#journal.add({ kind: 'clear' });
   }
 
   #change<T>(work: (layers: Layers) => Promise<T>, leaves: (result: T) => Change): Promise<T> {
@@ -236,8 +223,11 @@ export class LastingLayers implements Layers {
 
   #failed(asked: Asked, error: unknown, executor: Executor): void {
     if (asked.isDone) return;
-    if (this.#owner.ended) return this.#end(this.#owner.ended);
-    if (this.#owner.isLost(error, executor)) return void this.#move(error);
+    const { ended } = this.#owner;
+    const isOver = ended !== undefined || this.#owner.isLost(error, executor);
+    if (ended) this.#end(ended);
+    else if (isOver) void this.#move(error);
+    if (isOver) return;
     asked.isDone = true;
     asked.reject(error);
     if (asked.onFailure === 'clear') asked.left = { kind: 'clear' };
@@ -247,8 +237,7 @@ export class LastingLayers implements Layers {
 
   /** What is done, and everything before it, goes into the journal. */
   #retire(): void {
-    if (this.#isMoving) return;
-    while (this.#asked[0]?.isDone) {
+    while (!this.#isMoving && this.#asked[0]?.isDone) {
       const { left } = this.#asked.shift()!;
       if (left) this.#journal.add(left);
     }
@@ -280,11 +269,10 @@ export class LastingLayers implements Layers {
     this.#peakBytes = this.peakCacheBytes;
     this.#executor = await this.#owner.survivor(this.#executor, why);
     if (this.#isClosed) return undefined;
-    const { layerRanges } = this.#executor;
-    if (layerRanges.length > 1 && this.#plan.layers === 'global')
+    if (this.#executor.layerRanges.length > 1 && this.#plan.layers === 'global')
       throw new DeviceError(
-        `the GPU is gone, and layers 'global' cannot go on in ${layerRanges.length} workers: open ` +
-          `a conversation that shares layers in another way`,
+        `the GPU is gone, and layers 'global' cannot go on in workers: open a conversation that ` +
+          `shares layers in another way`,
       );
     this.#layers = this.#executor.open(this.#plan);
     return this.#layers;
@@ -309,23 +297,4 @@ export class LastingLayers implements Layers {
       }
     }
   }
-}
-
-/** Draws from log-odds that are read, as a device does from its own. */
-async function drawHere(
-  layers: Layers,
-  t: number,
-  by: Drawing,
-  randoms: readonly number[],
-  { position, token }: Place,
-  appendsLast: boolean,
-): Promise<readonly number[]> {
-  const draw = createDraw(by);
-  const drawn: number[] = [];
-  for (const [i, random] of randoms.entries()) {
-    drawn.push(await layers.logits(i === 0 ? t : 0, (logits) => draw(logits, random)));
-    if (i < randoms.length - 1 || appendsLast)
-      await layers.append(drawn.slice(-1), { position: position + i, token: token + i });
-  }
-  return drawn;
 }

@@ -19,6 +19,8 @@ export interface PlanBytes {
   readonly cacheBytes: number;
   /** Working memory, and (with episodes) what goes to a store and comes back. */
   readonly fixedBytes: number;
+  /** Those of both that are on a device: all but what goes to a store. 0: there is none. */
+  readonly deviceBytes: number;
   /** Both, and the stored caches that are kept in memory. */
   readonly totalBytes: number;
   /** What goes to a store is read or written by so many bytes, and joined by so many rows. */
@@ -45,12 +47,14 @@ export function planBytes(
       pieceBytes: pieceBytes(stateBytes, cacheRowBytes(shape.headDim, shape.rowType)),
       joinedRows: joinedRows(shape, options),
     };
-    const fixedBytes =
-      sumStages((part) => workBytes + capacityOf(part) * 4 * rowBuffers.length) +
-      underWay +
-      (episodic ? savedBytes(shape, saved) : 0);
+    // a device's working memory is copied to a larger one when it grows
+    const times = backend.canBeLost ? 2 : 1;
+    const working =
+      times * sumStages((part) => workBytes + capacityOf(part) * 4 * rowBuffers.length);
+    const deviceBytes = backend.canBeLost ? cacheBytes + working : 0;
+    const fixedBytes = working + underWay + (episodic ? savedBytes(shape, saved) : 0);
     const totalBytes = cacheBytes + fixedBytes + options.storedCaches * stateBytes;
-    return { cacheBytes, fixedBytes, totalBytes, ...saved };
+    return { cacheBytes, fixedBytes, deviceBytes, totalBytes, ...saved };
   };
 }
 

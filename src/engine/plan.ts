@@ -38,6 +38,8 @@ export interface Plan extends PlanOptions {
   /** Everything: cache at its fullest, working memory, stored caches in memory. */
   readonly promisedBytes: number;
   readonly promisedCacheBytes: number;
+  /** Of all of it, what is on a device; 0: nothing is. */
+  readonly promisedDeviceBytes: number;
   /**
    * Working memory: activations, scratch, scores, and (with episodes) what goes to a store and
    * comes back.
@@ -66,7 +68,8 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
   const within = rowsInContext(config, options);
   const rows = rowsOf(config, options, (count) => bytesOf(keptOf(count).shape).totalBytes);
   const { recallRows, layerRows, shape } = keptOf(rows);
-  const { cacheBytes, fixedBytes, totalBytes, pieceBytes, joinedRows } = bytesOf(shape);
+  const { cacheBytes, fixedBytes, deviceBytes, totalBytes, pieceBytes, joinedRows } =
+    bytesOf(shape);
   return {
     ...options,
     first: 0,
@@ -80,6 +83,7 @@ export function planRun(placement: Placement, options: PlanOptions): Plan {
     layerCapacity: capacityOf(shape),
     promisedBytes: totalBytes,
     promisedCacheBytes: cacheBytes,
+    promisedDeviceBytes: deviceBytes,
     promisedFixedBytes: fixedBytes,
     pieceBytes,
     joinedRows,

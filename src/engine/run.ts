@@ -131,10 +131,7 @@ export class Run {
     await done;
   }
 
-  /**
-   * Makes sure that `count` tokens can be appended: where they do not fit, the newest go through a
-   * step once more.
-   */
+  /** Makes room for `count` tokens, where they do not fit: the newest go through a step again. */
   async makeRoom(count: number): Promise<void> {
     await this.#fit(count, 0);
   }
@@ -167,10 +164,7 @@ export class Run {
     }
   }
 
-  /**
-   * Gives the log-odds [V] after token `last` of the last step or extension to `read`, which must
-   * not keep them, and resolves to what it returns.
-   */
+  /** What `read`, which must not keep them, makes of the log-odds [V] after token `last`. */
   read<T>(last: number, read: (logits: Float32Array) => T): Promise<T> {
     return this.layers.logits(last, read);
   }

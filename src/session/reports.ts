@@ -1,5 +1,6 @@
 // What a conversation tells of itself: memory, speed, episodes. Everything is read off its parts as
 // they are now.
+import type { Plan } from '../engine/plan.ts';
 import type { Episode } from '../episode/episodes.ts';
 import type { Segment } from '../episode/segment.ts';
 import type { CacheReport } from '../model/source.ts';
@@ -15,6 +16,8 @@ export interface MemoryReport {
   readonly peakBytes: number;
   readonly promisedCacheBytes: number;
   readonly peakCacheBytes: number;
+  /** Of all of that, what is on a device; the rest is here. Left out where all of it is. */
+  readonly device?: { readonly promisedBytes: number; readonly peakBytes: number };
   /** Bytes of cached rows now. */
   readonly cacheBytes: number;
   /** Bytes of stored episodes in memory now (part of the promise). */
@@ -78,13 +81,23 @@ export interface EpisodeReport {
 
 const BYTES_PER_CHAR = 2;
 
-export function memoryOf({ plan, run, talk, turns, episodes, store, meter }: Parts): MemoryReport {
+export function memoryOf({
+  model,
+  plan,
+  run,
+  talk,
+  turns,
+  episodes,
+  store,
+  meter,
+}: Parts): MemoryReport {
   const promisedStored = plan.promisedBytes - plan.promisedFixedBytes - plan.promisedCacheBytes;
   const { ids, chars } = talk.transcript;
   return {
     promisedBytes: plan.promisedBytes,
     peakBytes: run.peakBytes - promisedStored + meter.peakStoredBytes,
     promisedCacheBytes: plan.promisedCacheBytes,
+    ...(model.backend.canBeLost && { device: deviceMemoryOf(plan, run.layers.peakCacheBytes) }),
     peakCacheBytes: run.layers.peakCacheBytes,
     cacheBytes: run.layers.cacheBytes,
     storedBytes: store.memoryBytes,
@@ -98,6 +111,11 @@ export function memoryOf({ plan, run, talk, turns, episodes, store, meter }: Par
       (episodes?.indexBytes ?? 0),
   };
 }
+
+const deviceMemoryOf = (plan: Plan, peakCacheBytes: number) => ({
+  promisedBytes: plan.promisedDeviceBytes,
+  peakBytes: plan.promisedDeviceBytes - plan.promisedCacheBytes + peakCacheBytes,
+});
 
 /** `now`: tokens of the conversation, and which episodes answered last. */
 export function statisticsOf(

@@ -26,9 +26,13 @@ else {
     const asked = { maxTokens: 12, template: false, temperature: 1, seed: 5 };
     try {
       using model = await loadModel(file, { device: backend });
+      const before = backend.deviceBytes;
       using replying = openConversation(model, options);
       using reading = openConversation(model, options);
       await replying.add(text);
+      const promised = [replying, reading].map(({ memory }) => memory.device!.promisedBytes);
+      const taken = backend.peakDeviceBytes - before;
+      assert.ok(taken <= promised[0] + promised[1], `${taken} of ${promised}`);
       let added: Promise<void> | undefined;
       let reply = '';
       for await (const piece of replying.ask('Who is Rex?', asked)) {
