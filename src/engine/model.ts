@@ -22,6 +22,7 @@ import { settle } from '../options/table.ts';
 import type { Executor } from './executor.ts';
 import { LastingExecutor } from './lasting.ts';
 import { type LoadOptions, loadTable } from './load-options.ts';
+import { pause } from './prefill.ts';
 import { deviceFor, type Placed, placeLayers } from './place.ts';
 
 export type { LoadOptions };
@@ -204,7 +205,10 @@ export interface ModelFile extends Pick<
 export async function readModelFile(source: ModelSource, signal?: AbortSignal): Promise<ModelFile> {
   const { metadata, tensors } = await readGguf(source, signal);
   const config = readConfig(metadata, source.name);
+  // tables of a large vocabulary take a while: a page has its turn before and behind them
+  await pause();
   const tokenizer = createTokenizer(metadata, source.name);
+  await pause();
   const chatTemplate = createChatTemplate(metadata, tokenizer, source.name);
   const checked = checkTensors(tensors, config, source.name);
   return { metadata, config, tokenizer, chatTemplate, tensors: checked };
