@@ -706,7 +706,9 @@ test('a header that lies reserves nothing where no length tells', async () => {
         },
         async ({ url }) => {
           const backend = createWasmBackend({ threads: 1 });
-          const error = await loadModel(url, { ...quick, retries: 1, device: backend }).catch((e) => e);
+          const error = await loadModel(url, { ...quick, retries: 1, device: backend }).catch(
+            (e) => e,
+          );
           assert.instance(error, RecollectError);
           assert.match(
             error.message,

@@ -1,9 +1,10 @@
-// The package in whatever runtime runs this file (.ci/run: Deno and Bun), alone, with threads, and
-// with layers in workers; and a client of a split training, whose server is Node. The core is tested
-// elsewhere.
+// The package in whatever runtime runs this file (.ci/run: Deno and Bun), alone, with threads, with
+// layers in workers, and on a device; and a client of a split training, whose server is Node. The
+// core is tested elsewhere.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { loadModel, type LoadOptions, openConversation } from '../../src/index.ts';
+import { openTestDevice } from '../gpu.ts';
 import { startServer } from './split-server.ts';
 import { trainedSplit } from './split-training.ts';
 
@@ -34,6 +35,23 @@ async function converse(options: LoadOptions): Promise<void> {
     throw new Error(`replied '${reply}' with ${threads} threads, ${pipeline} workers`);
 }
 
+/** What a device answers, in software where there is no other. */
+async function converseOnDevice(): Promise<void> {
+  const opened = await openTestDevice();
+  if ('reason' in opened) {
+    console.log(`skipped: a device (${opened.reason})`);
+    return;
+  }
+  opened.backend.dispose();
+  using loaded = await loadModel(model, { device: 'webgpu' });
+  const options = { budget: 128, policy: 'snapkv', blockSize: 64 } as const;
+  await using conversation = openConversation(loaded, options);
+  await conversation.add(said.repeat(8));
+  const reply = await conversation.ask("What is Ana's dog called?", { maxTokens: 8 }).text();
+  const { name } = loaded.backend;
+  if (reply.trim() !== 'Rex' || name !== 'webgpu') throw new Error(`replied '${reply}' on ${name}`);
+}
+
 async function trainSplit(): Promise<void> {
   const training = fileURLToPath(new URL('split-training.js', import.meta.url));
   const expected = execFileSync('node', ['-e', WHOLE, training, model], { encoding: 'utf8' });
@@ -51,6 +69,7 @@ const checks: Record<string, () => Promise<void>> = {
     Object.entries(ways).map(([name, options]) => [name, () => converse(options)]),
   ),
   'half a model, the rest on Node': trainSplit,
+  'on a device': converseOnDevice,
 };
 
 let passed = 0;

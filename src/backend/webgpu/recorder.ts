@@ -3,6 +3,7 @@
 // have run, nothing is made for a token: parameters go through one uniform buffer and small writes
 // through another, at offsets, and bind groups are kept by the buffers that they bind.
 import type { Address } from '../tensor.ts';
+import { BindGroups } from './bind-groups.ts';
 import type { OpenDevice } from './device.ts';
 import { FAULT_BYTES, Faults } from './faults.ts';
 import {
@@ -27,12 +28,6 @@ const SMALL_BYTES = 1 << 18;
 /** Workgroups along one dimension at most; more are folded (lib/index.wgsl). */
 export const MOST_GROUPS = 65_535;
 
-/** Bind groups by the buffers that they bind, one level for each. */
-interface Bound {
-  group?: GPUBindGroup;
-  readonly next: Map<number, Bound>;
-}
-
 export class Recorder {
   readonly kernels: Kernels;
   readonly usage = new Usage();
@@ -50,8 +45,7 @@ export class Recorder {
   #uploaded = 0;
   #encoder?: GPUCommandEncoder;
   #pass?: GPUComputePassEncoder;
-  /** By a layout's bindings. */
-  readonly #bound = new Map<string, Bound>();
+  readonly #groups: BindGroups;
   /** Buffers to read from that nobody waits for, by their size. */
   readonly #idle = new Map<number, GPUBuffer[]>();
 
@@ -60,6 +54,7 @@ export class Recorder {
     this.#heap = heap;
     const { gpu } = device;
     this.kernels = new Kernels(device, this.usage);
+    this.#groups = new BindGroups(gpu, this.usage);
     this.#params = gpu.createBuffer({ size: this.#slots.byteLength, usage: UNIFORM | COPY_DST });
     this.#uploads = {
       buffer: gpu.createBuffer({ size: UPLOAD_BYTES, usage: STORAGE | COPY_DST }),
@@ -116,7 +111,7 @@ export class Recorder {
     for (let i = 0; i < params.length; i++) this.#slots[first + i] = params[i];
     pass.setPipeline(kernel.pipeline);
     pass.setBindGroup(0, this.#paramsGroup, [this.#slot * PARAMS_BYTES]);
-    pass.setBindGroup(1, this.#groupOf(kernel, buffers));
+    pass.setBindGroup(1, this.#groups.of(kernel, buffers));
     const y = Math.ceil(groups / MOST_GROUPS);
     pass.dispatchWorkgroups(Math.ceil(groups / y), y);
     this.#slot++;
@@ -237,14 +232,10 @@ export class Recorder {
     this.#submit((encoder) => encoder.copyBufferToBuffer(from, fromAt, to, toAt, bytes));
   }
 
-  /** A buffer is gone: so are the groups that bind it. */
+  /** A buffer is gone. */
   forget(id: number): void {
     this.flush();
-    const cut = ({ next }: Bound): void => {
-      next.delete(id);
-      for (const bound of next.values()) cut(bound);
-    };
-    for (const bound of this.#bound.values()) cut(bound);
+    this.#groups.forget(id);
   }
 
   dispose(): void {
@@ -283,23 +274,4 @@ export class Recorder {
     queue.submit([whole.finish()]);
     this.usage.submitted();
   }
-
-  #groupOf({ bindings, layout }: Kernel, buffers: readonly HeapBuffer[]): GPUBindGroup {
-    let at = entryOf(this.#bound, bindings);
-    for (const { id } of buffers) at = entryOf(at.next, id);
-    if (!at.group) {
-      at.group = this.#device.gpu.createBindGroup({
-        layout,
-        entries: buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
-      });
-      this.usage.made('bindGroups');
-    }
-    return at.group;
-  }
-}
-
-function entryOf<Key>(map: Map<Key, Bound>, key: Key): Bound {
-  const found = map.get(key) ?? { next: new Map() };
-  map.set(key, found);
-  return found;
 }
