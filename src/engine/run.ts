@@ -27,7 +27,7 @@ export class Run {
   /** Rows that layers hold, counted as `token` is. */
   readonly ledger: Ledger;
   readonly #positions: Positions;
-  #tail: number[] = []; // the newest blockSize tokens
+  #tail: number[] = []; // the newest blockSize tokens, and what may be taken back of them
   #evictedAt = 0; // tokens at the last eviction: later ones still have all their rows
 
   /**
@@ -221,9 +221,7 @@ export class Run {
   }
 
   #remember(tokens: readonly number[]): void {
-    this.#tail.push(...tokens);
-    if (this.#tail.length > this.plan.blockSize)
-      this.#tail = this.#tail.slice(-this.plan.blockSize);
+    this.#tail = [...this.#tail.slice(-this.plan.blockSize), ...tokens];
   }
 
   /** Which layers have to be cut to their share once T tokens have been appended (cut.ts). */
@@ -252,7 +250,7 @@ export class Run {
       throw beyondError(this.position + count + ahead, executor.config.contextLength);
     // where room is short, some layer holds more than its share: this step evicts
     const cut = beyond || this.#positions.recompacts ? 'all' : this.#cutFor(0);
-    const again = this.#tail;
+    const again = this.#tail.slice(-plan.blockSize);
     if (again.length === 0) throw noRoomError(count);
     this.token -= again.length;
     const rewound = this.layers.rewind(this.mark());
