@@ -66,7 +66,8 @@ export class RangeBounds {
     layer.most += count;
     layer.room -= count;
     this.#fewest = Math.max(0, this.#fewest + this.#kvHeads * count);
-    this.#total += this.#kvHeads * count;
+    // (rows that went, nobody knows how many, are still in it: but there is no more room than this)
+    this.#total = Math.min(this.#total + this.#kvHeads * count, this.#place.rows);
   }
 
   /** So much stays of all heads, which then get the same room. */
