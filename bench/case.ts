@@ -5,7 +5,7 @@ export interface Measurement {
   readonly name: string;
   /** Median over rounds, in `unit`. */
   readonly rate: number;
-  readonly unit: 'GFLOP/s' | 'GB/s' | 'tokens/s' | 'ms' | '%';
+  readonly unit: 'GFLOP/s' | 'GB/s' | 'tokens/s' | 'ms' | '%' | 'count' | 'bytes';
   /** Share of the limit measured in the same run, 0 to 1; undefined where there is none. */
   readonly share?: number;
   readonly limit?: string;

@@ -1,6 +1,7 @@
 // What a run of the benches measured: in a line, and as a page.
 import { lineChart, standalone } from '../src/eval/chart.ts';
 import type { Limits, Measurement } from './case.ts';
+import type { DeviceFacts } from './webgpu/group.ts';
 
 export interface BenchRun {
   readonly machine: string;
@@ -8,6 +9,8 @@ export interface BenchRun {
   readonly limits: Limits;
   /** Other engines that were there, with their versions. */
   readonly peers: Readonly<Record<string, string>>;
+  /** The WebGPU device, where one was measured. */
+  readonly device?: DeviceFacts;
   readonly groups: {
     readonly name: string;
     readonly summary: string;
@@ -22,7 +25,11 @@ export function ratioOf({ rate, unit }: Measurement, peer: { readonly rate: numb
   return unit === 'ms' ? peer.rate / rate : rate / peer.rate;
 }
 
-export const format = (x: number) => x.toFixed(Math.abs(x) < 10 ? 2 : 1);
+/** Two digits at least; whole numbers as they are. */
+export function format(x: number): string {
+  if (x !== 0 && Math.abs(x) < 0.1) return x.toPrecision(2);
+  return x.toFixed(Math.abs(x) < 10 ? 2 : Number.isInteger(x) ? 0 : 1);
+}
 const shareOf = ({ share, limit }: Measurement) =>
   share === undefined ? '' : `${(100 * share).toFixed(0)}% of ${limit}`;
 const peersOf = (m: Measurement) =>

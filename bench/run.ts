@@ -2,6 +2,8 @@
 // other engines where they are installed.
 //
 //   npm run bench -- [GROUP ...] [--passes N] [--json FILE] [--docs] [--check FILE]
+//   npm run bench -- --device webgpu [--model FILE] [--json FILE]
+//   npm run bench -- --compare FILE FILE
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -24,9 +26,11 @@ import { rows } from './rows.ts';
 import { sampling } from './sampling.ts';
 import { train } from './train.ts';
 import { training } from './training.ts';
-import { webgpuProducts } from './webgpu-products.ts';
+import { besideOneAnother, describeDevice } from './webgpu/compare.ts';
+import { deviceFacts, webgpu } from './webgpu/group.ts';
 
-const groups: readonly BenchGroup[] = [
+/** All groups; `model` is the file that the device's runs. */
+const groupsFor = (model?: string): readonly BenchGroup[] => [
   engine,
   products,
   kernels,
@@ -38,18 +42,31 @@ const groups: readonly BenchGroup[] = [
   sampling,
   packing,
   growth,
-  webgpuProducts,
+  webgpu(model),
 ];
 /** Passes that a group gets on top where something fell. */
 const MOST_AGAIN = 3;
 const usage = `usage: npm run bench -- [GROUP ...] [--passes N] [--json FILE] [--docs] [--check FILE]
-groups: ${groups.map((g) => g.name).join(', ')} (default: all)
+       npm run bench -- --device webgpu [--model FILE] [--json FILE]
+       npm run bench -- --compare FILE FILE
+groups: ${groupsFor()
+  .map((g) => g.name)
+  .join(', ')} (default: all)
+  --device webgpu   the WebGPU device alone: its limits, operations, a model
+  --model FILE   the model (GGUF) that is measured there. Default: the bundled one
+  --compare      show what two files of --json hold beside one another
   --passes N     measure each group N times: what is compared is the best of them. Default 1
   --json FILE    write what was measured
   --docs         write docs/benchmarks.md and its figures from it
   --check FILE   compare ratios (to limits and to other engines) with a run written before; groups
                  with one that fell by more than ${100 * TOLERANCE} % are measured again, up to ${MOST_AGAIN} times;
                  exit code 1 where it stays so`;
+
+/** Says what is wrong with how it was called, and ends. */
+function refuse(why: string): never {
+  console.error(`${why}\n${usage}`);
+  process.exit(2);
+}
 
 function readArguments() {
   try {
@@ -60,29 +77,47 @@ function readArguments() {
         json: { type: 'string' },
         docs: { type: 'boolean' },
         check: { type: 'string' },
+        device: { type: 'string' },
+        model: { type: 'string' },
+        compare: { type: 'boolean' },
       },
     });
   } catch (error) {
-    console.error(`${(error as Error).message}\n${usage}`);
-    process.exit(2);
+    return refuse((error as Error).message);
   }
 }
-const { values, positionals: wanted } = readArguments();
-const unknown = wanted.find((name) => !groups.some((g) => g.name === name));
-if (unknown !== undefined) {
-  console.error(`no bench '${unknown}'\n${usage}`);
-  process.exit(2);
-}
-const passes = Number(values.passes);
-if (!Number.isInteger(passes) || passes < 1) {
-  console.error(`--passes is '${values.passes}', expected a whole number from 1\n${usage}`);
-  process.exit(2);
-}
-const before =
-  values.check === undefined
-    ? undefined
-    : (JSON.parse(readFileSync(values.check, 'utf8')) as BenchRun);
 
+const readRun = (file: string): BenchRun => JSON.parse(readFileSync(file, 'utf8')) as BenchRun;
+
+const { values, positionals } = readArguments();
+if (values.compare) {
+  if (positionals.length !== 2)
+    refuse(`--compare was given ${positionals.length} files, expected 2`);
+  const [a, b] = positionals.map(readRun);
+  console.log(besideOneAnother(a, b));
+  process.exit(0);
+}
+const { device } = values;
+if (device !== undefined && device !== 'webgpu')
+  refuse(`--device is '${device}', expected 'webgpu'`);
+if (device && positionals.length > 0)
+  refuse(`--device measures one group, '${positionals[0]}' is another: leave one out`);
+const wanted = device ? [device] : positionals;
+const groups = groupsFor(values.model);
+const unknown = wanted.find((name) => !groups.some((g) => g.name === name));
+if (unknown !== undefined) refuse(`no bench '${unknown}'`);
+const passes = Number(values.passes);
+if (!Number.isInteger(passes) || passes < 1)
+  refuse(`--passes is '${values.passes}', expected a whole number from 1`);
+const before = values.check === undefined ? undefined : readRun(values.check);
+
+// what was asked for by name has to be there
+const facts = device
+  ? await deviceFacts(values.model).catch((error: Error) => {
+      console.error(`nothing to measure: ${error.message}`);
+      process.exit(1);
+    })
+  : undefined;
 const limits = await measureLimits();
 let run: BenchRun = {
   machine:
@@ -90,13 +125,15 @@ let run: BenchRun = {
     `${detectBuild()} kernels`,
   date: new Date().toISOString().slice(0, 10),
   limits,
-  peers: peerVersions(),
+  peers: device ? {} : peerVersions(),
+  ...(facts && { device: facts }),
   groups: [],
 };
 console.log(
   `${run.machine}\nlimits in this run: register tile ${limits.tileGflops.toFixed(1)} GFLOP/s, ` +
     `memory read ${limits.readGbs.toFixed(1)} GB/s`,
 );
+if (facts) console.log(describeDevice(facts));
 /** Measures a group once more; the first pass is the one that is written down in docs. */
 async function measure(group: BenchGroup): Promise<void> {
   console.log(`\n${group.name}: ${group.summary}`);
