@@ -36,10 +36,11 @@ export function writeShaderTable(root) {
     gather(name, seen);
     return `  ${JSON.stringify(name)}: ${JSON.stringify([...seen.values()].join('\n'))},\n`;
   });
+  const union = names.map((name) => JSON.stringify(name)).join('\n  | ');
   mkdirSync(join(root, 'build/generated'), { recursive: true });
   writeFileSync(
     join(root, SHADER_TABLE),
-    `// Made by scripts/shader-table.mjs.\nexport const shaders = {\n${rows.join('')}} as const;\n` +
-      'export type ShaderName = keyof typeof shaders;\n',
+    `// Made by scripts/shader-table.mjs.\nexport type ShaderName =\n  | ${union};\n` +
+      `export const shaders: Readonly<Record<ShaderName, string>> = {\n${rows.join('')}};\n`,
   );
 }
