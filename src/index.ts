@@ -17,6 +17,8 @@ export type {
   Product,
   Protection,
   ScratchShape,
+  Drawing,
+  LaterFault,
   Selection,
   Share as SelectionShare,
   TokenRate,
@@ -37,7 +39,14 @@ export type { RowSide, RowType, WeightName, WeightType } from './backend/dtype.t
 export type { Address, QueriesKeysValues, Scores, Tensor, Weight } from './backend/tensor.ts';
 export type { Build } from './backend/wasm/builds.ts';
 export type { Budget } from './cache/budget.ts';
-export type { BytesIn, BytesOut, Standing, Stored, Tag } from './cache/stored.ts';
+export type {
+  Again as StoredAgain,
+  BytesIn,
+  BytesOut,
+  Standing,
+  Stored,
+  Tag,
+} from './cache/stored.ts';
 export type { FinishReason } from './engine/decode.ts';
 export { type TextLogits, textLogits } from './engine/logits.ts';
 export type { Executor, Layers } from './engine/executor.ts';

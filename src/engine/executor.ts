@@ -58,13 +58,15 @@ export interface Layers {
    * Draws tokens one after the other, each appended, the last only if that is said (stage.ts); -1
    * where log-odds are not finite. Left out where the log-odds are here, to be drawn from.
    */
-  readonly draw?: (
-    t: number,
-    by: Drawing,
-    randoms: readonly number[],
-    place: Place,
-    appendsLast: boolean,
-  ) => Promise<readonly number[]>;
+  readonly draw?:
+    | ((
+        t: number,
+        by: Drawing,
+        randoms: readonly number[],
+        place: Place,
+        appendsLast: boolean,
+      ) => Promise<readonly number[]>)
+    | undefined;
   /** Goes back to a mark: the rows that each range (cache-shape.ts) has left. */
   rewind(mark: Mark): Promise<readonly number[]>;
   clear(): Promise<void>;
