@@ -57,7 +57,16 @@ interface TokenCounts {
   readonly kernelBytes: number;
   readonly readBytes: number;
   readonly made: number;
+  /** Dispatches by the names of their kernels. */
+  readonly byKernel: Readonly<Record<string, number>>;
 }
+
+const kernelsOf = (each: (of: (one: DeviceUsage) => number) => number, { byKernel }: DeviceUsage) =>
+  Object.fromEntries(
+    Object.keys(byKernel)
+      .map((name): [string, number] => [name, each((u) => u.byKernel[name] ?? 0)])
+      .filter(([, count]) => count > 0),
+  );
 
 const madeOf = ({ made }: DeviceUsage) => Object.values(made).reduce((a, b) => a + b, 0);
 
@@ -103,6 +112,7 @@ async function round(
       kernelBytes: each((u) => u.kernelBytes),
       readBytes: each((u) => u.readBytes),
       made: long.per(madeOf) + short.per(madeOf),
+      byKernel: kernelsOf(each, usage()),
     };
     return { prefillMs, tokenMs: (long.ms - short.ms) / reply, counts };
   } finally {
@@ -164,8 +174,9 @@ export async function measureModel(
     limit: `the roofline (${roofline.toFixed(3)} of ${own.tokenMs.toFixed(3)} ms a token)`,
     peers: [{ name, rate: perSecond(1, other.tokenMs) }],
   });
-  const { layers } = device.config;
-  report(count('dispatches', counts.dispatches, 'count', `${layers} layers`));
+  const kernels = Object.entries(counts.byKernel).map(([kernel, times]) => `${kernel} ${times}`);
+  const layers = `${device.config.layers} layers: ${kernels.join(', ')}`;
+  report(count('dispatches', counts.dispatches, 'count', layers));
   report(count('submissions', counts.submissions, 'count'));
   report(count('bytes read by kernels', counts.kernelBytes, 'bytes'));
   report(count('bytes read back', counts.readBytes, 'bytes'));
