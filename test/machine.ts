@@ -1,13 +1,13 @@
 // Random steps over everything public: models, options, conversations, adds, questions, aborts,
 // disposals, stores, threads, workers. Each conversation follows a script that its seed makes;
 // scripts run side by side on shared models, in whatever order the event loop gives, and then each
-// by itself: what they tell is the same. Nothing but our errors is ever seen, no promise of bytes
-// is passed, nothing stays reserved.
+// by itself: what they tell is the same, also where the first model is on a device and the other is
+// not. Nothing but our errors is ever seen, no promise of bytes is passed, nothing stays reserved.
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { rowTypeNames } from '../src/backend/dtype.ts';
+import { type RowType, rowTypeNames } from '../src/backend/dtype.ts';
 import { type LoadOptions, loadModel, type Model } from '../src/engine/model.ts';
 import type { Plan } from '../src/engine/plan.ts';
 import { RecollectError } from '../src/errors.ts';
@@ -81,7 +81,11 @@ export function machineModel(
   );
 }
 export const files = templates.map((template) => machineModel(template));
-const loads: readonly LoadOptions[] = [{ threads: 1 }, { threads: 2 }, { pipeline: 2 }];
+/** How the models that conversations share are loaded: by threads, or on a device. */
+const loads = {
+  wasm: [{ threads: 1 }, { threads: 2 }, { pipeline: 2 }],
+  webgpu: [{ device: 'webgpu' }],
+} satisfies Record<string, readonly LoadOptions[]>;
 
 type Random = () => number;
 const whole = (random: Random, least: number, most: number) =>
@@ -113,7 +117,11 @@ const textOf = (random: Random, most: number) =>
     random() < 0.8 ? ' ' : '',
   );
 
-function optionsOf(random: Random, store: string): ConversationOptions {
+function optionsOf(
+  random: Random,
+  store: string,
+  rowTypes: readonly RowType[],
+): ConversationOptions {
   const policy = oneOf(random, policies);
   const patched = policy.observe.queries === 'patched';
   return {
@@ -123,7 +131,7 @@ function optionsOf(random: Random, store: string): ConversationOptions {
     ...(random() < 0.3 && { heads: oneOf(random, ['uniform', 'adaptive'] as const) }),
     ...(random() < 0.3 && { layers: oneOf(random, ['uniform', 'pyramid', 'global'] as const) }),
     ...(policy.layers === 'sensitivity' && { sensitivity: [0.4, 0.9] }),
-    ...(random() < 0.4 && { cacheType: oneOf(random, rowTypeNames) }),
+    ...(random() < 0.4 && { cacheType: oneOf(random, rowTypes) }),
     ...(random() < 0.3 && { positions: oneOf(random, ['auto', 'original', 'compact'] as const) }),
     ...(random() < 0.3 && { recall: whole(random, 1, 24) }),
     ...(random() < 0.3 && { sinks: whole(random, 0, 6) }),
@@ -145,10 +153,11 @@ export async function live(
   seed: number,
   store: string,
   aborts: boolean,
+  rowTypes: readonly RowType[] = rowTypeNames,
 ): Promise<string[]> {
   const random = createRandom(seed);
   const told: string[] = [];
-  const options = optionsOf(random, store);
+  const options = optionsOf(random, store, rowTypes);
   let c: Conversation;
   try {
     c = openConversation(model, options);
@@ -300,6 +309,7 @@ export async function runMachine(
   steps: number,
   seed: number,
   progress?: (report: MachineReport) => void,
+  device: keyof typeof loads = 'wasm',
 ): Promise<MachineReport> {
   const folder = mkdtempSync(join(tmpdir(), 'recollect-machine-'));
   let [made, conversations, models] = [0, 0, 0];
@@ -308,23 +318,28 @@ export async function runMachine(
     for (let round = 0; made < steps; round++) {
       const random = createRandom(seed * 1_000_003 + round);
       const file = files[round % files.length];
-      const load = loads[Math.floor(round / files.length) % loads.length];
+      const ways: readonly LoadOptions[] = loads[device];
+      const load = ways[Math.floor(round / files.length) % ways.length];
+      const aborts = load.pipeline === undefined;
       const seeds = Array.from({ length: whole(random, 2, 6) }, () => whole(random, 0, 2 ** 30));
       const model = counting(await loadModel(file, load), count);
-      const before = model.backend.arena.usedBytes;
+      const { backend, config } = model;
+      const before = backend.arena.usedBytes;
+      const rowTypes = rowTypeNames.filter((type) => backend.supportsRows(type, config.headDim));
       const together = await Promise.all(
-        seeds.map((own) => live(model, own, join(folder, 'together'), load.pipeline === undefined)),
+        seeds.map((own) => live(model, own, join(folder, 'together'), aborts, rowTypes)),
       );
+      assert.is(model.backend.name, device, `round ${round} of seed ${seed}: where it ran`);
       assert.is(
         model.backend.arena.usedBytes,
         before,
         `round ${round} of seed ${seed}: something stays reserved`,
       );
       model.dispose();
-      const another = counting(await loadModel(file, { threads: 1 }), count);
+      const another = counting(await loadModel(file, { device: 'wasm', threads: 1 }), count);
       for (const [i, own] of seeds.entries()) {
         if (load.pipeline && together[i][0].includes("layers 'global'")) continue; // refused there
-        const alone = await live(another, own, join(folder, 'alone'), load.pipeline === undefined);
+        const alone = await live(another, own, join(folder, 'alone'), aborts, rowTypes);
         assert.equal(
           together[i],
           alone,
@@ -352,17 +367,19 @@ export async function runMachine(
   }
 }
 
-// as a command: node build/js/test/machine.js STEPS SEED
+// as a command: node build/js/test/machine.js STEPS SEED [webgpu]
 if (process.argv[1]?.endsWith('machine.js')) {
-  const [steps = '1000000', seed = '1'] = process.argv.slice(2);
+  const [steps = '1000000', seed = '1', device = 'wasm'] = process.argv.slice(2);
+  if (device !== 'wasm' && device !== 'webgpu') throw new Error(`no device '${device}'`);
   let told = performance.now();
-  const report = await runMachine(Number(steps), Number(seed), (so) => {
+  const heard = (so: MachineReport) => {
     if (performance.now() - told < 10_000) return;
     told = performance.now();
     console.log(
       `${so.steps} steps, ${so.conversations} conversations, ${so.models} models, ${Math.round(process.memoryUsage.rss() / 2 ** 20)} MB`,
     );
-  });
+  };
+  const report = await runMachine(Number(steps), Number(seed), heard, device);
   console.log(
     `${report.steps} engine steps, ${report.conversations} conversations, ${report.models} models: nothing that should not be`,
   );
