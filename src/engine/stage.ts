@@ -91,7 +91,8 @@ export class Stage {
   }
 
   /**
-   * A block's step, and its patched prompt's. Throws at once what goes wrong in the middle of it.
+   * A block's step, and its patched prompt's. Throws at once what goes wrong in the middle of it;
+   * what only a device finds out rejects.
    */
   step(block: Input, prompt: Input | undefined, step: Step): Promise<Passed | undefined> {
     const kept: Kept = [];
@@ -99,19 +100,24 @@ export class Stage {
     const passed = this.isLast ? undefined : this.#hidden(step.count);
     if (prompt) stepPrompt(this, prompt, step, kept);
     const behind = prompt && passed && this.#hidden(this.transformer.countOf(prompt));
-    return this.#tell(kept, passed, behind);
+    // the next read tells a fault: this one, or else that of another conversation
+    const done = this.transformer.backend.readInts(this.room.rated, 1);
+    return this.#tell(kept, done, passed, behind);
   }
 
   /** What a step gave, once it is there. */
   async #tell(
     kept: Kept,
-    block: Promise<Float32Array<ArrayBuffer>> | undefined,
-    prompt: Promise<Float32Array<ArrayBuffer>> | undefined,
+    done: Promise<unknown>,
+    passed: Promise<Float32Array<ArrayBuffer>> | undefined,
+    behind: Promise<Float32Array<ArrayBuffer>> | undefined,
   ): Promise<Passed | undefined> {
     // the next step may be asked for meanwhile, with a listener of its own
     const { onKept } = this;
-    for (const { layer, tokens } of kept) onKept?.(layer, await tokens);
-    return block && { block: await block, prompt: await prompt };
+    const tokens = Promise.all(kept.map((layer) => layer.tokens));
+    const [lists, block, prompt] = await Promise.all([tokens, passed, behind, done]);
+    for (const [i, { layer }] of kept.entries()) onKept?.(layer, lists[i]);
+    return block && { block, prompt };
   }
 
   /** Appends tokens without rating or evicting. */

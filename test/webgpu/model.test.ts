@@ -12,8 +12,10 @@ import { planRun } from '../../src/engine/plan.ts';
 import { prefill } from '../../src/engine/prefill.ts';
 import { Run } from '../../src/engine/run.ts';
 import { createSampler } from '../../src/engine/sampling/sampler.ts';
+import { definePolicy, openConversation } from '../../src/index.ts';
 import { bundled, fixture } from '../fixtures.ts';
 import { openTestDevice } from '../gpu.ts';
+import { rejects } from '../rejects.ts';
 import { skip } from '../skip.ts';
 import { answerOf } from './answers.ts';
 import { agreeing, tokensFor } from './best-tokens.ts';
@@ -99,5 +101,24 @@ else {
     assert.is(found, wanted);
   });
 
+  test('scores that are NaN: told to whose step it was, and to no other', async ({ device }) => {
+    const odd = definePolicy({
+      name: 'odd',
+      summary: 'a policy with a fault',
+      score: ({ out, cached }, ops) =>
+        ops.rateTokens(out, cached, (token, head) => (head === 1 && token > 6 ? Number.NaN : 0)),
+    });
+    await using bad = openConversation(device, { budget: 16, blockSize: 16, policy: odd });
+    await using good = openConversation(device, { budget: 16, blockSize: 16, policy: 'knorm' });
+    const [refused, taken] = await Promise.allSettled([
+      bad.add(text.slice(0, 200)),
+      good.add(text.slice(0, 200)),
+    ]);
+    assert.is(taken.status, 'fulfilled');
+    const named = /policy 'odd', layer 0: its score is NaN at row 7 of head 1/;
+    assert.match((refused as PromiseRejectedResult).reason.message, named);
+    await rejects(bad.add(text.slice(200, 300)), 'OptionError', named);
+    assert.type(await good.ask('Who?', { maxTokens: 1 }).text(), 'string');
+  });
   test.run();
 }

@@ -204,7 +204,10 @@ export class Recorder {
         encoder.copyBufferToBuffer(buffer, byteOffset(address), staging, at, count);
         at += count;
       }
-      if (work) encoder.copyBufferToBuffer(work.buffer, 0, staging, at, FAULT_BYTES);
+      if (!work) return;
+      // a fault is told once, to who reads next behind it
+      encoder.copyBufferToBuffer(work.buffer, 0, staging, at, FAULT_BYTES);
+      encoder.clearBuffer(work.buffer, 0, FAULT_BYTES);
     });
     this.usage.read(whole);
     try {
@@ -220,10 +223,7 @@ export class Recorder {
     idle.push(staging);
     if (!work) return copy;
     const fault = this.faults.noted(new Uint32Array(copy, bytes), last);
-    if (fault) {
-      this.write(0, new Uint32Array(FAULT_BYTES / 4));
-      throw fault;
-    }
+    if (fault) throw fault;
     return copy.slice(0, bytes);
   }
 
