@@ -123,7 +123,8 @@ export interface Backend {
   /**
    * y[n, m] = x[n, k] W^T + bias for several outputs and weights; x normed first, or y added to,
    * where that is asked for (`around`). A row's bits are the same whatever n is; quantised weights
-   * meet x rounded to 16 bits in blocks of 32.
+   * meet x rounded to 16 bits in blocks of 32. Neither holds on a device (`canBeLost`): it takes x
+   * as it is, and sums up in one order for few rows, in another for many.
    */
   linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void;
   /** The same for one row. */

@@ -48,7 +48,7 @@ export async function createWebgpuBackend(
   });
   const scratch = new Scratch(heap);
   const elements = elementOps(recorder);
-  const backend = {
+  return {
     name: 'webgpu',
     build: [device.abilities.f16 && 'f16', device.abilities.subgroups && 'subgroups']
       .filter(Boolean)
@@ -89,7 +89,6 @@ export async function createWebgpuBackend(
       recorder.dispose();
     },
   };
-  return backend as unknown as WebgpuBackend;
 }
 
 /** Working memory of the operations, which run one after the other. */

@@ -66,7 +66,7 @@ export function reserveParts(heap: Heap, shape: CacheShape, limit: number): Rang
   const { headDim, rowType } = shape;
   const taken: number[] = [];
   const reserve = (bytes: number) => {
-    const address = heap.plan(bytes);
+    const address = heap.planWhole(bytes);
     taken.push(address);
     return address;
   };
