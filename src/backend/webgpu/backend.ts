@@ -50,9 +50,7 @@ export async function createWebgpuBackend(
   const elements = elementOps(recorder);
   return {
     name: 'webgpu',
-    build: [device.abilities.f16 && 'f16', device.abilities.subgroups && 'subgroups']
-      .filter(Boolean)
-      .join('+'),
+    build: device.abilities.subgroups ? 'subgroups' : 'base',
     threads: 1,
     canBeLost: true,
     arena: heap,

@@ -5,10 +5,11 @@ import { DeviceError } from '../../errors.ts';
 /** The device went away: what was on it is lost, and something else has to go on. */
 export class DeviceLostError extends DeviceError {}
 
-/** What of a device the kernels are made for. */
+/**
+ * What of a device the kernels are made for. Not shader-f16: every device reads stored halves
+ * exactly (unpack2x16float), and sums in 16 bits have 11 bits of a number, fewer than tolerances.
+ */
 export interface DeviceAbilities {
-  /** Arithmetic on 16-bit floats in shaders. */
-  readonly f16: boolean;
   /** Invocations that exchange numbers without memory. */
   readonly subgroups: boolean;
 }
@@ -65,13 +66,9 @@ export async function openDevice(
   const has = (ability: keyof DeviceAbilities, feature: GPUFeatureName) =>
     features.has(feature) && !without.includes(ability);
   const abilities: DeviceAbilities = {
-    f16: has('f16', 'shader-f16'),
     subgroups: has('subgroups', 'subgroups'),
   };
-  const requiredFeatures: GPUFeatureName[] = [
-    ...(abilities.f16 ? (['shader-f16'] as const) : []),
-    ...(abilities.subgroups ? (['subgroups'] as const) : []),
-  ];
+  const requiredFeatures: GPUFeatureName[] = abilities.subgroups ? ['subgroups'] : [];
   const bindingBytes = limits.maxStorageBufferBindingSize;
   const bufferBytes = limits.maxBufferSize;
   let device: GPUDevice;
