@@ -1,6 +1,7 @@
 // The shaders of src/backend/webgpu/shaders/ as one module of texts: each behind the files of lib/
-// that it uses, without comments, and nothing else changed.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+// that it uses, without comments, and nothing else changed. Where lib/NAME-subgroups has the
+// functions of lib/NAME for devices with subgroups, shaders that use it have a second text.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const SHADERS = 'src/backend/webgpu/shaders';
@@ -19,28 +20,42 @@ const shortened = (text) =>
     .trim();
 
 export function writeShaderTable(root) {
-  const read = (name) => readFileSync(join(root, SHADERS, `${name}.wgsl`), 'utf8');
-  /** Files behind those that they use, each once. */
-  const gather = (name, seen) => {
-    if (seen.has(name)) return;
-    const text = read(name);
-    for (const used of usedBy(text)) gather(used, seen);
-    seen.set(name, shortened(text));
+  const pathOf = (name) => join(root, SHADERS, `${name}.wgsl`);
+  /** Files behind those that they use, each once, and whether one of them is for subgroups. */
+  const gather = (name, subgroups) => {
+    const texts = new Map();
+    let special = false;
+    const add = (wanted) => {
+      const has = subgroups && existsSync(pathOf(`${wanted}-subgroups`));
+      special ||= has;
+      const file = has ? `${wanted}-subgroups` : wanted;
+      if (texts.has(file)) return;
+      const text = readFileSync(pathOf(file), 'utf8');
+      for (const used of usedBy(text)) add(used);
+      texts.set(file, shortened(text));
+    };
+    add(name);
+    const text = [...(special ? ['enable subgroups;'] : []), ...texts.values()].join('\n');
+    return { text, special };
   };
+  const row = (name, text) => `  ${JSON.stringify(name)}: ${JSON.stringify(text)},\n`;
   const names = readdirSync(join(root, SHADERS))
     .filter((file) => file.endsWith('.wgsl'))
     .map((file) => file.slice(0, -'.wgsl'.length))
     .sort();
-  const rows = names.map((name) => {
-    const seen = new Map();
-    gather(name, seen);
-    return `  ${JSON.stringify(name)}: ${JSON.stringify([...seen.values()].join('\n'))},\n`;
+  const rows = names.map((name) => row(name, gather(name, false).text));
+  const special = names.flatMap((name) => {
+    const found = gather(name, true);
+    return found.special ? [row(name, found.text)] : [];
   });
   const union = names.map((name) => JSON.stringify(name)).join('\n  | ');
   mkdirSync(join(root, 'build/generated'), { recursive: true });
   writeFileSync(
     join(root, SHADER_TABLE),
     `// Made by scripts/shader-table.mjs.\nexport type ShaderName =\n  | ${union};\n` +
-      `export const shaders: Readonly<Record<ShaderName, string>> = {\n${rows.join('')}};\n`,
+      `export const shaders: Readonly<Record<ShaderName, string>> = {\n${rows.join('')}};\n` +
+      '/** Second texts, for devices with subgroups. */\n' +
+      'export const subgroupShaders: Readonly<Partial<Record<ShaderName, string>>> = {\n' +
+      `${special.join('')}};\n`,
   );
 }

@@ -1,22 +1,36 @@
 // The suite of backends on the device of this machine, a software one where there is no other; apart
-// from the other tests, as that takes two minutes. `node build/js/test/gpu-suite.js`
+// from the other tests, as that takes two minutes. `node build/js/test/gpu-suite.js`; with
+// `--without-subgroups` on the kernels for devices that have none, and of the suite what differs.
+import { runtime } from '#runtime';
 import { openTestDevice } from './gpu.ts';
 import { skips } from './skip.ts';
 import { backendSuite } from './suites/backend.ts';
 
-const opened = await openTestDevice();
+/** Operations whose kernels sum up over lanes. */
+const SUMMED =
+  /^(rmsNorm|linear|gated|addToState|fold|raiseMost|expectedAttention|keyCosines|keepAsState)/;
+
+const withoutSubgroups = process.argv.includes('--without-subgroups');
+const opened = await openTestDevice(undefined, withoutSubgroups ? ['subgroups'] : []);
 if ('reason' in opened) {
   console.error(`there is no device: ${opened.reason}`);
   process.exitCode = 1;
 } else {
-  const { abilities } = opened.device;
+  const adapter = await (await runtime.gpu())?.requestAdapter();
+  const wantsSubgroups = !withoutSubgroups && adapter?.features.has('subgroups') === true;
+  // a kernel for subgroups does not compile on a device that was opened without them
+  if (opened.device.gpu.features.has('subgroups') !== wantsSubgroups) {
+    console.error(`the device ${wantsSubgroups ? 'lacks' : 'has'} subgroups`);
+    process.exitCode = 1;
+  }
   backendSuite(
     {
       name: 'webgpu',
-      build: abilities.subgroups ? 'subgroups' : 'base',
+      build: wantsSubgroups ? 'subgroups' : 'base',
       rowTypes: ['f32', 'f16', 'int8', 'int4', 'int3'],
       device: true,
       training: false,
+      only: withoutSubgroups ? SUMMED : undefined,
     },
     () => opened.backend,
   );

@@ -23,6 +23,8 @@ export interface Expected {
   readonly device?: boolean;
   /** Whether there are gradients. Default: yes. They are tested by suites/kernels.ts. */
   readonly training?: boolean;
+  /** Names of the operations that are run. Default: all. */
+  readonly only?: RegExp;
 }
 
 const ROWS_OF = 64; // dimensions of a head that every type of rows can have
@@ -30,7 +32,7 @@ const LEAST_NORMAL = 2 ** -126;
 
 /** Runs all cases. `expected` says what `create` must give. */
 export function backendSuite(expected: Expected, create: () => Backend | Promise<Backend>): void {
-  const { name, build, device = false } = expected;
+  const { name, build, device = false, only } = expected;
   const test = suite(`backend ${name} ${build}`);
   const file = `backend/${name}.test.js`;
   let backend: Backend;
@@ -55,7 +57,7 @@ export function backendSuite(expected: Expected, create: () => Backend | Promise
     for (const { op } of [...gradientCases, ...trainingCases])
       skip(file, op, `${name} does not train`);
   });
-  for (const one of conformanceCases)
+  for (const one of conformanceCases.filter(({ op }) => !only || only.test(op)))
     test(one.op, async () => {
       const { rows, sizes, more = [] } = one;
       const all = [...[...sizes, ...(device ? [] : more)].entries()];

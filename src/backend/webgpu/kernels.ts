@@ -1,5 +1,5 @@
 // Shaders as pipelines: each compiled once, for the constants that it is wanted with.
-import { type ShaderName, shaders } from '../../../build/generated/shaders.ts';
+import { type ShaderName, shaders, subgroupShaders } from '../../../build/generated/shaders.ts';
 import type { OpenDevice } from './device.ts';
 import type { Usage } from './usage.ts';
 
@@ -104,10 +104,11 @@ export class Kernels {
   }
 
   #describe(name: ShaderName, bindings: string, constants: Constants) {
-    const { gpu } = this.#device;
+    const { gpu, abilities } = this.#device;
     let module = this.#modules.get(name);
     if (!module) {
-      module = gpu.createShaderModule({ label: name, code: shaders[name] });
+      const code = (abilities.subgroups && subgroupShaders[name]) || shaders[name];
+      module = gpu.createShaderModule({ label: name, code });
       this.#modules.set(name, module);
       this.#usage.made('shaderModules');
     }

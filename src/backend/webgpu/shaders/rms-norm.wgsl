@@ -1,14 +1,11 @@
 // y[r] = x[r] / sqrt(mean(x[r]^2) + eps) * w, a workgroup a row; y may be x.
-// uses: lib/index, lib/work
+// uses: lib/index, lib/work, lib/sum
 struct Params { y: u32, x: u32, w: u32, rows: u32, columns: u32, eps: f32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
 @group(1) @binding(1) var<storage, read> w: array<f32>;
 
-const LANES: u32 = 64;
-var<workgroup> sums: array<f32, LANES>;
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
@@ -22,13 +19,8 @@ fn main(
     let x = load(p.x + first + j);
     sum += x * x;
   }
-  sums[lane] = sum;
-  workgroupBarrier();
-  for (var half = LANES / 2; half > 0; half /= 2) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
-  let by = 1.0 / sqrt(sums[0] / f32(p.columns) + p.eps);
+  let squares = sum_of_lanes(Sums(vec4<f32>(), sum), lane).one;
+  let by = 1.0 / sqrt(squares / f32(p.columns) + p.eps);
   for (var j = lane; j < p.columns; j += LANES) {
     store(p.y + first + j, load(p.x + first + j) * by * w[p.w + j]);
   }
