@@ -37,13 +37,7 @@ fn take(at: u32, lane: u32) {
 fn norm_by(lane: u32) -> f32 {
   var sum = 0.0;
   for (var j = lane; j < D; j += LANES) { sum += spin[j] * spin[j]; }
-  sums[lane].x = sum;
-  workgroupBarrier();
-  for (var half = LANES / 2; half > 0; half /= 2) {
-    if (lane < half) { sums[lane].x += sums[lane + half].x; }
-    workgroupBarrier();
-  }
-  return 1.0 / sqrt(sums[0].x / f32(D) + p.eps);
+  return 1.0 / sqrt(gather(vec2<f32>(sum, 0.0), lane).x / f32(D) + p.eps);
 }
 
 fn make_query(at: u32, lane: u32) {

@@ -32,7 +32,6 @@ var<workgroup> parts: array<vec2<f32>, LANES>;
 var<workgroup> shrink: array<f32, LANES / EACH>;
 var<workgroup> place: vec2<u32>; // the head's first row, and how many are shown
 
-
 // Greatest score and sum of exponentials of one more score.
 fn with_score(seen: vec2<f32>, score: f32) -> vec2<f32> {
   let most = max(seen.x, score);

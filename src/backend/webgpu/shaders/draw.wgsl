@@ -2,7 +2,7 @@
 // or -1 where one is NaN or infinite. Tokens stand in an order: the most probable first, the lower
 // on ties. Each filter cuts the order behind a place; places are found digit by digit, from sums
 // over all tokens that have the digits before, so nothing is sorted.
-// uses: lib/work
+// uses: lib/work, lib/rank
 struct Params {
   to: u32,
   logits: u32,
@@ -17,14 +17,12 @@ struct Params {
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
 
 const LANES: u32 = 128;
-/** Values of a digit, and digits of a word. */
+// Values of a digit, and digits of a word.
 const BINS: u32 = 16;
 const DIGITS: u32 = 8;
 const NOBODY: u32 = 0xffffffffu;
-/** The key of -Infinity. */
-const NOTHING: u32 = 0x007fffffu;
 
-/** What is summed up over tokens. */
+// What is summed up over tokens.
 const COUNT: u32 = 0;
 const MASS: u32 = 1;
 const TIES: u32 = 2;
@@ -34,23 +32,15 @@ var<workgroup> keys: array<u32, LANES>;
 var<workgroup> digit: u32;
 var<workgroup> above: f32;
 var<workgroup> inside: f32;
-/** Where the order ends: behind token `last` of those with key `least`. */
+// Where the order ends: behind token `last` of those with key `least`.
 var<workgroup> least: u32;
 var<workgroup> last: u32;
 
-// A word that is larger where the number is.
-fn key_of(i: u32) -> u32 {
-  let bits = work[p.logits + i];
-  if (bits == 0x80000000u) { return 0x80000000u; }
-  return select(bits | 0x80000000u, ~bits, bits > 0x80000000u);
-}
-
-fn number_of(key: u32) -> f32 {
-  return bitcast<f32>(select(~key, key & 0x7fffffffu, key >= 0x80000000u));
-}
+fn key_of(i: u32) -> u32 { return rank_of(work[p.logits + i]); }
+fn number_of(key: u32) -> f32 { return bitcast<f32>(bits_of(key)); }
 
 fn weight_of(key: u32, best: f32, temperature: f32) -> f32 {
-  if (key <= NOTHING) { return 0.0; }
+  if (key <= WORST) { return 0.0; }
   return exp(max((number_of(key) - best) / temperature, -100.0));
 }
 
@@ -166,7 +156,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     workgroupBarrier();
   }
   let best_key = workgroupUniformLoad(&keys[0]);
-  if (odds > 0.0 || best_key <= NOTHING) {
+  if (odds > 0.0 || best_key <= WORST) {
     if (lane == 0) { work[p.to] = NOBODY; }
     return;
   }
@@ -180,8 +170,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   if (p.top_p < 1.0) { cut(lane, MASS, p.top_p * mass_within(lane, best, 1.0), false, best, 1.0); }
   if (p.min_p > 0.0) {
     if (lane == 0) {
-      let limit = bitcast<u32>(best + log(p.min_p));
-      let key = select(limit | 0x80000000u, ~limit, limit >= 0x80000000u);
+      let key = rank_of(bitcast<u32>(best + log(p.min_p)));
       if (key > least) {
         least = key;
         last = NOBODY;

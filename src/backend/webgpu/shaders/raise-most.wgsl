@@ -65,8 +65,7 @@ fn find_cut(h: u32, n: u32, all: f32, lane: u32) {
 
 // of the rows at the cut, the first ones, until the share is reached
 fn cut_ties(all: f32) {
-  let bits = select(~cut, cut & 0x7fffffff, cut >= 0x80000000);
-  let share = max(1, i32(share_of(bits, all)));
+  let share = max(1, i32(share_of(bits_of(cut), all)));
   left = min(left, u32(max(0, (wanted + share - 1) / share)));
 }
 

@@ -1,9 +1,8 @@
 // What rows are made of: a head's D numbers in workgroup memory, by workgroups of LANES that all
 // call these functions.
-// uses: lib/work, lib/rows, lib/hadamard
+// uses: lib/work, lib/rows, lib/hadamard, lib/gather
 const LANES: u32 = 64;
 var<workgroup> spin: array<f32, D>;
-var<workgroup> sums: array<vec2<f32>, LANES>;
 
 // Turns pairs of `spin`, (2j, 2j + 1) or (j, j + half), by a shader's angle_of(j): [cos, sin].
 fn turn(half: u32, pairs: bool, lane: u32) {
@@ -89,15 +88,7 @@ fn scale_of(lane: u32) -> u32 {
   for (var j = lane; j < D; j += LANES) {
     range = vec2<f32>(min(range.x, spin[j]), max(range.y, spin[j]));
   }
-  sums[lane] = range;
-  workgroupBarrier();
-  for (var half = LANES / 2; half > 0; half /= 2) {
-    if (lane < half) {
-      let other = sums[lane + half];
-      sums[lane] = vec2<f32>(min(sums[lane].x, other.x), max(sums[lane].y, other.y));
-    }
-    workgroupBarrier();
-  }
-  let whole = sums[0];
-  return half_of((whole.y - whole.x) / f32(levels())) | (half_of(whole.x) << 16);
+  let low = -gather(vec2<f32>(0.0, -range.x), lane).y;
+  let high = gather(vec2<f32>(0.0, range.y), lane).y;
+  return half_of((high - low) / f32(levels())) | (half_of(low) << 16);
 }
