@@ -19,6 +19,6 @@ export async function openTestDevice(
     const device = await openDevice(await runtime.gpu(), without);
     return { device, backend: await createWebgpuBackend(device, { limitBytes }) };
   } catch (error) {
-    return { reason: (error as Error).message };
+    return { reason: `${(error as Error).message}: ${runtime.gpuAdvice}` };
   }
 }

@@ -120,7 +120,7 @@ async function findGpu(): Promise<GPU | undefined> {
   const own = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
   if (own) return own;
   try {
-    const { create } = (await import('webgpu')) as { create(flags: string[]): GPU };
+    const { create } = await import('webgpu');
     return create([]);
   } catch {
     return undefined;
