@@ -87,6 +87,13 @@ function readArguments() {
   }
 }
 
+/** Deno and Bun say which Node they are like, too. */
+function runtimeName(): string {
+  const { deno, bun } = process.versions;
+  if (deno) return `Deno ${deno}`;
+  return bun ? `Bun ${bun}` : `Node ${process.version}`;
+}
+
 const readRun = (file: string): BenchRun => JSON.parse(readFileSync(file, 'utf8')) as BenchRun;
 
 const { values, positionals } = readArguments();
@@ -121,7 +128,7 @@ const facts = device
 const limits = await measureLimits();
 let run: BenchRun = {
   machine:
-    `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}, ` +
+    `${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${runtimeName()}, ` +
     `${detectBuild()} kernels`,
   date: new Date().toISOString().slice(0, 10),
   limits,
