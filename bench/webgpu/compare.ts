@@ -3,7 +3,7 @@ import { type BenchRun, format } from '../report.ts';
 import type { DeviceFacts } from './group.ts';
 
 export const describeDevice = ({ name, isSoftware, abilities, runtime, model }: DeviceFacts) =>
-  `device: ${name}${isSoftware ? ' (the CPU)' : ''}, ${abilities.join(', ') || 'no f16, no subgroups'}; ` +
+  `device: ${name}${isSoftware ? ' (the CPU)' : ''}, ${abilities.join(', ') || 'no subgroups'}; ` +
   `${runtime}; model ${model.name}, ${model.bytes} bytes`;
 
 const figuresOf = ({ groups }: BenchRun) =>

@@ -16,7 +16,7 @@ const runOf = (name: string, sha256: string, measurements: Measurement[]): Bench
   device: {
     name,
     isSoftware: false,
-    abilities: ['f16'],
+    abilities: ['subgroups'],
     bindingBytes: 2 ** 27,
     bufferBytes: 2 ** 28,
     copyBytes: 2 ** 28,
@@ -35,7 +35,7 @@ const decode = (rate: number, wasm: number): Measurement => ({
 test('every figure of either run has a line, with its ratio where both have it', () => {
   const a = runOf('one GPU', 'a', [decode(100, 40), { name: 'copy', rate: 5, unit: 'GB/s' }]);
   const text = besideOneAnother(a, runOf('another GPU', 'a', [decode(250, 20)]));
-  assert.match(text, /A: a machine.*\n.*one GPU, f16.*\nB: a machine.*\n.*another GPU/);
+  assert.match(text, /A: a machine.*\n.*one GPU, subgroups.*\nB: a machine.*\n.*another GPU/);
   assert.match(text, /^webgpu: decode +100 +250 tokens\/s +2\.50 x$/m);
   assert.match(text, /^webgpu: decode, WASM +40 +20 tokens\/s +0\.50 x$/m);
   assert.match(text, /^webgpu: copy +5\.00 +- GB\/s$/m);
