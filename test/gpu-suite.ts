@@ -8,7 +8,7 @@ import { backendSuite } from './suites/backend.ts';
 
 /** Operations whose kernels sum up over lanes. */
 const SUMMED =
-  /^(rmsNorm|linear|gated|addToState|fold|raiseMost|expectedAttention|keyCosines|keepAsState)/;
+  /^(rmsNorm|linear|gated|append |raiseTo|raiseMost|weighBy|expectedAttention|keyCosines)/;
 
 const withoutSubgroups = process.argv.includes('--without-subgroups');
 const opened = await openTestDevice(undefined, withoutSubgroups ? ['subgroups'] : []);
