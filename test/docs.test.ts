@@ -42,6 +42,7 @@ test('links between documents lead somewhere', () => {
     'docs/models.md',
     'docs/templates.md',
     'docs/runtimes.md',
+    'docs/webgpu.md',
     'docs/tokenizers.md',
     'docs/cli.md',
     'docs/split.md',
