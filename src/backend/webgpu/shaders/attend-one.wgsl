@@ -17,7 +17,7 @@ struct Params {
 const LANES: u32 = 128; // and rows of a tile
 const MOST: u32 = 8; // queries
 const PARTS: u32 = 16; // lanes that reduce what a query has
-const HIDDEN: f32 = -3e38;
+const HIDDEN: f32 = -3e38; // finite: differences of infinities are NaN, or anything
 override QUADS: u32 = (D + 3) / 4;
 override NUMBERS: u32 = QUERIES * D + 4;
 override LOOKS: u32 = QUERIES * LANES;

@@ -20,7 +20,7 @@ const LANES: u32 = 128;
 // Values of a digit, and digits of a word.
 const BINS: u32 = 16;
 const DIGITS: u32 = 8;
-const NOBODY: u32 = 0xffffffffu;
+const NOBODY: u32 = 0xffffffffu; // -1: no token
 
 // What is summed up over tokens.
 const COUNT: u32 = 0;

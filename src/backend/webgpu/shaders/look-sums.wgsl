@@ -14,7 +14,7 @@ struct Params {
 @group(1) @binding(2) var<storage, read> keys: array<u32>;
 @group(1) @binding(3) var<storage, read> values: array<u32>;
 
-const LEAST: f32 = -3e38;
+const LEAST: f32 = -3e38; // finite, as in attend-one.wgsl
 var<private> own_head: u32;
 var<workgroup> length: u32;
 // logits of each query at each row, a number apart so that lanes meet no common bank

@@ -12,7 +12,7 @@ struct Params {
 @group(1) @binding(1) var<storage, read_write> notes: array<u32>;
 
 const LANES: u32 = 256;
-const WHOLE: f32 = 1073741824.0;
+const WHOLE: f32 = 1073741824.0; // 2^30: the sum of all shares, with what rounds up, fits an i32
 var<workgroup> counts: array<atomic<u32>, LANES>;
 var<workgroup> shares: array<atomic<u32>, LANES>;
 var<workgroup> ties: array<u32, LANES>;

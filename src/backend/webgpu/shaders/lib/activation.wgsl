@@ -1,4 +1,5 @@
-// Gates of feed-forward blocks. tanh is NaN far out on some devices: it is 1 from 15 on.
+// Gates of feed-forward blocks; gelu by its tanh form, 0.79.. = sqrt(2 / pi). tanh is NaN far out on
+// some devices: it is 1 from 15 on.
 fn silu(x: f32) -> f32 { return x / (1.0 + exp(-x)); }
 fn gelu(x: f32) -> f32 {
   let inner = 0.7978845608 * (x + 0.044715 * x * x * x);
