@@ -5,7 +5,7 @@ import { DeviceLostError } from '../backend/webgpu/device.ts';
 import { DeviceError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { LayerRange } from '../model/tensors.ts';
-import { type Executor, type Layers, unloadedError } from './executor.ts';
+import { type Executor, type Layers, LocalExecutor, unloadedError } from './executor.ts';
 import { LastingLayers } from './lasting-layers.ts';
 import type { Plan } from './plan.ts';
 
@@ -116,4 +116,10 @@ export class LastingExecutor implements Executor {
     lost.dispose();
     return next;
   }
+}
+
+/** Who runs all layers of a model on this thread, if that is so now. */
+export function localOf(executor: Executor): LocalExecutor | undefined {
+  const current = executor instanceof LastingExecutor ? executor.current : executor;
+  return current instanceof LocalExecutor ? current : undefined;
 }

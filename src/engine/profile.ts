@@ -5,7 +5,8 @@ import type { Cache } from '../backend/cache.ts';
 import type { Address } from '../backend/tensor.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import type { Workspace } from '../model/workspace.ts';
-import { LocalExecutor } from './executor.ts';
+import type { LocalExecutor } from './executor.ts';
+import { localOf } from './lasting.ts';
 import { type Model, readModel } from './model.ts';
 import { pause } from './prefill.ts';
 
@@ -56,7 +57,8 @@ export async function profileModel(
   ) as ProfileOptions['onProgress'];
   filledText('text', text);
   const { executor, config } = readModel(model);
-  if (!(executor instanceof LocalExecutor))
+  const local = localOf(executor);
+  if (!local)
     throw new UnsupportedError(
       `the model is split over ${executor.layerRanges.length} workers, a profile needs it whole: ` +
         `load it with pipeline: 1`,
@@ -69,7 +71,7 @@ export async function profileModel(
     );
   const blockSize = tokens.length >= 2 * BLOCK ? BLOCK : Math.ceil(tokens.length / 4);
   const sinks = Math.min(SINKS, Math.floor(blockSize / 4));
-  const comparison = new Comparison(executor, tokens.length, blockSize, sinks);
+  const comparison = new Comparison(local, tokens.length, blockSize, sinks);
   try {
     for (let at = 0; at < tokens.length; at += blockSize) {
       signal?.throwIfAborted();

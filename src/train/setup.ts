@@ -1,5 +1,5 @@
 // What is trained, in memory: an adapter beside the weights, or the weights themselves.
-import { LocalExecutor } from '../engine/executor.ts';
+import { localOf } from '../engine/lasting.ts';
 import type { Model } from '../engine/model.ts';
 import type { Tensor, Weight } from '../backend/tensor.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
@@ -14,11 +14,12 @@ export function networkOf({ executor, backend }: Model): Network {
     throw new UnsupportedError(
       `the ${backend.name} backend cannot train: load the model with device: 'wasm'`,
     );
-  if (!(executor instanceof LocalExecutor))
+  const local = localOf(executor);
+  if (!local)
     throw new OptionError(
       `the model's layers are in workers, training needs them together: load it with pipeline: 1`,
     );
-  return executor.transformer;
+  return local.transformer;
 }
 
 /** What will be trained. Bytes are known before anything is reserved. */

@@ -1,8 +1,7 @@
 // The most probable token after every token of a text, teacher-forced, on any backend: read once
 // where the device takes it.
 import { everything } from '../../src/engine/everything.ts';
-import type { LocalExecutor } from '../../src/engine/executor.ts';
-import { LastingExecutor } from '../../src/engine/lasting.ts';
+import { localOf } from '../../src/engine/lasting.ts';
 import type { Model } from '../../src/engine/model.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import { blocksOf } from '../../src/engine/prefill.ts';
@@ -14,9 +13,7 @@ const BLOCK = 64;
 const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0 };
 
 export async function bestTokens(model: Model, tokens: readonly number[]): Promise<Int32Array> {
-  const { executor } = model;
-  const inner = executor instanceof LastingExecutor ? executor.current : executor;
-  const { transformer } = inner as LocalExecutor;
+  const { transformer } = localOf(model.executor)!;
   const { backend, config, weights } = transformer;
   const [D, V] = [config.width, config.vocabulary];
   const budget = { tokens: tokens.length };

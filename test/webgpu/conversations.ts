@@ -1,6 +1,8 @@
 // Conversations on a device answer as on WebAssembly, under every policy and with rows of every type:
 // `node build/js/test/webgpu/conversations.js [LENGTH]`. The last line is the counts.
+import { readFileSync } from 'node:fs';
 import { loadModel } from '../../src/engine/model.ts';
+import { profileModel } from '../../src/engine/profile.ts';
 import type { ConversationOptions } from '../../src/index.ts';
 import { policies } from '../../src/policy/registry.ts';
 import { bundled } from '../fixtures.ts';
@@ -19,6 +21,9 @@ const cases: Omit<ConversationOptions, 'budget'>[] = [
   { policy: 'knorm', blockSize: 16 },
 ];
 
+/** A text for a profile of layers. */
+const text = readFileSync(bundled('conv-2k.jsonl'), 'utf8').slice(0, 1200);
+
 const tiny = bundled('recollect-tiny.gguf');
 const device = await loadModel(tiny, { device: 'webgpu' });
 const wasm = await loadModel(tiny, { device: 'wasm', threads: 1 });
@@ -34,6 +39,12 @@ for (const options of cases) {
   const told = isSame ? '' : `: ${JSON.stringify(found)}, WebAssembly ${JSON.stringify(wanted)}`;
   console.log(`${isSame ? 'ok  ' : 'FAIL'} ${JSON.stringify(options)}${told}`);
 }
+const profiles = await Promise.all([device, wasm].map((model) => profileModel(model, text)));
+const off = profiles[0].similarity.map((own, l) => Math.abs(own - profiles[1].similarity[l]));
+const isAlike = Math.max(...off) < 1e-3;
+if (isAlike) passed++;
+else failed++;
+console.log(`${isAlike ? 'ok  ' : 'FAIL'} a profile of layers: ${off}`);
 device.dispose();
 wasm.dispose();
 console.log(`${passed} passed, ${failed} failed`);
