@@ -19,16 +19,16 @@ export async function prepare(
   if (!backend.prepare) return;
   const blockSize = Math.min(BLOCK, config.contextLength >> 1);
   const plan = planRun(executor, { ...everything, budget: { tokens: BLOCK + 1 }, blockSize });
-  const stage = new Stage(transformer, plan);
-  try {
-    await backend.prepare(() => {
+  await backend.prepare(() => {
+    const stage = new Stage(transformer, plan);
+    try {
       const block = new Array<number>(blockSize).fill(0);
       void stage.append(block, { position: 0, token: 0 });
       const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0 };
       const place = { position: blockSize, token: blockSize };
       void stage.draw(blockSize - 1, greedy, [0], place, true);
-    }, onProgress);
-  } finally {
-    stage.dispose();
-  }
+    } finally {
+      stage.dispose();
+    }
+  }, onProgress);
 }

@@ -68,7 +68,7 @@ export async function createWebgpuBackend(
     ...cacheOps(recorder, heap, device),
     ...attentionOps(recorder, scratch),
     prepare: (work: () => void, onProgress?: (ready: number, of: number) => void) =>
-      recorder.prepare(work, onProgress),
+      recorder.prepare(() => heap.trial(work), onProgress),
     ...clusterOps,
     get usage() {
       return recorder.usage.now;

@@ -50,6 +50,7 @@ export class Heap implements Arena {
   readonly #buffers = new Map<number, HeapBuffer>();
   /** How many buffers a region has, by the number of its first. */
   readonly #pieces = new Map<number, number>();
+  #isTrial = false;
   #ids = 0;
   #numbers = 1;
   /** Bytes of all buffers, and the most there were. */
@@ -126,6 +127,16 @@ export class Heap implements Arena {
     return this.#buffers.get(0);
   }
 
+  /** Calls `work`, whose operations are not run, and reserves nothing for it. It frees all it has. */
+  trial(work: () => void): void {
+    this.#isTrial = !this.work;
+    try {
+      work();
+    } finally {
+      this.#isTrial = false;
+    }
+  }
+
   dispose(): void {
     for (const number of [...this.#buffers.keys()]) this.#drop(number);
   }
@@ -136,7 +147,7 @@ export class Heap implements Arena {
     const grown = this.#create(Math.ceil(end / GROW_BYTES) * GROW_BYTES);
     this.#buffers.set(0, grown);
     if (!before) return;
-    this.#events.moved(before.buffer, grown.buffer, before.buffer.size);
+    if (!this.#isTrial) this.#events.moved(before.buffer, grown.buffer, before.buffer.size);
     this.#destroy(before);
   }
 
@@ -157,6 +168,7 @@ export class Heap implements Arena {
   #create(size: number): HeapBuffer {
     const { gpu, lost, bindingBytes, bufferBytes } = this.#device;
     if (lost) throw lost;
+    if (this.#isTrial) return { buffer: { size, destroy() {} } as GPUBuffer, id: this.#ids++ };
     if (size > Math.min(bindingBytes, bufferBytes))
       throw new DeviceError(
         `${formatBytes(size)} in one piece are wanted, the device binds ` +
@@ -184,6 +196,7 @@ export class Heap implements Arena {
   }
 
   #destroy({ buffer, id }: HeapBuffer): void {
+    if (this.#isTrial) return;
     this.deviceBytes -= buffer.size;
     this.#events.dropped(id);
     buffer.destroy();

@@ -9,12 +9,8 @@ const LANES: u32 = 64;
 var<workgroup> spin: array<f32, D>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let query = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let query = group_index(dispatch);
   if (query >= p.queries) { return; }
   let first = p.partial + query * (D + 2);
   let step = p.queries * (D + 2);

@@ -91,12 +91,8 @@ fn add_totals(lane: u32) {
 }
 
 @compute @workgroup_size(128)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   let share = index % p.shares;
   let chunk = index / p.shares % p.chunks;
   let h = index / p.shares / p.chunks;

@@ -69,12 +69,8 @@ fn scores_of(row: u32, count: u32, lane: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(128)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   let h = index / p.tiles;
   if (h >= p.heads) { return; }
   let first_query = index % p.tiles * QUERIES;

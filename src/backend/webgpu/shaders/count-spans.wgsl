@@ -9,12 +9,8 @@ struct Params { rows: u32, head: u32, heads: u32, spans: u32 }
 var<workgroup> sum: atomic<u32>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let span = p.spans + 3 * group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let span = p.spans + 3 * group_index(dispatch);
   var own = 0u;
   for (var h = lane; h < p.heads; h += 64) {
     let end = rows_before(h, length_of(h), max(work[span], work[span + 1]));

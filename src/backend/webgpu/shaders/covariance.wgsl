@@ -25,12 +25,8 @@ fn mean(h: u32, j: u32) -> f32 {
 }
 
 @compute @workgroup_size(256)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   let sides = (D + SIDE - 1) / SIDE;
   let h = index / (sides * sides);
   if (h >= p.heads) { return; }

@@ -13,13 +13,9 @@ struct Params {
 fn stored(slot: u32, i: u32) -> u32 { return weight[i]; }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let fours = (p.k + 3) / 4;
-  let i = group_index(group, groups) * 64 + lane;
+  let i = group_index(dispatch) * 64 + lane;
   let token = i / fours;
   let c = i % fours * 4;
   if (token >= p.count) { return; }

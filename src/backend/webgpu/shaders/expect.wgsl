@@ -18,12 +18,8 @@ var<workgroup> parts: array<array<f32, 8>, TILE>;
 fn vector_at(j: u32) -> u32 { return mean_at + (1 + j) * D; }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   if (index >= p.heads * p.tiles) { return; }
   let h = index / p.tiles;
   let first = index % p.tiles * TILE;

@@ -14,12 +14,8 @@ fn stored(slot: u32, i: u32) -> u32 {
 }
 
 @compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let first = 2 * group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let first = 2 * group_index(dispatch);
   let rows = p.products[0].rows;
   if (first >= rows) { return; }
   let apart = partner_of(KIND0);

@@ -11,12 +11,8 @@ struct Params {
 @group(1) @binding(3) var<storage, read_write> notes: array<u32>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   let h = index / p.each;
   let column = index % p.each * 64 + lane;
   if (h >= p.heads || column >= column_count()) { return; }

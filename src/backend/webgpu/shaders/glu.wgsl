@@ -6,12 +6,8 @@ struct Params { y: u32, gate: u32, up: u32, count: u32 }
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = group_index(group, groups) * 64 + lane;
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let i = group_index(dispatch) * 64 + lane;
   if (i >= p.count) { return; }
   let gate = load(p.gate + i);
   let open = select(silu(gate), gelu(gate), GELU == 1);

@@ -15,12 +15,8 @@ const LANES: u32 = 256;
 var<workgroup> sums: array<vec4<f32>, LANES>;
 
 @compute @workgroup_size(256)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let h = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let h = group_index(dispatch);
   if (h >= p.heads) { return; }
   let n = shown(h);
   let quads = (D + 3) / 4;

@@ -56,12 +56,8 @@ fn multiply(slot: u32, kind: u32, group: u32, lane: u32) {
 }
 
 @compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let i = group_index(dispatch);
   if (i < p.products[1].group) {
     multiply(0, KIND0, i, lane);
   } else if (i < p.products[2].group) {

@@ -34,12 +34,8 @@ fn x4(row: u32, c: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(128)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let i = group_index(dispatch);
   let tiles = (p.n + TILE - 1) / TILE;
   let first = i % tiles * TILE;
   let first_row = i / tiles * TILE;

@@ -39,14 +39,10 @@ fn sums_of(i: u32, logit: f32, rated: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let total = p.count * p.group;
   let tiles = (total + TILE - 1) / TILE;
-  let index = group_index(group, groups);
+  let index = group_index(dispatch);
   if (index >= p.heads * p.splits * tiles) { return; }
   let tile = index % tiles * TILE;
   let split = index / tiles % p.splits;

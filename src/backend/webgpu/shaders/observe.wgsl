@@ -69,13 +69,9 @@ fn smoothed(q: u32, i: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let total = p.count * p.group;
-  let index = group_index(group, groups);
+  let index = group_index(dispatch);
   if (index >= p.heads * p.tiles) { return; }
   own_head = index / p.tiles;
   let half = p.size / 2;

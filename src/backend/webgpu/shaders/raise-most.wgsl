@@ -70,12 +70,8 @@ fn cut_ties(all: f32) {
 }
 
 @compute @workgroup_size(256)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let h = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let h = group_index(dispatch);
   if (h >= p.heads) { return; }
   let n = scored(h);
   let all = sum_of_looks(h, n, lane);

@@ -6,12 +6,8 @@ struct Params { y: u32, x: u32, w: u32, rows: u32, columns: u32, eps: f32 }
 @group(1) @binding(1) var<storage, read> w: array<f32>;
 
 @compute @workgroup_size(LANES)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let row = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let row = group_index(dispatch);
   if (row >= p.rows) { return; }
   let first = row * p.columns;
   var sum = 0.0;

@@ -7,13 +7,9 @@ struct Params { x: u32, angles: u32, rows: u32, heads: u32, d: u32, rotated: u32
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let half = p.rotated / 2;
-  let i = group_index(group, groups) * 64 + lane;
+  let i = group_index(dispatch) * 64 + lane;
   if (i >= p.rows * half) { return; }
   let row = i / half;
   let j = i % half;

@@ -8,12 +8,8 @@ const LANES: u32 = 64;
 var<workgroup> spin: array<f32, D>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let i = group_index(dispatch);
   if (i >= p.count) { return; }
   for (var j = lane; j < D; j += LANES) { spin[j] = load(p.vectors + i * D + j); }
   rotate(1, lane, LANES);

@@ -48,12 +48,8 @@ fn cosine(row: u32, h: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   let h = index / p.tiles;
   if (h >= p.heads) { return; }
   let n = shown(h);

@@ -73,12 +73,8 @@ fn each(h: u32, i: u32, n: u32) {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   let h = index / p.tiles;
   if (h >= p.heads) { return; }
   let n = scored(h);

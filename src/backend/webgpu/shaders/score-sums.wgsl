@@ -18,12 +18,8 @@ const LANES: u32 = 256;
 fn state(h: u32, i: u32) -> f32 { return bitcast<f32>(notes[state_at(start_of(h) + i)]); }
 
 @compute @workgroup_size(256)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   if (index >= p.heads) { return; }
   let last = select(index + 1, p.heads, p.how == 2);
   var sum = 0.0;

@@ -98,12 +98,8 @@ fn choose(h: u32, lane: u32) {
 }
 
 @compute @workgroup_size(256)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let first = group_index(group, groups) * p.each;
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let first = group_index(dispatch) * p.each;
   if (first >= p.heads) { return; }
   let to = first + p.each;
   for (var h = first + lane; h < to; h += LANES) {

@@ -36,12 +36,8 @@ fn move_left(column: u32, at: u32, to: u32, count: u32) {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let column = group_index(group, groups) * 64 + lane;
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let column = group_index(dispatch) * 64 + lane;
   if (column >= column_count()) { return; }
   var total = 0u;
   for (var h = 0u; h < p.heads; h++) { total += stays(h); }

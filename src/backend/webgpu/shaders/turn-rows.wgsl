@@ -45,12 +45,8 @@ fn find(h: u32, i: u32) -> Turn {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   if (lane == 0) { found = find(index % p.heads, index / p.heads); }
   let turn_by = workgroupUniformLoad(&found);
   if (turn_by.shift == 0 || p.turns == 0) { return; }

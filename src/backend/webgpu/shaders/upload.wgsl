@@ -6,11 +6,7 @@ struct Params { to: u32, first: u32, count: u32 }
 @group(1) @binding(1) var<storage, read> uploads: array<u32>;
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = group_index(group, groups) * 64 + lane;
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let i = group_index(dispatch) * 64 + lane;
   if (i < p.count) { memory[p.to + i] = uploads[p.first + i]; }
 }

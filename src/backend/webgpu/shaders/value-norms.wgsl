@@ -72,12 +72,8 @@ fn add_norms(m: u32, query: u32, lane: u32) {
 }
 
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = group_index(group, groups);
+fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
+  let index = group_index(dispatch);
   if (index >= p.heads * p.tiles) { return; }
   let h = index / p.tiles;
   if (lane == 0) { begin = u32(load(p.known + h)) + index % p.tiles * COUNT; }
