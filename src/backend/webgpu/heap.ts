@@ -127,7 +127,7 @@ export class Heap implements Arena {
     return this.#buffers.get(0);
   }
 
-  /** Calls `work`, whose operations are not run, and reserves nothing for it. It frees all it has. */
+  /** Calls `work`, whose operations are not run, and reserves nothing: it frees all that it has. */
   trial(work: () => void): void {
     this.#isTrial = !this.work;
     try {
