@@ -734,23 +734,29 @@ test('however long a file is, little of it is held', async () => {
     },
     async ({ url }) => {
       const source = await openSource(url, { ...quick, stallMs: 5000 });
-      // what is garbage already does not count
+      // What is garbage already does not count, and the collector gives buffers back on a thread of
+      // its own, some time after it ran.
       setFlagsFromString('--expose-gc');
       const collect = runInNewContext('gc') as () => void;
-      const held = () => {
-        collect();
-        return process.memoryUsage().arrayBuffers;
+      const held = async () => {
+        let least = Number.POSITIVE_INFINITY;
+        for (let look = 0; look < 5; look++) {
+          collect();
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          least = Math.min(least, process.memoryUsage().arrayBuffers);
+        }
+        return least;
       };
-      const before = held();
+      const before = await held();
       let most = 0;
       // a piece, then a gap that nobody wants
       for (let offset = 0; offset < size; offset += 24 << 20) {
         source.forget(offset);
         assert.is((await source.read(offset, 1 << 20)).length, 1 << 20);
-        most = Math.max(most, held() - before);
+        most = Math.max(most, (await held()) - before);
       }
       await source.close();
-      assert.ok(most < 32e6, `${most} bytes`);
+      assert.ok(most < size / 8, `${most} of ${size} bytes`);
     },
   );
 });
