@@ -1,9 +1,12 @@
 // How large a cache is: its layers, heads and rows, and what a row takes.
+import { sum } from '../math/sum.ts';
 import { isQuantized, type RowType, rowBytes } from './dtype.ts';
 
 export interface CacheShape {
-  readonly kvHeads: number;
-  readonly headDim: number;
+  /** Of every layer, or of each: 0 where a layer keeps no rows. */
+  readonly kvHeads: number | readonly number[];
+  /** The same. */
+  readonly headDim: number | readonly number[];
   readonly rowType: RowType;
   /** Rows that each layer may hold per kv head after a compaction, on average over its heads. */
   readonly keptRows: readonly number[];
@@ -14,6 +17,11 @@ export interface CacheShape {
    * less. Default: no.
    */
   readonly pooled?: boolean;
+  /**
+   * Bytes of what each layer keeps beside rows, whose size is fixed (fixed-state.ts): a cache does
+   * not hold them, but they are stored with it. Default: none.
+   */
+  readonly fixedBytes?: readonly number[];
 }
 
 /** The arrays of a pool. */
@@ -35,34 +43,72 @@ export function cacheColumns(headDim: number, type: RowType): [ColumnName, numbe
   ];
 }
 
+/** The shape of a cache whose layers are all alike. */
+export interface EvenShape extends CacheShape {
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+/** Heads of a layer, and their dimensions. */
+export const layerShape = (
+  { kvHeads, headDim }: Pick<CacheShape, 'kvHeads' | 'headDim'>,
+  layer: number,
+): Pick<EvenShape, 'kvHeads' | 'headDim'> => ({
+  kvHeads: typeof kvHeads === 'number' ? kvHeads : kvHeads[layer],
+  headDim: typeof headDim === 'number' ? headDim : headDim[layer],
+});
+
+/** Those of each layer. */
+export const layerShapes = (shape: CacheShape): Pick<EvenShape, 'kvHeads' | 'headDim'>[] =>
+  shape.keptRows.map((_, layer) => layerShape(shape, layer));
+
+/** Heads of all layers. */
+export const headCount = (shape: CacheShape): number =>
+  layerShapes(shape).reduce((sum, { kvHeads }) => sum + kvHeads, 0);
+
+/** Dimensions of each head, layer after layer. */
+export const headDims = (shape: CacheShape): number[] =>
+  layerShapes(shape).flatMap(({ kvHeads, headDim }) => new Array<number>(kvHeads).fill(headDim));
+
 /** Bytes a row takes. */
 export function cacheRowBytes(headDim: number, type: RowType): number {
   return cacheColumns(headDim, type).reduce((sum, [, bytes]) => sum + bytes, 0);
 }
 
-/** Rows of all layers and heads at the fullest. */
-export function cacheRows(shape: CacheShape): number {
-  return shape.keptRows.reduce((sum, kept) => sum + shape.kvHeads * (kept + shape.room), 0);
+/** Layers that share a range of rows, and what the range holds. */
+export interface CacheRange {
+  /** The first of its layers. */
+  readonly layer: number;
+  /** Of the cache, with the numbers of these layers, which are alike. */
+  readonly shape: EvenShape;
+  /** Rows that a compaction may leave, and all of them. */
+  readonly kept: number;
+  readonly rows: number;
+  readonly heads: number;
 }
 
-/** Rows and heads of each range of a cache. */
-export function cacheRanges({
-  keptRows,
-  kvHeads,
-  room,
-  pooled,
-}: CacheShape): { kept: number; rows: number; heads: number }[] {
-  const range = (kept: number, heads: number) => ({
-    kept: kvHeads * kept,
-    rows: kvHeads * kept + heads * room,
-    heads,
-  });
-  return pooled
-    ? [
-        range(
-          keptRows.reduce((a, b) => a + b, 0),
-          kvHeads * keptRows.length,
-        ),
-      ]
-    : keptRows.map((kept) => range(kept, kvHeads));
+/** Ranges of a cache: one a layer, or one for all. */
+export function cacheRanges(shape: CacheShape): CacheRange[] {
+  const { keptRows, room, pooled } = shape;
+  const layers = layerShapes(shape);
+  const range = (layer: number, end: number): CacheRange => {
+    const own = layers.slice(layer, end);
+    const alike = own.find(({ kvHeads }) => kvHeads > 0) ?? own[0];
+    const kept = sum(own.map(({ kvHeads }, i) => kvHeads * keptRows[layer + i]));
+    const heads = sum(own.map(({ kvHeads }) => kvHeads));
+    return { layer, shape: { ...shape, ...alike }, kept, rows: kept + heads * room, heads };
+  };
+  return pooled ? [range(0, layers.length)] : layers.map((_, layer) => range(layer, layer + 1));
 }
+
+/** Rows of all layers and heads at the fullest. */
+export const cacheRows = (shape: CacheShape): number =>
+  sum(cacheRanges(shape).map(({ rows }) => rows));
+
+/** Bytes of the rows that ranges hold. */
+export const rowsBytes = (shape: CacheShape, rows: readonly number[]): number =>
+  sum(
+    cacheRanges(shape).map(
+      (range, i) => rows[i] * cacheRowBytes(range.shape.headDim, shape.rowType),
+    ),
+  );

@@ -1,14 +1,17 @@
 // The bytes of a cache that is taken out, section by section (cpu/transfer.ts).
 import { StoreError } from '../errors.ts';
-import { cacheColumns, type CacheShape, cacheRanges } from './cache-shape.ts';
+import { sum } from '../math/sum.ts';
+import { cacheColumns, type CacheShape, cacheRanges, headCount, headDims } from './cache-shape.ts';
 import { gridBytes, isGrouped } from './dtype.ts';
 import { gridsOf, SETTLED_SLOTS, slotBytes } from './group-sizes.ts';
 import type { Extent } from './state.ts';
 
 /** The largest extent that a cache has with `rows` rows. */
 export function largestExtent(shape: CacheShape, rows: number): Extent {
-  const heads = shape.keptRows.length * shape.kvHeads;
-  const lengths = Array.from({ length: heads }, (_, i) => (i === 0 ? rows : 0));
+  const dims = headDims(shape);
+  const heads = dims.length;
+  const widest = dims.indexOf(Math.max(...dims));
+  const lengths = Array.from({ length: heads }, (_, i) => (i === widest ? rows : 0));
   if (!isGrouped(shape.rowType)) return { lengths, grids: 0, slots: 0 };
   const grids = cacheRanges(shape).reduce(
     (sum, range) => sum + gridsOf(range.rows, range.heads),
@@ -18,18 +21,20 @@ export function largestExtent(shape: CacheShape, rows: number): Extent {
 }
 
 /**
- * Bytes of each section: a head's columns one by one, then all grids, then all slots. Multiples of
- * 4.
+ * Bytes of each section: a head's columns one by one, then all grids, then all slots; then what
+ * layers keep beside rows. Multiples of 4.
  */
-export function sectionsOf(
-  { headDim, rowType }: CacheShape,
-  { lengths, grids, slots }: Extent,
-): number[] {
-  const columns = cacheColumns(headDim, rowType);
-  const heads = lengths.flatMap((length) => columns.map(([, bytes]) => length * bytes));
-  return isGrouped(rowType)
-    ? [...heads, grids * gridBytes(rowType, headDim), slots * slotBytes(headDim)]
-    : heads;
+export function sectionsOf(shape: CacheShape, { lengths, grids, slots }: Extent): number[] {
+  const { rowType } = shape;
+  const fixedBytes = sum(shape.fixedBytes ?? []);
+  const dims = headDims(shape);
+  const sections = dims.flatMap((headDim, h) =>
+    cacheColumns(headDim, rowType).map(([, bytes]) => lengths[h] * bytes),
+  );
+  // (heads that share grids are all alike)
+  if (isGrouped(rowType) && dims.length > 0)
+    sections.push(grids * gridBytes(rowType, dims[0]), slots * slotBytes(dims[0]));
+  return fixedBytes > 0 ? [...sections, fixedBytes] : sections;
 }
 
 /** A cache that a state is put back into. */
@@ -46,7 +51,7 @@ interface Refilled<Places> {
  */
 export function makeRoomFor<Places>(cache: Refilled<Places>, { lengths }: Extent): Places {
   cache.clear();
-  const heads = cache.layers * cache.shape.kvHeads;
+  const heads = headCount(cache.shape);
   if (lengths.length !== heads)
     throw new StoreError(`it has ${lengths.length} heads, this session ${heads}`);
   if (lengths.some((n) => !(n >= 0))) throw new StoreError('it has heads of negative length');

@@ -1,6 +1,6 @@
 // How many grids and unrounded rows there are beside rows that share grids (cpu/groups.ts), and
 // what they take.
-import type { CacheShape } from './cache-shape.ts';
+import { type CacheShape, type EvenShape, headDims } from './cache-shape.ts';
 import { gridBytes } from './dtype.ts';
 
 /** Rows that are rounded together. */
@@ -29,7 +29,7 @@ export function slotBytes(headDim: number): number {
 }
 
 /** Bytes of a range of `rows` rows of `heads` heads beside its columns. */
-export function rangeBytes(shape: CacheShape, rows: number, heads: number): number {
+export function rangeBytes(shape: EvenShape, rows: number, heads: number): number {
   return (
     gridsOf(rows, heads) * gridBytes(shape.rowType, shape.headDim) +
     heads * slotsOf(shape) * slotBytes(shape.headDim)
@@ -38,5 +38,5 @@ export function rangeBytes(shape: CacheShape, rows: number, heads: number): numb
 
 /** Bytes for rows on their way: numbers of a group, their list. */
 export function scratchBytes(shape: CacheShape): number {
-  return MOST_ROWS * (shape.headDim + 1) * 4;
+  return MOST_ROWS * (Math.max(0, ...headDims(shape)) + 1) * 4;
 }

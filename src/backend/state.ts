@@ -2,9 +2,13 @@
 // (cache.ts), which know their tokens and can be cut behind any of them, or a fixed number of
 // bytes, which can only be marked and put back. Nobody asks which it is to undo, store or restore.
 
-/** A point that a state can go back to: the number of the token that came next there. */
+/**
+ * A point that a state can go back to: the number of the token that came next there, and where what
+ * can be cut nowhere has its copy.
+ */
 export interface Mark {
   readonly token: number;
+  readonly slot?: number | undefined;
 }
 
 /** How much there is of a state that is saved. */
@@ -21,8 +25,11 @@ export interface State {
   readonly bytes: number;
   readonly usedBytes: number;
   readonly peakBytes: number;
-  /** Marks where it stands, `token` being the number of the next token. */
-  mark(token: number): Mark;
+  /**
+   * Marks where it stands, `token` being the number of the next token. What can be cut nowhere is
+   * copied to a slot, whose mark before is forgotten.
+   */
+  mark(token: number, slot?: number): Mark;
   /**
    * Goes back to a mark in all layers, whatever happened since; what was evicted stays evicted.
    * Gives the rows that each range (cache-shape.ts) has left.

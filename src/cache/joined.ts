@@ -4,7 +4,9 @@ import { isGrouped } from '../backend/dtype.ts';
 import { BestRows } from './best-rows.ts';
 import { isNumbers, JoinedHead } from './joined-head.ts';
 import type { Extent } from '../backend/state.ts';
-import { cacheColumns, type CacheShape } from '../backend/cache-shape.ts';
+import { cacheColumns, type CacheShape, headDims } from '../backend/cache-shape.ts';
+import { checksumOfBytes, EMPTY_CHECKSUM } from './checksum.ts';
+import { sum } from '../math/sum.ts';
 import type { Standing } from './stored.ts';
 import type { Body, StoredReader } from './stored-reader.ts';
 
@@ -32,6 +34,7 @@ export interface JoinOptions {
 export class Joined implements Body {
   readonly standing: Standing;
   readonly extents: readonly Extent[];
+  readonly #first: StoredReader;
   readonly #shapes: readonly CacheShape[];
   readonly #sinks: number;
   /** The first of the last `recent` tokens. */
@@ -43,6 +46,9 @@ export class Joined implements Body {
   #head = -1;
   #column = 0;
   #row = 0;
+  /** Bytes beside rows that were given, and their checksum. */
+  #fixed = 0;
+  #fixedSum = EMPTY_CHECKSUM;
   /** What the head is made of: rows of the first, or ~ rows of the second. */
   #chosen: Int32Array = new Int32Array(0);
 
@@ -53,6 +59,7 @@ export class Joined implements Body {
   ) {
     this.standing = first.standing;
     this.extents = first.extents;
+    this.#first = first;
     this.#shapes = shapes;
     this.#sinks = sinks;
     this.#recent = first.standing.token - recent;
@@ -84,16 +91,20 @@ export class Joined implements Body {
   }
 
   async fill(stage: number, into: Uint8Array): Promise<number> {
-    const { headDim, rowType } = this.#shapes[stage];
-    const columns = cacheColumns(headDim, rowType);
+    const { rowType, fixedBytes = [] } = this.#shapes[stage];
+    const dims = headDims(this.#shapes[stage]);
     if (stage !== this.#stage) {
       this.#stage = stage;
       this.#head = -1;
+      this.#fixed = 0;
     }
     let filled = 0;
     for (;;) {
+      let columns = cacheColumns(dims[Math.max(0, this.#head)], rowType);
       if (this.#head < 0 || this.#column === columns.length) {
-        if (this.#head + 1 === this.extents[stage].lengths.length) return filled;
+        if (this.#head + 1 === dims.length)
+          return filled + (await this.#fillFixed(stage, sum(fixedBytes), into.subarray(filled)));
+        columns = cacheColumns(dims[this.#head + 1], rowType);
         await this.#nextHead(columns);
       }
       const [name, size] = columns[this.#column];
@@ -104,6 +115,19 @@ export class Joined implements Body {
       this.#column++;
       this.#row = 0;
     }
+  }
+
+  /** What layers keep beside rows cannot be joined: it is that of the first. */
+  async #fillFixed(stage: number, bytes: number, into: Uint8Array): Promise<number> {
+    const count = Math.min(bytes - this.#fixed, into.length);
+    if (count === 0) return 0;
+    const section = this.#first.sections[stage].at(-1)!;
+    const part = into.subarray(0, count);
+    await this.#first.read(section.at + this.#fixed, part);
+    this.#fixedSum = checksumOfBytes(this.#fixed === 0 ? EMPTY_CHECKSUM : this.#fixedSum, part);
+    this.#fixed += count;
+    if (this.#fixed === bytes) this.#first.check(section, this.#fixedSum);
+    return count;
   }
 
   /** Fills `into` with whole rows of a column, as many as it takes; gives their bytes. */

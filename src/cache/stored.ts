@@ -1,9 +1,10 @@
 // The format of a stored conversation: where it stands, and the rows of its caches (extent.ts),
 // stage after stage. i32, little-endian:
 //
-//   head:  'RCS4' | numbers of the head | checksum of the rest of it | tag [4] | token
-//          | position base | rebased at | kvHeads | headDim | type of rows | stages
-//          | layers, grids, slots of each | lengths [layers][kvHeads]
+//   head:  'RCS5' | numbers of the head | checksum of the rest of it | tag [4] | token
+//          | position base | rebased at | checksum of all layers' heads and dimensions
+//          | bytes beside rows | type of rows | stages
+//          | layers, grids, slots of each | length of each head
 //   body:  the bytes of each stage's cache, in sections (extent.ts)
 //   tail:  a checksum of each section of the body, and one of these checksums
 //
@@ -13,7 +14,14 @@ import { StoreError } from '../errors.ts';
 import { rowCode } from '../backend/dtype.ts';
 import { checksum, EMPTY_CHECKSUM } from './checksum.ts';
 import type { Extent } from '../backend/state.ts';
-import { cacheColumns, type CacheShape } from '../backend/cache-shape.ts';
+import {
+  cacheColumns,
+  type CacheShape,
+  headCount,
+  headDims,
+  layerShapes,
+} from '../backend/cache-shape.ts';
+import { sum } from '../math/sum.ts';
 import { largestExtent, sectionsOf } from '../backend/extent.ts';
 
 /** Where a state is written to, from its first byte to its last. */
@@ -74,7 +82,7 @@ export class LostError extends StoreError {
 }
 
 /** Its digit is raised with every change of what the bytes mean. */
-const MAGIC = 0x34534352; // 'RCS4'
+const MAGIC = 0x35534352; // 'RCS5'
 const VERSIONS = /^RCS(\d)$/;
 const textOf = (magic: number) =>
   String.fromCharCode(...[0, 8, 16, 24].map((shift) => (magic >>> shift) & 0xff));
@@ -87,20 +95,18 @@ const SHAPE_AT = 10;
 
 /** Numbers of the head. */
 export const headInts = (shapes: readonly CacheShape[]): number =>
-  FIXED_INTS + shapes.reduce((sum, s) => sum + STAGE_INTS + s.keptRows.length * s.kvHeads, 0);
+  FIXED_INTS + sum(shapes.map((shape) => STAGE_INTS + headCount(shape)));
 
 /** Numbers of the tail. */
 export const tailInts = (shapes: readonly CacheShape[], extents: readonly Extent[]): number =>
-  shapes.reduce((sum, shape, i) => sum + sectionsOf(shape, extents[i]).length, 0) + 1;
-
-const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  sum(shapes.map((shape, i) => sectionsOf(shape, extents[i]).length)) + 1;
 
 /** Most bytes of head and tail together, into however many stages the layers of `shape` are cut. */
 export function frameBytes(shape: CacheShape): number {
   const layers = shape.keptRows.length;
-  const sections =
-    layers * shape.kvHeads * cacheColumns(shape.headDim, shape.rowType).length + 2 * layers;
-  return 4 * (FIXED_INTS + layers * (STAGE_INTS + shape.kvHeads) + sections + 1);
+  const columns = headDims(shape).map((d) => cacheColumns(d, shape.rowType).length);
+  const sections = sum(columns) + 3 * layers;
+  return 4 * (FIXED_INTS + layers * STAGE_INTS + headCount(shape) + sections + 1);
 }
 
 /** Most bytes of a stored state with `rows` rows, in one stage or several. */
@@ -116,8 +122,11 @@ export function stateBytes(shapes: readonly CacheShape[], extents: readonly Exte
 
 /** The numbers of a head that every state of the same model and row type has. */
 const shapeNumbers = (shapes: readonly CacheShape[]): readonly number[] => {
-  const [{ kvHeads, headDim, rowType }] = shapes;
-  return [kvHeads, headDim, rowCode(rowType), shapes.length];
+  const layers = shapes.flatMap(layerShapes);
+  const heads = Int32Array.from(layers.flatMap(({ kvHeads, headDim }) => [kvHeads, headDim]));
+  const fixed = sum(shapes.flatMap(({ fixedBytes = [] }) => fixedBytes));
+  const [{ rowType }] = shapes;
+  return [checksum(EMPTY_CHECKSUM, heads), fixed, rowCode(rowType), shapes.length];
 };
 
 /** Makes a head. */
@@ -160,11 +169,11 @@ export function readHead(
     refuse('the checksum of its header is wrong, the bytes were changed');
   if (wrong(tag, TAG_AT)) refuse('it is the snapshot of something else');
   let at = FIXED_INTS + STAGE_INTS * shapes.length;
-  const extents = shapes.map(({ keptRows, kvHeads }, i): Extent => {
+  const extents = shapes.map((shape, i): Extent => {
     const stageAt = FIXED_INTS + STAGE_INTS * i;
     const [layers, grids, slots] = head.subarray(stageAt, stageAt + STAGE_INTS);
-    if (layers !== keptRows.length) refuse('it is no snapshot of these layers');
-    const lengths = Array.from(head.subarray(at, (at += layers * kvHeads)));
+    if (layers !== shape.keptRows.length) refuse('it is no snapshot of these layers');
+    const lengths = Array.from(head.subarray(at, (at += headCount(shape))));
     return { lengths, grids, slots };
   });
   const [token, base, rebasedAt] = head.subarray(STANDING_AT, SHAPE_AT);

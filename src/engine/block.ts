@@ -40,11 +40,10 @@ export const ORIGINAL = -1;
  * block.
  */
 export function stepBlock(stage: Stage, block: Input, step: Step, kept: Kept): void {
-  const { transformer, cache, workspace, plan } = stage;
+  const { transformer, plan } = stage;
   const { policy } = plan;
   transformer.forward(block, {
-    cache, // each layer appends its keys and values
-    workspace,
+    ...stage.passing, // each layer appends its keys and values
     position: step.position,
     token: step.token,
     onLayer(layer, queries, T) {
@@ -71,8 +70,7 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
   const isMean = policy.aggregate === 'mean';
   const behindBlock = cache.mark(step.token + step.count);
   transformer.forward(prompt, {
-    cache,
-    workspace: stage.workspace,
+    ...stage.passingBy,
     position: step.position + step.count,
     token: step.token + step.count,
     queriesOnly: true,

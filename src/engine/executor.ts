@@ -153,11 +153,11 @@ export class LocalLayers implements Layers {
   }
 
   get cacheBytes(): number {
-    return this.#stage.cache.usedBytes;
+    return this.#stage.held.usedBytes;
   }
 
   get peakCacheBytes(): number {
-    return this.#stage.cache.peakBytes;
+    return this.#stage.held.peakBytes;
   }
 
   async step(
@@ -215,7 +215,7 @@ export class LocalLayers implements Layers {
   }
 
   async held(spans: readonly TokenSpan[]): Promise<number[]> {
-    return this.stage.held(spans);
+    return this.stage.rowsOf(spans);
   }
 
   dispose(): void {

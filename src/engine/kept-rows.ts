@@ -3,11 +3,14 @@
 import type { CacheShape } from '../backend/cache-shape.ts';
 import { layerBudgets, pyramidBudgets } from '../cache/budget.ts';
 import { OptionError } from '../errors.ts';
-import { attentionIn } from '../model/blocks/registry.ts';
+import { attentionIn, fixedBytesIn, rowsIn } from '../model/blocks/registry.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { PlanOptions } from './plan-options.ts';
 
-/** Rows a layer with a window, by windowRows(); undefined for a layer without one. */
+/**
+ * Rows of a layer with a window, by windowRows(), 0 of one that keeps none; undefined for a layer
+ * that sees the whole text.
+ */
 export type WindowRows = readonly (number | undefined)[];
 
 export interface KeptRows {
@@ -20,7 +23,7 @@ export interface KeptRows {
 
 /** What is kept where layers without a window keep `rows` per kv head on average. */
 export function keptRows(
-  { kvHeads, headDim }: ModelConfig,
+  { layerSpecs }: ModelConfig,
   options: PlanOptions,
   windows: WindowRows,
   rows: number,
@@ -29,9 +32,13 @@ export function keptRows(
   // recall never takes more than half of the budget: what is recalled needs what it is about
   const recallRows = policy.evicts ? Math.min(options.recallRows, rows >> 1) : 0;
   const layerRows = shareRows(options, rows - recallRows, windows);
+  const layers = layerSpecs.map(rowsIn);
+  const headDim = layers.find(({ kvHeads }) => kvHeads > 0)?.headDim ?? 0;
+  const fixedBytes = layerSpecs.map(fixedBytesIn);
   const shape = {
-    kvHeads,
-    headDim,
+    kvHeads: layers.map((layer) => layer.kvHeads),
+    headDim: layers.map((layer) => (layer.kvHeads > 0 ? layer.headDim : headDim)),
+    ...(fixedBytes.some((bytes) => bytes > 0) && { fixedBytes }),
     rowType,
     keptRows: layerRows.map((m) => m + sinks),
     room: blockSize + promptTokens + recallRows,
@@ -50,11 +57,12 @@ export function windowRows(
   { policy, blockSize, layers: sharing }: PlanOptions,
 ): WindowRows {
   const rows = layerSpecs.map((layer) => {
+    if (rowsIn(layer).kvHeads === 0) return 0;
     const window = attentionIn(layer)?.window;
     if (window === undefined || !policy.evicts) return undefined;
     return Math.min(window - 1 + blockSize, contextLength);
   });
-  if (sharing === 'global' && rows.some((kept) => kept !== undefined)) {
+  if (sharing === 'global' && rows.some((kept) => kept !== undefined && kept > 0)) {
     throw new OptionError(
       `layers 'global' chooses from the rows of all layers, and some of this model's see a ` +
         `window of the text, whose rows are kept whatever they score: share layers in another ` +

@@ -4,17 +4,18 @@
 //
 // A step that evicts leaves a layer exactly its share, or every token where there are fewer; each
 // head of a range has the same room then (cache.ts).
-import { type CacheShape, cacheRanges } from '../backend/cache-shape.ts';
+import { type CacheShape, cacheRanges, layerShapes } from '../backend/cache-shape.ts';
+import { sum } from '../math/sum.ts';
 
 export class Ledger {
   readonly #ranges: ReturnType<typeof cacheRanges>;
-  readonly #kvHeads: number;
+  readonly #kvHeads: readonly number[];
   #rows: number[] = [];
   #room: number[] = [];
 
   constructor(shape: CacheShape) {
     this.#ranges = cacheRanges(shape);
-    this.#kvHeads = shape.kvHeads;
+    this.#kvHeads = layerShapes(shape).map(({ kvHeads }) => kvHeads);
     this.set(this.#ranges.map(() => 0));
   }
 
@@ -52,13 +53,13 @@ export class Ledger {
   /** Heads were laid out anew with so many rows in each range. */
   set(rows: readonly number[]): void {
     this.#rows = [...rows];
-    this.#room = this.#ranges.map(({ rows: all, heads }, i) => Math.floor((all - rows[i]) / heads));
+    this.#room = this.#ranges.map(({ rows: all, heads }, i) =>
+      heads > 0 ? Math.floor((all - rows[i]) / heads) : Number.POSITIVE_INFINITY,
+    );
   }
 
   #limits(layerRows: readonly number[], sinks: number): number[] {
-    const ranges = this.#ranges.length === 1 ? [layerRows] : layerRows.map((rows) => [rows]);
-    return ranges.map((list) =>
-      list.reduce((sum, rows) => sum + this.#kvHeads * (rows + sinks), 0),
-    );
+    const limits = layerRows.map((rows, layer) => this.#kvHeads[layer] * (rows + sinks));
+    return this.#ranges.length === 1 ? [sum(limits)] : limits;
   }
 }

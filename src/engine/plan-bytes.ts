@@ -1,10 +1,20 @@
 // What a plan costs: bytes of its caches, of the memory that its stages work in, and of what goes
 // to a store and comes back.
-import { type CacheShape, cacheRowBytes, cacheRows } from '../backend/cache-shape.ts';
+import {
+  type CacheShape,
+  cacheRanges,
+  cacheRowBytes,
+  cacheRows,
+  headDims,
+  layerShapes,
+} from '../backend/cache-shape.ts';
+import { sum } from '../math/sum.ts';
+import { fixedStateBytes } from '../backend/fixed-state.ts';
 import { storedBytes } from '../cache/stored.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import { workspaceBytes } from '../model/workspace.ts';
 import type { Placement, PlanOptions } from './plan-options.ts';
+import { MARKS, stateBytesOf } from './model-state.ts';
 import { pieceBytes, savedBytes } from './saved.ts';
 import { turnBytes } from './turns.ts';
 
@@ -41,16 +51,18 @@ export function planBytes(
   return (shape) => {
     const sumStages = (of: (part: CacheShape) => number) =>
       layerRanges.reduce((sum, stage) => sum + of(cutShape(shape, stage)), 0);
-    const cacheBytes = sumStages(backend.cacheBytes);
+    const cacheBytes = sumStages((part) => stateBytesOf(backend, part));
     const stateBytes = storedBytes(shape, keptInAll(shape));
+    const widest = Math.max(0, ...headDims(shape));
     const saved = {
-      pieceBytes: pieceBytes(stateBytes, cacheRowBytes(shape.headDim, shape.rowType)),
+      pieceBytes: pieceBytes(stateBytes, cacheRowBytes(widest, shape.rowType)),
       joinedRows: joinedRows(shape, options),
     };
     // a device's working memory is copied to a larger one when it grows
     const times = backend.canBeLost ? 2 : 1;
     const working =
-      times * sumStages((part) => workBytes + capacityOf(part) * 4 * rowBuffers.length);
+      times * sumStages((part) => workBytes + capacityOf(part) * 4 * rowBuffers.length) +
+      (times - 1) * fixedStateBytes(shape.fixedBytes ?? [], MARKS);
     const deviceBytes = backend.canBeLost ? cacheBytes + working : 0;
     const fixedBytes = working + underWay + (episodic ? savedBytes(shape, saved) : 0);
     const totalBytes = cacheBytes + fixedBytes + options.storedCaches * stateBytes;
@@ -77,22 +89,31 @@ const underWayBytes = (
 ): number => (layerRanges.length > 1 ? depth * (blockSize + promptTokens) * config.width * 4 : 0);
 
 /** Rows that all layers and heads keep, without those that are appended between compactions. */
-const keptInAll = ({ kvHeads, keptRows }: CacheShape): number =>
-  kvHeads * keptRows.reduce((sum, kept) => sum + kept, 0);
+const keptInAll = (shape: CacheShape): number =>
+  sum(layerShapes(shape).map(({ kvHeads }, layer) => kvHeads * shape.keptRows[layer]));
 
 /** Rows of a head that can be joined with another's: as many as it may hold. */
 const joinedRows = (shape: CacheShape, { heads }: PlanOptions): number =>
   shape.pooled
     ? keptInAll(shape)
-    : Math.max(...shape.keptRows) * (heads === 'adaptive' ? shape.kvHeads : 1);
+    : Math.max(
+        ...layerShapes(shape).map(
+          ({ kvHeads }, layer) => shape.keptRows[layer] * (heads === 'adaptive' ? kvHeads : 1),
+        ),
+      );
 
-export const cutShape = (shape: CacheShape, { first, end }: LayerRange): CacheShape => ({
-  ...shape,
-  keptRows: shape.keptRows.slice(first, end),
-});
+export function cutShape(shape: CacheShape, { first, end }: LayerRange): CacheShape {
+  const cut = (numbers: number | readonly number[]) =>
+    typeof numbers === 'number' ? numbers : numbers.slice(first, end);
+  return {
+    ...shape,
+    kvHeads: cut(shape.kvHeads),
+    headDim: cut(shape.headDim),
+    keptRows: shape.keptRows.slice(first, end),
+    ...(shape.fixedBytes && { fixedBytes: shape.fixedBytes.slice(first, end) }),
+  };
+}
 
 /** Rows of the fullest layer, or of all where they are selected from together; 0 of no layers. */
 export const capacityOf = (shape: CacheShape): number =>
-  shape.pooled
-    ? cacheRows(shape)
-    : Math.max(0, ...shape.keptRows.map((kept) => shape.kvHeads * (kept + shape.room)));
+  shape.pooled ? cacheRows(shape) : Math.max(0, ...cacheRanges(shape).map(({ rows }) => rows));

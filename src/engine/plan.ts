@@ -1,6 +1,6 @@
 // What a run will hold, decided before it begins: rows a layer, room for a block, scratch; and the
 // bytes that are promised.
-import type { CacheShape } from '../backend/cache-shape.ts';
+import { type CacheShape, headCount, layerShapes } from '../backend/cache-shape.ts';
 import { budgetRows } from '../cache/budget.ts';
 import { BudgetError, OptionError } from '../errors.ts';
 import { formatBytes } from '../math/format.ts';
@@ -129,11 +129,14 @@ function rowsOf(
 /** Most rows that one head may keep, sinks not counted. */
 function fullestHead(
   { heads }: PlanOptions,
-  { pooled, kvHeads, keptRows: { length: layers } }: CacheShape,
+  shape: CacheShape,
   layerRows: readonly number[],
 ): number {
-  const sharing = pooled ? kvHeads * layers : heads === 'adaptive' ? kvHeads : 1;
-  return Math.max(...layerRows) * sharing;
+  if (shape.pooled) return Math.max(...layerRows) * headCount(shape);
+  const sharing = (kvHeads: number) => (heads === 'adaptive' ? kvHeads : Math.min(1, kvHeads));
+  return Math.max(
+    ...layerShapes(shape).map(({ kvHeads }, layer) => layerRows[layer] * sharing(kvHeads)),
+  );
 }
 
 /** The part of a plan that layers [first, end) follow. */

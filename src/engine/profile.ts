@@ -2,8 +2,12 @@
 // for each model (docs/algorithms.md, 'Layer sensitivity').
 import { abortSignal, callback, filledText, knownNames, namesOf, optional } from '../arguments.ts';
 import type { Cache } from '../backend/cache.ts';
+import { layerShape, layerShapes } from '../backend/cache-shape.ts';
+import { FixedState } from '../backend/fixed-state.ts';
 import type { Address } from '../backend/tensor.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
+import { sum } from '../math/sum.ts';
+import { fixedBytesIn, rowsIn } from '../model/blocks/registry.ts';
 import type { Workspace } from '../model/workspace.ts';
 import type { LocalExecutor } from './executor.ts';
 import { localOf } from './lasting.ts';
@@ -13,7 +17,7 @@ import { pause } from './prefill.ts';
 export interface Profile {
   /**
    * s_l of each layer: mean cosine of its keys under full and under block-local attention. Low =
-   * sensitive.
+   * sensitive. 0 of a layer that caches no keys.
    */
   readonly similarity: readonly number[];
   readonly tokens: number;
@@ -86,12 +90,18 @@ export async function profileModel(
   }
 }
 
+/** What layers have seen: rows, and what is fixed in size where some keep that. */
+interface Seen {
+  readonly cache: Cache;
+  readonly fixed: FixedState | undefined;
+}
+
 /** Two caches that the same tokens go into: one keeps all rows, one what a block attends to. */
 class Comparison {
   readonly #executor: LocalExecutor;
   readonly #sinks: number;
-  readonly #full: Cache;
-  readonly #cut: Cache;
+  readonly #full: Seen;
+  readonly #cut: Seen;
   readonly #workspace: Workspace;
   /** Where rows to be kept are listed. */
   readonly #kept: Address;
@@ -104,23 +114,33 @@ class Comparison {
 
   constructor(executor: LocalExecutor, tokens: number, blockSize: number, sinks: number) {
     const { transformer, backend, config } = executor;
-    const { layers, kvHeads, headDim } = config;
+    const { layers, layerSpecs } = config;
+    const rows = layerSpecs.map(rowsIn);
+    const fixedBytes = layerSpecs.map(fixedBytesIn);
+    const most = Math.max(...rows.map(({ kvHeads }) => kvHeads));
     const localRows = sinks + Math.ceil(blockSize / 2);
-    const cacheOf = (kept: number) => {
-      const keptRows = new Array<number>(layers).fill(kept);
-      return backend.createCache({ kvHeads, headDim, rowType: 'f32', keptRows, room: blockSize });
+    const seen = (kept: number): Seen => {
+      const cache = backend.createCache({
+        kvHeads: rows.map(({ kvHeads }) => kvHeads),
+        headDim: rows.map(({ headDim }) => headDim),
+        rowType: 'f32',
+        keptRows: new Array<number>(layers).fill(kept),
+        room: blockSize,
+      });
+      this.#undo.push(() => cache.dispose());
+      const fixed = sum(fixedBytes) > 0 ? new FixedState(backend, fixedBytes, 0) : undefined;
+      this.#undo.push(() => fixed?.dispose());
+      return { cache, fixed };
     };
     this.#executor = executor;
     this.#sinks = sinks;
     this.#sums = new Array<number>(layers).fill(0);
     try {
-      const full = cacheOf(tokens);
-      this.#undo.push(() => full.dispose());
-      const cut = cacheOf(localRows);
-      this.#undo.push(() => cut.dispose());
+      const full = seen(tokens);
+      const cut = seen(localRows);
       const workspace = transformer.createWorkspace(blockSize, Math.min(256, blockSize));
       this.#undo.push(() => workspace.dispose());
-      const kept = backend.arena.allocate((localRows + blockSize) * kvHeads * 4);
+      const kept = backend.arena.allocate((localRows + blockSize) * most * 4);
       this.#undo.push(() => backend.arena.free(kept));
       [this.#full, this.#cut, this.#workspace, this.#kept] = [full, cut, workspace, kept];
     } catch (error) {
@@ -137,23 +157,30 @@ class Comparison {
   /** Forwards a block of tokens from number `at` on, and compares its keys. */
   async forward(block: readonly number[], at: number): Promise<void> {
     const { transformer } = this.#executor;
-    const caches = [this.#full, this.#cut];
-    for (const cache of caches)
-      transformer.forward(block, { cache, workspace: this.#workspace, position: at, token: at });
-    const [whole, local] = await Promise.all(caches.map((cache) => keysOf(cache, block.length)));
+    const both = [this.#full, this.#cut];
+    for (const { cache, fixed } of both)
+      transformer.forward(block, {
+        cache,
+        stateOf: fixed && ((layer) => fixed.of(layer)),
+        workspace: this.#workspace,
+        position: at,
+        token: at,
+      });
+    const [whole, local] = await Promise.all(both.map(({ cache }) => keysOf(cache, block.length)));
     this.#compare(whole, local, block.length);
     this.#cutDown(block.length);
   }
 
   #compare(whole: Float32Array[][], local: Float32Array[][], length: number): void {
-    const { layers, kvHeads, headDim: d } = this.#executor.config;
     for (let from = 0; from < length; from += WINDOW) {
       const count = Math.min(WINDOW, length - from);
-      const part = (keys: Float32Array) => keys.subarray(from * d, (from + count) * d);
       this.#windows++;
-      for (let l = 0; l < layers; l++)
-        for (let h = 0; h < kvHeads; h++)
-          this.#sums[l] += cosine(part(whole[l][h]), part(local[l][h])) / kvHeads;
+      for (const [l, heads] of whole.entries())
+        for (const [h, keys] of heads.entries()) {
+          const d = keys.length / length;
+          const part = (all: Float32Array) => all.subarray(from * d, (from + count) * d);
+          this.#sums[l] += cosine(part(keys), part(local[l][h])) / heads.length;
+        }
     }
   }
 
@@ -165,8 +192,10 @@ class Comparison {
     );
     this.#held = rows.length;
     const { backend, config } = this.#executor;
+    const { cache } = this.#cut;
     for (let l = 0; l < config.layers; l++)
-      this.#cut.compact(l, backend.selectListed(this.#kept, this.#cut.rows(l), rows));
+      if (layerShape(cache.shape, l).kvHeads > 0)
+        cache.compact(l, backend.selectListed(this.#kept, cache.rows(l), rows));
   }
 
   dispose(): void {
@@ -176,10 +205,9 @@ class Comparison {
 
 /** Keys f32 [count, d] of the newest rows, of each layer and head. */
 function keysOf(cache: Cache, count: number): Promise<Float32Array[][]> {
-  const heads = Array.from({ length: cache.shape.kvHeads }, (_, h) => h);
   return Promise.all(
-    Array.from({ length: cache.layers }, (_, l) =>
-      Promise.all(heads.map((h) => cache.newestKeys(l, h, count))),
+    layerShapes(cache.shape).map(({ kvHeads }, l) =>
+      Promise.all(Array.from({ length: kvHeads }, (_, h) => cache.newestKeys(l, h, count))),
     ),
   );
 }

@@ -4,15 +4,20 @@
 import { valueColumns } from '../backend/dtype.ts';
 import type { Drawing } from '../backend/backend.ts';
 import type { Cache, Place, TokenSpan } from '../backend/cache.ts';
+import { layerShape } from '../backend/cache-shape.ts';
+import { FixedState } from '../backend/fixed-state.ts';
 import type { State } from '../backend/state.ts';
 import type { Address, Scores } from '../backend/tensor.ts';
 import type { Standing } from '../cache/stored.ts';
 import { OptionError } from '../errors.ts';
-import type { Input } from '../model/forward.ts';
+import { sum } from '../math/sum.ts';
+import { attentionIn } from '../model/blocks/registry.ts';
+import type { ForwardPass, Input } from '../model/forward.ts';
 import type { Transformer } from '../model/transformer.ts';
 import type { Workspace } from '../model/workspace.ts';
 import { type Step, stepBlock, stepPrompt } from './block.ts';
 import type { Kept } from './evict.ts';
+import { MARKS, ModelState } from './model-state.ts';
 import type { Plan } from './plan.ts';
 import { rowBuffers } from './plan-bytes.ts';
 import { Turns } from './turns.ts';
@@ -39,6 +44,8 @@ export class Stage {
   /** The plan's part for these layers. */
   readonly plan: Plan;
   readonly cache: Cache;
+  /** What layers keep beside rows, where some do. */
+  readonly fixed?: FixedState;
   readonly workspace: Workspace;
   readonly turns: Turns;
   /** One f32 or i32 for each row of the fullest layer, by what they hold. */
@@ -50,6 +57,7 @@ export class Stage {
   /** Whether the model's last layer is one of these. */
   readonly isLast: boolean;
   #buffers: Address;
+  #state: State;
 
   /**
    * Reserves everything it will ever hold. Throws DeviceError where memory ends; nothing is left
@@ -67,7 +75,12 @@ export class Stage {
     const undo: (() => void)[] = [];
     try {
       this.cache = backend.createCache(plan.shape);
-      undo.push(() => this.cache.dispose());
+      undo.push(() => this.#state.dispose());
+      this.#state = this.cache;
+      if (sum(plan.shape.fixedBytes ?? []) > 0) {
+        this.fixed = new FixedState(backend, plan.shape.fixedBytes!, MARKS);
+        this.#state = new ModelState(this.cache, this.fixed);
+      }
       this.workspace = transformer.createWorkspace(
         Math.max(plan.blockSize, plan.promptTokens),
         plan.blockSize,
@@ -120,11 +133,27 @@ export class Stage {
     return block && { block, prompt };
   }
 
+  /** What a pass through the layers works on. */
+  get passing(): Pick<ForwardPass, 'cache' | 'workspace' | 'stateOf'> {
+    const { cache, workspace, fixed } = this;
+    return { cache, workspace, stateOf: fixed && ((layer) => fixed.of(layer)) };
+  }
+
+  /** The same for tokens that are dropped again: what is fixed in size stays as it is. */
+  get passingBy(): Stage['passing'] {
+    const { fixed } = this;
+    if (!fixed) return this.passing;
+    const aside = (layer: number, from: number) =>
+      from === 0 ? fixed.aside(layer) : fixed.asideNow;
+    return { ...this.passing, stateOf: aside };
+  }
+
   /** Appends tokens without rating or evicting. */
   append(tokens: Input, place: Place): Promise<Float32Array<ArrayBuffer> | undefined> {
-    const { transformer, cache, workspace } = this;
-    transformer.forward(tokens, { cache, workspace, ...place });
-    return this.isLast ? Promise.resolve(undefined) : this.#hidden(transformer.countOf(tokens));
+    this.transformer.forward(tokens, { ...this.passing, ...place });
+    return this.isLast
+      ? Promise.resolve(undefined)
+      : this.#hidden(this.transformer.countOf(tokens));
   }
 
   /**
@@ -132,15 +161,15 @@ export class Stage {
    * step or extension; each is appended, the last only if `appendsLast`. They are read at once.
    */
   draw(t: number, by: Drawing, randoms: readonly number[], place: Place, appendsLast: boolean) {
-    const { transformer, cache, workspace } = this;
+    const { transformer, workspace } = this;
     const { ids: first } = workspace.shared;
     randoms.forEach((random, i) => {
       const ids = first + i * 4;
       transformer.draw(workspace, i === 0 ? t : 0, ids, by, random);
       if (i === randoms.length - 1 && !appendsLast) return;
       const { position, token } = place;
-      const pass = { cache, workspace, position: position + i, token: token + i };
-      transformer.forward({ ids, count: 1 }, pass);
+      const at = { position: position + i, token: token + i };
+      transformer.forward({ ids, count: 1 }, { ...this.passing, ...at });
     });
     return transformer.backend.readInts(first, randoms.length);
   }
@@ -159,18 +188,25 @@ export class Stage {
   get state(): State {
     if (this.#buffers === 0)
       throw new OptionError('the conversation was disposed of: open another one');
-    return this.cache;
+    return this.#state;
+  }
+
+  /** Bytes of the state now, and the most that they were. */
+  get held(): Pick<State, 'usedBytes' | 'peakBytes'> {
+    return this.#state;
   }
 
   /** How many rows there are of the tokens of each span, in layers that see the whole text. */
-  held(spans: readonly TokenSpan[]): Promise<number[]> {
+  rowsOf(spans: readonly TokenSpan[]): Promise<number[]> {
     const { slides } = this.plan;
-    const layers = [...slides.keys()].filter((layer) => !slides[layer]);
+    const layers = [...slides.keys()].filter(
+      (layer) => !slides[layer] && layerShape(this.plan.shape, layer).kvHeads > 0,
+    );
     return this.cache.held(spans, layers);
   }
 
   dispose(): void {
-    this.cache.dispose();
+    this.#state.dispose();
     this.workspace.dispose();
     if (this.#buffers === 0) return;
     this.transformer.backend.arena.free(this.#buffers);
@@ -187,9 +223,10 @@ export class Stage {
 function checkValueTerm({ backend, config, weights }: Transformer, { policy }: Plan): void {
   if (policy.value !== 'projected') return;
   const most = backend.limits.valueColumns;
-  const { headDim, queryHeads } = config;
-  for (const { attentionOutput } of weights.layers) {
-    if (!attentionOutput) continue;
+  for (const [layer, { attentionOutput }] of weights.layers.entries()) {
+    const own = attentionIn(config.layerSpecs[weights.first + layer]);
+    if (!attentionOutput || !own) continue;
+    const { headDim, queryHeads } = own;
     const columns = valueColumns(attentionOutput.type, headDim, queryHeads);
     if (columns <= most) continue;
     throw new OptionError(

@@ -10,7 +10,13 @@ import {
   vector,
 } from './blocks/block.ts';
 import type { AdapterPair, Linear } from './linear.ts';
-import { attentionIn, type BlockSpec, blockOf, type LayerSpec } from './blocks/registry.ts';
+import {
+  attentionIn,
+  type BlockSpec,
+  blockOf,
+  type LayerSpec,
+  learningOf,
+} from './blocks/registry.ts';
 
 /** Tensors in memory, by the names that files have for them. */
 export interface TensorFinder {
@@ -90,9 +96,9 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
         ...bind(normsOf(spec, D), prefix, named),
         forward: (piece, room) => block.forward(piece, spec, weights, room),
         learning: {
-          forward: (batch, room, y) => block.learning.forward(batch, spec, weights, room, y),
+          forward: (batch, room, y) => learningOf(spec).forward(batch, spec, weights, room, y),
           backward: (batch, room, dy, dh) =>
-            block.learning.backward(batch, spec, weights, room, dy, dh),
+            learningOf(spec).backward(batch, spec, weights, room, dy, dh),
         },
       };
     }),

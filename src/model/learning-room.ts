@@ -5,12 +5,12 @@ import type { Angles, Backend } from '../backend/backend.ts';
 import { Regions } from '../backend/regions.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
 import { addAdapterRoom, adapterRoomIn } from './adapter/room.ts';
-import { type BlockSpec, blockOf, type LayerSpec } from './blocks/registry.ts';
+import { type BlockSpec, type LayerSpec, learningOf } from './blocks/registry.ts';
 import type { ModelConfig } from './config.ts';
 import type { Room } from './layer.ts';
 import type { AdapterRoom } from './linear.ts';
 import type { LayerRange } from './tensors.ts';
-import { anglesIn, scratchShape } from './workspace.ts';
+import { anglesIn, reserveScratch, scratchBytes, scratchShapes } from './workspace.ts';
 
 /** What a training pass is for. */
 export interface LearningShape {
@@ -79,7 +79,7 @@ const placeOf = (layer: number, layers: number, { keptLayers }: LearningShape) =
 
 /** A block's room: name of the region, and columns. */
 function roomsOf(spec: BlockSpec, place: string, b: number): [key: string, string, number][] {
-  const { kept, spare } = blockOf(spec).learning;
+  const { kept, spare } = learningOf(spec);
   return [
     ...Object.entries(kept(spec)).map(([key, n]) => [key, `${place} ${b} ${key}`, n] as const),
     ...Object.entries(spare(spec)).map(([key, n]) => [key, `spare ${b} ${key}`, n] as const),
@@ -120,14 +120,12 @@ export function learningBytes(
   backend: Backend,
   shape: LearningShape,
 ): number {
-  const scratch = backend.scratchBytes(learningScratch(config, shape));
+  const scratch = scratchBytes(backend, learningScratch(config, shape));
   return regionsOf(config, range, shape).bytes + scratch;
 }
 
-const learningScratch = (config: ModelConfig, { tokens }: LearningShape) => ({
-  ...scratchShape(config, tokens),
-  training: true,
-});
+const learningScratch = (config: ModelConfig, { tokens }: LearningShape) =>
+  scratchShapes(config, tokens, { training: true });
 
 /** Reserves it. Throws DeviceError where memory ends; nothing is left reserved then. */
 export function createLearningRoom(
@@ -139,7 +137,7 @@ export function createLearningRoom(
   const { width: D, vocabulary: V } = config;
   const { arena } = backend;
   const regions = regionsOf(config, range, shape);
-  const release = backend.reserveScratch(learningScratch(config, shape));
+  const release = reserveScratch(backend, learningScratch(config, shape));
   let start: Address;
   try {
     start = arena.allocate(regions.bytes);

@@ -7,7 +7,7 @@ import type { ModelConfig } from './config.ts';
 import { draw, forward, type ForwardPass, type Input, logits, type Network } from './forward.ts';
 import { createRotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
-import { scratchShape, type Workspace, Workspaces } from './workspace.ts';
+import { reserveScratch, scratchShapes, type Workspace, Workspaces } from './workspace.ts';
 
 export interface Transformer extends Network {
   /**
@@ -74,7 +74,7 @@ export function createTransformer(
       const parts: Promise<Float32Array>[] = [];
       let release = () => {};
       try {
-        release = backend.reserveScratch(scratchShape(config, 1));
+        release = reserveScratch(backend, scratchShapes(config, 1));
         for (let at = 0; at < tokens.length; at += EMBED_TOKENS) {
           const part = tokens.slice(at, at + EMBED_TOKENS);
           backend.write(ids, Int32Array.from(part));

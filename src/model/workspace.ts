@@ -6,7 +6,7 @@ import { Regions } from '../backend/regions.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
 import { adapterRoomIn, addAdapterRoom } from './adapter/room.ts';
 import { highestRank } from './adapter/spec.ts';
-import { type BlockSpec, blockOf } from './blocks/registry.ts';
+import { attentionIn, type BlockSpec, blockOf } from './blocks/registry.ts';
 import type { ModelConfig } from './config.ts';
 import type { Room } from './layer.ts';
 import type { AdapterRoom } from './linear.ts';
@@ -44,18 +44,44 @@ export interface SharedRoom {
 /** Tokens that are drawn at once at most, one after the other, where log-odds are far away. */
 export const MOST_DRAWN = 16;
 
-/** The scratch of passes of up to `tokens` tokens at a time. */
-export function scratchShape(
-  { width, feedForward, queryHeads, kvHeads, headDim }: ModelConfig,
+/** The scratch of passes of up to `tokens` tokens at a time, by the layers that differ. */
+export function scratchShapes(
+  config: ModelConfig,
   tokens: number,
-): ScratchShape {
-  return {
-    tokens,
-    queryHeads,
-    kvHeads,
-    headDim,
-    width: Math.max(width, feedForward, queryHeads * headDim),
+  { training }: Pick<ScratchShape, 'training'> = {},
+): ScratchShape[] {
+  const { width: D, layerSpecs } = config;
+  const tensors = layerSpecs
+    .flat()
+    .flatMap((spec) => Object.values(blockOf(spec).tensors(spec, D)));
+  const width = Math.max(D, ...tensors.map((tensor) => tensor?.columns ?? 0));
+  const none = { queryHeads: 1, kvHeads: 1, headDim: 1 };
+  const shapes = layerSpecs.map((layer): ScratchShape => {
+    const { queryHeads, kvHeads, headDim } = attentionIn(layer) ?? none;
+    return { tokens, queryHeads, kvHeads, headDim, width, training };
+  });
+  const isSame = (a: ScratchShape, b: ScratchShape) =>
+    a.queryHeads === b.queryHeads && a.kvHeads === b.kvHeads && a.headDim === b.headDim;
+  return shapes.filter((shape, i) => shapes.findIndex((other) => isSame(shape, other)) === i);
+}
+
+/** Bytes of working memory for them. */
+export const scratchBytes = (backend: Backend, shapes: readonly ScratchShape[]): number =>
+  Math.max(...shapes.map((shape) => backend.scratchBytes(shape)));
+
+/** Reserves working memory for them until what it gives is called. */
+export function reserveScratch(backend: Backend, shapes: readonly ScratchShape[]): () => void {
+  const releases: (() => void)[] = [];
+  const release = () => {
+    for (const each of releases.splice(0)) each();
   };
+  try {
+    for (const shape of shapes) releases.push(backend.reserveScratch(shape));
+    return release;
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** What a shared room consists of. */
@@ -94,7 +120,7 @@ export function workspaceBytes(
   return (
     hiddenBytes(config, tokens) +
     regionsOf(config, piece).bytes +
-    backend.scratchBytes(scratchShape(config, piece))
+    scratchBytes(backend, scratchShapes(config, piece))
   );
 }
 
@@ -174,7 +200,7 @@ export class Workspaces {
       });
       this.#pieces.set(workspace, piece);
       this.#fit();
-      undo.push(backend.reserveScratch(scratchShape(config, piece)));
+      undo.push(reserveScratch(backend, scratchShapes(config, piece)));
       return workspace;
     } catch (error) {
       close();

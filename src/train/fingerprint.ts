@@ -4,7 +4,7 @@ import type { Network } from '../model/forward.ts';
 import { checksum } from '../cache/checksum.ts';
 import { hashText } from '../math/rng.ts';
 import { namedTensors } from '../model/weights.ts';
-import { scratchShape } from '../model/workspace.ts';
+import { reserveScratch, scratchShapes } from '../model/workspace.ts';
 
 /** Rows that it looks at in each matrix. */
 const ROWS = 8;
@@ -13,7 +13,7 @@ export async function fingerprint({ backend, config, weights }: Network): Promis
   const tensors = namedTensors(weights);
   const widest = Math.max(...tensors.map(({ at }) => at.columns));
   const ids = backend.arena.allocate(ROWS * (1 + widest) * 4);
-  const release = backend.reserveScratch(scratchShape(config, 1));
+  const release = reserveScratch(backend, scratchShapes(config, 1));
   try {
     let hash = hashText(JSON.stringify(config));
     for (const { name, at } of tensors) {

@@ -5,7 +5,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Backend } from '../../src/backend/backend.ts';
 import type { Cache, Turning } from '../../src/backend/cache.ts';
-import { cacheColumns, cacheRowBytes, type CacheShape } from '../../src/backend/cache-shape.ts';
+import {
+  cacheColumns,
+  cacheRowBytes,
+  type EvenShape,
+  layerShape,
+} from '../../src/backend/cache-shape.ts';
 import type { CpuCache } from '../../src/backend/cpu/cache.ts';
 import type { RowType } from '../../src/backend/dtype.ts';
 import { createReferenceBackend } from '../../src/backend/reference.ts';
@@ -22,7 +27,7 @@ const test = suite('cache on a device');
 const ROPE = { base: 100, dims: 8, scale: 1, style: 'halves', factors: false } as const;
 
 /** A cache of a backend, and room for what goes in and for choices. */
-function setup(backend: Backend, shape: CacheShape) {
+function setup(backend: Backend, shape: EvenShape) {
   const columns = shape.kvHeads * shape.headDim;
   const [kept, scores, low, high, turn] = [1024, 1024, 256 * 32, 8 * 32, 64].map((bytes) =>
     backend.arena.allocate(4 * bytes),
@@ -52,7 +57,7 @@ type Side = ReturnType<typeof setup>;
 
 /** New rows, the same on every side. */
 function append(sides: readonly Side[], layer: number, T: number, token: number): void {
-  const { kvHeads, headDim } = sides[0].cache.shape;
+  const { kvHeads, headDim } = layerShape(sides[0].cache.shape, layer);
   const random = createRandom(1000 * token + layer);
   const numbers = Float32Array.from({ length: T * kvHeads * headDim }, () => random() * 4 - 2);
   // more than an f16 has, and between two of them
@@ -91,7 +96,7 @@ function evict(side: Side, rows: number, base?: number): void {
 /** All rows as bytes, taken out `piece` bytes at a time. */
 async function bytesOf(cache: Cache, piece: number) {
   const extent = await cache.save();
-  const { headDim, rowType } = cache.shape;
+  const { headDim, rowType } = cache.shape as EvenShape;
   const rows = extent.lengths.reduce((a, b) => a + b, 0);
   const bytes = new Uint8Array(rows * cacheRowBytes(headDim, rowType));
   for (let at = 0; at < bytes.length; at += piece) await cache.read(bytes.subarray(at, at + piece));
@@ -99,11 +104,7 @@ async function bytesOf(cache: Cache, piece: number) {
 }
 
 /** Numbers of all keys and values, and the bytes of the rest. */
-function numbersOf(
-  { headDim, rowType }: CacheShape,
-  lengths: readonly number[],
-  bytes: Uint8Array,
-) {
+function numbersOf({ headDim, rowType }: EvenShape, lengths: readonly number[], bytes: Uint8Array) {
   const numbers: number[] = [];
   const rest: number[] = [];
   let at = 0;
@@ -123,7 +124,7 @@ async function compare(ours: Cache, wanted: Cache, tolerance: number): Promise<v
   assert.equal(a.extent, b.extent);
   if (tolerance === 0) assert.equal(a.bytes, b.bytes);
   const { lengths } = a.extent;
-  const [x, y] = [a, b].map(({ bytes }) => numbersOf(ours.shape, lengths, bytes));
+  const [x, y] = [a, b].map(({ bytes }) => numbersOf(ours.shape as EvenShape, lengths, bytes));
   assert.equal(x.rest, y.rest);
   for (const [i, number] of x.numbers.entries()) {
     const scale = Math.max(1, Math.abs(y.numbers[i]));
@@ -163,7 +164,7 @@ async function walk(
   await compare(ours, wanted, tolerance);
 }
 
-const shapeOf = (rowType: RowType, headDim: number, pooled = false): CacheShape => ({
+const shapeOf = (rowType: RowType, headDim: number, pooled = false): EvenShape => ({
   ...{ kvHeads: 2, headDim, rowType, pooled },
   ...{ keptRows: [6, 5], room: 7 },
 });
@@ -229,7 +230,7 @@ else {
   });
 
   test('what only the device can know rejects the next read, once', async () => {
-    const shape: CacheShape = { ...shapeOf('f32', 6), kvHeads: 1, keptRows: [4], room: 2 };
+    const shape: EvenShape = { ...shapeOf('f32', 6), kvHeads: 1, keptRows: [4], room: 2 };
     const side = setup(backend, shape);
     const { cache, k, v, kept, scores } = side;
     append([side], 0, 4, 0);
@@ -249,7 +250,7 @@ else {
   test('a cache of several buffers', async () => {
     const small = Object.create(device, { bindingBytes: { value: 1 << 19 } });
     const cramped = await createWebgpuBackend(small);
-    const shape: CacheShape = { ...shapeOf('f32', 64), kvHeads: 1, keptRows: [1500, 1500] };
+    const shape: EvenShape = { ...shapeOf('f32', 64), kvHeads: 1, keptRows: [1500, 1500] };
     const sides = [cramped, createReferenceBackend(1 << 22)].map((b) => setup(b, shape));
     for (let layer = 0; layer < 2; layer++) append(sides, layer, 7, layer);
     for (const side of sides) evict(side, 3);
@@ -259,7 +260,7 @@ else {
 
   test('one token takes a dispatch to append, one or two to attend', async () => {
     const sides = [backend, createReferenceBackend(1 << 22)].map((own) => {
-      const shape: CacheShape = { ...shapeOf('f16', 16), keptRows: [600], room: 8 };
+      const shape: EvenShape = { ...shapeOf('f16', 16), keptRows: [600], room: 8 };
       const side = setup(own, shape);
       const [q, out] = [0, 0].map(() => ({ address: own.arena.allocate(4 * 96), columns: 96 }));
       // no query sees the channel that a few keys are very large in

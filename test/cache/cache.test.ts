@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { CpuCache } from '../../src/backend/cpu/cache.ts';
-import { cacheRowBytes, cacheRows } from '../../src/backend/cache-shape.ts';
+import { cacheRowBytes, cacheRows, layerShape } from '../../src/backend/cache-shape.ts';
 import { storedBytes } from '../../src/cache/stored.ts';
 import { createRandom } from '../../src/math/rng.ts';
 import type { Selection } from '../../src/backend/backend.ts';
@@ -50,7 +50,7 @@ function setup(
 
 function append(cache: CpuCache, model: Model, layer: number, T: number, token: number): void {
   const { backend } = cache;
-  const { kvHeads } = cache.shape;
+  const { kvHeads } = layerShape(cache.shape, layer);
   const tensor = { address: backend.arena.allocate(T * kvHeads * d * 4), columns: kvHeads * d };
   const numbers = backend.floats(tensor.address, T * kvHeads * d);
   for (let t = 0; t < T; t++)
@@ -213,8 +213,8 @@ test('a stored state restores rows and standing; a damaged or foreign one is ref
   await refuse(bytes.slice(0, 12), /header/);
   await refuse(new Uint8Array(0), /header/);
   await refuse(
-    bytes.map((b, i) => (i === 3 ? '3'.charCodeAt(0) : b)),
-    /stored as RCS3, another version of the format than RCS4/,
+    bytes.map((b, i) => (i === 3 ? '4'.charCodeAt(0) : b)),
+    /stored as RCS4, another version of the format than RCS5/,
   );
   // whichever byte was changed
   for (let at = 0; at < bytes.length; at++)
@@ -321,7 +321,7 @@ test('a union is the same as one made of whole states at once, for any shape and
       const rows = cache.heads.flat().map((head) => {
         const all = Array.from({ length: 60 }, (_, t) => t).sort(() => random() - 0.5);
         const tokens = all.slice(0, head.length).sort((a, b) => a - b);
-        for (const { name, bytes } of cache.columns)
+        for (const { name, bytes } of cache.columnsOf(0))
           for (let i = 0; i < head.length * bytes; i++)
             backend.bytes(head[name]! + i, 1)[0] = Math.floor(random() * 256);
         backend.ints(head.tokens, head.length).set(tokens);
@@ -329,9 +329,9 @@ test('a union is the same as one made of whole states at once, for any shape and
         backend.floats(head.state, head.length).set(tokens.map(() => Math.floor(random() * 8) / 8));
         const row = (i: number) => ({
           state: backend.floats(head.state, head.length)[i],
-          bytes: cache.columns.map(({ name, bytes }) =>
-            backend.bytes(head[name]! + i * bytes, bytes).slice(),
-          ),
+          bytes: cache
+            .columnsOf(0)
+            .map(({ name, bytes }) => backend.bytes(head[name]! + i * bytes, bytes).slice()),
         });
         return new Map(tokens.map((token, i) => [token, row(i)]));
       });
@@ -356,12 +356,14 @@ test('a union is the same as one made of whole states at once, for any shape and
       const wanted = best.slice(0, p.size).sort((t, u) => t - u);
       assert.equal([...backend.ints(head.tokens, head.length)], wanted);
       wanted.forEach((t, i) =>
-        cache.columns.forEach(({ name, bytes }, c) =>
-          assert.equal(
-            backend.bytes(head[name]! + i * bytes, bytes).slice(),
-            (p.get(t) ?? q.get(t))!.bytes[c],
+        cache
+          .columnsOf(0)
+          .forEach(({ name, bytes }, c) =>
+            assert.equal(
+              backend.bytes(head[name]! + i * bytes, bytes).slice(),
+              (p.get(t) ?? q.get(t))!.bytes[c],
+            ),
           ),
-        ),
       );
     });
   }

@@ -7,7 +7,12 @@ import { type RowType, rowBytes } from '../../src/backend/dtype.ts';
 import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
 import { cacheBytes } from '../../src/backend/cpu/bytes.ts';
 import { CpuCache } from '../../src/backend/cpu/cache.ts';
-import { cacheRowBytes, cacheRows, type CacheShape } from '../../src/backend/cache-shape.ts';
+import {
+  cacheRowBytes,
+  cacheRows,
+  type EvenShape,
+  layerShape,
+} from '../../src/backend/cache-shape.ts';
 import { tailOf } from '../../src/backend/row-codec.ts';
 import type { Extent } from '../../src/backend/state.ts';
 import { CacheReader, CacheWriter } from '../../src/backend/cpu/transfer.ts';
@@ -33,7 +38,7 @@ class Twin {
   readonly #rows = new Map<string, { key: number[]; value: number[] }>();
   token = 0;
 
-  constructor(shape: CacheShape, seed: number) {
+  constructor(shape: EvenShape, seed: number) {
     const backend = createWasmBackend('simd');
     backend.reserveScratch({
       tokens: 8,
@@ -48,8 +53,9 @@ class Twin {
 
   /** Channels have sizes and offsets of their own, as keys have: channel 3 stands out. */
   append(T: number): void {
-    const { backend, shape } = this.cache;
-    const columns = shape.kvHeads * d;
+    const { backend } = this.cache;
+    const { kvHeads } = layerShape(this.cache.shape, 0);
+    const columns = kvHeads * d;
     const [k, v] = [0, 1].map(() => ({
       address: backend.arena.allocate(T * columns * 4),
       columns,
@@ -61,9 +67,9 @@ class Twin {
         values[i] = 2 * this.#random() - 1;
       }
       for (let t = 0; t < T; t++) {
-        for (let h = 0; h < shape.kvHeads; h++) {
+        for (let h = 0; h < kvHeads; h++) {
           const part = (x: Float32Array) => [
-            ...x.subarray((t * shape.kvHeads + h) * d, (t * shape.kvHeads + h + 1) * d),
+            ...x.subarray((t * kvHeads + h) * d, (t * kvHeads + h + 1) * d),
           ];
           this.#rows.set(`${layer} ${h} ${this.token + t}`, {
             key: part(keys),
@@ -105,7 +111,7 @@ class Twin {
         return kept;
       });
     };
-    const kept = shape.keptRows.map((rows) => rows * shape.kvHeads);
+    const kept = shape.keptRows.map((rows) => rows * layerShape(shape, 0).kvHeads);
     if (shape.pooled)
       this.cache.compactAll(
         selectionOf(
@@ -160,7 +166,7 @@ class Twin {
 }
 
 const types = ['kivi-int8', 'kivi-int4', 'kivi-int3', 'kivi-mixed4', 'kivi-mixed2.5'] as const;
-const shapeOf = (rowType: RowType, more: Partial<CacheShape> = {}): CacheShape => ({
+const shapeOf = (rowType: RowType, more: Partial<EvenShape> = {}): EvenShape => ({
   kvHeads: 2,
   headDim: d,
   rowType,
@@ -170,7 +176,7 @@ const shapeOf = (rowType: RowType, more: Partial<CacheShape> = {}): CacheShape =
 });
 
 /** A cache that `blocks` blocks of 50 rows went through, each evicted from. */
-function grown(shape: CacheShape, seed: number, blocks: number): Twin {
+function grown(shape: EvenShape, seed: number, blocks: number): Twin {
   const twin = new Twin(shape, seed);
   for (let i = 0; i < blocks; i++) {
     twin.append(50);
@@ -293,7 +299,7 @@ test('rows, grids and slots that are copied together mean the same at other addr
     const elsewhere = createWasmBackend('simd');
     elsewhere.arena.allocate(1 << 16);
     const copy = new CpuCache(elsewhere, shape);
-    const [from, to] = [twin.cache, copy].map(({ columns }) => columns[0].address);
+    const [from, to] = [twin.cache, copy].map((cache) => cache.columnsOf(0)[0].address);
     assert.is.not(from, to);
     elsewhere.bytes(to, copy.bytes).set(twin.cache.backend.bytes(from, copy.bytes));
     copy.resize(twin.cache.heads.flat().map(({ length }) => length));

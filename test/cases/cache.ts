@@ -1,7 +1,7 @@
 // Cases of caches: rows appended, taken back, turned and moved together, counted, saved and put
 // back. What is seen of them is what anybody sees: tokens, and the rows as bytes or numbers.
 import type { Cache, Turning } from '../../src/backend/cache.ts';
-import type { CacheShape } from '../../src/backend/cache-shape.ts';
+import type { EvenShape } from '../../src/backend/cache-shape.ts';
 import { isGrouped, type RowType, rowBytes, rowTypeNames } from '../../src/backend/dtype.ts';
 import { sectionsOf } from '../../src/backend/extent.ts';
 import { decodeRow } from '../../src/backend/row-codec.ts';
@@ -21,7 +21,7 @@ const stepOf = (type: RowType) =>
 
 /** Numbers of all rows of a cache, with tokens, states and positions. */
 async function numbersOf(cache: Cache): Promise<number[]> {
-  const { headDim: d, rowType } = cache.shape;
+  const { headDim: d, rowType } = cache.shape as EvenShape;
   const heads = await readHeads(cache);
   return heads.flatMap(({ tokens, state, positions, ...sides }) => [
     ...new Int32Array(tokens.buffer),
@@ -38,7 +38,7 @@ async function numbersOf(cache: Cache): Promise<number[]> {
 
 /** Appends new tokens to every layer. */
 function append(b: Bench, cache: Cache, T: number, token: number, position = token): void {
-  const { kvHeads, headDim } = cache.shape;
+  const { kvHeads, headDim } = cache.shape as EvenShape;
   for (let layer = 0; layer < cache.layers; layer++) {
     const [k, v] = [b.tensor(T, kvHeads * headDim), b.tensor(T, kvHeads * headDim)];
     cache.append(layer, k, v, T, token, position);
@@ -48,7 +48,7 @@ function append(b: Bench, cache: Cache, T: number, token: number, position = tok
 /** A cache for a case, which is gone behind it. */
 async function withCache(
   b: Bench,
-  shape: CacheShape,
+  shape: EvenShape,
   work: (cache: Cache) => Promise<number[]>,
 ): Promise<number[]> {
   const cache = b.backend.createCache(shape);
@@ -282,7 +282,7 @@ const saving = types.map((type): OpCase => ({
     const { cache } = b.cached(l, d, type, undefined, (n) => [...b.numbers(n)]);
     const extent = await cache.save();
     const total = sum(sectionsOf(cache.shape, extent));
-    return withCache(b, { ...cache.shape, room: 4 }, async (other) => {
+    return withCache(b, { ...(cache.shape as EvenShape), room: 4 }, async (other) => {
       other.restore(extent);
       for (let at = 0; at < total; at += 100) {
         const piece = new Uint8Array(Math.min(100, total - at));

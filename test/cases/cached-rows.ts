@@ -1,7 +1,7 @@
 // Cached rows as the bytes that any cache takes (src/backend/cpu/transfer.ts), encoded by the
 // definition of the row types, and back.
 import type { Cache } from '../../src/backend/cache.ts';
-import { cacheColumns, type CacheShape } from '../../src/backend/cache-shape.ts';
+import { cacheColumns, type CacheShape, layerShape } from '../../src/backend/cache-shape.ts';
 import {
   isGrouped,
   isQuantized,
@@ -137,7 +137,7 @@ export function splitHeads(
   bytes: Uint8Array,
 ): Record<string, Uint8Array>[] {
   const sections = sectionsOf(shape, extent);
-  const names = cacheColumns(shape.headDim, shape.rowType).map(([name]) => name);
+  const names = cacheColumns(layerShape(shape, 0).headDim, shape.rowType).map(([name]) => name);
   let at = 0;
   return extent.lengths.map((_, h) =>
     Object.fromEntries(

@@ -2,7 +2,7 @@
 // come behind those that a head has.
 import type { Backend } from '../backend.ts';
 import type { HeadSteps, Place } from '../cache.ts';
-import type { CacheShape } from '../cache-shape.ts';
+import { type EvenShape, layerShape } from '../cache-shape.ts';
 import { rowBytes } from '../dtype.ts';
 import type { QueriesKeysValues, Tensor } from '../tensor.ts';
 import type { CpuCache } from './cache.ts';
@@ -10,7 +10,7 @@ import type { CpuCache } from './cache.ts';
 /** Norms, turns and scales the queries and keys of T tokens, in place. */
 export function takeSteps(
   backend: Backend,
-  { kvHeads, headDim: d }: CacheShape,
+  { kvHeads, headDim: d }: Pick<EvenShape, 'kvHeads' | 'headDim'>,
   { q, k }: QueriesKeysValues,
   T: number,
   { queryHeads, qNorm, kNorm, normEps, angles, queryScale }: HeadSteps,
@@ -34,7 +34,8 @@ export function appendRows(
   { token, position }: Place,
 ): void {
   const { backend } = cache;
-  const { headDim: d, rowType } = cache.shape;
+  const { rowType } = cache.shape;
+  const { headDim: d } = layerShape(cache.shape, layer);
   for (const [h, head] of cache.heads[layer].entries()) {
     const room = cache.roomOf(layer, h);
     if (room < T)

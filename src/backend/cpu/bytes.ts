@@ -1,5 +1,5 @@
 // How many bytes a cache reserves in such a memory.
-import { cacheRowBytes, cacheRows, type CacheShape, cacheRanges } from '../cache-shape.ts';
+import { type CacheShape, cacheRanges, rowsBytes } from '../cache-shape.ts';
 import { isGrouped } from '../dtype.ts';
 import { rangeBytes, scratchBytes } from '../group-sizes.ts';
 
@@ -7,7 +7,7 @@ import { rangeBytes, scratchBytes } from '../group-sizes.ts';
 export function asideBytes(shape: CacheShape): number {
   return isGrouped(shape.rowType)
     ? cacheRanges(shape).reduce(
-        (sum, { rows, heads }) => sum + rangeBytes(shape, rows, heads),
+        (sum, { shape: own, rows, heads }) => sum + rangeBytes(own, rows, heads),
         scratchBytes(shape),
       )
     : 0;
@@ -15,5 +15,6 @@ export function asideBytes(shape: CacheShape): number {
 
 /** Bytes that a cache reserves. */
 export function cacheBytes(shape: CacheShape): number {
-  return cacheRows(shape) * cacheRowBytes(shape.headDim, shape.rowType) + asideBytes(shape);
+  const rows = cacheRanges(shape).map((range) => range.rows);
+  return rowsBytes(shape, rows) + asideBytes(shape);
 }

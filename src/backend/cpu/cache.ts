@@ -1,6 +1,6 @@
 // A cache in a memory that this thread sees: it knows how long each head is, and moves rows itself.
 //
-//   one pool of rows, arrays of it:
+//   a pool of rows for each range (cache-shape.ts), arrays of it:
 //     keys [R, d] | values [R, d] | tokens i32 [R] | state f32 [R]
 //     | positions i32 [R] (rows of few bits only)
 //
@@ -10,23 +10,30 @@ import type { Selection } from '../backend.ts';
 import type { Cache, HeadSteps, LayerRows, Place, TokenSpan, Turning } from '../cache.ts';
 import {
   cacheColumns,
-  cacheRowBytes,
-  cacheRows,
+  type CacheRange,
   type CacheShape,
   cacheRanges,
+  headCount,
+  layerShape,
+  layerShapes,
+  rowsBytes,
 } from '../cache-shape.ts';
 import type { Extent, Mark } from '../state.ts';
 import type { Address, QueriesKeysValues, Tensor } from '../tensor.ts';
 import { StoreError } from '../../errors.ts';
 import { lowerBound } from '../../math/lower-bound.ts';
+import { sum } from '../../math/sum.ts';
 import { rangeBytes, scratchBytes } from '../group-sizes.ts';
 import { appendRows, takeSteps } from './append.ts';
 import { asideBytes, cacheBytes } from './bytes.ts';
 import { Groups } from './groups.ts';
 import { type CpuBackend, type CpuRows, cpuSelection, type HeadRows } from './memory.ts';
-import { addressesAt, type Columns, Range } from './range.ts';
+import { Range } from './range.ts';
 import { CacheReader, CacheWriter } from './transfer.ts';
 import { turnRows } from './turn.ts';
+
+/** Where heads are until they are laid out. */
+const NOWHERE: HeadRows = { keys: 0, values: 0, tokens: 0, state: 0, rest: 0, length: 0 };
 
 export class CpuCache implements Cache {
   readonly shape: CacheShape;
@@ -36,11 +43,11 @@ export class CpuCache implements Cache {
   /** Bytes reserved. */
   readonly bytes: number;
   #region: Address;
-  readonly columns: Columns;
   #ranges: Range[];
   #aside: number; // bytes
-  #used = 0;
-  #peak = 0;
+  /** Of the rows held now, and at most so far. */
+  #usedBytes = 0;
+  #peakBytes = 0;
   /** Number of the token behind the last one that was appended to each layer. */
   #next: number[];
   #layers: CpuRows[];
@@ -50,46 +57,50 @@ export class CpuCache implements Cache {
 
   /** Reserves the region. Throws DeviceError where memory ends. */
   constructor(backend: CpuBackend, shape: CacheShape) {
-    const { kvHeads, keptRows } = shape;
-    const rows = cacheRows(shape);
-    this.#next = keptRows.map(() => 0);
+    this.#next = shape.keptRows.map(() => 0);
     this.shape = shape;
     this.backend = backend;
     this.bytes = cacheBytes(shape);
     this.#aside = asideBytes(shape);
     this.#region = backend.arena.allocate(this.bytes);
-    let address = this.#region;
-    this.columns = cacheColumns(shape.headDim, shape.rowType).map(([name, bytes]) => {
-      const column = { name, bytes, address };
-      address += rows * bytes;
-      return column;
-    });
-    this.heads = keptRows.map(() =>
-      Array.from({ length: kvHeads }, () => ({
-        ...addressesAt(this.columns, 0),
-        rest: 0,
-        length: 0,
-      })),
+    this.heads = layerShapes(shape).map(({ kvHeads }) =>
+      Array.from({ length: kvHeads }, (): HeadRows => ({ ...NOWHERE })),
     );
-    const rowsOf = (heads: HeadRows[]): CpuRows => {
-      const { headDim, rowType } = shape;
-      return { kvHeads: heads.length, headDim, rowType, heads };
+    const rowsOf = (heads: HeadRows[], layer: number): CpuRows => {
+      const { headDim } = layerShape(shape, layer);
+      return { kvHeads: heads.length, headDim, rowType: shape.rowType, heads };
     };
     this.#layers = this.heads.map(rowsOf);
-    this.#all = rowsOf(this.heads.flat());
-    let first = 0;
-    const scratch = address;
-    if (this.#aside > 0) address += scratchBytes(shape);
-    this.#ranges = cacheRanges(shape).map(({ kept, rows: own, heads: count }, i) => {
-      const heads = shape.pooled ? this.#all.heads : this.heads[i];
-      const groups =
-        this.#aside > 0 ? new Groups(backend, shape, heads, own, address, scratch) : undefined;
-      address += groups ? rangeBytes(shape, own, count) : 0;
-      const place = { first, end: first + own, kept };
-      first = place.end;
-      return new Range(backend, this.columns, heads, place, groups);
+    let address = this.#region;
+    const scratch = address + this.bytes - scratchBytes(shape);
+    const ranges = cacheRanges(shape);
+    this.#all = { ...rowsOf(this.heads.flat(), 0), headDim: ranges[0]?.shape.headDim ?? 0 };
+    this.#ranges = ranges.map((range) => {
+      const placed = this.#place(range, address, scratch);
+      address = placed.end;
+      return placed.range;
     });
     this.clear();
+  }
+
+  /** Lays a range out from an address on: its columns, then what rows have beside them. */
+  #place(
+    { layer, shape, kept, rows, heads: count }: CacheRange,
+    address: Address,
+    scratch: Address,
+  ): { range: Range; end: Address } {
+    const heads = shape.pooled ? this.#all.heads : this.heads[layer];
+    let end = address;
+    const columns = cacheColumns(shape.headDim, shape.rowType).map(([name, bytes]) => {
+      const column = { name, bytes, address: end };
+      end += rows * bytes;
+      return column;
+    });
+    if (this.#aside === 0)
+      return { range: new Range(this.backend, columns, heads, kept, rows), end };
+    const groups = new Groups(this.backend, shape, heads, rows, end, scratch);
+    end += rangeBytes(shape, rows, count);
+    return { range: new Range(this.backend, columns, heads, kept, rows, groups), end };
   }
 
   get layers(): number {
@@ -115,17 +126,17 @@ export class CpuCache implements Cache {
 
   /** Rows held now, all layers and heads. */
   get rowCount(): number {
-    return this.#used;
+    return sum(this.rangeRows);
   }
 
   /** Bytes of the rows held now, and of what is reserved beside them. */
   get usedBytes(): number {
-    return this.#used * cacheRowBytes(this.shape.headDim, this.shape.rowType) + this.#aside;
+    return this.#usedBytes + this.#aside;
   }
 
   /** The most that this has been. */
   get peakBytes(): number {
-    return this.#peak * cacheRowBytes(this.shape.headDim, this.shape.rowType) + this.#aside;
+    return this.#peakBytes + this.#aside;
   }
 
   /**
@@ -142,17 +153,22 @@ export class CpuCache implements Cache {
     return this.#ranges.flatMap(({ groups }) => groups ?? []);
   }
 
-  /** Notes how many rows there are now; all are counted where it is not known. */
-  #count(rows = this.rangeRows.reduce((a, b) => a + b, 0)): void {
-    this.#used = rows;
-    if (this.#used > this.#peak) this.#peak = this.#used;
+  /** Columns of a layer's rows. */
+  columnsOf(layer: number): Range['columns'] {
+    return this.#rangeOf(layer)[0].columns;
+  }
+
+  /** Notes how many bytes the rows take that are there now. */
+  #count(): void {
+    this.#usedBytes = rowsBytes(this.shape, this.rangeRows);
+    if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
   }
 
   /** The range that a layer's heads lie in, and the place of its head 0 among them. */
   #rangeOf(layer: number): [range: Range, place: number] {
-    return this.shape.pooled
-      ? [this.#ranges[0], layer * this.shape.kvHeads]
-      : [this.#ranges[layer], 0];
+    if (!this.shape.pooled) return [this.#ranges[layer], 0];
+    const before = this.heads.slice(0, layer);
+    return [this.#ranges[0], before.reduce((sum, { length }) => sum + length, 0)];
   }
 
   /** Rows that head h of a layer can still take. */
@@ -164,7 +180,7 @@ export class CpuCache implements Cache {
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
     appendRows(this, layer, k, v, T, { token, position });
     this.#next[layer] = token + T;
-    this.#count(this.#used + this.shape.kvHeads * T);
+    this.#count();
   }
 
   appendTurned(
@@ -174,7 +190,7 @@ export class CpuCache implements Cache {
     { token, position }: Place,
     steps: HeadSteps,
   ): void {
-    takeSteps(this.backend, this.shape, qkv, T, steps);
+    takeSteps(this.backend, layerShape(this.shape, layer), qkv, T, steps);
     this.append(layer, qkv.k, qkv.v, T, token, position);
   }
 
@@ -191,7 +207,7 @@ export class CpuCache implements Cache {
       head.length -= count;
     }
     this.#next[layer] -= count;
-    this.#count(this.#used - this.shape.kvHeads * count);
+    this.#count();
   }
 
   async rewind({ token }: Mark): Promise<number[]> {
@@ -211,18 +227,18 @@ export class CpuCache implements Cache {
 
   compactAll(kept: Selection, turning?: Turning): void {
     const heads = cpuSelection(kept);
-    const { kvHeads } = this.shape;
-    if (turning)
-      for (let l = 0; l < this.layers; l++)
-        turnRows(this, l, heads.slice(l * kvHeads, (l + 1) * kvHeads), turning);
     let at = 0;
+    if (turning)
+      for (const [l, { length }] of this.heads.entries())
+        turnRows(this, l, heads.slice(at, (at += length)), turning);
+    at = 0;
     for (const [i, range] of this.#ranges.entries())
       range.compact(heads.slice(at, (at += range.heads.length)), `range ${i}`);
     this.#count();
   }
 
   clear(): void {
-    this.resize(new Array<number>(this.layers * this.shape.kvHeads).fill(0));
+    this.resize(new Array<number>(headCount(this.shape)).fill(0));
   }
 
   /**
@@ -251,7 +267,7 @@ export class CpuCache implements Cache {
   }
 
   async newestKeys(layer: number, head: number, count: number): Promise<Float32Array> {
-    const { headDim: d } = this.shape;
+    const { headDim: d } = layerShape(this.shape, layer);
     const { keys, length } = this.heads[layer][head];
     return this.backend.floats(keys + (length - count) * d * 4, count * d).slice();
   }

@@ -13,7 +13,7 @@
 // those rows again. A grid is always to be had: with more grids than a 32nd of all rows, and one a
 // head, some head has two groups of no more than 64 rows together.
 import type { Angles } from '../backend.ts';
-import type { CacheShape } from '../cache-shape.ts';
+import type { EvenShape } from '../cache-shape.ts';
 import { GROUP, gridsOf, MOST_ROWS, SETTLED_SLOTS, slotsOf } from '../group-sizes.ts';
 import { gridBytes, rowBytes, type RowSide } from '../dtype.ts';
 import { gridAddress, namedBy, tailOf, unroundedAddress } from '../row-codec.ts';
@@ -25,7 +25,7 @@ export class Groups {
   readonly grids: number;
   readonly slots: number;
   readonly #backend: CpuBackend;
-  readonly shape: CacheShape;
+  readonly shape: EvenShape;
   readonly heads: readonly HeadRows[];
   readonly #rest: Address;
   readonly #numbers: Address; // f32 [MOST_ROWS, d]
@@ -34,7 +34,7 @@ export class Groups {
   /** `address` is where rangeBytes() are, `scratch` where scratchBytes() are. */
   constructor(
     backend: CpuBackend,
-    shape: CacheShape,
+    shape: EvenShape,
     heads: readonly HeadRows[],
     rows: number,
     address: Address,

@@ -1,5 +1,6 @@
 // Heads that share rows of a cache's pool, a layer's or all: where each begins, and how rows and
 // whole heads move. Every head has the same room behind its rows.
+import { sum } from '../../math/sum.ts';
 import type { ColumnName } from '../cache-shape.ts';
 import type { Address } from '../tensor.ts';
 import type { Groups } from './groups.ts';
@@ -13,34 +14,31 @@ export type Columns = ReadonlyArray<{
   readonly address: Address;
 }>;
 
-export interface RangePlace {
-  /** Rows [first, end) of the pool, of which a compaction may leave `kept` in use. */
-  readonly first: number;
-  readonly end: number;
-  readonly kept: number;
-}
-
 export class Range {
   readonly heads: readonly HeadRows[];
   readonly groups?: Groups;
   readonly #backend: CpuBackend;
-  readonly #columns: Columns;
-  readonly #place: RangePlace;
+  readonly columns: Columns;
+  readonly #kept: number;
+  readonly #rows: number;
   /** First row of each head. */
   #starts: number[] = [];
 
+  /** For `rows` rows, of which a compaction may leave `kept` in use. */
   constructor(
     backend: CpuBackend,
     columns: Columns,
     heads: readonly HeadRows[],
-    place: RangePlace,
+    kept: number,
+    rows: number,
     groups?: Groups,
   ) {
     this.heads = heads;
     this.groups = groups;
     this.#backend = backend;
-    this.#columns = columns;
-    this.#place = place;
+    this.columns = columns;
+    this.#kept = kept;
+    this.#rows = rows;
   }
 
   /** Rows held now. */
@@ -50,9 +48,8 @@ export class Range {
 
   /** Rows that head i can still take. */
   roomOf(i: number): number {
-    const { end } = this.#place;
     const starts = this.#starts;
-    return (i + 1 < starts.length ? starts[i + 1] : end) - starts[i] - this.heads[i].length;
+    return (i + 1 < starts.length ? starts[i + 1] : this.#rows) - starts[i] - this.heads[i].length;
   }
 
   /**
@@ -73,12 +70,12 @@ export class Range {
   /** Keeps rows of each head. Throws RangeError where they are more than may be kept. */
   compact(kept: readonly Kept[], name: string): void {
     const total = kept.reduce((sum, { count }) => sum + count, 0);
-    if (total > this.#place.kept)
-      throw new RangeError(`${name} keeps ${total} rows, its share is ${this.#place.kept}`);
+    if (total > this.#kept)
+      throw new RangeError(`${name} keeps ${total} rows, its share is ${this.#kept}`);
     this.heads.forEach((head, h) => {
       const { rows, count } = kept[h];
       if (count === head.length) return;
-      for (const column of this.#columns)
+      for (const column of this.columns)
         this.#backend.compactRows(head[column.name]!, rows, count, column.bytes);
       head.length = count;
     });
@@ -88,22 +85,18 @@ export class Range {
 
   /** Sets lengths, of rows that the caller writes. Throws RangeError where they do not fit. */
   resize(counts: readonly number[]): void {
-    const { first, end } = this.#place;
-    const total = counts.reduce((a, b) => a + b, 0);
-    if (total > end - first)
-      throw new RangeError(`${total} rows do not fit where ${end - first} do`);
+    const total = sum(counts);
+    if (total > this.#rows) throw new RangeError(`${total} rows do not fit where ${this.#rows} do`);
     this.#starts = this.#startsFor(counts);
     this.heads.forEach((head, i) => {
-      Object.assign(head, addressesAt(this.#columns, this.#starts[i]), { length: counts[i] });
+      Object.assign(head, addressesAt(this.columns, this.#starts[i]), { length: counts[i] });
     });
   }
 
   /** First rows that give every head the same room behind its `counts[i]` rows. */
   #startsFor(counts: readonly number[]): number[] {
-    const { first, end } = this.#place;
-    const total = counts.reduce((a, b) => a + b, 0);
-    const spare = Math.floor((end - first - total) / counts.length);
-    let start = first;
+    const spare = Math.floor((this.#rows - sum(counts)) / counts.length);
+    let start = 0;
     return counts.map((count) => {
       const at = start;
       start += count + spare;
@@ -126,8 +119,8 @@ export class Range {
 
   #move(i: number, row: number): void {
     const head = this.heads[i];
-    const to = addressesAt(this.#columns, row);
-    for (const { name, bytes } of this.#columns) {
+    const to = addressesAt(this.columns, row);
+    for (const { name, bytes } of this.columns) {
       const count = head.length * bytes;
       if (count > 0) this.#backend.copy(to[name]!, head[name]!, count);
     }

@@ -115,19 +115,21 @@ export class CacheWriter {
 }
 
 /** The columns of every head. */
-function columnsOf({ heads, columns }: CpuCache): Region[] {
-  return heads
-    .flat()
-    .flatMap((head) =>
-      columns.map(({ name, bytes }) => ({ address: head[name]!, bytes: bytes * head.length })),
-    );
+function columnsOf(cache: CpuCache): Region[] {
+  return cache.heads.flatMap((heads, layer) =>
+    heads.flatMap((head) =>
+      cache
+        .columnsOf(layer)
+        .map(({ name, bytes }) => ({ address: head[name]!, bytes: bytes * head.length })),
+    ),
+  );
 }
 
 /** Grids and slots that rows name. Throws StoreError where they are not there. */
-function namedRegions({ groups, shape }: CpuCache): { grids: Region[]; slots: Region[] } {
-  const { headDim: d, rowType } = shape;
+function namedRegions({ groups }: CpuCache): { grids: Region[]; slots: Region[] } {
   const [grids, slots]: [Region[], Region[]] = [[], []];
   for (const range of groups) {
+    const { headDim: d, rowType } = range.shape;
     const named = namedIn(range);
     if (!named) throw new StoreError('its rows name grids or slots that are not there');
     for (const g of named.grids)

@@ -1,5 +1,6 @@
 // Turns cached keys to other positions: a difference of angles, exact up to rounding
 // (docs/algorithms.md, 'Compact positions').
+import { layerShape } from '../cache-shape.ts';
 import { rowBytes } from '../dtype.ts';
 import type { Angles } from '../backend.ts';
 import type { Turning } from '../cache.ts';
@@ -53,7 +54,8 @@ export function turnHead(
     groups.turn(i, rows, shifts, angles);
     return;
   }
-  const { headDim: d, rowType } = cache.shape;
+  const { rowType } = cache.shape;
+  const { headDim: d } = layerShape(cache.shape, layer);
   for (let j = 0; j < rows.length;) {
     let run = 1;
     while (

@@ -21,7 +21,8 @@ export class RangeBounds {
   constructor(place: Pick<RangePlace, 'rows' | 'heads'>, kvHeads: number) {
     this.#place = place;
     this.#kvHeads = kvHeads;
-    this.#layers = Array.from({ length: place.heads / kvHeads }, () => ({
+    const layers = kvHeads > 0 ? place.heads / kvHeads : 0;
+    this.#layers = Array.from({ length: layers }, () => ({
       least: 0,
       most: 0,
       room: 0,
@@ -38,7 +39,7 @@ export class RangeBounds {
   of(i?: number): RowBounds {
     if (i === undefined)
       return {
-        most: Math.max(...this.#layers.map(({ most }) => most)),
+        most: Math.max(0, ...this.#layers.map(({ most }) => most)),
         fewest: this.#fewest,
         total: this.#total,
       };

@@ -3,7 +3,7 @@
 import { DeviceError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import { cacheColumns, cacheRanges, cacheRowBytes, type CacheShape } from '../cache-shape.ts';
-import { isQuantized, rowBytes } from '../dtype.ts';
+import { isQuantized, rowBytes, type RowType } from '../dtype.ts';
 import type { Heap } from './heap.ts';
 import { type CachePart, HEAD_WORDS } from './rows.ts';
 
@@ -19,42 +19,49 @@ export interface RangePlace {
   readonly heads: number;
 }
 
-type Range = Omit<RangePlace, 'part'>;
+/** The same before parts are there, and the head dimensions of all of a part's ranges. */
+type Range = Omit<RangePlace, 'part'> & { readonly headDim: number };
 
 /** Words of a part's notes. */
-const noteWords = (rows: number, heads: number, { rowType }: CacheShape): number =>
+const noteWords = (rows: number, heads: number, rowType: RowType): number =>
   rows * (isQuantized(rowType) ? 3 : 2) + heads * HEAD_WORDS;
 
 /** Bytes that a cache takes. */
 export function deviceCacheBytes(shape: CacheShape): number {
-  const row = cacheRowBytes(shape.headDim, shape.rowType);
   return cacheRanges(shape).reduce(
-    (sum, { rows, heads }) => sum + rows * row + heads * HEAD_WORDS * 4,
+    (sum, { shape: { headDim, rowType }, rows, heads }) =>
+      sum + rows * cacheRowBytes(headDim, rowType) + heads * HEAD_WORDS * 4,
     0,
   );
 }
 
-/** Ranges one behind the other, in parts of which no buffer is larger than `limit`. */
+/**
+ * Ranges one behind the other, in parts of which no buffer is larger than `limit`, and all rows are
+ * as wide.
+ */
 function dealt(shape: CacheShape, limit: number): Range[][] {
-  const { headDim, rowType } = shape;
-  const widest = Math.max(...cacheColumns(headDim, rowType).map(([, bytes]) => bytes));
-  const fits = (rows: number, heads: number) =>
-    Math.max(rows * widest, 4 * noteWords(rows, heads, shape)) <= limit;
+  const { rowType } = shape;
+  const fits = (rows: number, heads: number, headDim: number) => {
+    const widest = Math.max(...cacheColumns(headDim, rowType).map(([, bytes]) => bytes));
+    return Math.max(rows * widest, 4 * noteWords(rows, heads, rowType)) <= limit;
+  };
   const parts: Range[][] = [];
   let [rows, heads] = [0, 0];
-  for (const range of cacheRanges(shape)) {
-    if (!fits(range.rows, range.heads))
+  for (const { shape: own, ...range } of cacheRanges(shape)) {
+    const { headDim } = own;
+    if (!fits(range.rows, range.heads, headDim))
       throw new DeviceError(
         `${range.rows} cached rows of ${formatBytes(rowBytes(rowType, headDim))} lie in one ` +
           `buffer, the device binds ${formatBytes(limit)}: choose a smaller budget, rows of ` +
           `fewer bits, ${shape.pooled ? 'layers that do not share one budget, ' : ''}or ` +
           `device: 'wasm'`,
       );
-    if (parts.length === 0 || !fits(rows + range.rows, heads + range.heads)) {
+    const isOther = parts.at(-1)?.[0].headDim !== headDim;
+    if (isOther || !fits(rows + range.rows, heads + range.heads, headDim)) {
       parts.push([]);
       [rows, heads] = [0, 0];
     }
-    parts.at(-1)!.push({ ...range, first: rows, firstHead: heads });
+    parts.at(-1)!.push({ ...range, headDim, first: rows, firstHead: heads });
     rows += range.rows;
     heads += range.heads;
   }
@@ -63,7 +70,7 @@ function dealt(shape: CacheShape, limit: number): Range[][] {
 
 /** Reserves a cache's buffers. Throws DeviceError where memory ends. */
 export function reserveParts(heap: Heap, shape: CacheShape, limit: number): RangePlace[] {
-  const { headDim, rowType } = shape;
+  const { rowType } = shape;
   const taken: number[] = [];
   const reserve = (bytes: number) => {
     const address = heap.planWhole(bytes);
@@ -74,10 +81,11 @@ export function reserveParts(heap: Heap, shape: CacheShape, limit: number): Rang
     return dealt(shape, limit).flatMap((ranges) => {
       const rows = ranges.reduce((sum, range) => sum + range.rows, 0);
       const heads = ranges.reduce((sum, range) => sum + range.heads, 0);
+      const [{ headDim }] = ranges;
       const part: CachePart = {
         keys: reserve(rows * rowBytes(rowType, headDim)),
         values: reserve(rows * rowBytes(rowType, headDim, 'values')),
-        notes: reserve(4 * noteWords(rows, heads, shape)),
+        notes: reserve(4 * noteWords(rows, heads, rowType)),
         rows,
         heads,
       };

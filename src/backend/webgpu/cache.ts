@@ -4,7 +4,7 @@
 import { StoreError } from '../../errors.ts';
 import type { Selection } from '../backend.ts';
 import type { Cache, HeadSteps, Place, TokenSpan, Turning } from '../cache.ts';
-import { cacheRowBytes, type CacheShape } from '../cache-shape.ts';
+import { cacheRanges, type CacheShape, rowsBytes } from '../cache-shape.ts';
 import type { Extent, Mark } from '../state.ts';
 import type { Address, QueriesKeysValues, Tensor } from '../tensor.ts';
 import type { NewRows } from './append.ts';
@@ -34,7 +34,7 @@ export class DeviceCache implements Cache {
   readonly #next: number[];
   /** A number above those of all tokens of each layer. */
   readonly #tokens: number[];
-  #peak = 0;
+  #peakBytes = 0;
   /** Counts what changes it, so that what was read before is not taken for what is. */
   #changes = 0;
   #isDisposed = false;
@@ -49,8 +49,9 @@ export class DeviceCache implements Cache {
     this.bytes = deviceCacheBytes(shape);
     this.#recorder = recorder;
     this.#heap = heap;
+    const ranges = cacheRanges(shape);
     this.#ranges = reserveParts(heap, shape, limitBytes).map(
-      (place, i) => new DeviceRange(recorder, shape, place, i),
+      (place, i) => new DeviceRange(recorder, ranges[i].shape, place, i),
     );
     this.#nothing = heap.plan(16);
     this.#work = heap.allocate(64);
@@ -84,11 +85,12 @@ export class DeviceCache implements Cache {
 
   /** Of the rows that there are at most. */
   get usedBytes(): number {
-    return this.#used * cacheRowBytes(this.shape.headDim, this.shape.rowType);
+    const rows = this.#ranges.map(({ bounds }) => bounds.total);
+    return rowsBytes(this.shape, rows);
   }
 
   get peakBytes(): number {
-    return this.#peak * cacheRowBytes(this.shape.headDim, this.shape.rowType);
+    return this.#peakBytes;
   }
 
   append(layer: number, k: Tensor, v: Tensor, T: number, token: number, position = token): void {
@@ -186,6 +188,7 @@ export class DeviceCache implements Cache {
 
   async tokens(layer: number): Promise<Int32Array[]> {
     const { part, firstHead, kvHeads, firstRow, capacity } = this.rows(layer);
+    if (kvHeads === 0) return [];
     const heads = 4 * HEAD_WORDS * kvHeads;
     const words = await this.#recorder.readPieces([
       [headAddress(part, firstHead), heads],
@@ -256,14 +259,10 @@ export class DeviceCache implements Cache {
     this.#heap.free(this.#work);
   }
 
-  get #used(): number {
-    return this.#ranges.reduce((sum, { bounds }) => sum + bounds.total, 0);
-  }
-
   /** Notes that something changed. */
   #note(): void {
     this.#changes++;
-    this.#peak = Math.max(this.#peak, this.#used);
+    this.#peakBytes = Math.max(this.#peakBytes, this.usedBytes);
   }
 
   #rangeOf(layer: number): DeviceRange {

@@ -1,7 +1,7 @@
 // A range of a device's cache, a layer's rows or all layers': what is done to its heads together,
 // and the bounds of their lengths that follow.
 import type { HeadSteps, Place, Turning } from '../cache.ts';
-import type { CacheShape } from '../cache-shape.ts';
+import type { EvenShape } from '../cache-shape.ts';
 import { appendRows, growHeads, type LayerPlace, type NewRows } from './append.ts';
 import { RangeBounds } from './bounds.ts';
 import type { HeadPlace, RangePlace } from './cache-parts.ts';
@@ -13,11 +13,11 @@ export class DeviceRange {
   readonly place: RangePlace;
   readonly bounds: RangeBounds;
   readonly #recorder: Recorder;
-  readonly #shape: CacheShape;
+  readonly #shape: EvenShape;
   /** Its first layer. */
   readonly #layer: number;
 
-  constructor(recorder: Recorder, shape: CacheShape, place: RangePlace, layer: number) {
+  constructor(recorder: Recorder, shape: EvenShape, place: RangePlace, layer: number) {
     this.place = place;
     this.bounds = new RangeBounds(place, shape.kvHeads);
     this.#recorder = recorder;
@@ -72,6 +72,7 @@ export class DeviceRange {
 
   /** Takes back the rows of a token, and of those behind it. */
   takeBack(token: number): void {
+    if (this.place.heads === 0) return;
     takeBack(this.#recorder, this.place, this.#shape, token);
     this.bounds.lose();
   }
@@ -114,7 +115,7 @@ export class DeviceRange {
       return { part, start, length };
     });
     const words = places.flatMap(({ start, length }) => [start, length, 0, 0]);
-    this.#recorder.write(headAddress(part, firstHead), Uint32Array.from(words));
+    if (heads > 0) this.#recorder.write(headAddress(part, firstHead), Uint32Array.from(words));
     this.bounds.set(lengths);
     return places;
   }

@@ -1,7 +1,7 @@
 // A device cache's rows as bytes, in the order of cpu/transfer.ts: a state that was taken out of
 // one memory is put back into another. For each layer and head its columns.
 import { StoreError } from '../../errors.ts';
-import { cacheColumns, type CacheShape } from '../cache-shape.ts';
+import { cacheColumns, type CacheShape, headDims } from '../cache-shape.ts';
 import { makeRoomFor } from '../extent.ts';
 import type { Extent } from '../state.ts';
 import type { Address } from '../tensor.ts';
@@ -14,9 +14,9 @@ import { headAddress } from './rows.ts';
 type Region = readonly [address: Address, bytes: number, areTokens: boolean];
 
 /** The columns of every head. */
-function regionsOf({ headDim, rowType }: CacheShape, heads: readonly HeadPlace[]): Region[] {
-  const columns = cacheColumns(headDim, rowType);
-  return heads.flatMap(({ part, start, length }) => {
+function regionsOf(shape: CacheShape, heads: readonly HeadPlace[]): Region[] {
+  const dims = headDims(shape);
+  return heads.flatMap(({ part, start, length }, h) => {
     const first = {
       keys: part.keys,
       values: part.values,
@@ -24,7 +24,7 @@ function regionsOf({ headDim, rowType }: CacheShape, heads: readonly HeadPlace[]
       state: part.notes + 4 * part.rows,
       positions: headAddress(part, part.heads),
     };
-    return columns
+    return cacheColumns(dims[h], shape.rowType)
       .map(([name, bytes]): Region => [
         first[name] + start * bytes,
         length * bytes,

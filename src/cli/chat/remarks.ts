@@ -1,6 +1,7 @@
 // What a chat tells of its memory and speed.
-import { cacheRowBytes } from '../../backend/cache-shape.ts';
+import { cacheRowBytes, layerShapes } from '../../backend/cache-shape.ts';
 import { formatBytes } from '../../math/format.ts';
+import { sum } from '../../math/sum.ts';
 import type { Conversation } from '../../session/conversation.ts';
 import type { Chat } from './chat.ts';
 
@@ -17,8 +18,11 @@ export function describe({ memory, statistics }: Conversation): string {
 /** What /memory shows. */
 export function memoryOf({ conversation, setup, seed }: Chat): string {
   const { memory, plan, statistics } = conversation;
-  const heads = plan.shape.kvHeads * plan.shape.keptRows.length;
-  const rows = memory.cacheBytes / cacheRowBytes(plan.shape.headDim, plan.shape.rowType) / heads;
+  // (of the average layer)
+  const layers = layerShapes(plan.shape).map(
+    ({ kvHeads, headDim }) => kvHeads * cacheRowBytes(headDim, plan.shape.rowType),
+  );
+  const rows = memory.cacheBytes / Math.max(1, sum(layers));
   const lines: [string, string][] = [
     ['policy', `${statistics.policy}, ${plan.heads} heads, blocks of ${plan.blockSize} tokens`],
     ['budget', `${setup.budget}: ${statistics.budgetRows} tokens kept a head`],

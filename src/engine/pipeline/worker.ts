@@ -103,7 +103,7 @@ class Worker {
     }
     const { onward, transfer, value } = outcome;
     if (onward) this.#begin.behind?.postMessage({ ...command, task: onward }, transfer ?? []);
-    const { usedBytes = 0, peakBytes = 0 } = this.#parts.get(session)?.cache ?? {};
+    const { usedBytes = 0, peakBytes = 0 } = this.#parts.get(session)?.held ?? {};
     const answer = {
       kind: 'done',
       id,
@@ -180,7 +180,7 @@ class Worker {
       case 'restored':
         return { onward: task, value: stage.state.restored() };
       case 'held':
-        return { onward: task, value: await stage.held(task.spans) };
+        return { onward: task, value: await stage.rowsOf(task.spans) };
     }
   }
 }

@@ -19,6 +19,8 @@ export interface AttentionSpec extends Residual {
   readonly queryScale?: number;
   /** Tokens that a token sees, itself included. Default: all before it. */
   readonly window?: number;
+  /** Number of the layer whose rows it attends to, having none of its own. */
+  readonly rowsOf?: number;
 }
 
 const tensors = (

@@ -5,7 +5,7 @@
 // workers.
 import type { AddBehind, Angles, Looks, NormBefore } from '../../backend/backend.ts';
 import type { Sequence } from '../../backend/training.ts';
-import type { Tensor } from '../../backend/tensor.ts';
+import type { Address, Tensor } from '../../backend/tensor.ts';
 import type { Cache, Place } from '../../backend/cache.ts';
 import type { Learner, Linear, Tokens } from '../linear.ts';
 
@@ -63,6 +63,11 @@ export interface Residual {
 /** What goes through the layers, where it stands, for whom. */
 export interface Pass extends Place {
   readonly cache: Cache;
+  /**
+   * Where the fixed state of a layer lies, for a piece of tokens that begins with token `from` of
+   * the pass: read, and overwritten with what holds behind them. Left out where no layer has one.
+   */
+  readonly stateOf?: ((layer: number, from: number) => Address) | undefined;
   /**
    * Called in every layer after the attention of each piece, with its queries [T, Hq * d]. With the
    * last piece of a layer (`done` = all tokens) the listener may change that layer's rows.
@@ -149,6 +154,11 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
   tensors(spec: Spec, D: number): Specs;
   /** Columns, f32, of what it works in, for each token. */
   room(spec: Spec): Readonly<Record<Room, number>>;
+  /**
+   * Numbers, f32, of what it keeps of the tokens before, whatever their number; zeros before the
+   * first. A layer has one such block at most.
+   */
+  state?(spec: Spec): number;
   /** y = f(norm(x)). False where nobody needs what would come out: the layer ends here then. */
   forward(
     piece: Piece,
@@ -156,7 +166,9 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
     weights: Bound<Specs>,
     room: Readonly<Record<Room, Tensor>>,
   ): boolean;
-  readonly learning: Learning<Spec, Specs, string>;
+  /** Left out where it cannot learn; what of a spec it cannot learn, for the message. */
+  readonly learning?: Learning<Spec, Specs, string>;
+  unlearned?(spec: Spec): string | undefined;
 }
 
 /** A block by the functions that give its tensors and its room. */

@@ -1,10 +1,23 @@
 // The kinds of blocks there are. A new one: its file, and its line in both lists here.
 import { attention, type AttentionSpec } from './attention.ts';
-import type { Block, TensorSpecs } from './block.ts';
+import { UnsupportedError } from '../../errors.ts';
+import type { Block, Learning, TensorSpecs } from './block.ts';
+import { sum } from '../../math/sum.ts';
 import { feedForward, type FeedForwardSpec } from './feed-forward.ts';
 
 const kinds = { attention, 'feed-forward': feedForward };
 export type BlockSpec = AttentionSpec | FeedForwardSpec;
+
+/** How a block learns. Throws UnsupportedError where it cannot. */
+export function learningOf(spec: BlockSpec): Learning<BlockSpec, TensorSpecs, string> {
+  const { learning, unlearned } = blockOf(spec);
+  const reason = learning ? unlearned?.(spec) : `blocks of ${spec.kind}`;
+  if (reason === undefined) return learning!;
+  throw new UnsupportedError(
+    `a model with ${reason} cannot be trained yet: choose another, or train it elsewhere and load ` +
+      `the adapter`,
+  );
+}
 
 /** The blocks of a layer, first to last. */
 export type LayerSpec = readonly BlockSpec[];
@@ -12,6 +25,16 @@ export type LayerSpec = readonly BlockSpec[];
 /** What a spec's block does, whichever kind it is: it is given its own spec and tensors only. */
 export const blockOf = ({ kind }: BlockSpec) =>
   kinds[kind] as unknown as Block<BlockSpec, TensorSpecs, string>;
+
+/** Heads of the rows that a layer caches: none without attention, or where it sees another's. */
+export function rowsIn(layer: LayerSpec): { readonly kvHeads: number; readonly headDim: number } {
+  const own = attentionIn(layer);
+  return own && own.rowsOf === undefined ? own : { kvHeads: 0, headDim: own?.headDim ?? 0 };
+}
+
+/** Bytes of what a layer keeps of the tokens before, whose number is fixed: 0 of most. */
+export const fixedBytesIn = (layer: LayerSpec): number =>
+  4 * sum(layer.map((spec) => blockOf(spec).state?.(spec) ?? 0));
 
 /** A layer's attention, where it has one. */
 export const attentionIn = (layer: LayerSpec): AttentionSpec | undefined =>
