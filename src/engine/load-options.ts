@@ -58,6 +58,15 @@ const machineTable = {
     flag: 'adapter F[:SCALE]',
     summary: 'a LoRA adapter, GGUF or PEFT, from file F, times SCALE (1); several add up',
   }),
+  /**
+   * Positions at most. Default: as many as the model was trained with. A conversation of any length
+   * fits into them; some models (Phi 3 and 4) have other rope factors for a short context than for
+   * a long one, which this chooses.
+   */
+  contextLength: option(kinds.whole(1, 2 ** 30), {
+    flag: 'context-length N',
+    summary: 'positions at most; as many as the model was trained with where left out',
+  }),
   /** Called as weights arrive, about once a MiB. */
   onProgress: option(kinds.callback<(progress: LoadProgress) => void>(), {
     summary: 'called as weights arrive',

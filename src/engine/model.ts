@@ -136,7 +136,7 @@ async function load(
   const source = await openSource(input, options);
   let adapters: OpenAdapter[] = [];
   try {
-    const { tensors, ...file } = await readModelFile(source, options.signal);
+    const { tensors, ...file } = await readModelFile(source, options);
     const choices = readAdapterOptions('adapters', options.adapters ?? []);
     adapters = await openAdapters(choices, { input, config: file.config, tensors }, options);
     const config = withAdapters(file.config, adapters);
@@ -202,9 +202,12 @@ export interface ModelFile extends Pick<
 }
 
 /** Reads all but the weights. Throws as loadModel() does. */
-export async function readModelFile(source: ModelSource, signal?: AbortSignal): Promise<ModelFile> {
+export async function readModelFile(
+  source: ModelSource,
+  { signal, contextLength }: Pick<LoadOptions, 'signal' | 'contextLength'> = {},
+): Promise<ModelFile> {
   const { metadata, tensors } = await readGguf(source, signal);
-  const config = readConfig(metadata, source.name);
+  const config = readConfig(metadata, source.name, { tensors, contextLength });
   // tables of a large vocabulary take a while: a page has its turn before and behind them
   await pause();
   const tokenizer = createTokenizer(metadata, source.name);

@@ -75,7 +75,7 @@ export class Turns implements Pick<Turning, 'anglesOf' | 'tablesOf'> {
       const slot = Math.abs(shift) % SHIFT_SLOTS;
       const angles = this.#angles(rope, slot);
       if (held[slot] !== shift) {
-        rotaries[rope].write(backend, angles.address, shift, 1);
+        rotaries[rope].writeTurns(backend, angles.address, shift, 1);
         held[slot] = shift;
       }
       return angles;
@@ -90,8 +90,8 @@ export class Turns implements Pick<Turning, 'anglesOf' | 'tablesOf'> {
     const { address: low, rotated, style } = this.#angles(rope, 0);
     const { address: high } = this.#angles(rope, LOW_ROWS);
     if (!this.#tables[rope].isWritten) {
-      rotaries[rope].write(backend, low, 0, LOW_ROWS);
-      rotaries[rope].write(backend, high, 0, this.#rotations - LOW_ROWS, LOW_ROWS);
+      rotaries[rope].writeTurns(backend, low, 0, LOW_ROWS);
+      rotaries[rope].writeTurns(backend, high, 0, this.#rotations - LOW_ROWS, LOW_ROWS);
       this.#tables[rope].isWritten = true;
     }
     return { low, high, rotated, style };

@@ -74,12 +74,21 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
       if (pieces.length > 1) turn(from, T);
       const { angles, adapterRoom, between: room } = s;
       const piece = { backend, pass, layer, isLast, from, T, normEps, angles, adapterRoom, x };
-      for (const [i, { norm, normAfter, forward: f }] of blocks.entries()) {
+      for (const [i, block] of blocks.entries()) {
+        const { norm, normAfter, outputScale, beside, forward: f } = block;
+        const isFirstOfTwo = blocks[i + 1]?.beside !== undefined;
+        const isPlain = !isFirstOfTwo && !beside && !normAfter && outputScale === undefined;
         const before = norm && { norm: { w: norm, eps: normEps }, room };
-        const [y, behind] = normAfter ? [room] : [x, { adds: true, room } as const];
+        const y = isPlain ? x : isFirstOfTwo ? s.aside! : room;
+        const behind = isPlain ? ({ adds: true, room } as const) : undefined;
         if (!f({ ...piece, before, y, behind }, rooms[i])) break; // x += f(norm(x))
-        if (!normAfter) continue;
-        backend.rmsNorm(y, y, normAfter, T, normEps); // x += norm(y), where y = f(norm(x))
+        if (isPlain) continue;
+        // x += norm(y), where y = f(norm(x))
+        if (normAfter) backend.rmsNorm(y, y, normAfter, T, normEps);
+        if (outputScale !== undefined) backend.scale(y, outputScale, T);
+        if (isFirstOfTwo) continue;
+        if (beside) backend.add(y, s.aside!, T);
+        if (beside?.norm) backend.rmsNorm(y, y, beside.norm, T, normEps);
         backend.add(x, y, T);
       }
     }
@@ -92,6 +101,7 @@ export function logits({ backend, config, weights }: Network, of: Workspace, t: 
   const x = { address: of.x.address + t * config.width * 4, columns: config.width }; // [1, D]
   const before = { norm: { w: weights.outputNorm!, eps: config.normEps }, room: s.between };
   applyLinear({ backend, T: 1 }, [[s.logits, { weight: weights.output! }]], x, before); // [1, V]
+  if (config.logitScale !== undefined) backend.scale(s.logits, config.logitScale, 1);
 }
 
 /** Draws the token behind token t of the last pass: i32 at `to`. */

@@ -1,5 +1,6 @@
 // A GGUF file's header, checked: every tensor of a type we read, inside the file, at a place of
 // its own. Nothing is allocated for a tensor here.
+import type { RowsPart } from './blocks/block.ts';
 import { type WeightType, weightRowBytes, weightTypes } from '../backend/dtype.ts';
 import { UnsupportedError } from '../errors.ts';
 import { clip, damaged } from './damaged.ts';
@@ -17,6 +18,16 @@ export interface TensorInfo {
   readonly columns: number;
   readonly offset: number;
   readonly byteLength: number;
+  /** Kept as f32 (tensors.ts); else it is a matrix, kept as it is stored. */
+  readonly isNumbers?: boolean;
+  /** What its rows are kept as, where a file has several matrices in one (tensors.ts). */
+  readonly parts?: readonly TensorPart[];
+}
+
+/** Rows of a tensor that are a matrix of their own. */
+export interface TensorPart extends RowsPart {
+  /** What it is called in memory. */
+  readonly name: string;
 }
 
 export interface GgufFile {

@@ -66,9 +66,10 @@ const harmless = new Set([
   'rope.scale_linear',
   'rope.scaling.type',
   'rope.scaling.factor',
-  // both matter to yarn only, which is refused by its type
+  // these matter to yarn and longrope only
   'rope.scaling.original_context_length',
   'rope.scaling.finetuned',
+  'rope.scaling.attn_factor',
   'rope.scaling.yarn_beta_fast',
   'rope.scaling.yarn_beta_slow',
 ]);
@@ -92,7 +93,6 @@ const rules: Readonly<Record<string, Rule>> = {
   'attention.value_scale': { neutral: oneOf(0, 1), meaning: 'scaled values' },
   'attention.clamp_kqv': { neutral: off, meaning: 'clamped queries, keys and values' },
   'attention.max_alibi_bias': { neutral: off, meaning: 'positions by ALiBi' },
-  'rope.scaling.attn_factor': { neutral: oneOf(1), meaning: 'rotated rows that are scaled' },
   'rope.scaling.alpha': { neutral: oneOf(0, 1), meaning: 'a rope base that is scaled' },
   'rope.scaling.yarn_ext_factor': { neutral: oneOf(0, -1), meaning: 'rope scaling by YaRN' },
   'rope.scaling.yarn_attn_factor': {

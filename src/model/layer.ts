@@ -5,6 +5,7 @@ import {
   type Batch,
   type Bound,
   type Piece,
+  type RowsPart,
   type TensorSpec,
   type TensorSpecs,
   vector,
@@ -22,6 +23,8 @@ import {
 export interface TensorFinder {
   matrix(name: string): Weight | undefined;
   vector(name: string): Tensor | undefined;
+  /** A number that blocks compute with. */
+  number(name: string): number | undefined;
   /** What adapters have for a matrix. */
   adapters(name: string): readonly AdapterPair[] | undefined;
 }
@@ -39,6 +42,8 @@ export type Room = Readonly<Record<string, Tensor>>;
 export interface BoundBlock {
   readonly norm?: Tensor;
   readonly normAfter?: Tensor;
+  readonly outputScale?: number | undefined;
+  readonly beside?: { readonly norm?: Tensor | undefined } | undefined;
   /** y = f(norm(x)), see blocks/block.ts. */
   forward(piece: Piece, room: Room): boolean;
   /** How it learns, see blocks/block.ts. */
@@ -56,10 +61,19 @@ export interface Layer {
   readonly attentionOutput?: Weight;
 }
 
-const normsOf = ({ norm, normAfter }: BlockSpec, D: number) => ({
-  norm: norm === undefined ? undefined : vector(norm, D),
-  normAfter: normAfter === undefined ? undefined : vector(normAfter, D),
-});
+const normsOf = ({ norm, normAfter, beside, normSuffix }: BlockSpec, D: number) => {
+  const named = (name: string | undefined, suffix?: string) =>
+    name === undefined ? undefined : vector(name, D, { suffix });
+  return {
+    norm: named(norm, normSuffix),
+    normAfter: named(normAfter),
+    besideNorm: named(beside?.norm),
+  };
+};
+
+/** What a part of a file's tensor is called in memory. */
+export const nameOfPart = (tensor: string, part: RowsPart | undefined): string =>
+  part ? `${tensor} ${part.from}+${part.count}/${part.period}` : tensor;
 
 /** Tensors of a layer in a model of width D. */
 export function tensorsOfLayer(layer: LayerSpec, D: number): TensorSpec[] {
@@ -74,6 +88,7 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
   const named: TensorFinder = {
     matrix: (name) => noted(name, find.matrix(name)),
     vector: (name) => noted(name, find.vector(name)),
+    number: find.number,
     adapters(name) {
       const found = find.adapters(name);
       for (const { a, b } of found ?? []) {
@@ -92,8 +107,11 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
     blocks: layer.map((spec): BoundBlock => {
       const block = blockOf(spec);
       const weights = bind(block.tensors(spec, D), prefix, named);
+      const { besideNorm, ...norms } = bind(normsOf(spec, D), prefix, named);
       return {
-        ...bind(normsOf(spec, D), prefix, named),
+        ...norms,
+        outputScale: spec.outputScale,
+        beside: spec.beside && { norm: besideNorm },
         forward: (piece, room) => block.forward(piece, spec, weights, room),
         learning: {
           forward: (batch, room, y) => learningOf(spec).forward(batch, spec, weights, room, y),
@@ -114,11 +132,14 @@ function bind<Specs extends TensorSpecs>(
   const bound = Object.entries(specs).map(([key, spec]) => {
     const name = `${prefix}${spec?.name}`;
     if (!spec) return [key, undefined];
-    if (spec.kind === 'vector') return [key, find.vector(`${name}.weight`)];
+    if (spec.kind === 'vector') return [key, find.vector(name)];
+    if (spec.kind === 'number') return [key, find.number(name)];
+    const matrix = nameOfPart(`${name}.weight`, spec.part);
     const linear: Linear = {
-      weight: find.matrix(`${name}.weight`)!,
-      bias: find.vector(`${name}.bias`),
-      adapters: find.adapters(`${name}.weight`),
+      weight: find.matrix(matrix)!,
+      bias: find.vector(nameOfPart(`${name}.bias`, spec.part)),
+      scale: find.number(`${name}.scale`),
+      adapters: find.adapters(matrix),
     };
     return [key, linear];
   });

@@ -18,6 +18,8 @@ export interface Linear {
   readonly weight: Weight;
   /** [m]. */
   readonly bias?: Tensor;
+  /** What the product is multiplied by, before the bias. Default 1. */
+  readonly scale?: number;
   /** In the order in which they are added. */
   readonly adapters?: readonly AdapterPair[];
 }
@@ -53,8 +55,7 @@ export function applyLinear(
   x: Tensor,
   around?: Around,
 ): void {
-  const isAdapted = outputs.some(([, { adapters }]) => adapters);
-  if (isAdapted) applyAdapted(tokens, outputs, x, around);
+  if (outputs.some(([, linear]) => hasMore(linear))) applyInParts(tokens, outputs, x, around);
   else multiply(tokens, outputs.map(productOf), x, around);
 }
 
@@ -68,7 +69,7 @@ export function applyGated(
   before?: NormBefore,
 ): void {
   const { backend, T } = tokens;
-  if (gate[1].adapters || up[1].adapters) {
+  if (hasMore(gate[1]) || hasMore(up[1])) {
     applyLinear(tokens, [gate, up], x, before);
     activate(tokens, activation, y, gate[0], up[0]);
   } else backend.gated(y, productOf(gate), productOf(up), x, T, activation, before);
@@ -99,8 +100,15 @@ function multiply(
   else backend.linear(products, x, T, around);
 }
 
-/** Adapters add to a product before it goes on, and need the norm of x as the product does. */
-function applyAdapted(
+/** Whether a matrix is more than a product and a bias. */
+const hasMore = ({ adapters, scale }: Linear): boolean =>
+  adapters !== undefined || (scale !== undefined && scale !== 1);
+
+/**
+ * Scales, and what adapters add, change a product before it goes on; adapters need the norm of x as
+ * the product does.
+ */
+function applyInParts(
   tokens: Tokens,
   outputs: readonly Output[],
   x: Tensor,
@@ -110,7 +118,7 @@ function applyAdapted(
   if (around?.norm) {
     const { norm, room } = around;
     backend.rmsNorm(room, x, norm.w, T, norm.eps);
-    applyAdapted(tokens, outputs, room, undefined);
+    applyInParts(tokens, outputs, room, undefined);
   } else if (around?.adds) {
     for (const [y, linear] of outputs) {
       applyLinear(tokens, [[around.room, linear]], x);
@@ -118,8 +126,17 @@ function applyAdapted(
     }
   } else {
     multiply(tokens, outputs.map(productOf), x);
-    for (const [y, { adapters }] of outputs) if (adapters) addAdapters(tokens, y, adapters, x);
+    for (const [y, { adapters, scale, bias }] of outputs) {
+      if (scale !== undefined && scale !== 1) rescale(tokens, y, scale, bias);
+      if (adapters) addAdapters(tokens, y, adapters, x);
+    }
   }
+}
+
+/** y, which has its bias already, as if the product had been scaled before it. */
+function rescale({ backend, T }: Tokens, y: Tensor, scale: number, bias?: Tensor): void {
+  if (bias) throw new RangeError('a matrix has a scale and a bias');
+  backend.scale(y, scale, T);
 }
 
 function addAdapters(

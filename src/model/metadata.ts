@@ -16,6 +16,15 @@ export interface MetadataReader {
   count(key: string, max: number, fallback?: number): number;
   /** A finite number above 0. Throws ModelFormatError too. */
   positive(key: string, fallback?: number): number;
+  /** A finite number. Throws ModelFormatError too. */
+  finite(key: string, fallback?: number): number;
+  /** True or false. Throws ModelFormatError for anything else. */
+  flag(key: string, fallback: boolean): boolean;
+  /**
+   * A whole number from 0 to `max` for each layer, one for all or a list. Throws ModelFormatError
+   * too.
+   */
+  each(key: string, layers: number, max: number, fallback?: number): number[];
   /** The error of a value that cannot be. */
   wrong(key: string, expected: string): ModelFormatError;
 }
@@ -48,6 +57,29 @@ export function createReader(metadata: Metadata, arch: string, file: string): Me
       const n = number(key, fallback);
       if (n > 0 && Number.isFinite(n)) return n;
       throw found(key, n, 'a positive number');
+    },
+    finite(key, fallback) {
+      const n = number(key, fallback);
+      if (Number.isFinite(n)) return n;
+      throw found(key, n, 'a finite number');
+    },
+    flag(key, fallback) {
+      const given = value(key) ?? fallback;
+      if (typeof given === 'boolean') return given;
+      throw found(key, typeof given, 'true or false');
+    },
+    each(key, layers, max, fallback) {
+      const given = value(key);
+      const list: readonly unknown[] = Array.isArray(given)
+        ? given
+        : new Array(layers).fill(number(key, fallback));
+      if (list.length !== layers)
+        throw found(key, `a list of ${list.length}`, `one number for each of ${layers} layers`);
+      return list.map((each) => {
+        const n = typeof each === 'number' || typeof each === 'bigint' ? Number(each) : Number.NaN;
+        if (Number.isInteger(n) && n >= 0 && n <= max) return n;
+        throw found(key, n, `whole numbers from 0 to ${max}`);
+      });
     },
     wrong: (key, expected) => found(key, String(value(key)).slice(0, 80), expected),
   };

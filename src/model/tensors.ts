@@ -4,7 +4,8 @@ import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
 import { clip } from './damaged.ts';
-import { tensorsOfLayer } from './layer.ts';
+import type { MatrixSpec } from './blocks/block.ts';
+import { nameOfPart, tensorsOfLayer } from './layer.ts';
 
 /** Consecutive layers [first, end). */
 export interface LayerRange {
@@ -16,16 +17,23 @@ export interface LayerRange {
 export const GROUP_ROWS = 4;
 
 export const EMBEDDING = 'token_embd.weight';
-export const OUTPUT_NORM = 'output_norm.weight';
+/** The norm behind the last layer. */
+export const outputNormOf = ({ outputNorm = 'output_norm' }: Pick<ModelConfig, 'outputNorm'>) =>
+  `${outputNorm}.weight`;
 export const OUTPUT = 'output.weight';
 export const ROPE_FACTORS = 'rope_freqs.weight';
+/** Whether numbers are what angles of rotary pairs are divided by. */
+export const isFactors = (tensor: string): boolean =>
+  /^rope_(freqs|factors_\w+)\.weight$/.test(tensor);
+
+/** Both kinds of factors, of which a model uses one, or the only kind. */
+const alternatives = (factors: string): string[] =>
+  /_(long|short)\.weight$/.test(factors)
+    ? ['long', 'short'].map((kind) => factors.replace(/long|short/, kind))
+    : [factors];
 
 /** What the names of a layer's tensors begin with. */
 export const layerPrefix = (layer: number): string => `blk.${layer}.`;
-
-/** Whether a tensor is a vector, kept as f32; the others are matrices, kept as they are stored. */
-export const isVector = (tensor: string): boolean =>
-  /(norm\.weight|\.bias)$/.test(tensor) || tensor === ROPE_FACTORS;
 
 /**
  * Holds a file's tensors against its metadata and gives those to be read: the file's, less the
@@ -42,7 +50,7 @@ export function checkTensors(
   const checked = tensors.map((info): TensorInfo => {
     const shape = wanted.get(info.name);
     if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
-    const { rows, columns } = shape;
+    const { rows, columns, isNumbers, parts } = shape;
     const byToken = info.name === EMBEDDING || info.name === OUTPUT;
     if (byToken && info.columns === columns && info.rows < rows) {
       throw new ModelFormatError(
@@ -50,21 +58,29 @@ export function checkTensors(
           `${info.rows}: get a copy whose vocabulary belongs to its weights`,
       );
     }
-    if (info.columns !== columns || (info.rows !== rows && !byToken)) {
+    // (numbers may stand in a row or in a column)
+    const isTurned = isNumbers && rows === 1 && info.columns === 1 && info.rows === columns;
+    if (!isTurned && (info.columns !== columns || (info.rows !== rows && !byToken))) {
       throw new ModelFormatError(
         `${name}: tensor '${info.name}' is [${info.rows}, ${info.columns}], the metadata imply ` +
           `[${rows}, ${columns}]`,
       );
     }
-    if (isVector(info.name) && !['f32', 'f16', 'bf16'].includes(info.type.name)) {
+    if (isNumbers && !['f32', 'f16', 'bf16'].includes(info.type.name)) {
       throw new UnsupportedError(
         `${name}: vector '${info.name}' is ${info.type.name.toUpperCase()}; vectors must be ` +
           `F32, F16 or BF16`,
       );
     }
-    return info.rows === rows
-      ? info
-      : { ...info, rows, byteLength: (info.byteLength / info.rows) * rows };
+    const byteLength = isTurned ? info.byteLength : (info.byteLength / info.rows) * rows;
+    return {
+      ...info,
+      rows,
+      columns,
+      byteLength,
+      ...(isNumbers && { isNumbers }),
+      ...(parts && { parts }),
+    };
   });
   const there = new Set(tensors.map((t) => t.name));
   for (const [tensor, { optional }] of wanted) {
@@ -74,31 +90,41 @@ export function checkTensors(
   return checked;
 }
 
-interface Wanted {
-  readonly rows: number;
-  readonly columns: number;
+interface Wanted extends Pick<TensorInfo, 'rows' | 'columns' | 'isNumbers' | 'parts'> {
   readonly optional: boolean;
 }
 
 /** Every tensor that a model may have, by its name in the file. */
-function wantedTensors({
-  width: D,
-  vocabulary: V,
-  ropes,
-  layerSpecs,
-}: ModelConfig): Map<string, Wanted> {
+function wantedTensors(config: ModelConfig): Map<string, Wanted> {
+  const { width: D, vocabulary: V, ropes, layerSpecs, output } = config;
   const wanted = new Map<string, Wanted>();
-  const want = (name: string, rows: number, columns: number, optional = false) =>
-    wanted.set(name, { rows, columns, optional });
+  const want = (name: string, rows: number, columns: number, more: Partial<Wanted> = {}) =>
+    wanted.set(name, { rows, columns, optional: false, ...more });
   want(EMBEDDING, V, D);
-  want(OUTPUT_NORM, 1, D);
-  want(OUTPUT, V, D, true);
-  for (const { factors, dims } of ropes) if (factors) want(ROPE_FACTORS, 1, dims / 2, true);
+  want(outputNormOf(config), 1, D, { isNumbers: true });
+  if (output !== 'tied') want(OUTPUT, V, D, { optional: output === undefined });
+  for (const { factors, dims } of ropes)
+    for (const name of factors ? alternatives(factors) : [])
+      want(name, 1, dims / 2, { isNumbers: true, optional: true });
+  const wantMatrix = (name: string, { rows, columns, biased, part }: MatrixSpec) => {
+    const all = part ? (rows / part.count) * part.period : rows;
+    const add = (tensor: string, m: number, k: number, more: Partial<Wanted>) => {
+      const parts = part && [
+        ...(wanted.get(tensor)?.parts ?? []),
+        { ...part, name: nameOfPart(tensor, part) },
+      ];
+      want(tensor, m, k, { ...more, ...(parts && { parts }) });
+    };
+    add(`${name}.weight`, all, columns, {});
+    if (biased) add(`${name}.bias`, 1, all, { isNumbers: true, optional: true });
+    want(`${name}.scale`, 1, 1, { isNumbers: true, optional: true });
+  };
   for (const [layer, spec] of layerSpecs.entries()) {
     for (const tensor of tensorsOfLayer(spec, D)) {
       const name = `${layerPrefix(layer)}${tensor.name}`;
-      want(`${name}.weight`, tensor.kind === 'matrix' ? tensor.rows : 1, tensor.columns);
-      if (tensor.kind === 'matrix' && tensor.biased) want(`${name}.bias`, 1, tensor.rows, true);
+      if (tensor.kind === 'matrix') wantMatrix(name, tensor);
+      else
+        want(name, tensor.kind === 'vector' ? tensor.rows : 1, tensor.columns, { isNumbers: true });
     }
   }
   return wanted;
@@ -134,9 +160,9 @@ function needs(
   config: ModelConfig,
   tied: boolean,
 ): boolean {
-  if (tensor === ROPE_FACTORS) return true;
+  if (isFactors(tensor)) return true;
   if (tensor === EMBEDDING) return first === 0 || (tied && end === config.layers);
-  if (tensor === OUTPUT_NORM || tensor === OUTPUT) return end === config.layers;
+  if (tensor === outputNormOf(config) || tensor === OUTPUT) return end === config.layers;
   const layer = Number(tensor.split('.')[1]);
   return layer >= first && layer < end;
 }

@@ -47,7 +47,7 @@ export function createTransformer(
 ): Transformer {
   const D = config.width;
   const rotaries = config.ropes.map((rope) =>
-    createRotary(rope, rope.factors ? weights.ropeFactors : undefined),
+    createRotary(rope, rope.factors ? weights.factors.get(rope.factors) : undefined),
   );
   const network: Network = { config, backend, weights, rotaries };
   const workspaces = new Workspaces(config, backend);

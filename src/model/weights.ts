@@ -4,18 +4,19 @@ import { dequantize } from '../backend/dequantize.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import { sides, tensorOf } from './adapter/spec.ts';
 import type { ModelConfig } from './config.ts';
-import type { TensorInfo } from './gguf.ts';
+import { sum } from '../math/sum.ts';
+import type { TensorInfo, TensorPart } from './gguf.ts';
 import { bindLayer, type Layer, type NamedTensor, type TensorFinder } from './layer.ts';
 import type { AdapterPair } from './linear.ts';
+import { PartRows } from './part-rows.ts';
 import {
   EMBEDDING,
-  isVector,
   pieceRows,
   layerPrefix,
   type LayerRange,
   OUTPUT,
-  OUTPUT_NORM,
-  ROPE_FACTORS,
+  outputNormOf,
+  isFactors,
 } from './tensors.ts';
 
 export interface ModelWeights extends LayerRange {
@@ -25,10 +26,12 @@ export interface ModelWeights extends LayerRange {
   readonly layers: readonly Layer[];
   /** Where the last layer is among them. */
   readonly outputNorm?: Tensor;
+  /** What the file calls it. */
+  readonly outputNormName: string;
   /** The same; the embedding itself where the file has no output of its own (tied). */
   readonly output?: Weight;
-  /** Llama 3: each rotary pair's angle is divided by this; f64 [dims / 2]. */
-  readonly ropeFactors?: readonly number[];
+  /** What angles of rotary pairs are divided by, [dims / 2], by the names that files have. */
+  readonly factors: ReadonlyMap<string, readonly number[]>;
   readonly bytes: number;
   /** The same weights with more adapters, whose memory is another's. */
   withAdapters(adapters: TensorFinder['adapters']): ModelWeights;
@@ -42,10 +45,18 @@ export function namedTensors(weights: ModelWeights): NamedTensor[] {
   return [
     ...(embedding ? [{ name: EMBEDDING, at: embedding }] : []),
     ...layers.flatMap(({ parameters }) => parameters),
-    ...(outputNorm ? [{ name: OUTPUT_NORM, at: outputNorm }] : []),
+    ...(outputNorm ? [{ name: weights.outputNormName, at: outputNorm }] : []),
     ...(output && output !== embedding ? [{ name: OUTPUT, at: output }] : []),
   ];
 }
+
+/** All numbers of a tensor. */
+const whole = (name: string, columns: number): TensorPart => ({
+  name,
+  period: columns,
+  from: 0,
+  count: columns,
+});
 
 /** Weights that are being filled. */
 export interface WeightStore {
@@ -61,12 +72,30 @@ export interface WeightStore {
 
 /** Bytes that tensors take in memory. */
 export function weightBytes(backend: Backend, tensors: readonly TensorInfo[]): number {
-  return tensors.reduce(
-    (sum, { name, rows, columns, type }) =>
-      sum + (isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns)),
-    0,
-  );
+  return sum(tensors.flatMap(heldAs).map((held) => bytesOf(backend, held)));
 }
+
+/** What a tensor is kept as: numbers, or a matrix. */
+type Held = Pick<TensorInfo, 'name' | 'type' | 'rows' | 'columns' | 'isNumbers'>;
+
+/** What a file's tensor is kept as: itself, or several. */
+const heldAs = (tensor: TensorInfo): Held[] =>
+  tensor.parts?.map((part) => {
+    const { rows, columns } = partShape(tensor, part);
+    return { ...tensor, name: part.name, rows, columns };
+  }) ?? [tensor];
+
+/** A part of a matrix is rows of it, one of a bias some of its numbers. */
+const partShape = (
+  { rows, columns, isNumbers }: TensorInfo,
+  { period, count }: TensorPart,
+): Pick<Held, 'rows' | 'columns'> =>
+  isNumbers
+    ? { rows, columns: (columns / period) * count }
+    : { rows: (rows / period) * count, columns };
+
+const bytesOf = (backend: Backend, { type, rows, columns, isNumbers }: Held): number =>
+  isNumbers ? rows * columns * 4 : backend.weightBytes(type, rows, columns);
 
 /** Memory that is made ready ahead of what arrives, so that it does not grow with every piece. */
 const AHEAD_BYTES = 16 << 20;
@@ -103,12 +132,13 @@ function reserve(backend: Backend, tensors: readonly TensorInfo[]): Reserved {
     below = arena.plan(
       tensors.reduce((most, t) => Math.max(most, pieceRows(t) * (t.byteLength / t.rows)), 0),
     );
-    for (const { name, type, rows, columns } of tensors) {
-      const bytes = isVector(name) ? columns * 4 : backend.weightBytes(type, rows, columns);
+    for (const held of tensors.flatMap(heldAs)) {
+      const { name, type, rows, columns, isNumbers } = held;
+      const bytes = bytesOf(backend, held);
       const address = arena.plan(bytes);
       addresses.push(address);
       end = Math.max(end, address + bytes);
-      if (isVector(name)) vectors.set(name, { address, columns });
+      if (isNumbers) vectors.set(name, { address, columns });
       else matrices.set(name, { address, type, rows, columns });
     }
     return { matrices, vectors, end, free };
@@ -150,36 +180,59 @@ export function createWeights(
 ): WeightStore {
   const { arena } = backend;
   const { matrices, vectors, end, free } = reserve(backend, tensors);
-  let ropeFactors: Float32Array | undefined;
+  const factors = new Map<string, readonly number[]>();
+  const numbers = new Map<string, number>();
+  const parts = new Map<string, PartRows>();
   const touch = (to: Address) =>
     arena.touch(Math.min(end, Math.ceil(to / AHEAD_BYTES) * AHEAD_BYTES));
+  const putNumbers = (
+    { name, type, rows: all, columns, parts: cut }: TensorInfo,
+    row: number,
+    rows: number,
+    bytes: Uint8Array,
+  ) => {
+    const all32 = Float32Array.from(dequantize(type.name, bytes, rows * columns));
+    if (all * columns === 1) numbers.set(name, all32[0]);
+    if (isFactors(name)) factors.set(name, [...all32]);
+    for (const { name: own, from, count, period } of cut ?? [whole(name, columns)]) {
+      const kept = all32.filter((_, i) => i % period >= from && i % period < from + count);
+      const to = vectors.get(own)!.address + row * (columns / period) * count * 4;
+      touch(to + kept.byteLength);
+      backend.write(to, kept);
+    }
+  };
+  const putRows = (name: string, row: number, rows: number, bytes: Uint8Array) => {
+    const weight = matrices.get(name)!;
+    const { address, type, rows: all, columns } = weight;
+    touch(address + backend.weightBytes(type, Math.min(all, row + rows), columns));
+    backend.packRows(weight, row, rows, bytes);
+  };
   return {
-    put({ name, type, rows: all, columns }, row, rows, bytes) {
-      const weight = matrices.get(name);
-      if (weight) {
-        touch(weight.address + backend.weightBytes(type, Math.min(all, row + rows), columns));
-        backend.packRows(weight, row, rows, bytes);
-      } else {
-        const { address } = vectors.get(name)!;
-        touch(address + columns * 4);
-        const numbers = Float32Array.from(dequantize(type.name, bytes, columns));
-        backend.write(address, numbers);
-        if (name === ROPE_FACTORS) ropeFactors = numbers;
-      }
+    put(tensor, row, rows, bytes) {
+      if (tensor.isNumbers) putNumbers(tensor, row, rows, bytes);
+      else if (!tensor.parts) putRows(tensor.name, row, rows, bytes);
+      else
+        for (const part of tensor.parts) {
+          const own = parts.get(part.name) ?? new PartRows(part, matrices.get(part.name)!.rows);
+          parts.set(part.name, own);
+          own.take(row, rows, bytes, (at, count, some) => putRows(part.name, at, count, some));
+        }
     },
     finish() {
-      const ends = vectors.has(OUTPUT_NORM);
+      const ends = vectors.has(outputNormOf(config));
       const find = {
         matrix: (name: string) => matrices.get(name),
         vector: (name: string) => vectors.get(name),
+        number: (name: string) => numbers.get(name),
         adapters: (name: string) => adaptersOf(config, name, matrices),
       };
       const bind = (more: TensorFinder['adapters'] = () => undefined): ModelWeights => ({
         ...range,
         embedding: matrices.get(EMBEDDING),
-        outputNorm: vectors.get(OUTPUT_NORM),
+        outputNorm: vectors.get(outputNormOf(config)),
+        outputNormName: outputNormOf(config),
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
-        ropeFactors: ropeFactors && [...ropeFactors],
+        factors,
         layers: config.layerSpecs.slice(range.first, range.end).map((spec, i) =>
           bindLayer(spec, config.width, layerPrefix(range.first + i), {
             ...find,

@@ -33,6 +33,8 @@ export interface SharedRoom {
   readonly angles: readonly Angles[];
   /** f32 [piece, D]: what lies between hidden states and a block, before it and behind it. */
   readonly between: Tensor;
+  /** f32 [piece, D], where blocks stand beside each other: what the first of two gave. */
+  readonly aside?: Tensor;
   /** What the blocks of each of the model's layers work in. */
   readonly rooms: readonly (readonly Room[])[];
   /** Where the model has adapters. */
@@ -90,6 +92,7 @@ function regionsOf(config: ModelConfig, piece: number): Regions {
   regions.add('ids', Math.max(piece, MOST_DRAWN), 1);
   for (const [i, { dims }] of config.ropes.entries()) regions.add(`angles ${i}`, piece, dims);
   regions.add('between', piece, config.width);
+  if (hasBeside(config)) regions.add('aside', piece, config.width);
   for (const spec of config.layerSpecs.flat())
     for (const [name, columns] of Object.entries(blockOf(spec).room(spec)))
       regions.add(roomName(spec, name), piece, columns);
@@ -97,6 +100,9 @@ function regionsOf(config: ModelConfig, piece: number): Regions {
   regions.add('logits', 1, config.vocabulary);
   return regions;
 }
+
+const hasBeside = ({ layerSpecs }: ModelConfig): boolean =>
+  layerSpecs.flat().some(({ beside }) => beside !== undefined);
 
 const roomName = ({ kind }: BlockSpec, name: string) => `${kind} ${name}`;
 
@@ -149,6 +155,7 @@ function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom 
     ids: tensor('ids').address,
     angles: anglesIn(config, tensor),
     between: tensor('between', config.width),
+    aside: hasBeside(config) ? tensor('aside', config.width) : undefined,
     rooms: config.layerSpecs.map((layer) => layer.map(roomOf)),
     adapterRoom: adapterRoomIn(highestRank(config.adapters), piece, tensor),
     logits: tensor('logits', config.vocabulary),

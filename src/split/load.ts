@@ -56,7 +56,7 @@ export async function loadHalf(
 ): Promise<HalfModel> {
   const source = await openSource(input, options);
   try {
-    const file = await readModelFile(source, options.signal);
+    const file = await readModelFile(source, options);
     const { config } = file;
     if (!Number.isInteger(cut) || cut < 0 || cut >= config.layers)
       throw new OptionError(

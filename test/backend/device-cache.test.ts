@@ -24,7 +24,7 @@ import { rejects } from '../rejects.ts';
 import { skip } from '../skip.ts';
 
 const test = suite('cache on a device');
-const ROPE = { base: 100, dims: 8, scale: 1, style: 'halves', factors: false } as const;
+const ROPE = { base: 100, dims: 8, scale: 1, style: 'halves' } as const;
 
 /** A cache of a backend, and room for what goes in and for choices. */
 function setup(backend: Backend, shape: EvenShape) {
@@ -41,12 +41,12 @@ function setup(backend: Backend, shape: EvenShape) {
   const turning = (base: number): Turning => ({
     base,
     anglesOf: () => (shift) => {
-      rotary.write(backend, turn, shift, 1);
+      rotary.writeTurns(backend, turn, shift, 1);
       return { address: turn, rotated: ROPE.dims, style: ROPE.style };
     },
     tablesOf() {
-      rotary.write(backend, low, 0, 256);
-      rotary.write(backend, high, 0, 8, 256);
+      rotary.writeTurns(backend, low, 0, 256);
+      rotary.writeTurns(backend, high, 0, 8, 256);
       return { low, high, rotated: ROPE.dims, style: ROPE.style };
     },
   });

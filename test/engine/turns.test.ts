@@ -54,7 +54,7 @@ test('two tables turn by any difference of positions', async ({ device }) => {
     for (const shift of shifts.flatMap((s) => [s, -s])) {
       const far = Math.abs(shift);
       const [a, b] = [await rowOf(low, far % 256), await rowOf(high, Math.floor(far / 256))];
-      rotaries[rope].write(backend, direct, shift, 1);
+      rotaries[rope].writeTurns(backend, direct, shift, 1);
       const wanted = await backend.readFloats(direct, rotated);
       for (let j = 0; j < half; j++) {
         const [aCos, aSin, bCos, bSin] = [a[j], a[half + j], b[j], b[half + j]];

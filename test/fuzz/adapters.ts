@@ -37,7 +37,9 @@ const data = {
   })),
 };
 const gguf = takeApart(joined(ggufAdapter(data, { architecture: 'llama' })));
-const ropes = [{ style: 'pairs', factors: true, base: 1e4, dims: 4, scale: 1 }] as const;
+const ropes = [
+  { style: 'pairs', factors: 'rope_freqs.weight', base: 1e4, dims: 4, scale: 1 },
+] as const;
 const peft = peftAdapter(data, { ropes, queryHeads: 2, kvHeads: 1, layers: 1 });
 const safetensors = joined(peft.tensors);
 const headerBytes = Number(new DataView(safetensors.buffer).getBigUint64(0, true));

@@ -94,7 +94,6 @@ ahead(
       dims: ropeDims,
       base: 10000,
       scale: 1,
-      factors: false,
     });
     const angles = {
       address: backend.arena.allocate(P * ropeDims * 4),

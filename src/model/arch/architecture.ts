@@ -1,11 +1,11 @@
 // What an architecture is: a reader of a file's metadata that says what a model consists of, as
-// data. It computes nothing: blocks do (blocks/).
-import { ModelFormatError, UnsupportedError } from '../../errors.ts';
+// data. It computes nothing: blocks do (blocks/). Ropes are in ropes.ts, windows in windows.ts.
 import type { AttentionSpec } from '../blocks/attention.ts';
 import type { FeedForwardSpec } from '../blocks/feed-forward.ts';
 import type { LayerSpec } from '../blocks/registry.ts';
 import type { MetadataReader } from '../metadata.ts';
 import type { RopeSpec } from '../rotary.ts';
+import { ropeSpec } from './ropes.ts';
 
 /** What every file says of its model, checked. Letters as in config.ts. */
 export interface Shape {
@@ -13,12 +13,20 @@ export interface Shape {
   readonly layers: number;
   readonly width: number;
   readonly queryHeads: number;
+  /** Of layers that have any; of each, where they differ: 0 where there is no attention. */
   readonly kvHeads: number;
+  readonly kvHeadsOf: readonly number[];
   readonly headDim: number;
+  /** The same of a feed-forward block's width. */
   readonly feedForward: number;
+  readonly feedForwardOf: readonly number[];
+  /** Positions that the model was trained with, or fewer where its user says so. */
   readonly contextLength: number;
   /** Leading dimensions of a head that are rotated. */
   readonly ropeDims: number;
+  readonly normEps: number;
+  /** Whether the file has a tensor. */
+  has(tensor: string): boolean;
 }
 
 /** What a model consists of. */
@@ -26,8 +34,18 @@ export interface Description {
   /** Ways in which positions are rotated into queries and keys; layers name theirs by number. */
   readonly ropes: readonly RopeSpec[];
   /** What embeddings are multiplied by. Default 1. */
-  readonly embeddingScale?: number;
+  readonly embeddingScale?: number | undefined;
   readonly layers: readonly LayerSpec[];
+  /** Name of the norm behind the last layer. Default 'output_norm'. */
+  readonly outputNorm?: string;
+  /**
+   * Whether a file has a matrix of its own for the output ('own'), or the embedding is meant
+   * ('tied'). Default: as the file has it.
+   */
+  readonly output?: 'own' | 'tied';
+  /** What log-odds are multiplied by, and what then bounds them, c tanh(x / c). Default: nothing. */
+  readonly logitScale?: number | undefined;
+  readonly logitCap?: number | undefined;
 }
 
 export interface Architecture {
@@ -41,86 +59,34 @@ export interface Architecture {
   describe(shape: Shape, read: MetadataReader): Description;
 }
 
-/** The rope that a file's common keys describe. */
-export function ropeSpec(
-  { ropeDims, file }: Shape,
-  read: MetadataReader,
-  { style, factors = false }: Pick<RopeSpec, 'style'> & Partial<Pick<RopeSpec, 'factors'>>,
-): RopeSpec {
-  const base = read.positive('rope.freq_base', 10000);
-  return { style, factors, base, dims: ropeDims, scale: scaleOf(read, file) };
-}
-
-/**
- * What positions are divided by, as llama.cpp finds it: by the factor, or by the older key where
- * there is none; a type that is not told is linear, 0 is no factor, and 'none' ignores both.
- */
-function scaleOf(read: MetadataReader, file: string): number {
-  const type = read.value('rope.scaling.type') ?? 'linear';
-  if (type !== 'none' && type !== 'linear') {
-    throw new UnsupportedError(
-      `${file}: rope scaling '${String(type).slice(0, 80)}'; supported are none, linear, and ` +
-        `frequency factors (Llama 3): choose a model without it`,
-    );
-  }
-  const factor = read.number('rope.scaling.factor', read.number('rope.scale_linear', 0));
-  if (!(factor >= 0 && Number.isFinite(factor)))
-    throw new ModelFormatError(
-      `${file}: positions are scaled by ${factor} ('rope.scaling.factor'), expected a positive ` +
-        `number`,
-    );
-  return type === 'none' || factor === 0 ? 1 : factor;
-}
-
-/** No text is longer. */
-const MAX_WINDOW = 2 ** 30;
-
-/**
- * The window of each layer, in tokens, undefined where it sees all: one layer in `pattern` does,
- * where the file does not say which.
- */
-export function windowsOf(
-  { layers }: Shape,
-  read: MetadataReader,
-  pattern: number,
-): (number | undefined)[] {
-  const windowKey = 'attention.sliding_window';
-  const patternKey = 'attention.sliding_window_pattern';
-  if (read.number(windowKey, 0) === 0) return new Array(layers).fill(undefined);
-  const window = read.count(windowKey, MAX_WINDOW);
-  const given = read.value(patternKey);
-  if (Array.isArray(given)) {
-    if (given.length !== layers || given.some((local) => typeof local !== 'boolean'))
-      throw read.wrong(patternKey, `a number, or true or false for each of ${layers} layers`);
-    return given.map((local) => (local ? window : undefined));
-  }
-  const period = read.count(patternKey, MAX_WINDOW, pattern);
-  return Array.from({ length: layers }, (_, i) => (i % period < period - 1 ? window : undefined));
-}
+/** What stands in front of the names of a layer's tensors. */
+const inLayer = (layer: number, tensor: string): string => `blk.${layer}.${tensor}`;
 
 /** Attention as most have it: a norm in front, all rows seen, rope 0. */
 export const attentionSpec = (
-  { queryHeads, kvHeads, headDim }: Shape,
+  { queryHeads, kvHeadsOf, headDim, has }: Shape,
+  layer: number,
   change: Partial<AttentionSpec> = {},
 ): AttentionSpec => ({
   kind: 'attention',
   norm: 'attn_norm',
   queryHeads,
-  kvHeads,
+  kvHeads: kvHeadsOf[layer],
   headDim,
   rope: 0,
-  qkNorm: false,
+  ...(has(inLayer(layer, 'attn_qkv.weight')) && { isFused: true }),
   ...change,
 });
 
 /** The feed-forward block as most have it: a norm in front, gated by SiLU. */
 export const feedForwardSpec = (
-  { feedForward }: Shape,
+  { feedForwardOf }: Shape,
+  layer: number,
   change: Partial<FeedForwardSpec> = {},
 ): FeedForwardSpec => ({
   kind: 'feed-forward',
   norm: 'ffn_norm',
-  width: feedForward,
+  width: feedForwardOf[layer],
   activation: 'silu',
   ...change,
 });
@@ -141,7 +107,7 @@ export const plainLayers =
   (shape, read) => ({
     ropes: [ropeSpec(shape, read, rope)],
     layers: layerSpecs(shape, (layer) => [
-      attentionSpec(shape, change(layer)),
-      feedForwardSpec(shape),
+      attentionSpec(shape, layer, change(layer)),
+      feedForwardSpec(shape, layer),
     ]),
   });

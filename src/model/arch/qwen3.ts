@@ -5,5 +5,5 @@ export const qwen3: Architecture = {
   name: 'qwen3',
   activation: 'silu',
   keys: [],
-  describe: plainLayers({ style: 'halves' }, () => ({ qkNorm: true })),
+  describe: plainLayers({ style: 'halves' }, () => ({ qkNorm: 'head' })),
 };

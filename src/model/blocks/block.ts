@@ -6,38 +6,77 @@
 import type { AddBehind, Angles, Looks, NormBefore } from '../../backend/backend.ts';
 import type { Sequence } from '../../backend/training.ts';
 import type { Address, Tensor } from '../../backend/tensor.ts';
+import { sum } from '../../math/sum.ts';
 import type { Cache, Place } from '../../backend/cache.ts';
 import type { Learner, Linear, Tokens } from '../linear.ts';
 
-/** NAME.weight [rows, columns], with a bias [rows], NAME.bias, where a file has one. */
+/**
+ * NAME.weight [rows, columns], with a bias [rows], NAME.bias, where a file has one, and a number
+ * that products are multiplied by, NAME.scale [1], the same (NVFP4).
+ */
 export interface MatrixSpec {
   readonly kind: 'matrix';
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
   readonly biased: boolean;
+  /** Which rows of the file's tensor these are. Default: all. */
+  readonly part?: RowsPart;
 }
 
-/** NAME.weight [columns]. */
+/** Rows [from, from + count) of every `period` rows. */
+export interface RowsPart {
+  readonly period: number;
+  readonly from: number;
+  readonly count: number;
+}
+
+/** NAME.weight [columns], or [rows, columns], kept as f32. */
 export interface VectorSpec {
   readonly kind: 'vector';
+  /** With all that the file has behind it. */
   readonly name: string;
+  readonly rows: number;
   readonly columns: number;
 }
 
-export type TensorSpec = MatrixSpec | VectorSpec;
+/** NAME.weight [1]: a number that blocks compute with. */
+export interface NumberSpec {
+  readonly kind: 'number';
+  readonly name: string;
+  readonly columns: 1;
+}
+
+export type TensorSpec = MatrixSpec | VectorSpec | NumberSpec;
 
 export const matrix = (
   name: string,
   rows: number,
   columns: number,
-  { biased = false } = {},
-): MatrixSpec => ({ kind: 'matrix', name, rows, columns, biased });
+  { biased = false, part }: { biased?: boolean; part?: RowsPart } = {},
+): MatrixSpec => ({ kind: 'matrix', name, rows, columns, biased, ...(part && { part }) });
 
-export const vector = (name: string, columns: number): VectorSpec => ({
-  kind: 'vector',
-  name,
-  columns,
+/** Matrices that a file has as one, in this order. */
+export const fused = (name: string, rows: readonly number[], columns: number): MatrixSpec[] => {
+  const period = sum(rows);
+  let from = 0;
+  return rows.map((count) => {
+    const part = { period, from, count };
+    from += count;
+    return matrix(name, count, columns, { biased: true, part });
+  });
+};
+
+export const vector = (
+  name: string,
+  columns: number,
+  { rows = 1, suffix = '.weight' } = {},
+): VectorSpec => ({ kind: 'vector', name: `${name}${suffix}`, rows, columns });
+
+export const number = (name: string): NumberSpec => ({
+  kind: 'number',
+  name: `${name}.weight`,
+  columns: 1,
 });
 
 /** A block's tensors, by what it calls them; undefined: not in this one. */
@@ -49,15 +88,29 @@ export type Bound<Specs> = {
     ? Linear
     : Specs[Name] extends VectorSpec
       ? Tensor
-      : Tensor | undefined;
+      : Specs[Name] extends NumberSpec
+        ? number
+        : Specs[Name] extends MatrixSpec | undefined
+          ? Linear | undefined
+          : Tensor | undefined;
 };
 
 /** What every block has around it. */
 export interface Residual {
   /** Name of the norm of its input; none: it takes the hidden states as they are. */
   readonly norm?: string;
+  /** What stands behind that name in the file. Default '.weight'. */
+  readonly normSuffix?: string;
   /** Name of the norm of its output, before that is added. */
   readonly normAfter?: string;
+  /** What its output is multiplied by then. Default 1. */
+  readonly outputScale?: number | undefined;
+  /**
+   * It reads what the block before it read, and both outputs are added up, before they go through a
+   * norm of this name, if any, and are added to the hidden states. Default: it reads what the block
+   * before it left.
+   */
+  readonly beside?: { readonly norm?: string } | undefined;
 }
 
 /** What goes through the layers, where it stands, for whom. */

@@ -4,19 +4,39 @@
 import type { Activation } from '../../backend/backend.ts';
 import type { Tensor } from '../../backend/tensor.ts';
 import { activate, applyGated, applyLinear, linearGradient, type Output } from '../linear.ts';
-import { type BlockOf, type Bound, type Learning, matrix, type Residual } from './block.ts';
+import {
+  type BlockOf,
+  type Bound,
+  fused,
+  type Learning,
+  matrix,
+  type Residual,
+  vector,
+} from './block.ts';
 
 export interface FeedForwardSpec extends Residual {
   readonly kind: 'feed-forward';
   readonly width: number;
   readonly activation: Activation;
+  /** Whether the file has gate and up as one matrix, ffn_up. */
+  readonly isFused?: boolean;
+  /** Name of an RMS norm of what was gated, before the matrix down. */
+  readonly subNorm?: string;
+  /** What the names of its matrices end with. Default: nothing. */
+  readonly suffix?: string;
 }
 
-const tensors = ({ width: F }: FeedForwardSpec, D: number) => ({
-  gate: matrix('ffn_gate', F, D),
-  up: matrix('ffn_up', F, D),
-  down: matrix('ffn_down', D, F),
-});
+const tensors = ({ width: F, isFused, subNorm, suffix = '' }: FeedForwardSpec, D: number) => {
+  const [gate, up] = isFused
+    ? fused(`ffn_up${suffix}`, [F, F], D)
+    : [matrix(`ffn_gate${suffix}`, F, D), matrix(`ffn_up${suffix}`, F, D)];
+  return {
+    gate,
+    up,
+    down: matrix(`ffn_down${suffix}`, D, F),
+    subNorm: subNorm === undefined ? undefined : vector(subNorm, F),
+  };
+};
 
 const room = ({ width: F }: FeedForwardSpec) => ({ gate: F, up: F });
 
@@ -66,8 +86,11 @@ export const feedForward: BlockOf<FeedForwardSpec, typeof tensors, typeof room> 
   room,
   forward(piece, { activation }, w, s) {
     applyGated(piece, s.gate, gatesOf(w, s), activation, piece.x, piece.before); // [T, F]
+    if (w.subNorm) piece.backend.rmsNorm(s.gate, s.gate, w.subNorm, piece.T, piece.normEps);
     applyLinear(piece, [[piece.y, w.down]], s.gate, piece.behind); // [T, D]
     return true;
   },
   learning,
+  unlearned: ({ isFused, subNorm }) =>
+    isFused ? 'a fused gate' : subNorm !== undefined ? 'a norm behind its gates' : undefined,
 };
