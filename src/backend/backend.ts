@@ -15,11 +15,12 @@ import type { Drawing } from './drawing.ts';
 import type { RowSide, RowType, WeightType } from './dtype.ts';
 import type { BackendLimits, ScratchShape } from './limits.ts';
 import type { Activation, Around, NormBefore, Product } from './product.ts';
+import type { Recurrent } from './recurrent.ts';
 import type { MostLooked, Protection, Selection, Share } from './selection.ts';
-import type { Address, Scores, Tensor, Weight } from './tensor.ts';
+import type { Address, Angles, Scores, Tensor, Weight } from './tensor.ts';
 import type { Training } from './training.ts';
 
-export type { Drawing };
+export type { Angles, Drawing };
 export type { Activation, AddBehind, Around, NormBefore, Product } from './product.ts';
 export type { BackendLimits, MostLooked, Protection, ScratchShape, Selection, Share };
 
@@ -68,14 +69,6 @@ export interface LaterFault {
   error(fault: string, odd?: 'queries' | 'keys' | 'values'): Error;
 }
 
-/** Where angles lie: f32 [*, rotated], row i = [cos of rotated / 2 angles | sin]. */
-export interface Angles {
-  readonly address: Address;
-  readonly rotated: number;
-  /** 'pairs': (2j, 2j + 1) as llama; 'halves': (j, j + rotated / 2) as qwen (NeoX). */
-  readonly style: 'pairs' | 'halves';
-}
-
 export interface Backend {
   /** 'wasm' or 'reference'. */
   readonly name: string;
@@ -92,6 +85,8 @@ export interface Backend {
   readonly limits: BackendLimits;
   /** Gradients, losses and the optimiser, where it can train. */
   readonly training?: Training;
+  /** Convolutions, delta nets and Mamba-2, where it runs recurrent layers. */
+  readonly recurrent?: Recurrent;
   /** Whether rows of a type can be cached for heads of so many dimensions. */
   supportsRows(type: RowType, headDim: number): boolean;
 

@@ -29,4 +29,9 @@ export interface ScratchShape {
   readonly clusters?: number;
   /** Whether batches of so many tokens are learned from (training.ts). Default: they are not. */
   readonly training?: boolean;
+  /**
+   * Most numbers of a key of a recurrence: headDim of a delta net, stateSize of Mamba-2 (recurrent.ts).
+   * Default 0: there is none.
+   */
+  readonly recurrentKeys?: number;
 }

@@ -13,6 +13,7 @@ import { lookOps } from './reference/looks.ts';
 import { lossOps } from './reference/loss.ts';
 import { createMemory, memoryOps } from './reference/memory.ts';
 import { productGradients, productOps } from './reference/products.ts';
+import { recurrentOps } from './reference/recurrent.ts';
 import { rowOps } from './reference/rows.ts';
 import { scoreOps } from './reference/scores.ts';
 import { scoringOps } from './reference/scoring.ts';
@@ -56,6 +57,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES, wide = false): Cpu
       ...denseAttentionOps(memory),
       ...lossOps(memory),
     },
+    recurrent: recurrentOps(memory),
     scratchBytes: () => 0,
     reserveScratch: () => () => {},
     dispose() {},

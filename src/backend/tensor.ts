@@ -32,3 +32,11 @@ export interface QueriesKeysValues {
 export interface Scores {
   readonly address: Address;
 }
+
+/** Where angles lie: f32 [*, rotated], row i = [cos of rotated / 2 angles | sin]. */
+export interface Angles {
+  readonly address: Address;
+  readonly rotated: number;
+  /** 'pairs': (2j, 2j + 1) as llama; 'halves': (j, j + rotated / 2) as qwen (NeoX). */
+  readonly style: 'pairs' | 'halves';
+}
