@@ -106,3 +106,12 @@ export function add_rows(y: usize, x: usize, n: i32, d: i32, ldx: i32): void {
     for (; j < bytes; j += 4) store<f32>(y + j, load<f32>(y + j) + load<f32>(x + j));
   }
 }
+
+/** y[i] = a[i] * b[i]. y, a, b f32 [n]; y may be a or b. */
+export function multiply_rows(y: usize, a: usize, b: usize, n: i32): void {
+  const lanes = (<usize>(n & ~3)) << 2;
+  const end = (<usize>n) << 2;
+  let i: usize = 0;
+  for (; i < lanes; i += 16) v128.store(y + i, f32x4.mul(v128.load(a + i), v128.load(b + i)));
+  for (; i < end; i += 4) store<f32>(y + i, load<f32>(a + i) * load<f32>(b + i));
+}

@@ -16,8 +16,8 @@ export {
 export { round_input, rounded_bytes } from './gemm/rounded';
 export { pack_group } from './weights/pack';
 export { weight_type, weight_types } from './weights/table';
-export { rms_norm, rms_norm_backward } from './norm';
-export { add_rows, gated_backward, geglu, scale_rows, swiglu } from './glu';
+export { gated_norm, rms_norm, rms_norm_backward } from './norm';
+export { add_rows, gated_backward, geglu, multiply_rows, scale_rows, swiglu } from './glu';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms } from './row-norms';
 export { rows_scratch, rows_store, rows_widen } from './rows/table';
@@ -30,6 +30,10 @@ export {
   dense_attention_scratch,
   sum_shares,
 } from './dense-attention';
+export { recurrent_scratch } from './recurrent/chunk';
+export { convolve, convolve_scratch } from './recurrent/convolve';
+export { delta_net } from './recurrent/delta-net';
+export { mamba2 } from './recurrent/mamba2';
 export { cross_entropy, sum_squares } from './loss';
 export { adamw } from './adamw';
 export { average_pool, observe, observe_scratch, observe_sums } from './score';

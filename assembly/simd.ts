@@ -1,6 +1,12 @@
 // Lane helpers that every kernel shares, and the only file that knows of relaxed SIMD. Only
 // relaxed_simd leaves the module.
 
+/** Bytes of n numbers. */
+@inline
+export function floats(n: i32): usize {
+  return (<usize>n) << 2;
+}
+
 /**
  * A constant of a loop, from static memory: `const LOG2E = memory.data<f32>([1.4427])`, then
  * constant(LOG2E). Written as a splat it would be made anew in every pass (engines do not keep

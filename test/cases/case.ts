@@ -14,6 +14,7 @@ export const opScratch: ScratchShape = {
   width: 2048,
   clusters: 16,
   training: true,
+  recurrentKeys: 128,
 };
 
 /**
@@ -45,6 +46,8 @@ export interface OpCase {
   /** Whether a device may take numbers below 2^-126 for 0. */
   readonly denormals?: true;
   readonly rows?: NeededRows;
+  /** A group of operations that a backend may lack. */
+  readonly needs?: 'recurrent';
   run(b: Bench, size: readonly number[]): Promise<number[]>;
 }
 

@@ -8,11 +8,13 @@ import { elementCases } from './elements.ts';
 import { extremeCases } from './extremes.ts';
 import { lookCases } from './looks.ts';
 import { productCases } from './products.ts';
+import { recurrentCases } from './recurrent.ts';
 import { scoreCases } from './scores.ts';
 
 export const conformanceCases: readonly OpCase[] = [
   ...elementCases,
   ...productCases,
+  ...recurrentCases,
   ...composedCases,
   ...attentionCases,
   ...lookCases,

@@ -59,7 +59,8 @@ export function backendSuite(expected: Expected, create: () => Backend | Promise
   });
   for (const one of conformanceCases.filter(({ op }) => !only || only.test(op)))
     test(one.op, async () => {
-      const { rows, sizes, more = [] } = one;
+      const { needs, rows, sizes, more = [] } = one;
+      if (needs && !backend[needs]) return skip(file, one.op, `${name} has no ${needs} layers`);
       const all = [...[...sizes, ...(device ? [] : more)].entries()];
       const supported = all.filter(
         ([, size]) => !rows || backend.supportsRows(rows.type, rows.headDim(size)),

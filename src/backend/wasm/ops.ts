@@ -18,6 +18,7 @@ import { lossOps } from './loss.ts';
 import { memoryOps } from './memory.ts';
 import { productGradients } from './product-gradients.ts';
 import { productOps } from './products.ts';
+import { recurrentOps } from './recurrent.ts';
 import { rowOps } from './rows.ts';
 import type { Schedule } from './schedule.ts';
 import { scoringOps } from './scoring.ts';
@@ -72,6 +73,7 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
       ...denseAttentionOps(context),
       ...lossOps(context),
     },
+    recurrent: recurrentOps(context),
     scratchBytes: (shape) => schedule.bytesOf(scratchOf(kernels, shape)),
     reserveScratch: (shape) => schedule.reserve(scratchOf(kernels, shape)),
     dispose: schedule.stop,

@@ -12,6 +12,7 @@ import type { ScratchSize } from './schedule.ts';
 /** Scratch for the largest operation of a shape. */
 export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
   const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0, training } = shape;
+  const { recurrentKeys = 0 } = shape;
   const group = queryHeads / kvHeads;
   const learning = training ? trainingScratch(kernels, shape) : { common: 0, own: 0 };
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
@@ -26,6 +27,8 @@ export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
     own: line(
       Math.max(
         kernels.gemm_scratch(),
+        kernels.convolve_scratch(),
+        recurrentKeys > 0 ? kernels.recurrent_scratch(recurrentKeys) : 0,
         kernels.attention_scratch(Math.min(tokens, QUERY_ROWS), group, headDim),
         kernels.observe_scratch(tokens, group, headDim),
         kernels.defensive_scratch(tokens, group, headDim),
