@@ -13,6 +13,7 @@ import type { CacheShape } from './cache-shape.ts';
 import type { ClusterOptions, Clusters } from './clusters.ts';
 import type { Drawing } from './drawing.ts';
 import type { RowSide, RowType, WeightType } from './dtype.ts';
+import type { Experts } from './experts.ts';
 import type { BackendLimits, ScratchShape } from './limits.ts';
 import type { Activation, Around, NormBefore, Product } from './product.ts';
 import type { Recurrent } from './recurrent.ts';
@@ -87,6 +88,8 @@ export interface Backend {
   readonly training?: Training;
   /** Convolutions, delta nets and Mamba-2, where it runs recurrent layers. */
   readonly recurrent?: Recurrent;
+  /** Layers of experts, where it has them. */
+  readonly experts?: Experts;
   /** Whether rows of a type can be cached for heads of so many dimensions. */
   supportsRows(type: RowType, headDim: number): boolean;
 
@@ -107,7 +110,7 @@ export interface Backend {
   weightBytes(type: WeightType, rows: number, columns: number): number;
   /**
    * Stores rows `row` .. `row + count` of a weight, `file` holding them as the GGUF file does; row
-   * % 4 == 0, and so is count but for the last rows.
+   * % 4 == 0, and so is count but for the last rows, of the weight or of an expert.
    */
   packRows(weight: Weight, row: number, count: number, file: Uint8Array): void;
 

@@ -1,5 +1,7 @@
 // What a backend can do at most, and what it has to be ready for.
 
+import type { ExpertShape } from './experts.ts';
+
 export interface BackendLimits {
   /** Most numbers of the queries, with what is kept beside them, that rate a kv head's rows. */
   readonly observerNumbers: number;
@@ -34,4 +36,6 @@ export interface ScratchShape {
    * Default 0: there is none.
    */
   readonly recurrentKeys?: number;
+  /** Layers of experts that tokens go through. Default: none. */
+  readonly experts?: ExpertShape;
 }

@@ -9,6 +9,7 @@ import { attentionOps } from './reference/attention.ts';
 import { clusterOps } from './reference/clusters.ts';
 import { denseAttentionOps } from './reference/dense-attention.ts';
 import { elementGradients, elementOps } from './reference/elements.ts';
+import { expertOps } from './reference/experts.ts';
 import { lookOps } from './reference/looks.ts';
 import { lossOps } from './reference/loss.ts';
 import { createMemory, memoryOps } from './reference/memory.ts';
@@ -51,6 +52,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES, wide = false): Cpu
     ...createSelect(bytesOps, selecting),
     ...chooseOps(memory),
     ...clusterOps(memory),
+    experts: expertOps(memory),
     training: {
       ...productGradients(memory),
       ...elementGradients(memory),

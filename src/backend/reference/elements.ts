@@ -1,10 +1,18 @@
 // Norms, sums, gates and rotations: what is done number by number.
 import type { ElementOps } from '../cpu/operations.ts';
+import type { Activation } from '../product.ts';
 import type { Training } from '../training.ts';
-import { dot, rotate } from './math.ts';
+import { dot, gatedBy, rotate } from './math.ts';
 import type { Memory } from './memory.ts';
 
 export function elementOps({ f32, row }: Memory): ElementOps {
+  const gated =
+    (activation: Activation): ElementOps['swiglu'] =>
+    (y, gate, up, n) => {
+      const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
+      for (let i = 0; i < to.length; i++) to[i] = gatedBy[activation](g[i], u[i]);
+    };
+
   return {
     rmsNorm(y, x, w, n, eps) {
       const d = w.columns;
@@ -23,17 +31,8 @@ export function elementOps({ f32, row }: Memory): ElementOps {
       const to = f32(y.address, n * y.columns);
       for (let i = 0; i < to.length; i++) to[i] *= by;
     },
-    swiglu(y, gate, up, n) {
-      const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
-      for (let i = 0; i < to.length; i++) to[i] = (g[i] / (1 + Math.exp(-g[i]))) * u[i];
-    },
-    geglu(y, gate, up, n) {
-      const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
-      for (let i = 0; i < to.length; i++) {
-        const inner = Math.sqrt(2 / Math.PI) * (g[i] + 0.044715 * g[i] ** 3);
-        to[i] = ((g[i] * (1 + Math.tanh(inner))) / 2) * u[i];
-      }
-    },
+    swiglu: gated('silu'),
+    geglu: gated('gelu'),
     rope(x, angles, n, heads, d) {
       for (let i = 0; i < n; i++) {
         const table = f32(angles.address + i * angles.rotated * 4, angles.rotated);
