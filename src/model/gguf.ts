@@ -18,6 +18,8 @@ export interface TensorInfo {
   readonly columns: number;
   readonly offset: number;
   readonly byteLength: number;
+  /** Matrices that lie one behind the other, of rows / experts rows each. Default 1. */
+  readonly experts?: number;
   /** Kept as f32 (tensors.ts); else it is a matrix, kept as it is stored. */
   readonly isNumbers?: boolean;
   /** What its rows are kept as, where a file has several matrices in one (tensors.ts). */
@@ -134,12 +136,15 @@ function placeTensors(
       fail(`${label} has shape [${entry.shape}], each dimension must be 1 to ${MAX_DIMENSION}`);
     }
     while (shape.length > 2 && shape.at(-1) === 1) shape.pop(); // the same numbers
-    if (shape.length > 2) {
+    if (shape.length > 3) {
       throw new UnsupportedError(
-        `${source.name}: ${label} has ${shape.length} dimensions; 1 or 2 are supported`,
+        `${source.name}: ${label} has ${shape.length} dimensions; 1 to 3 are supported`,
       );
     }
-    const [columns, rows = 1] = shape;
+    const [columns, each = 1, experts = 1] = shape;
+    const rows = each * experts;
+    if (rows > MAX_DIMENSION)
+      fail(`${label} has ${rows} rows, at most ${MAX_DIMENSION} are possible`);
     if (columns % type.elements !== 0) {
       fail(
         `${label} has ${columns} columns, ${type.name.toUpperCase()} needs a multiple of ` +
@@ -155,7 +160,8 @@ function placeTensors(
     if (offset + byteLength > Math.min(source.sizeBytes, Number.MAX_SAFE_INTEGER)) {
       fail(`${label} ends at byte ${offset + byteLength}, the file at ${source.sizeBytes}`);
     }
-    return { name: entry.name, type, rows, columns, offset, byteLength };
+    const own = { name: entry.name, type, rows, columns, offset, byteLength };
+    return experts > 1 ? { ...own, experts } : own;
   });
   tensors.sort((a, b) => a.offset - b.offset);
   for (let i = 1; i < tensors.length; i++) {

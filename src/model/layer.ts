@@ -1,4 +1,5 @@
 // A layer: blocks, each with the norms around it, and their tensors in memory.
+import type { ExpertMatrix } from '../backend/experts.ts';
 import type { Tensor, Weight } from '../backend/tensor.ts';
 import { attention } from './blocks/attention.ts';
 import {
@@ -134,6 +135,14 @@ function bind<Specs extends TensorSpecs>(
     if (!spec) return [key, undefined];
     if (spec.kind === 'vector') return [key, find.vector(name)];
     if (spec.kind === 'number') return [key, find.number(name)];
+    if (spec.kind === 'experts') {
+      const experts: ExpertMatrix = {
+        weight: find.matrix(`${name}.weight`)!,
+        scale: find.vector(`${name}.scale`),
+        bias: find.vector(`${name}.bias`),
+      };
+      return [key, experts];
+    }
     const matrix = nameOfPart(`${name}.weight`, spec.part);
     const linear: Linear = {
       weight: find.matrix(matrix)!,

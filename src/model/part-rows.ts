@@ -4,16 +4,17 @@ import type { RowsPart } from './blocks/block.ts';
 import { GROUP_ROWS } from './tensors.ts';
 
 export class PartRows {
-  readonly #part: RowsPart;
+  readonly #part: RowsPart & { readonly isPadded?: boolean };
+  /** Of the matrix. */
   readonly #rows: number;
   /** Rows that were handed on, and those that wait for their group to be whole. */
   #done = 0;
   #waiting: Uint8Array[] = [];
 
-  /** `rows`: of the matrix. */
-  constructor(part: RowsPart, rows: number) {
+  /** `rows`: of the file's tensor. */
+  constructor(part: RowsPart & { readonly isPadded?: boolean }, rows: number) {
     this.#part = part;
-    this.#rows = rows;
+    this.#rows = (rows / part.period) * part.count;
   }
 
   /** Takes its own of rows `row` .. `row + rows` of the file's tensor, and hands on what is whole. */
@@ -36,9 +37,11 @@ export class PartRows {
       ? this.#waiting.length
       : this.#waiting.length - (this.#waiting.length % GROUP_ROWS);
     if (ready === 0) return;
-    const whole = new Uint8Array(ready * size);
+    // where others follow, the last group is filled up with zeros
+    const groups = this.#part.isPadded ? Math.ceil(ready / GROUP_ROWS) * GROUP_ROWS : ready;
+    const whole = new Uint8Array(groups * size);
     for (const [i, each] of this.#waiting.splice(0, ready).entries()) whole.set(each, i * size);
-    put(this.#done, ready, whole);
+    put(this.#done, groups, whole);
     this.#done += ready;
   }
 }

@@ -4,7 +4,7 @@ import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
 import { clip } from './damaged.ts';
-import type { MatrixSpec } from './blocks/block.ts';
+import type { ExpertsMatrixSpec, MatrixSpec } from './blocks/block.ts';
 import { nameOfPart, tensorsOfLayer } from './layer.ts';
 
 /** Consecutive layers [first, end). */
@@ -50,7 +50,12 @@ export function checkTensors(
   const checked = tensors.map((info): TensorInfo => {
     const shape = wanted.get(info.name);
     if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
-    const { rows, columns, isNumbers, parts } = shape;
+    const { rows, columns, isNumbers, parts, experts } = shape;
+    if ((info.experts ?? 1) !== (experts ?? 1))
+      throw new ModelFormatError(
+        `${name}: tensor '${info.name}' is of ${info.experts ?? 1} experts, the metadata imply ` +
+          `${experts ?? 1}`,
+      );
     const byToken = info.name === EMBEDDING || info.name === OUTPUT;
     if (byToken && info.columns === columns && info.rows < rows) {
       throw new ModelFormatError(
@@ -90,7 +95,7 @@ export function checkTensors(
   return checked;
 }
 
-interface Wanted extends Pick<TensorInfo, 'rows' | 'columns' | 'isNumbers' | 'parts'> {
+interface Wanted extends Pick<TensorInfo, 'rows' | 'columns' | 'isNumbers' | 'parts' | 'experts'> {
   readonly optional: boolean;
 }
 
@@ -119,10 +124,17 @@ function wantedTensors(config: ModelConfig): Map<string, Wanted> {
     if (biased) add(`${name}.bias`, 1, all, { isNumbers: true, optional: true });
     want(`${name}.scale`, 1, 1, { isNumbers: true, optional: true });
   };
+  const wantExperts = (name: string, { experts, rows, columns, biased }: ExpertsMatrixSpec) => {
+    const optional = { isNumbers: true, optional: true };
+    want(`${name}.weight`, experts * rows, columns, { experts });
+    if (biased) want(`${name}.bias`, experts, rows, optional);
+    want(`${name}.scale`, 1, experts, optional);
+  };
   for (const [layer, spec] of layerSpecs.entries()) {
     for (const tensor of tensorsOfLayer(spec, D)) {
       const name = `${layerPrefix(layer)}${tensor.name}`;
       if (tensor.kind === 'matrix') wantMatrix(name, tensor);
+      else if (tensor.kind === 'experts') wantExperts(name, tensor);
       else
         want(name, tensor.kind === 'vector' ? tensor.rows : 1, tensor.columns, { isNumbers: true });
     }

@@ -1,6 +1,7 @@
 // Weights in a backend's memory: of a whole model, or of consecutive layers of it.
 import type { Backend } from '../backend/backend.ts';
 import { dequantize } from '../backend/dequantize.ts';
+import { expertRows } from '../backend/experts.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import { sides, tensorOf } from './adapter/spec.ts';
 import type { ModelConfig } from './config.ts';
@@ -50,6 +51,25 @@ export function namedTensors(weights: ModelWeights): NamedTensor[] {
   ];
 }
 
+/** Whether a tensor's rows are kept one behind the other. */
+const isWhole = (tensor: TensorInfo): boolean =>
+  !tensor.parts && expertsRows(tensor) === tensor.rows;
+
+interface Piece extends TensorPart {
+  readonly to: number;
+  readonly isPadded?: boolean;
+}
+
+/** What its rows are cut into otherwise, and the row of a matrix that each begins. */
+function piecesOf({ name, rows, experts = 1, parts }: TensorInfo): Piece[] {
+  if (parts) return parts.map((part) => ({ ...part, to: 0 }));
+  const count = rows / experts;
+  return Array.from({ length: experts }, (_, e) => ({
+    ...{ name, period: rows, from: e * count, count, isPadded: true },
+    to: e * expertRows(count),
+  }));
+}
+
 /** All numbers of a tensor. */
 const whole = (name: string, columns: number): TensorPart => ({
   name,
@@ -80,6 +100,15 @@ type Held = Pick<TensorInfo, 'name' | 'type' | 'rows' | 'columns' | 'isNumbers'>
 
 /** What a file's tensor is kept as: itself, or several. */
 const heldAs = (tensor: TensorInfo): Held[] =>
+  tensor.experts && !tensor.isNumbers
+    ? [{ ...tensor, rows: expertsRows(tensor) }]
+    : partsOf(tensor);
+
+/** Rows of all experts, each beginning a group of rows (ExpertMatrix). */
+const expertsRows = ({ rows, experts = 1 }: TensorInfo): number =>
+  experts * expertRows(rows / experts);
+
+const partsOf = (tensor: TensorInfo): Held[] =>
   tensor.parts?.map((part) => {
     const { rows, columns } = partShape(tensor, part);
     return { ...tensor, name: part.name, rows, columns };
@@ -210,12 +239,13 @@ export function createWeights(
   return {
     put(tensor, row, rows, bytes) {
       if (tensor.isNumbers) putNumbers(tensor, row, rows, bytes);
-      else if (!tensor.parts) putRows(tensor.name, row, rows, bytes);
+      else if (isWhole(tensor)) putRows(tensor.name, row, rows, bytes);
       else
-        for (const part of tensor.parts) {
-          const own = parts.get(part.name) ?? new PartRows(part, matrices.get(part.name)!.rows);
-          parts.set(part.name, own);
-          own.take(row, rows, bytes, (at, count, some) => putRows(part.name, at, count, some));
+        for (const { name, to, ...part } of piecesOf(tensor)) {
+          const key = `${name} ${to}`;
+          const own = parts.get(key) ?? new PartRows(part, tensor.rows);
+          parts.set(key, own);
+          own.take(row, rows, bytes, (at, count, some) => putRows(name, to + at, count, some));
         }
     },
     finish() {

@@ -94,7 +94,7 @@ function regionsOf(config: ModelConfig, piece: number): Regions {
   regions.add('between', piece, config.width);
   if (hasBeside(config)) regions.add('aside', piece, config.width);
   for (const spec of config.layerSpecs.flat())
-    for (const [name, columns] of Object.entries(blockOf(spec).room(spec)))
+    for (const [name, columns] of Object.entries(blockOf(spec).room(spec, config.width)))
       regions.add(roomName(spec, name), piece, columns);
   addAdapterRoom(regions, config, highestRank(config.adapters), piece);
   regions.add('logits', 1, config.vocabulary);
@@ -146,7 +146,7 @@ function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom 
   const tensor = regionsOf(config, piece).layOut(start);
   const roomOf = (spec: BlockSpec): Room =>
     Object.fromEntries(
-      Object.entries(blockOf(spec).room(spec)).map(([name, columns]) => [
+      Object.entries(blockOf(spec).room(spec, config.width)).map(([name, columns]) => [
         name,
         tensor(roomName(spec, name), columns),
       ]),

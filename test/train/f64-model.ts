@@ -89,7 +89,8 @@ export function f64Loss(
         const gate = linear(h, named('ffn_gate'));
         const up = linear(h, named('ffn_up'));
         y = linear(tape.gated(gate, up, spec.activation), named('ffn_down'));
-      } else {
+      } else if (spec.kind !== 'attention') throw new Error(`no f64 pass of ${spec.kind}`);
+      else {
         const { headDim: d, rope, qkNorm, window, queryScale } = spec;
         let q = linear(h, named('attn_q'));
         let k = linear(h, named('attn_k'));

@@ -4,6 +4,7 @@
 // state, if it has one. A spec says which of a kind it is: plain data, so that it can be sent to
 // workers.
 import type { AddBehind, Angles, Looks, NormBefore } from '../../backend/backend.ts';
+import type { ExpertMatrix } from '../../backend/experts.ts';
 import type { Sequence } from '../../backend/training.ts';
 import type { Address, Tensor } from '../../backend/tensor.ts';
 import { sum } from '../../math/sum.ts';
@@ -31,6 +32,15 @@ export interface RowsPart {
   readonly count: number;
 }
 
+/**
+ * NAME.weight [experts, rows, columns], with biases [experts, rows] and a number an expert that
+ * products are multiplied by, where a file has them.
+ */
+export interface ExpertsMatrixSpec extends Omit<MatrixSpec, 'kind' | 'part'> {
+  readonly kind: 'experts';
+  readonly experts: number;
+}
+
 /** NAME.weight [columns], or [rows, columns], kept as f32. */
 export interface VectorSpec {
   readonly kind: 'vector';
@@ -47,7 +57,7 @@ export interface NumberSpec {
   readonly columns: 1;
 }
 
-export type TensorSpec = MatrixSpec | VectorSpec | NumberSpec;
+export type TensorSpec = MatrixSpec | ExpertsMatrixSpec | VectorSpec | NumberSpec;
 
 export const matrix = (
   name: string,
@@ -66,6 +76,14 @@ export const fused = (name: string, rows: readonly number[], columns: number): M
     return matrix(name, count, columns, { biased: true, part });
   });
 };
+
+export const expertMatrix = (
+  name: string,
+  experts: number,
+  rows: number,
+  columns: number,
+  { biased = false } = {},
+): ExpertsMatrixSpec => ({ kind: 'experts', name, experts, rows, columns, biased });
 
 export const vector = (
   name: string,
@@ -90,9 +108,13 @@ export type Bound<Specs> = {
       ? Tensor
       : Specs[Name] extends NumberSpec
         ? number
-        : Specs[Name] extends MatrixSpec | undefined
-          ? Linear | undefined
-          : Tensor | undefined;
+        : Specs[Name] extends ExpertsMatrixSpec
+          ? ExpertMatrix
+          : Specs[Name] extends MatrixSpec | undefined
+            ? Linear | undefined
+            : Specs[Name] extends ExpertsMatrixSpec | undefined
+              ? ExpertMatrix | undefined
+              : Tensor | undefined;
 };
 
 /** What every block has around it. */
@@ -206,7 +228,7 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
   /** D: the model's width. */
   tensors(spec: Spec, D: number): Specs;
   /** Columns, f32, of what it works in, for each token. */
-  room(spec: Spec): Readonly<Record<Room, number>>;
+  room(spec: Spec, D: number): Readonly<Record<Room, number>>;
   /**
    * Numbers, f32, of what it keeps of the tokens before, whatever their number; zeros before the
    * first. A layer has one such block at most.
@@ -228,5 +250,5 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
 export type BlockOf<
   Spec,
   Tensors extends (spec: never, D: number) => TensorSpecs,
-  Room extends (spec: never) => Readonly<Record<string, number>>,
+  Room extends (spec: never, D: number) => Readonly<Record<string, number>>,
 > = Block<Spec, ReturnType<Tensors>, Extract<keyof ReturnType<Room>, string>>;

@@ -3,10 +3,22 @@ import { attention, type AttentionSpec } from './attention.ts';
 import { UnsupportedError } from '../../errors.ts';
 import type { Block, Learning, TensorSpecs } from './block.ts';
 import { sum } from '../../math/sum.ts';
+import { deltaNet, type DeltaNetSpec } from './delta-net.ts';
+import { experts, type ExpertsSpec } from './experts.ts';
 import { feedForward, type FeedForwardSpec } from './feed-forward.ts';
+import { mamba2, type Mamba2Spec } from './mamba2.ts';
+import { shortConvolution, type ShortConvolutionSpec } from './short-convolution.ts';
 
-const kinds = { attention, 'feed-forward': feedForward };
-export type BlockSpec = AttentionSpec | FeedForwardSpec;
+const kinds = {
+  attention,
+  'feed-forward': feedForward,
+  experts,
+  'short-convolution': shortConvolution,
+  'delta-net': deltaNet,
+  mamba2,
+};
+export type BlockSpec =
+  AttentionSpec | FeedForwardSpec | ExpertsSpec | ShortConvolutionSpec | DeltaNetSpec | Mamba2Spec;
 
 /** How a block learns. Throws UnsupportedError where it cannot. */
 export function learningOf(spec: BlockSpec): Learning<BlockSpec, TensorSpecs, string> {

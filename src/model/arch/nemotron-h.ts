@@ -1,0 +1,22 @@
+// Nemotron-H: each layer is one thing, Mamba-2, attention without positions, or a feed-forward of
+// squared ReLU.
+import { type Architecture, attentionSpec, feedForwardSpec, layerSpecs } from './architecture.ts';
+import { mamba2Spec, ssmKeys } from './ssm.ts';
+
+export const nemotronH: Architecture = {
+  name: 'nemotron_h',
+  activation: 'relu-squared',
+  keys: ssmKeys,
+  describe: (shape, read) => ({
+    ropes: [],
+    layers: layerSpecs(shape, (layer) => {
+      if (shape.feedForwardOf[layer] > 0)
+        return [
+          feedForwardSpec(shape, layer, { norm: 'attn_norm', activation: 'relu-squared' }),
+        ];
+      return shape.kvHeadsOf[layer] > 0
+        ? [attentionSpec(shape, layer, { rope: undefined })]
+        : [mamba2Spec(shape, read)];
+    }),
+  }),
+};

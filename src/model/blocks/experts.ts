@@ -1,0 +1,72 @@
+// A feed-forward of many experts: a router chooses a few for each token, which are summed up by
+// what it gives them.
+//
+// T tokens at hand, D width, E experts of inner width F, k of them a token.
+import type { ExpertActivation, Routing } from '../../backend/experts.ts';
+import { applyLinear } from '../linear.ts';
+import { type BlockOf, expertMatrix, matrix, type Residual, vector } from './block.ts';
+
+export interface ExpertsSpec extends Residual {
+  readonly kind: 'experts';
+  readonly experts: number;
+  readonly used: number;
+  readonly width: number;
+  readonly activation: ExpertActivation;
+  readonly gate: Routing['gate'];
+  /** Whether the weights of the chosen are made to add up to 1. */
+  readonly renormalise: boolean;
+  /** What weights are multiplied by. Default 1. */
+  readonly weightScale?: number;
+  /** Whether the router has a bias by which it chooses and does not weigh (exp_probs_b). */
+  readonly choiceBias?: boolean;
+  /** Whether the router's product and the experts' matrices have biases. */
+  readonly biased?: boolean;
+  /** Whether gate and up are one tensor, ffn_gate_up_exps. */
+  readonly isFused?: boolean;
+}
+
+const tensors = (spec: ExpertsSpec, D: number) => {
+  const { experts: E, width: F, biased, isFused, choiceBias } = spec;
+  const of = (name: string, m: number, k: number) => expertMatrix(name, E, m, k, { biased });
+  return {
+    router: matrix('ffn_gate_inp', E, D, { biased }),
+    choiceBias: choiceBias ? vector('exp_probs_b', E, { suffix: '.bias' }) : undefined,
+    gate: isFused ? undefined : of('ffn_gate_exps', F, D),
+    up: isFused ? of('ffn_gate_up_exps', 2 * F, D) : of('ffn_up_exps', F, D),
+    down: of('ffn_down_exps', D, F),
+  };
+};
+
+const room = ({ experts, used }: ExpertsSpec, D: number) => ({
+  normed: D,
+  logits: experts,
+  ids: used,
+  weights: used,
+});
+
+export const experts: BlockOf<ExpertsSpec, typeof tensors, typeof room> = {
+  tensors,
+  room,
+  forward(piece, spec, w, s) {
+    const { backend, T, normEps, before } = piece;
+    const { used, gate, renormalise, weightScale: scale, activation } = spec;
+    if (!backend.experts) throw new RangeError(`backend '${backend.name}' has no experts`);
+    let { x } = piece;
+    if (before) {
+      backend.rmsNorm(s.normed, x, before.norm.w, T, normEps);
+      x = s.normed;
+    }
+    applyLinear(piece, [[s.logits, w.router]], x); // [T, E]
+    const choice = { ids: s.ids.address, weights: s.weights }; // [T, k]
+    backend.experts.route(choice, s.logits, T, {
+      used,
+      gate,
+      renormalise,
+      bias: w.choiceBias,
+      scale,
+    });
+    const layer = { gate: w.gate, up: w.up, down: w.down, activation };
+    backend.experts.apply(piece.y, x, T, choice, layer, piece.behind !== undefined); // [T, D]
+    return true;
+  },
+};
