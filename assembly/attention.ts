@@ -4,11 +4,11 @@
 // (decode.ts), which adds in the same order.
 import { attendOne, isDecode } from './decode';
 import { tilePanels } from './gemm/tile';
-import { exp1, exp4 } from './math';
+import { capRow, exp1, exp4 } from './math';
 import { gatherQueries } from './queries';
 import { finishOutputs, isPlain, loadRows, rowBytes, TILE, tileOf, valueType } from './rows/table';
 import { maxLanes, scale, storeColumns, sumLanes } from './simd';
-import { hideBefore, noScores, takeScores } from './softmax';
+import { hideBefore, noScores, massOf, takeScores } from './softmax';
 
 /** Rounded up to the 8 columns of a register tile. */
 @inline
@@ -71,12 +71,22 @@ export function behindRows(panels: usize, d: i32): usize {
 }
 
 /**
- * Scores of up to 4 queries with the keys of a tile: s f32 [rows, TILE] | x f32 [rows, d] | panels
- * of packKeys
+ * Scores of up to 4 queries with the keys of a tile, capped unless `cap` is 0: s f32 [rows, TILE] |
+ * x f32 [rows, d] | panels of packKeys
  */
 @inline
-export function tileScores(s: usize, x: usize, panels: usize, rows: i32, keys: i32, d: i32): void {
+export function tileScores(
+  s: usize,
+  x: usize,
+  panels: usize,
+  rows: i32,
+  keys: i32,
+  d: i32,
+  cap: f32,
+): void {
   tilePanels(s, x, panels, rows, (keys + 7) >> 3, (<usize>d) << 5, d, TILE, d, 8, false);
+  if (cap == 0) return;
+  for (let i = 0; i < rows; i++) capRow(s + ((<usize>(i * TILE)) << 2), keys, cap);
 }
 
 /**
@@ -115,9 +125,11 @@ export function attention_scratch(T: i32, G: i32, d: i32): i32 {
  * out[t, g] = sum_i softmax_i(q[t, g] . k[i] / sqrt(d)) v[i], i <= n - T + t: the last T of the n
  * rows are the block's own. out f32 [T, G, d] ldo | q f32 [T, G, d] ldq | k, v rows [n, d] |
  * rest of loadRows | scratch attention_scratch(); n >= T
- * looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to the other, where each query's largest score with rows 0 .. seen is left, and sum_i exp(score -
- * largest) of those; 0 < seen <= n - T firsts: 0, or i32 [T], ascending: the first row that each
- * token sees, its own or one before; then no looks
+ * looks: 0, or f32 [2][T, G], `looks_apart` numbers from one to the other, where each query's
+ * largest score with rows 0 .. seen is left, and sum_i exp(score - largest) of those; 0 < seen <=
+ * n - T | firsts: 0, or i32 [T], ascending: the first row that each token sees, its own or one
+ * before; then no looks | cap: 0, or scores s become cap tanh(s / cap) | sinks: 0, or f32 [G], a
+ * score of each head that is no row's
  */
 export function attention(
   out: usize,
@@ -137,10 +149,12 @@ export function attention(
   seen: i32,
   looks_apart: i32,
   firsts: usize,
+  cap: f32,
+  sinks: usize,
 ): void {
   const begin = firsts != 0 ? load<i32>(firsts) : 0;
   if (isDecode(T, d) && looks == 0) {
-    attendOne(out, q, k, v, rest, G, begin, n, d, type, scratch);
+    attendOne(out, q, k, v, rest, G, begin, n, d, type, scratch, cap, sinks);
     return;
   }
   const ofValues = valueType(type);
@@ -172,7 +186,7 @@ export function attention(
       // rows of the tile that the last of these queries sees
       const shown = n - T + (r + rows - 1) / G + 1 - i0;
       if (shown <= 0 || firstOf(firsts, r / G) >= i0 + keys) continue;
-      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d, cap);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = min(keys, n - T + (r + i) / G + 1 - i0);
@@ -205,7 +219,8 @@ export function attention(
       const r = t * G + g;
       const from = sums + ((<usize>(r * dp)) << 2);
       const to = out + ((<usize>(t * ldo + g * d)) << 2);
-      const by = <f32>1 / load<f32>(masses + ((<usize>r) << 2));
+      const at = (<usize>r) << 2;
+      const by = <f32>1 / massOf(load<f32>(masses + at), load<f32>(peaks + at), sinks, g);
       for (let j: usize = 0; j < (<usize>d) << 2; j += 4)
         store<f32>(to + j, load<f32>(from + j) * by);
       finishOutputs(to, 1, d, type);

@@ -3,11 +3,11 @@
 // a block's are (attention.ts): the same bits.
 import { loadFour } from './gemm/floats';
 import { Floats, sumTile } from './gemm/tile';
-import { exp4, expRow } from './math';
+import { capRow, exp4, expRow } from './math';
 import { gatherQueries } from './queries';
 import { finishOutputs, isPlain, rowBytes, TILE, tileOf, valueType } from './rows/table';
 import { column, madd, maxOfEach, scale } from './simd';
-import { hideBefore, noScores } from './softmax';
+import { hideBefore, noScores, massOf } from './softmax';
 
 /** Whether attention of T tokens with heads of d goes this way. */
 @inline
@@ -202,7 +202,7 @@ function takeFour(s: usize, n: i32, R: i32, peaks: usize, masses: usize): v128 {
 /**
  * out[g] = sum_i softmax_i(q[g] . k[i] / sqrt(d)) v[i] over rows begin .. n.
  * out f32 [G, d] | q f32 [G, d] | k, v rows [n, d] | rest of loadRows; d % 8 == 0 |
- * scratch attention_scratch(1, G, d)
+ * scratch attention_scratch(1, G, d) | cap, sinks of attention()
  */
 export function attendOne(
   out: usize,
@@ -216,6 +216,8 @@ export function attendOne(
   d: i32,
   type: i32,
   scratch: usize,
+  cap: f32,
+  sinks: usize,
 ): void {
   const ofValues = valueType(type);
   const row = (<usize>d) << 2;
@@ -253,6 +255,7 @@ export function attendOne(
       const o = sums + <usize>r * row;
       if (halves) scores<u16>(s, from, keys, count, d, rows);
       else scores<f32>(s, from, keys, count, d, rows);
+      if (cap != 0) for (let i = 0; i < rows; i++) capRow(s + <usize>i * ROW, count, cap);
       for (let i = 0; i < rows; i++) hideBefore(s + <usize>i * ROW, begin - i0);
       const at = (<usize>r) << 2;
       const decay = takeFour(s, count, rows, peaks + at, masses + at);
@@ -269,7 +272,9 @@ export function attendOne(
   for (let g: usize = 0; g < <usize>G; g++) {
     const to = out + g * row;
     memory.copy(to, sums + g * row, row);
-    scale(to, <f32>1 / load<f32>(masses + (g << 2)), row);
+    const at = g << 2;
+    const mass = massOf(load<f32>(masses + at), load<f32>(peaks + at), sinks, <i32>g);
+    scale(to, <f32>1 / mass, row);
     finishOutputs(to, 1, d, type);
   }
 }

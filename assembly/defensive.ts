@@ -2,11 +2,11 @@
 // smoothed over neighbouring rows with each look's mass kept, and the worst case over looks. Looks
 // are made a tile at a time, overlapping by the width of the smoothing; [G * P, n] never exists.
 import { behindRows, packRows, tileScores } from './attention';
-import { exp1, expRow } from './math';
+import { cap1, exp1, expRow } from './math';
 import { gatherQueries } from './queries';
 import { dot } from './row-norms';
 import { loadRows, rowBytes, TILE } from './rows/table';
-import { maskedMax } from './softmax';
+import { maskedMax, massOf } from './softmax';
 
 /** Bytes of scratch for observe_defensive() with P queries of G heads. */
 export function defensive_scratch(P: i32, G: i32, d: i32): i32 {
@@ -25,7 +25,8 @@ function seenBy(r: i32, P: i32, G: i32, n: i32, causal: i32): i32 {
  * rows that the query sees, and A' = A averaged over `size` neighbouring scored rows (zeros
  * beyond), each look rescaled to its old sum over the scored rows. out f32 [scored] | q f32 [P, G,
  * d] ldq | k rows [n, d] | rest of loadRows | scratch defensive_scratch(); size odd, 1 to 31;
- * causal: n >= P; looks: 0, or what attention() left of the same queries on the same n rows; then not causal, and scored = n
+ * causal: n >= P; looks: 0, or what attention() left of the same queries on the same n rows; then
+ * not causal, and scored = n | cap, sinks of attention()
  */
 export function observe_defensive(
   out: usize,
@@ -43,6 +44,8 @@ export function observe_defensive(
   size: i32,
   type: i32,
   looks: usize,
+  cap: f32,
+  sinks: usize,
 ): void {
   const R = P * G;
   const half = size >> 1;
@@ -69,7 +72,7 @@ export function observe_defensive(
     packRows(panels, k, i0, keys, d, rest, type);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
-      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d, cap);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = min(keys, seenBy(r + i, P, G, n, causal) - i0);
@@ -100,14 +103,13 @@ export function observe_defensive(
       const windows = min(i + half, scored - 1) - max(i - half, 0) + 1;
       if (windows == size || i >= seenBy(r, P, G, n, causal)) continue;
       loadRows(edge, k + <usize>i * rowBytes(d, type), rest, 1, d, d, type);
-      const p = exp1(dot(queries + ((<usize>(r * d)) << 2), edge, d) - load<f32>(peaks + at));
+      const score = cap1(dot(queries + ((<usize>(r * d)) << 2), edge, d), cap);
+      const p = exp1(score - load<f32>(peaks + at));
       smoothed -= (p * <f32>(size - windows)) / <f32>size;
     }
     // p / mass is the look, / size the average, inside / smoothed what keeps its sum
-    store<f32>(
-      scales + at,
-      smoothed > 0 ? inside / (smoothed * load<f32>(masses + at) * <f32>size) : 0,
-    );
+    const mass = massOf(load<f32>(masses + at), load<f32>(peaks + at), sinks, r % G);
+    store<f32>(scales + at, smoothed > 0 ? inside / (smoothed * mass * <f32>size) : 0);
   }
 
   const step = TILE - 2 * half;
@@ -118,7 +120,7 @@ export function observe_defensive(
     packRows(panels, k, first, keys, d, rest, type);
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
-      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d, cap);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = min(keys, seenBy(r + i, P, G, n, causal) - first);

@@ -17,7 +17,20 @@ export { round_input, rounded_bytes } from './gemm/rounded';
 export { pack_group } from './weights/pack';
 export { weight_type, weight_types } from './weights/table';
 export { gated_norm, rms_norm, rms_norm_backward } from './norm';
-export { add_rows, gated_backward, geglu, multiply_rows, scale_rows, swiglu } from './glu';
+export {
+  add_rows,
+  clamped_glu,
+  gate_by_sigmoid,
+  gated_backward,
+  geglu,
+  multiply_columns,
+  multiply_rows,
+  scale_rows,
+  soft_cap,
+  sparse_geglu,
+  squared_relu,
+  swiglu,
+} from './glu';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms } from './row-norms';
 export { rows_scratch, rows_store, rows_widen } from './rows/table';

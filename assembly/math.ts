@@ -162,6 +162,57 @@ export function silu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(ONE), exp4(f32x4.neg(x))));
 }
 
+// the slope and the bounds of clamped gates (gpt-oss)
+const MINUS_SLOPE: usize = memory.data<f32>([-1.702]);
+const CLAMP: usize = memory.data<f32>([7]);
+
+/** g sigmoid(1.702 g) (u + 1), g = min(gate, 7), u = up from -7 to 7, for four lanes. */
+@inline
+export function clamped4(gate: v128, up: v128): v128 {
+  const g = f32x4.min(gate, constant(CLAMP));
+  const u = f32x4.max(f32x4.min(up, constant(CLAMP)), f32x4.neg(constant(CLAMP)));
+  const e = exp4(f32x4.mul(g, constant(MINUS_SLOPE)));
+  return f32x4.mul(f32x4.div(g, f32x4.add(constant(ONE), e)), f32x4.add(u, constant(ONE)));
+}
+
+// tanh(x) = x (1 + z (T0 + z (T1 + ...))), z = x^2: relative error below 1e-7 for |x| < 0.55
+const T3: usize = memory.data<f32>([0.016458905182948572]);
+const T2: usize = memory.data<f32>([-0.05268421787131924]);
+const T1: usize = memory.data<f32>([0.1332094300400842]);
+const T0: usize = memory.data<f32>([-0.3333295754171455]);
+const TANH_SMALL: usize = memory.data<f32>([0.55]);
+const MINUS_TWO: usize = memory.data<f32>([-2]);
+const SIGN: usize = memory.data<i32>([0x80000000]);
+
+/** tanh(x) for four lanes; relative error below 4e-7. NaN stays NaN. */
+@inline
+export function tanh4(x: v128): v128 {
+  const z = f32x4.mul(x, x);
+  const p = madd(constant(T0), madd(constant(T1), madd(constant(T2), constant(T3), z), z), z);
+  const small = madd(x, f32x4.mul(x, z), p);
+  const size = f32x4.abs(x);
+  const e = exp4(f32x4.mul(size, constant(MINUS_TWO)));
+  const large = f32x4.div(f32x4.sub(constant(ONE), e), f32x4.add(constant(ONE), e));
+  const signed = v128.or(large, v128.and(x, constant(SIGN)));
+  return v128.bitselect(signed, small, f32x4.ge(size, constant(TANH_SMALL)));
+}
+
+/** s[j] = cap tanh(s[j] / cap) for n numbers, rounded up to 4. s f32 [n] */
+export function capRow(s: usize, n: i32, cap: f32): void {
+  const caps = f32x4.splat(cap);
+  const by = f32x4.splat(<f32>1 / cap);
+  for (let end = s + ((<usize>n) << 2); s < end; s += 16)
+    v128.store(s, f32x4.mul(caps, tanh4(f32x4.mul(v128.load(s), by))));
+}
+
+/** One number, bit for bit as capRow caps it; as it is where there is no cap. */
+@inline
+export function cap1(x: f32, cap: f32): f32 {
+  if (cap == 0) return x;
+  const by = f32x4.splat(<f32>1 / cap);
+  return cap * f32x4.extract_lane(tanh4(f32x4.mul(f32x4.splat(x), by)), 0);
+}
+
 const LN2: f64 = 0.6931471805599453;
 const SQRT_HALF: i64 = 0x3fe6a09e667f3bcd; // as bits
 

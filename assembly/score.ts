@@ -7,7 +7,7 @@ import { behindRows, packRows, tileScores } from './attention';
 import { expRow } from './math';
 import { gatherQueries } from './queries';
 import { TILE } from './rows/table';
-import { noScores, takeScores } from './softmax';
+import { noScores, massOf, takeScores } from './softmax';
 
 /** How the looks of all queries at one row become its score. */
 const MEAN: i32 = 0;
@@ -22,7 +22,7 @@ export function observe_scratch(P: i32, G: i32, d: i32): i32 {
  * Largest score of each query q[p, g] . k[i] / sqrt(d), and sum_i exp(score - largest), over all n
  * rows, or, `causal`, over rows i <= n - P + p. looks f32 [2][P, G], `apart` numbers from one to
  * the other | q f32 [P, G, d] ldq | k rows [n, d] | rest of loadRows |
- * scratch observe_scratch(); causal: n >= P
+ * scratch observe_scratch(); causal: n >= P | cap of attention()
  */
 export function observe_sums(
   looks: usize,
@@ -38,6 +38,7 @@ export function observe_sums(
   causal: i32,
   type: i32,
   apart: i32,
+  cap: f32,
 ): void {
   const R = P * G;
   const peaks = looks;
@@ -52,7 +53,7 @@ export function observe_sums(
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= i0) continue;
-      tileScores(s, scratch + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      tileScores(s, scratch + ((<usize>(r * d)) << 2), panels, rows, keys, d, cap);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = causal ? min(keys, n - P + (r + i) / G + 1 - i0) : keys;
@@ -70,7 +71,7 @@ export function observe_sums(
  * `causal`, over rows i <= n - P + p (the queries are those of the last P rows); its sums are in
  * `looks`, as observe_sums() leaves them.
  * out f32 [count] | q f32 [P, G, d] ldq | k rows [n, d] | rest of loadRows |
- * scratch observe_scratch() | looks f32 [2][P, G]; causal: n >= P
+ * scratch observe_scratch() | looks f32 [2][P, G]; causal: n >= P | cap, sinks of attention()
  */
 export function observe(
   out: usize,
@@ -89,6 +90,8 @@ export function observe(
   aggregate: i32,
   type: i32,
   looks: usize,
+  cap: f32,
+  sinks: usize,
 ): void {
   const R = P * G;
   const peaks = looks;
@@ -104,15 +107,17 @@ export function observe(
     for (let r = 0; r < R; r += 4) {
       const rows = min(4, R - r);
       if (causal && n - P + (r + rows - 1) / G + 1 <= at) continue;
-      tileScores(s, scratch + ((<usize>(r * d)) << 2), panels, rows, keys, d);
+      tileScores(s, scratch + ((<usize>(r * d)) << 2), panels, rows, keys, d, cap);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = causal ? min(keys, n - P + (r + i) / G + 1 - at) : keys;
         if (visible <= 0) continue;
         for (let j = visible; j < ((keys + 3) & ~3); j++)
           store<f32>(row + ((<usize>j) << 2), -Infinity);
-        expRow(row, keys, load<f32>(peaks + ((<usize>(r + i)) << 2)));
-        const by = f32x4.splat(<f32>1 / load<f32>(masses + ((<usize>(r + i)) << 2)));
+        const peak = load<f32>(peaks + ((<usize>(r + i)) << 2));
+        const mass = load<f32>(masses + ((<usize>(r + i)) << 2));
+        expRow(row, keys, peak);
+        const by = f32x4.splat(<f32>1 / massOf(mass, peak, sinks, (r + i) % G));
         for (let j = 0; j < keys; j += 4) {
           fold(
             out + ((<usize>(i0 + j)) << 2),

@@ -41,3 +41,13 @@ export function noScores(peaks: usize, masses: usize, R: i32): void {
   memory.fill(masses, 0, (<usize>R) << 2);
   for (let r: usize = 0; r < <usize>R; r++) store<f32>(peaks + (r << 2), -Infinity);
 }
+
+/**
+ * The sum of exp(score - peak) of query head g, where its sink, if there are sinks, is one more
+ * score. sinks f32 [G], or 0. exp saturates, so that a sink far above all scores leaves next to
+ * nothing of them.
+ */
+@inline
+export function massOf(mass: f32, peak: f32, sinks: usize, g: i32): f32 {
+  return sinks == 0 ? mass : mass + exp1(load<f32>(sinks + ((<usize>g) << 2)) - peak);
+}

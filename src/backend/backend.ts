@@ -13,8 +13,10 @@ import type { CacheShape } from './cache-shape.ts';
 import type { ClusterOptions, Clusters } from './clusters.ts';
 import type { Drawing } from './drawing.ts';
 import type { RowSide, RowType, WeightType } from './dtype.ts';
+import type { Elements } from './elements.ts';
 import type { Experts } from './experts.ts';
 import type { BackendLimits, ScratchShape } from './limits.ts';
+import type { AttentionHow, Observation } from './observation.ts';
 import type { Activation, Around, NormBefore, Product } from './product.ts';
 import type { Recurrent } from './recurrent.ts';
 import type { MostLooked, Protection, Selection, Share } from './selection.ts';
@@ -22,41 +24,10 @@ import type { Address, Angles, Scores, Tensor, Weight } from './tensor.ts';
 import type { Training } from './training.ts';
 
 export type { Angles, Drawing };
+export type { Columns } from './elements.ts';
 export type { Activation, AddBehind, Around, NormBefore, Product } from './product.ts';
+export type { AttentionHow, Attending, Looks, Observation } from './observation.ts';
 export type { BackendLimits, MostLooked, Protection, ScratchShape, Selection, Share };
-
-/**
- * Which rows a query may see, and how the looks of many become one number (docs/algorithms.md,
- * 'Looks and smoothing').
- */
-export interface Observation {
-  /** Queries f32 [count, Hq * d] after RoPE. */
-  readonly queries: Tensor;
-  readonly count: number;
-  /**
-   * Causal: the queries belong to the last `count` rows of each head. Otherwise they see all rows
-   * they are shown.
-   */
-  readonly causal: boolean;
-  readonly aggregate: 'mean' | 'max';
-  /**
-   * Rows at the end of each head that take part in the softmax but get no score, as far as every
-   * head has so many. Default 0.
-   */
-  readonly unscored?: number;
-  /** What attention() left of these queries on the same rows; then they see all of them. */
-  readonly looks?: Looks;
-}
-
-/**
- * What attention leaves of its queries for those who score rows: sums over the first rows of each
- * head only, all but the last `unseen`.
- */
-export interface Looks {
-  /** f32 [Hkv][2][T, G]: largest score, and sum of exp(score - largest). */
-  readonly address: Address;
-  readonly unseen: number;
-}
 
 /** What a row is worth by its token: a function, or its number and a constant. */
 export type TokenRate = ((token: number, head: number) => number) | { readonly plus: number };
@@ -70,7 +41,7 @@ export interface LaterFault {
   error(fault: string, odd?: 'queries' | 'keys' | 'values'): Error;
 }
 
-export interface Backend {
+export interface Backend extends Elements {
   /** 'wasm' or 'reference'. */
   readonly name: string;
   /** Which build of the kernels: 'simd', 'relaxed', 'debug'; 'f64' for the reference. */
@@ -116,8 +87,6 @@ export interface Backend {
 
   /** y[i] = W[ids[i]]; ids i32 [n]. */
   embed(y: Tensor, table: Weight, ids: Address, n: number): void;
-  /** y[i] = x[i] / sqrt(mean(x[i]^2) + eps) * w, for n rows of w.columns; y may be x. */
-  rmsNorm(y: Tensor, x: Tensor, w: Tensor, n: number, eps: number): void;
   /**
    * y[n, m] = x[n, k] W^T + bias for several outputs and weights; x normed first, or y added to,
    * where that is asked for (`around`). A row's bits are the same whatever n is; quantised weights
@@ -140,30 +109,11 @@ export interface Backend {
     activation: Activation,
     before?: NormBefore,
   ): void;
-  /** y[i] += x[i], n rows of y.columns. */
-  add(y: Tensor, x: Tensor, n: number): void;
-  /** y[i] *= by, n rows of y.columns. */
-  scale(y: Tensor, by: number, n: number): void;
-  /** y = silu(gate) * up, n rows of y.columns; y may be gate. */
-  swiglu(y: Tensor, gate: Tensor, up: Tensor, n: number): void;
-  /** y = gelu(gate) * up, gelu(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. */
-  geglu(y: Tensor, gate: Tensor, up: Tensor, n: number): void;
-
-  /** Rotates n rows of `heads` heads of d by angle rows 0 .. n - 1. */
-  rope(x: Tensor, angles: Angles, n: number, heads: number, d: number): void;
   /**
    * out[T, Hq * d] = causal attention of q [T, Hq * d] over rows, the last T of each head being the
-   * block's own. `window`: a token sees rows of the last so many tokens only, by their numbers, its
-   * own included; not with looks.
+   * block's own.
    */
-  attention(
-    out: Tensor,
-    q: Tensor,
-    rows: LayerRows,
-    T: number,
-    looks?: Looks,
-    window?: number,
-  ): void;
+  attention(out: Tensor, q: Tensor, rows: LayerRows, T: number, how?: AttentionHow): void;
 
   // Scores: one number for each row of some heads, higher = keep. `out` has room for one of each
   // row, also where some get none.
@@ -183,8 +133,8 @@ export interface Backend {
   ): Scores;
   /**
    * Mean over g of softmax_i(m . k[i] + k[i] C k[i] / 2), m and C the mean and covariance of the
-   * head's `count` queries / sqrt(d): the attention that queries drawn like these will pay. `spare`
-   * has room for all scores too.
+   * head's `count` queries / sqrt(d): the attention that queries drawn like these will pay, but for
+   * caps and sinks, with which it has no such formula. `spare` has room for all scores too.
    */
   expectedAttention(
     out: Address,

@@ -29,17 +29,23 @@ export interface Place {
   readonly token: number;
 }
 
-/** What queries and keys of new tokens go through, head by head, in this order. */
+/** What queries, keys and values of new tokens go through, head by head, in this order. */
 export interface HeadSteps {
   readonly queryHeads: number;
   /** RMS norms [d] of each head. */
-  readonly qNorm?: Tensor;
-  readonly kNorm?: Tensor;
+  readonly qNorm?: Tensor | undefined;
+  readonly kNorm?: Tensor | undefined;
+  /** Whether each head of v is normed, too, without weights. */
+  readonly vNorm?: boolean | undefined;
   readonly normEps: number;
   /** Token i is turned by row i. None: they know no positions. */
-  readonly angles?: Angles;
+  readonly angles?: Angles | undefined;
+  /** What queries are turned by. Default: as keys are. */
+  readonly queryAngles?: Angles | undefined;
+  /** [d]: what each head of the queries is multiplied by. */
+  readonly queryWeight?: Tensor | undefined;
   /** What queries are multiplied by. */
-  readonly queryScale?: number;
+  readonly queryScale?: number | undefined;
 }
 
 /** Which rows of a head are meant: tokens [begin, end). */

@@ -2,7 +2,7 @@
 // few: the choice, and the sum of what the chosen make of a token. As with all operations: in the
 // order of the calls, and a token's bits do not depend on the other tokens. Letters as in
 // backend.ts; E experts, f their inner width.
-import type { Activation } from './product.ts';
+import type { PlainActivation } from './product.ts';
 import type { Address, Tensor, Weight } from './tensor.ts';
 
 /** How tokens choose. */
@@ -47,20 +47,13 @@ export interface ExpertMatrix {
   readonly bias?: Tensor;
 }
 
-/** What becomes of an expert's gate g and its up u, g * sigmoid(g) * u for one. */
-export type ExpertActivation = Activation | 'clamped';
-
 export interface ExpertLayer {
   /** [f, k]. Without it, `up` is [2 f, k]: the gate's rows, then up's. */
   readonly gate?: ExpertMatrix;
   readonly up: ExpertMatrix;
   /** [y.columns, f]. */
   readonly down: ExpertMatrix;
-  /**
-   * 'clamped': g * sigmoid(1.702 g) * (u + 1), g being at most 7, u between -7 and 7. The others:
-   * see swiglu() and geglu().
-   */
-  readonly activation: ExpertActivation;
+  readonly activation: PlainActivation;
 }
 
 /** What operations on experts have to be ready for (ScratchShape). */

@@ -23,5 +23,20 @@ export interface AddBehind {
 
 export type Around = NormBefore | AddBehind;
 
-/** What a gate goes through before it is multiplied: see swiglu() and geglu(). */
-export type Activation = 'silu' | 'gelu';
+/**
+ * What a gate g goes through before it is multiplied:
+ *
+ *     silu         g sigmoid(g)
+ *     gelu         g (1 + tanh(sqrt(2 / pi) (g + 0.044715 g^3))) / 2
+ *     sparse-gelu  gelu(max(g - c, 0)), c = mean + SPARSE_DEVIATIONS std of the row's gates
+ *     clamped      g sigmoid(1.702 g), g at most 7; multiplied by up + 1, up from -7 to 7
+ */
+export type Activation = 'silu' | 'gelu' | 'sparse-gelu' | 'clamped';
+/** Those that take a gate by itself. */
+export type PlainActivation = Exclude<Activation, 'sparse-gelu'>;
+
+/**
+ * Standard deviations (of n - 1) above the mean beyond which a twentieth of normal numbers lies, as
+ * f32.
+ */
+export const SPARSE_DEVIATIONS = 1.6448533535003662;

@@ -36,12 +36,12 @@ const near = (value: unknown, expected: number): boolean =>
   Math.abs(numberOf(value) - expected) <= 1e-5 * expected;
 
 /** Names of the activations, as configurations write them. */
-const activationNames: Readonly<Record<Architecture['activation'], readonly string[]>> = {
+const activationNames: Readonly<Partial<Record<Architecture['activation'], readonly string[]>>> = {
   silu: ['silu', 'swish', 'swiglu'],
   gelu: ['gelu_pytorch_tanh', 'gelu_tanh'],
 };
 const isActivation: Neutral = (value, _, { activation }) =>
-  value === '' || activationNames[activation].includes(String(value));
+  value === '' || activationNames[activation]?.includes(String(value)) === true;
 
 /**
  * Keys that are read, or that change nothing by themselves: shapes told twice, how the file was

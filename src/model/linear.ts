@@ -71,20 +71,8 @@ export function applyGated(
   const { backend, T } = tokens;
   if (hasMore(gate[1]) || hasMore(up[1])) {
     applyLinear(tokens, [gate, up], x, before);
-    activate(tokens, activation, y, gate[0], up[0]);
+    backend.glu(y, gate[0], up[0], T, activation);
   } else backend.gated(y, productOf(gate), productOf(up), x, T, activation, before);
-}
-
-/** y = activation(gate) * up. */
-export function activate(
-  { backend, T }: Tokens,
-  activation: Activation,
-  y: Tensor,
-  gate: Tensor,
-  up: Tensor,
-): void {
-  if (activation === 'silu') backend.swiglu(y, gate, up, T);
-  else backend.geglu(y, gate, up, T);
 }
 
 const productOf = ([y, { weight, bias }]: Output): Product => [y, weight, bias];

@@ -19,10 +19,11 @@ export function attentionScore({
   stages,
 }: Pick<Policy, 'observe' | 'aggregate' | 'pool' | 'value' | 'stages'>): Score {
   return (view, ops) => {
-    const { cached, queries, count, recent, looks: seen, out, spare, extra, output, keeps } = view;
+    const { cached, queries, count, recent, out, spare, extra, output, keeps } = view;
     if (!queries) throw new TypeError('a policy with observers was scored without their queries');
     const causal = observe.queries !== 'patched';
-    const observation = { queries, count, looks: seen, causal, unscored: recent };
+    const { looks: seen, attending } = view;
+    const observation = { queries, count, looks: seen, causal, unscored: recent, attending };
     let scores: Scores;
     if (aggregate === 'defensive') {
       // rows that nobody looked at count as the average risk

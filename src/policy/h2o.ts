@@ -10,12 +10,13 @@ export const h2o = definePolicy({
   summary: 'rows that received most attention so far (arXiv 2306.14048)',
   observe: { queries: 'block' },
   accumulates: true,
-  score: ({ out, cached, queries, count, tokens }, ops) => {
+  score: ({ out, cached, queries, count, attending, tokens }, ops) => {
     const scores = ops.observe(out, cached, {
       queries: queries!,
       count,
       causal: true,
       aggregate: 'mean',
+      attending,
     });
     ops.addToState(scores, cached, count, tokens);
     return scores;

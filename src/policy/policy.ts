@@ -1,7 +1,7 @@
 // What an eviction policy is: a record that says who looks at the cache, what a look is worth, and
 // what is kept whatever the score. It knows rows, queries and numbers; no model, no conversation,
 // no budget. Policies are made by define.ts.
-import type { Angles, Backend, Looks } from '../backend/backend.ts';
+import type { Angles, Attending, Backend, Looks } from '../backend/backend.ts';
 import type { LayerRows } from '../backend/cache.ts';
 import type { Address, Scores, Tensor, Weight } from '../backend/tensor.ts';
 
@@ -29,6 +29,8 @@ export interface LayerView {
    */
   readonly queries?: Tensor;
   readonly count: number;
+  /** What becomes of their scores in the model. */
+  readonly attending?: Attending | undefined;
   /**
    * What these queries' attention to these rows summed up to, where a patched prompt has just been
    * forwarded and it is known.

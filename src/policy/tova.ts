@@ -7,12 +7,13 @@ export const tova = definePolicy({
   name: 'tova',
   summary: "rows that the block's last query attends to, the same in all heads (arXiv 2401.06104)",
   observe: { queries: 'last', count: 1 },
-  score: ({ out, cached, queries, count }, ops) => {
+  score: ({ out, cached, queries, count, attending }, ops) => {
     const scores = ops.observe(out, cached, {
       queries: queries!,
       count,
       causal: true,
       aggregate: 'mean',
+      attending,
     });
     ops.meanOverHeads(scores);
     return scores;

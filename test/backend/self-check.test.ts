@@ -49,7 +49,7 @@ const broken: Readonly<Record<string, (b: Backend) => Partial<Backend>>> = {
     },
   }),
   attention: (b) => ({
-    attention: (out, q, rows, T) => b.attention(out, q, rows, T, undefined, 2),
+    attention: (out, q, rows, T) => b.attention(out, q, rows, T, { window: 2 }),
   }),
 };
 for (const [what, breakIt] of Object.entries(broken))

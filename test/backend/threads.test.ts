@@ -30,7 +30,7 @@ const shared = () => createWasmBackend({ build: 'simd', threads: 3, worthSharing
 const reserve = (b: WasmBackend) => b.reserveScratch(opScratch);
 
 const ops =
-  /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4)|observe.* f16|rmsNorm|swiglu|rope|add|kmeans|convolve|deltaNet|mamba2|gatedNorm|product)/;
+  /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4|with cap and sinks f16)|observe.* f16|rmsNorm|glu|gateBySigmoid|squaredRelu|multiplyColumns|rope|add|kmeans|convolve|deltaNet|mamba2|gatedNorm|product)/;
 test('every bit of a result is the same, and nothing is written beside it', async () => {
   const backends = [shared(), createWasmBackend('simd')];
   for (const backend of backends) reserve(backend);

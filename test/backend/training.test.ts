@@ -52,7 +52,7 @@ test('attention of a batch is that of a cache, sequence by sequence', () => {
           columns,
         }));
         cache.append(0, keys, values, count, 0);
-        backend.attention(out, queries, cache.rows(0), count, undefined, window);
+        backend.attention(out, queries, cache.rows(0), count, { window });
         cache.dispose();
       }
       close(b.read(dense, T), b.read(cached, T), 1e-5);

@@ -59,7 +59,7 @@ function inWindow(type: RowType): OpCase {
       const d = fitting(type)(dim);
       const { rows } = b.cached(l, d, type, withGaps(b));
       const [q, out] = [b.tensor(T, l.length * group * d), b.empty(T, l.length * group * d)];
-      b.backend.attention(out, q, rows, T, undefined, window);
+      b.backend.attention(out, q, rows, T, { window });
       return b.floats(out, T);
     },
   };
@@ -86,7 +86,7 @@ function leavingLooks(type: RowType, steep: number): OpCase {
       );
       const out = b.empty(count, width);
       const looks = { address: b.room(2 * count * group * l.length * 4), unseen: count + 1 };
-      b.backend.attention(out, queries, rows, count, looks);
+      b.backend.attention(out, queries, rows, count, { looks });
       const before = cache.rows(0, looks.unseen);
       const room = () => b.room(4 * sum(l));
       const how = { queries, count, causal: false, looks };

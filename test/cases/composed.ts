@@ -80,7 +80,7 @@ const gatedCases = types.flatMap((type) =>
  * one token, at a position apart from its number.
  */
 const appendCases = (['f32', 'f16'] as const).flatMap((rowType: RowType) =>
-  (['pairs', 'halves', 'none'] as const).map((style): OpCase => ({
+  (['pairs', 'halves', 'none', 'weighed'] as const).map((style): OpCase => ({
     op: `appendTurned ${style} ${rowType}`,
     // T, kv heads, query heads a kv head, d, rotated
     sizes: [
@@ -102,13 +102,19 @@ const appendCases = (['f32', 'f16'] as const).flatMap((rowType: RowType) =>
       ] as const) {
         const [q, out] = [b.tensor(count, queryHeads * d), b.empty(count, queryHeads * d)];
         const [k, v] = [b.tensor(count, kvHeads * d), b.tensor(count, kvHeads * d)];
-        const isTurned = style !== 'none';
+        const isWeighed = style === 'weighed';
+        const isTurned = style === 'pairs' || style === 'halves';
         cache.appendTurned(0, { q, k, v }, count, place, {
           queryHeads,
           normEps: EPS,
           ...(isTurned && { angles: { ...b.tensor(count, rotated), rotated, style } }),
           ...(count > 1 && { qNorm: b.vector(d), kNorm: b.vector(d) }),
           ...(isTurned && { queryScale: 0.75 }),
+          ...(isWeighed && {
+            vNorm: true,
+            queryAngles: { ...b.tensor(count, rotated), rotated, style: 'halves' },
+            queryWeight: b.vector(d),
+          }),
         });
         backend.attention(out, q, cache.rows(0), count);
         found.push(...(await b.floats(q, count)), ...(await b.floats(out, count)));

@@ -1,4 +1,5 @@
 // All cases of the contract, a file a group.
+import { attendingCases } from './attending.ts';
 import { attentionCases } from './attention.ts';
 import { cacheCases } from './cache.ts';
 import type { OpCase } from './case.ts';
@@ -17,6 +18,7 @@ export const conformanceCases: readonly OpCase[] = [
   ...recurrentCases,
   ...composedCases,
   ...attentionCases,
+  ...attendingCases,
   ...lookCases,
   ...scoreCases,
   ...choiceCases,

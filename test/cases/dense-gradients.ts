@@ -37,7 +37,12 @@ const normCases = [false, true].map((add) =>
 );
 
 /** `places`: where gradients are made, of room of their own, gate, up and dy. */
-const gatedCases = (['swiglu', 'geglu'] as const).flatMap((op) =>
+const gatedCases = (
+  [
+    ['swiglu', 'silu'],
+    ['geglu', 'gelu'],
+  ] as const
+).flatMap(([op, activation]) =>
   (['apart', 'in place', 'over dy'] as const).map((places) =>
     gradientCase({
       op: `${op}, gradients ${places}`,
@@ -56,7 +61,7 @@ const gatedCases = (['swiglu', 'geglu'] as const).flatMap((op) =>
           y,
           dy,
           rows: n,
-          forward: () => b.backend[op](y, gate, up, n),
+          forward: () => b.backend.glu(y, gate, up, n, activation),
           backward: () => b.training[`${op}Gradient`](dgate, dup, dy, gate, up, n),
         };
       },

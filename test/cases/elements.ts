@@ -53,22 +53,71 @@ const norms: OpCase[] = [
       const [x, w, y] = [b.tensor(n, d), b.vector(d), b.empty(n, d)];
       b.backend.rmsNorm(y, x, w, n, 1e-5);
       b.backend.rmsNorm(x, x, w, n, 1e-5);
-      return [...(await b.floats(y, n)), ...(await b.floats(x, n))];
+      const found = [...(await b.floats(y, n)), ...(await b.floats(x, n))];
+      b.backend.rmsNorm(y, x, { columns: d }, n, 1e-5);
+      return [...found, ...(await b.floats(y, n))];
     },
   },
 ];
 
-const gates = (['swiglu', 'geglu'] as const).map((op): OpCase => ({
-  op,
-  sizes: shapes,
+const activations = ['silu', 'gelu', 'sparse-gelu', 'clamped'] as const;
+const gates = activations.map((activation): OpCase => ({
+  op: `glu ${activation}`,
+  sizes: activation === 'sparse-gelu' ? [...shapes, [2, 1030]] : shapes,
   tolerance: 1e-6,
   async run(b, [n, c]) {
     const [g, u, y] = [b.tensor(n, c), b.tensor(n, c), b.empty(n, c)];
-    b.backend[op](y, g, u, n);
-    b.backend[op](g, g, u, n);
+    b.backend.glu(y, g, u, n, activation);
+    b.backend.glu(g, g, u, n, activation);
     return [...(await b.floats(y, n)), ...(await b.floats(g, n))];
   },
 }));
+
+/** What is done to each number by itself, or by what stands beside it. */
+const changes: OpCase[] = [
+  {
+    op: 'gateBySigmoid',
+    sizes: shapes,
+    tolerance: 1e-6,
+    async run(b, [n, c]) {
+      const [y, gate] = [b.tensor(n, c), b.tensor(n, c)];
+      b.backend.gateBySigmoid(y, gate, n);
+      return b.floats(y, n);
+    },
+  },
+  {
+    op: 'squaredRelu',
+    sizes: shapes,
+    tolerance: 1e-7,
+    async run(b, [n, c]) {
+      const y = b.tensor(n, c);
+      b.backend.squaredRelu(y, n);
+      return b.floats(y, n);
+    },
+  },
+  {
+    op: 'softCap',
+    sizes: shapes,
+    tolerance: 1e-6,
+    async run(b, [n, c]) {
+      const y = b.tensor(n, c);
+      b.backend.softCap(y, 3, n);
+      return b.floats(y, n);
+    },
+  },
+  {
+    op: 'multiplyColumns',
+    sizes: shapes,
+    tolerance: 1e-7,
+    async run(b, [n, c]) {
+      // rows of y, and heads of a row
+      const [y, z, by] = [b.tensor(n, c), b.tensor(n, 3 * c), b.vector(c)];
+      b.backend.multiplyColumns(y, by, n);
+      b.backend.multiplyColumns(z, by, 3 * n);
+      return [...(await b.floats(y, n)), ...(await b.floats(z, n))];
+    },
+  },
+];
 
 const sums: OpCase[] = [
   {
@@ -111,4 +160,11 @@ const ropes = (['pairs', 'halves'] as const).map((style): OpCase => ({
   },
 }));
 
-export const elementCases: readonly OpCase[] = [...memory, ...norms, ...gates, ...sums, ...ropes];
+export const elementCases: readonly OpCase[] = [
+  ...memory,
+  ...norms,
+  ...gates,
+  ...changes,
+  ...sums,
+  ...ropes,
+];

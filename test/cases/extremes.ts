@@ -10,15 +10,15 @@ const far = [
   -1e6, -3000, -200, -104, -89, -50, -15, -13, -10, 0, 10, 13, 15, 50, 89, 104, 3000, 1e6,
 ];
 
-const gates = (['swiglu', 'geglu'] as const).map((op): OpCase => ({
-  op: `${op}, far from 0`,
+const gates = (['silu', 'gelu', 'clamped'] as const).map((activation): OpCase => ({
+  op: `glu ${activation}, far from 0`,
   sizes: [[far.length]],
   tolerance: 1e-6,
   async run(b, [n]) {
     const [g, y] = [b.tensor(1, n, Float32Array.from(far)), b.empty(1, n)];
     // large results would hide small ones
     const by = Float32Array.from(far, (x) => 1 / Math.max(1, Math.abs(x)));
-    b.backend[op](y, g, b.tensor(1, n, by), 1);
+    b.backend.glu(y, g, b.tensor(1, n, by), 1, activation);
     return b.floats(y, 1);
   },
 }));

@@ -84,8 +84,16 @@ export const largeCases: readonly LargeCase[] = [
   { op: 'rowNorms of keys f16', size: [d, ...rows], named: head, bytes: f16 },
   { op: 'keyCosines f16', size: [d, ...rows], named: head, bytes: 2 * f16 },
   { op: 'rmsNorm', size: [T, 576], named: block, bytes: 2 * T * 576 * 8 },
-  { op: 'swiglu', size: [T, 1536], named: block, bytes: T * 1536 * 12 },
-  { op: 'geglu', size: [T, 1536], named: block, bytes: T * 1536 * 12 },
+  ...['silu', 'gelu', 'sparse-gelu', 'clamped'].map((activation) => ({
+    op: `glu ${activation}`,
+    size: [T, 1536],
+    named: block,
+    bytes: T * 1536 * 12,
+  })),
+  { op: 'gateBySigmoid', size: [T, 1536], named: block, bytes: T * 1536 * 12 },
+  { op: 'squaredRelu', size: [T, 1536], named: block, bytes: T * 1536 * 8 },
+  { op: 'softCap', size: [T, 1536], named: block, bytes: T * 1536 * 8 },
+  { op: 'multiplyColumns', size: [T, 576], named: block, bytes: T * 576 * 8 * 4 },
   {
     op: 'gated silu q8_0',
     size: [T, 1536, 576],

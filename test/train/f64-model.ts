@@ -88,7 +88,10 @@ export function f64Loss(
       if (spec.kind === 'feed-forward') {
         const gate = linear(h, named('ffn_gate'));
         const up = linear(h, named('ffn_up'));
-        y = linear(tape.gated(gate, up, spec.activation), named('ffn_down'));
+        const { activation } = spec;
+        if (activation !== 'silu' && activation !== 'gelu')
+          throw new Error(`nobody learns through '${activation}'`);
+        y = linear(tape.gated(gate, up, activation), named('ffn_down'));
       } else if (spec.kind !== 'attention') throw new Error(`no f64 pass of ${spec.kind}`);
       else {
         const { headDim: d, rope, qkNorm, window, queryScale } = spec;

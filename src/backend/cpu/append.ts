@@ -7,20 +7,22 @@ import { rowBytes } from '../dtype.ts';
 import type { QueriesKeysValues, Tensor } from '../tensor.ts';
 import type { CpuCache } from './cache.ts';
 
-/** Norms, turns and scales the queries and keys of T tokens, in place. */
+/** Norms, turns and scales queries, keys and values of T tokens, in place. */
 export function takeSteps(
   backend: Backend,
   { kvHeads, headDim: d }: Pick<EvenShape, 'kvHeads' | 'headDim'>,
-  { q, k }: QueriesKeysValues,
+  { q, k, v }: QueriesKeysValues,
   T: number,
-  { queryHeads, qNorm, kNorm, normEps, angles, queryScale }: HeadSteps,
+  steps: HeadSteps,
 ): void {
+  const { queryHeads, qNorm, kNorm, vNorm, normEps, angles, queryWeight, queryScale } = steps;
+  const { queryAngles = angles } = steps;
   if (qNorm) backend.rmsNorm(q, q, qNorm, T * queryHeads, normEps);
   if (kNorm) backend.rmsNorm(k, k, kNorm, T * kvHeads, normEps);
-  if (angles) {
-    backend.rope(q, angles, T, queryHeads, d);
-    backend.rope(k, angles, T, kvHeads, d);
-  }
+  if (vNorm) backend.rmsNorm(v, v, { columns: d }, T * kvHeads, normEps);
+  if (queryAngles) backend.rope(q, queryAngles, T, queryHeads, d);
+  if (angles) backend.rope(k, angles, T, kvHeads, d);
+  if (queryWeight) backend.multiplyColumns(q, queryWeight, T * queryHeads);
   if (queryScale !== undefined) backend.scale(q, queryScale, T);
 }
 

@@ -13,9 +13,6 @@ export type MemoryOps = Pick<
   'write' | 'copy' | 'readFloats' | 'readInts' | 'bytes' | 'floats' | 'ints'
 >;
 
-/** What is done to each number, or to each row of numbers. */
-export type ElementOps = Pick<Backend, 'rmsNorm' | 'add' | 'scale' | 'swiglu' | 'geglu' | 'rope'>;
-
 /** Cached rows: storing, widening, turning and moving them. */
 export type RowOps = Pick<
   RowKernels,

@@ -1,17 +1,26 @@
 // Norms, sums, gates and rotations: what is done number by number.
-import type { ElementOps } from '../cpu/operations.ts';
-import type { Activation } from '../product.ts';
+import type { Elements } from '../elements.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Training } from '../training.ts';
-import { dot, gatedBy, rotate } from './math.ts';
+import { SPARSE_DEVIATIONS } from '../product.ts';
+import { cap, dot, gatedBy, rotate, sigmoid } from './math.ts';
 import type { Memory } from './memory.ts';
 
-export function elementOps({ f32, row }: Memory): ElementOps {
-  const gated =
-    (activation: Activation): ElementOps['swiglu'] =>
-    (y, gate, up, n) => {
-      const [to, g, u] = [y, gate, up].map((t) => f32(t.address, n * y.columns));
-      for (let i = 0; i < to.length; i++) to[i] = gatedBy[activation](g[i], u[i]);
-    };
+/** Gates without what lies below the row's cutoff. */
+function sparse(gates: Float32Array): Float32Array {
+  const numbers = Array.from(gates);
+  const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
+  const squares = numbers.reduce((sum, g) => sum + (g - mean) ** 2, 0);
+  const least = mean + SPARSE_DEVIATIONS * Math.sqrt(squares / Math.max(1, numbers.length - 1));
+  return gates.map((g) => Math.max(g - least, 0));
+}
+
+export function elementOps({ f32, row }: Memory): Elements {
+  /** What is done to each number of n rows by itself. */
+  const change = (y: Tensor, n: number, by: (y: number, i: number) => number) => {
+    const to = f32(y.address, n * y.columns);
+    for (let i = 0; i < to.length; i++) to[i] = by(to[i], i);
+  };
 
   return {
     rmsNorm(y, x, w, n, eps) {
@@ -19,7 +28,8 @@ export function elementOps({ f32, row }: Memory): ElementOps {
       for (let i = 0; i < n; i++) {
         const from = [...f32(x.address + i * d * 4, d)];
         const scale = 1 / Math.sqrt(dot(from, from) / d + eps);
-        f32(y.address + i * d * 4, d).set(from.map((v, j) => v * scale * row(w, 0)[j]));
+        const weights = w.address === undefined ? undefined : row(w, 0);
+        f32(y.address + i * d * 4, d).set(from.map((v, j) => v * scale * (weights?.[j] ?? 1)));
       }
     },
     add(y, x, n) {
@@ -27,12 +37,25 @@ export function elementOps({ f32, row }: Memory): ElementOps {
       const from = f32(x.address, n * y.columns);
       for (let i = 0; i < to.length; i++) to[i] += from[i];
     },
-    scale(y, by, n) {
-      const to = f32(y.address, n * y.columns);
-      for (let i = 0; i < to.length; i++) to[i] *= by;
+    scale: (y, factor, n) => change(y, n, (x) => x * factor),
+    squaredRelu: (y, n) => change(y, n, (x) => Math.max(x, 0) ** 2),
+    softCap: (y, most, n) => change(y, n, (x) => cap(x, most)),
+    multiplyColumns({ address }, by, n) {
+      const [d, factors] = [by.columns, row(by, 0)];
+      change({ address, columns: d }, n, (x, i) => x * factors[i % d]);
     },
-    swiglu: gated('silu'),
-    geglu: gated('gelu'),
+    glu(y, gate, up, n, activation) {
+      const isSparse = activation === 'sparse-gelu';
+      const by = gatedBy[isSparse ? 'gelu' : activation];
+      for (let i = 0; i < n; i++) {
+        const [to, g, u] = [y, gate, up].map((t) => row(t, i, y.columns));
+        to.set((isSparse ? sparse(g) : g).map((x, j) => by(x, u[j])));
+      }
+    },
+    gateBySigmoid(y, gate, n) {
+      const g = f32(gate.address, n * y.columns);
+      change(y, n, (x, i) => x * sigmoid(g[i]));
+    },
     rope(x, angles, n, heads, d) {
       for (let i = 0; i < n; i++) {
         const table = f32(angles.address + i * angles.rotated * 4, angles.rotated);

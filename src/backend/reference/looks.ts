@@ -2,7 +2,7 @@
 import type { Backend, Observation } from '../backend.ts';
 import type { RowType } from '../dtype.ts';
 import { cpuRows, type HeadRows, unscoredOf } from '../cpu/memory.ts';
-import { attend } from './math.ts';
+import { scoresOf, softmax } from './math.ts';
 import type { Memory } from './memory.ts';
 
 export function lookOps({
@@ -17,14 +17,16 @@ export function lookOps({
     heads: number,
     d: number,
     type: RowType,
-    { queries, count, causal }: Omit<Observation, 'aggregate'>,
+    { queries, count, causal, attending: { cap, sinks } = {} }: Omit<Observation, 'aggregate'>,
   ): number[][] {
     const group = queries.columns / d / heads;
     const keys = rowsOf(head, 'keys', head.length, d, type);
     return Array.from({ length: count * group }, (_, look) => {
       const [p, g] = [Math.floor(look / group), look % group];
-      const q = row(queries, p).subarray((h * group + g) * d, (h * group + g + 1) * d);
-      return attend(q, causal ? keys.slice(0, head.length - count + p + 1) : keys, d);
+      const hq = h * group + g;
+      const q = row(queries, p).subarray(hq * d, (hq + 1) * d);
+      const seen = causal ? keys.slice(0, head.length - count + p + 1) : keys;
+      return softmax(scoresOf(q, seen, d, cap), sinks && row(sinks, 0)[hq]);
     });
   }
   return {

@@ -1,5 +1,5 @@
 // What several operations are defined by.
-import type { ExpertActivation } from '../experts.ts';
+import type { PlainActivation } from '../product.ts';
 
 export const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
   let sum = 0;
@@ -11,7 +11,7 @@ export const norm = (a: ArrayLike<number>) => Math.sqrt(dot(a, a));
 export const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
 /** What becomes of a gate and what it is multiplied with. */
-export const gatedBy: Readonly<Record<ExpertActivation, (g: number, u: number) => number>> = {
+export const gatedBy: Readonly<Record<PlainActivation, (g: number, u: number) => number>> = {
   silu: (g, u) => g * sigmoid(g) * u,
   gelu(g, u) {
     const inner = Math.sqrt(2 / Math.PI) * (g + 0.044715 * g ** 3);
@@ -23,21 +23,25 @@ export const gatedBy: Readonly<Record<ExpertActivation, (g: number, u: number) =
   },
 };
 
-/** exp(x[i]) / sum of them. */
-export function softmax(x: readonly number[]): number[] {
-  const peak = Math.max(...x);
+/** by tanh(x / by), or x where there is none. */
+export const cap = (x: number, by?: number) => (by ? by * Math.tanh(x / by) : x);
+
+/** exp(x[i]) / the sum of them, and of one more that is left out: a sink. */
+export function softmax(x: readonly number[], sink = -Infinity): number[] {
+  const peak = Math.max(...x, sink);
   const weights = x.map((s) => Math.exp(s - peak));
-  const mass = weights.reduce((a, b) => a + b, 0);
+  const mass = weights.reduce((a, b) => a + b, Math.exp(sink - peak));
   return weights.map((w) => w / mass);
 }
 
-/** softmax over keys of one query. */
-export function attend(
+/** Scores of one query with keys. */
+export function scoresOf(
   q: ArrayLike<number>,
   keys: readonly ArrayLike<number>[],
   d: number,
+  by?: number,
 ): number[] {
-  return softmax(keys.map((key) => dot(q, key) / Math.sqrt(d)));
+  return keys.map((key) => cap(dot(q, key) / Math.sqrt(d), by));
 }
 
 /** Rotates `count` numbers at a time by angle row `table`. */

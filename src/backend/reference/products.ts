@@ -1,6 +1,6 @@
 // Weights, kept as the f32 numbers they stand for, and products with them.
 import type { Around, Backend, Product } from '../backend.ts';
-import type { ElementOps } from '../cpu/operations.ts';
+import type { Elements } from '../elements.ts';
 import { dequantize } from '../dequantize.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Training } from '../training.ts';
@@ -9,7 +9,7 @@ import type { Memory } from './memory.ts';
 
 export function productOps(
   { f32, i32, row }: Memory,
-  { rmsNorm, add, swiglu, geglu }: ElementOps,
+  { rmsNorm, add, glu }: Elements,
 ): Pick<Backend, 'weightBytes' | 'packRows' | 'embed' | 'linear' | 'linearOne' | 'gated'> {
   function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {
     const { norm, adds, room } = around ?? {};
@@ -42,8 +42,7 @@ export function productOps(
     linearOne: (products, x, around) => linear(products, x, 1, around),
     gated(y, gate, up, x, n, activation, before) {
       linear([gate, up], x, n, before);
-      const activate = { silu: swiglu, gelu: geglu }[activation];
-      activate(y, gate[0], up[0], n);
+      glu(y, gate[0], up[0], n, activation);
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { Backend } from '../backend.ts';
 import { cpuRows } from '../cpu/memory.ts';
 import { rowCode } from '../dtype.ts';
+import type { Address, Tensor } from '../tensor.ts';
 import { type Call, call, SCRATCH } from './call.ts';
 import type { Context } from './context.ts';
 
@@ -18,7 +19,7 @@ export function attentionOps({
   scratch,
 }: Context): Pick<Backend, 'attention'> {
   return {
-    attention(out, q, rows, T, looks, window) {
+    attention(out, q, rows, T, { looks, window, cap = 0, sinks } = {}) {
       const { heads, headDim: d, rowType: type } = cpuRows(rows);
       const group = q.columns / d / heads.length;
       const code = rowCode(type);
@@ -26,10 +27,8 @@ export function attentionOps({
       let work = 0;
       heads.forEach(({ keys, values, rest, tokens, length }, h) => {
         const firsts = window ? scratch.common + h * T * 4 : 0;
-        if (window) {
-          const own = new Int32Array(memory.buffer, tokens, length);
-          firstRows(new Int32Array(memory.buffer, firsts, T), own, window);
-        }
+        const ints = (at: Address, count: number) => new Int32Array(memory.buffer, at, count);
+        if (window) firstRows(ints(firsts, T), ints(tokens, length), window);
         // a head without rows before leaves nothing: it gets no scores either
         const seen = looks ? length - looks.unseen : 0;
         const left = looks && seen > 0 ? looks.address + h * 2 * T * group * 4 : 0;
@@ -62,6 +61,8 @@ export function attentionOps({
               seen,
               T * group,
               firsts === 0 ? 0 : firsts + t * 4,
+              cap,
+              sinksOf(sinks, h, group),
             ),
           );
           work += 2 * count * group * n * d;
@@ -71,6 +72,10 @@ export function attentionOps({
     },
   };
 }
+
+/** Where the sinks of a kv head's queries lie; 0 where there are none. */
+export const sinksOf = (sinks: Tensor | undefined, h: number, group: number): Address =>
+  sinks ? sinks.address + h * group * 4 : 0;
 
 /** For each of the last rows the first one that its token sees: tokens ascend. */
 function firstRows(firsts: Int32Array, tokens: Int32Array, window: number): void {

@@ -175,6 +175,8 @@ export class Board {
       a[14],
       a[15],
       a[16],
+      a[17],
+      a[18],
     );
   }
 

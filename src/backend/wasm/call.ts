@@ -19,8 +19,8 @@ declare const checked: unique symbol;
 /** A kernel's number, and its arguments. */
 export type Call = readonly number[] & { readonly [checked]: true };
 
-/** Most arguments of a kernel that is called from a board. */
-export const MOST_ARGUMENTS = 17;
+/** Most arguments of a kernel that is called from a board (board.ts lists them). */
+export const MOST_ARGUMENTS = 19;
 
 /** Stands for the scratch of the thread that makes a call. */
 export const SCRATCH = Number.NaN;

@@ -1,28 +1,19 @@
 // Norms, sums, gates and rotations: what is done number by number.
-import type { Angles, Backend } from '../backend.ts';
-import type { ElementOps } from '../cpu/operations.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Elements } from '../elements.ts';
+import { SPARSE_DEVIATIONS } from '../product.ts';
+import type { Angles, Tensor } from '../tensor.ts';
 import type { Training } from '../training.ts';
-import { type Call, call, type KernelNumber } from './call.ts';
+import { type Call, call } from './call.ts';
 import { type Context, ELEMENT_WORK, shareRows } from './context.ts';
 
-export function elementOps(context: Context): ElementOps {
+export function elementOps(context: Context): Elements {
   const { kernels, numbers } = context;
-  const gated =
-    (number: KernelNumber<'swiglu' | 'geglu'>): Backend['swiglu'] =>
-    (y, gate, up, n) => {
-      const c = y.columns;
-      shareRows(context, n, c, (i, count) => {
-        const at = i * c * 4;
-        return call(number, y.address + at, gate.address + at, up.address + at, count * c);
-      });
-    };
+  const gates = { silu: numbers.swiglu, gelu: numbers.geglu, clamped: numbers.clamped_glu };
   return {
-    rmsNorm(y, x, w, n, eps) {
-      const d = w.columns;
+    rmsNorm(y, x, { address: w = 0, columns: d }, n, eps) {
       shareRows(context, n, d, (i, count) => {
         const at = i * d * 4;
-        return call(numbers.rms_norm, y.address + at, x.address + at, w.address, count, d, eps);
+        return call(numbers.rms_norm, y.address + at, x.address + at, w, count, d, eps);
       });
     },
     add(y, x, n) {
@@ -34,8 +25,36 @@ export function elementOps(context: Context): ElementOps {
     scale(y, by, n) {
       kernels.scale_rows(y.address, by, n * y.columns);
     },
-    swiglu: gated(numbers.swiglu),
-    geglu: gated(numbers.geglu),
+    multiplyColumns(y, { address, columns: d }, n) {
+      shareRows(context, n, d, (i, count) =>
+        call(numbers.multiply_columns, y.address + i * d * 4, address, count, d),
+      );
+    },
+    glu(y, gate, up, n, activation) {
+      const c = y.columns;
+      shareRows(context, n, c, (i, count) => {
+        const [to, g, u] = [y, gate, up].map(({ address }) => address + i * c * 4);
+        return activation === 'sparse-gelu'
+          ? call(numbers.sparse_geglu, to, g, u, count, c, SPARSE_DEVIATIONS)
+          : call(gates[activation], to, g, u, count * c);
+      });
+    },
+    gateBySigmoid(y, gate, n) {
+      const c = y.columns;
+      shareRows(context, n, c, (i, count) => {
+        const at = i * c * 4;
+        return call(numbers.gate_by_sigmoid, y.address + at, gate.address + at, count * c);
+      });
+    },
+    squaredRelu(y, n) {
+      const c = y.columns;
+      shareRows(context, n, c, (i, count) =>
+        call(numbers.squared_relu, y.address + i * c * 4, count * c),
+      );
+    },
+    softCap(y, cap, n) {
+      kernels.soft_cap(y.address, cap, n * y.columns);
+    },
     rope: (x, angles, n, heads, d) => turn(context, x, angles, n, heads, d),
   };
 }

@@ -5,6 +5,7 @@ import type { LayerRows } from '../cache.ts';
 import { type CpuScores, cpuRows, type HeadRows, unscoredOf } from '../cpu/memory.ts';
 import { type RowType, rowCode } from '../dtype.ts';
 import type { Address } from '../tensor.ts';
+import { sinksOf } from './attention.ts';
 import { type Call, call, SCRATCH } from './call.ts';
 import { type Context, scoreHeads } from './context.ts';
 
@@ -34,7 +35,7 @@ function lookedAt(o: Pick<Observation, 'queries' | 'count'>, group: number, d: n
 function observe(context: Context, out: Address, rows: LayerRows, o: Observation): CpuScores {
   const { numbers, share, parts, scratch } = context;
   const { heads, headDim: d, rowType: type } = cpuRows(rows);
-  const { queries, count, causal } = o;
+  const { queries, count, causal, attending: { cap = 0, sinks } = {} } = o;
   const unscored = unscoredOf(heads, o.unscored);
   const group = queries.columns / d / heads.length;
   const [code, sees, how] = [rowCode(type), causal ? 1 : 0, o.aggregate === 'max' ? 1 : 0];
@@ -57,6 +58,8 @@ function observe(context: Context, out: Address, rows: LayerRows, o: Observation
         how,
         code,
         looks + h * 2 * count * group * 4,
+        cap,
+        sinksOf(sinks, h, group),
       );
     calls.push(...parts(scored, TILE, work / heads.length, part));
   });
@@ -74,7 +77,7 @@ function sumUp(
   o: Observation,
   work: number,
 ): void {
-  const { queries, count, causal, unscored = 0 } = o;
+  const { queries, count, causal, unscored = 0, attending: { cap = 0 } = {} } = o;
   const group = queries.columns / d / heads.length;
   const [code, sees] = [rowCode(type), causal ? 1 : 0];
   const lookingOf = queriesOf(o, group, d);
@@ -96,6 +99,7 @@ function sumUp(
         sees,
         code,
         count * group,
+        cap,
       ),
     );
   });
@@ -110,7 +114,7 @@ function observeWorst(
   size: number,
 ): CpuScores {
   const { heads, headDim: d, rowType: type } = cpuRows(rows);
-  const { queries, count, causal, looks } = o;
+  const { queries, count, causal, looks, attending: { cap = 0, sinks } = {} } = o;
   const unscored = unscoredOf(heads, o.unscored);
   const group = queries.columns / d / heads.length;
   const [code, sees] = [rowCode(type), causal ? 1 : 0];
@@ -131,6 +135,8 @@ function observeWorst(
         size,
         code,
         seen,
+        cap,
+        sinksOf(sinks, h, group),
       ),
     );
     work += 2 * count * group * head.length * d;

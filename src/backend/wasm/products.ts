@@ -2,7 +2,7 @@
 // give the same bits.
 import { PANEL_ROWS } from '../../../build/generated/kernels.ts';
 import type { Around, Backend, Product } from '../backend.ts';
-import type { ElementOps } from '../cpu/operations.ts';
+import type { Elements } from '../elements.ts';
 import { weightRowBytes } from '../dtype.ts';
 import type { Address, Tensor } from '../tensor.ts';
 import { call, SCRATCH } from './call.ts';
@@ -49,7 +49,7 @@ function multiplier(
 /** Products alone, and with what is done around them: operations of their own here. */
 export function productOps(
   context: Context,
-  elements: ElementOps,
+  elements: Elements,
 ): Pick<Backend, 'linear' | 'linearOne' | 'gated'> {
   const { kernels } = context;
   const multiply = multiplier(context);
@@ -76,8 +76,7 @@ export function productOps(
     linearOne: (products, x, around) => linear(products, x, 1, around),
     gated(y, gate, up, x, n, activation, before) {
       linear([gate, up], x, n, before);
-      const activate = activation === 'silu' ? elements.swiglu : elements.geglu;
-      activate(y, gate[0], up[0], n);
+      elements.glu(y, gate[0], up[0], n, activation);
     },
   };
 }

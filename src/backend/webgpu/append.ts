@@ -1,6 +1,7 @@
 // New rows behind those of a layer's heads, and rows taken back from there.
 import type { HeadSteps, Place } from '../cache.ts';
 import { rowTypes } from '../dtype.ts';
+import { UnsupportedError } from '../../errors.ts';
 import type { QueriesKeysValues, Tensor } from '../tensor.ts';
 import type { RangePlace } from './cache-parts.ts';
 import { wordOffset as word } from './heap.ts';
@@ -43,9 +44,23 @@ export function appendRows(
   { q, k, v }: NewRows,
   T: number,
   { token, position }: Place,
-  { queryHeads, qNorm, kNorm, normEps, angles, queryScale }: HeadSteps,
+  {
+    queryHeads,
+    qNorm,
+    kNorm,
+    vNorm,
+    normEps,
+    angles,
+    queryAngles,
+    queryWeight,
+    queryScale,
+  }: HeadSteps,
   nothing: number,
 ): void {
+  if (vNorm || queryAngles || queryWeight)
+    throw new UnsupportedError(
+      'norms of values and weights of queries are not on WebGPU: use wasm',
+    );
   const { part } = range;
   const steps =
     (qNorm ? NORMS_Q : 0) |

@@ -1,6 +1,7 @@
 // Causal attention of a block, or of one token, over rows where they lie.
 import type { Backend, ScratchShape } from '../backend.ts';
 import { rowBytes } from '../dtype.ts';
+import { UnsupportedError } from '../../errors.ts';
 import { rowConstants } from './append.ts';
 import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
@@ -48,8 +49,10 @@ export function attentionOps(recorder: Recorder, scratch: Scratch): Pick<Backend
   const { kernels } = recorder;
 
   return {
-    attention(out, q, cached, T, looks, window = 0) {
+    attention(out, q, cached, T, { looks, window = 0, cap, sinks } = {}) {
       if (T === 0) return;
+      if (cap || sinks)
+        throw new UnsupportedError('attention with a cap or sinks is not on WebGPU: use wasm');
       const rows = deviceRows(cached);
       const { part, kvHeads, headDim: d, rowType } = rows;
       const queryHeads = q.columns / d;

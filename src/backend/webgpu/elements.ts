@@ -1,27 +1,37 @@
 // Norms, sums, gates and rotations: what is done number by number, or row by row.
-import type { Backend } from '../backend.ts';
+import type { Elements } from '../elements.ts';
+import { type Activation, type PlainActivation, SPARSE_DEVIATIONS } from '../product.ts';
+import type { Tensor } from '../tensor.ts';
 import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
 import type { Recorder } from './recorder.ts';
-
-type ElementOps = Pick<Backend, 'rmsNorm' | 'add' | 'scale' | 'swiglu' | 'geglu' | 'rope'>;
 
 /** Numbers that a workgroup of a plain loop does (shaders' workgroup_size). */
 const LANES = 64;
 
 const groupsFor = (count: number) => Math.ceil(count / LANES);
 
-export function elementOps(recorder: Recorder): ElementOps {
+/** Activations that need no more than a gate, as shaders number them (lib/activation.wgsl). */
+export const plainGates: Readonly<Record<PlainActivation, number>> = {
+  silu: 0,
+  gelu: 1,
+  clamped: 2,
+};
+export const isPlainGate = (activation: Activation): activation is PlainActivation =>
+  activation !== 'sparse-gelu';
+
+export function elementOps(recorder: Recorder): Elements {
   const { kernels } = recorder;
+
   return {
-    rmsNorm(y, x, w, n, eps) {
-      const d = w.columns;
+    rmsNorm(y, x, { address: w, columns: d }, n, eps) {
+      const isWeighed = w !== undefined;
       recorder.dispatch(
-        kernels.get('rms-norm', 'wr'),
-        [y.address, w.address],
-        [word(y.address), word(x.address), word(w.address), n, d, floatWord(eps)],
+        isWeighed ? kernels.get('rms-norm', 'wr') : kernels.get('unit-norm', 'w'),
+        isWeighed ? [y.address, w] : [y.address],
+        [word(y.address), word(x.address), word(w ?? 0), n, d, floatWord(eps)],
         n,
-        4 * d,
+        isWeighed ? 4 * d : 0,
       );
     },
 
@@ -45,8 +55,18 @@ export function elementOps(recorder: Recorder): ElementOps {
       );
     },
 
-    swiglu: gate(recorder, 0),
-    geglu: gate(recorder, 1),
+    multiplyColumns(y, { address: by, columns }, n) {
+      const count = n * columns;
+      recorder.dispatch(
+        kernels.get('multiply-columns', 'wr'),
+        [y.address, by],
+        [word(y.address), word(by), count, columns],
+        groupsFor(count),
+        4 * columns,
+      );
+    },
+
+    ...gateOps(recorder),
 
     rope(x, { address, rotated, style }, n, heads, d) {
       recorder.dispatch(
@@ -59,15 +79,34 @@ export function elementOps(recorder: Recorder): ElementOps {
   };
 }
 
-/** y = activation(gate) * up. */
-const gate =
-  (recorder: Recorder, GELU: 0 | 1): Backend['swiglu'] =>
-  (y, gate, up, n) => {
+/** Gates, and what is done to each number by itself. */
+function gateOps(
+  recorder: Recorder,
+): Pick<Elements, 'glu' | 'gateBySigmoid' | 'squaredRelu' | 'softCap'> {
+  const { kernels } = recorder;
+
+  /** What change.wgsl does to n rows. */
+  function change(HOW: number, y: Tensor, n: number, cap = 0, gate = 0): void {
     const count = n * y.columns;
-    recorder.dispatch(
-      recorder.kernels.get('glu', 'w', { GELU }),
-      [y.address],
-      [word(y.address), word(gate.address), word(up.address), count],
-      groupsFor(count),
-    );
+    const params = [word(y.address), count, floatWord(cap), word(gate)];
+    recorder.dispatch(kernels.get('change', 'w', { HOW }), [y.address], params, groupsFor(count));
+  }
+
+  return {
+    glu(y, gate, up, n, activation) {
+      const at = [y, gate, up].map(({ address }) => word(address));
+      const count = n * y.columns;
+      if (isPlainGate(activation)) {
+        const kernel = kernels.get('glu', 'w', { HOW: plainGates[activation] });
+        recorder.dispatch(kernel, [y.address], [...at, count], groupsFor(count));
+        return;
+      }
+      const params = [...at, n, y.columns, floatWord(SPARSE_DEVIATIONS)];
+      recorder.dispatch(kernels.get('sparse-glu', 'w'), [y.address], params, n);
+    },
+
+    gateBySigmoid: (y, gate, n) => change(2, y, n, 0, gate.address),
+    squaredRelu: (y, n) => change(0, y, n),
+    softCap: (y, cap, n) => change(1, y, n, cap),
   };
+}

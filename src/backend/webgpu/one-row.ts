@@ -1,7 +1,8 @@
 // Products of one row: up to three weights of any types a dispatch, or a gate and its partner, and
 // what lies around them (lib/one-row.wgsl).
-import type { Activation, Around, NormBefore, Product } from '../product.ts';
+import type { Around, NormBefore, PlainActivation, Product } from '../product.ts';
 import type { Tensor } from '../tensor.ts';
+import { plainGates } from './elements.ts';
 import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
 import {
@@ -92,7 +93,7 @@ export function oneRow(recorder: Recorder, partsOf: PartsOf, isSoftware: boolean
       gate: Product,
       up: Product,
       x: Tensor,
-      activation: Activation,
+      activation: PlainActivation,
       before?: NormBefore,
     ): void {
       const parts = partsOf([gate, up]);
@@ -102,7 +103,7 @@ export function oneRow(recorder: Recorder, partsOf: PartsOf, isSoftware: boolean
         KIND1: kindOf(b),
         LANES: lanes,
         KINDS: kindsAmong(parts),
-        GELU: activation === 'gelu' ? 1 : 0,
+        HOW: plainGates[activation],
       };
       recorder.dispatch(
         recorder.kernels.get('gated-one', 'wrrrrr', constants),

@@ -2,11 +2,12 @@
 // weights in one dispatch, with what lies around the products; a few rows go one by one. Many rows
 // go tile by tile, a dispatch a weight.
 import type { Backend } from '../backend.ts';
-import type { ElementOps } from '../cpu/operations.ts';
+import type { Elements } from '../elements.ts';
 import { weightRowBytes } from '../dtype.ts';
 import type { Around, Product } from '../product.ts';
 import type { Tensor } from '../tensor.ts';
 import type { OpenDevice } from './device.ts';
+import { isPlainGate } from './elements.ts';
 import { type Heap, wordOffset as word } from './heap.ts';
 import { oneRow } from './one-row.ts';
 import { biasAddress, biasWord, bytesOf, type PartsOf } from './parts.ts';
@@ -32,7 +33,7 @@ const productOf = ([y, w, bias]: Product, i: number): Product => [rowOf(y, i), w
 export function productOps(
   recorder: Recorder,
   heap: Heap,
-  elements: ElementOps,
+  elements: Elements,
   { isSoftware }: Pick<OpenDevice, 'isSoftware'>,
 ): ProductOps {
   const { weightBytes, packRows, piecesOf } = weightStore(recorder, heap);
@@ -66,7 +67,7 @@ export function productOps(
     linear,
     linearOne: one.linear,
     gated(y, gate, up, x, n, activation, before) {
-      if (n <= FEW_ROWS && one.canGate(gate, up)) {
+      if (n <= FEW_ROWS && isPlainGate(activation) && one.canGate(gate, up)) {
         for (let i = 0; i < n; i++) {
           const product = [rowOf(y, i), gate[1], gate[2]] as const;
           one.gated(product, up, rowOf(x, i), activation, before);
@@ -74,8 +75,7 @@ export function productOps(
         return;
       }
       linear([gate, up], x, n, before);
-      const activate = activation === 'silu' ? elements.swiglu : elements.geglu;
-      activate(y, gate[0], up[0], n);
+      elements.glu(y, gate[0], up[0], n, activation);
     },
   };
 }

@@ -210,7 +210,7 @@ export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
     const ends = pass.queriesOnly && isLast;
     const leaves = pass.looks && !ends && window === undefined;
     const looks = leaves ? { address: s.looks.address, unseen: from + T } : undefined;
-    if (!ends) backend.attention(s.mixed, s.q, cache.rows(rowsOf), T, looks, window);
+    if (!ends) backend.attention(s.mixed, s.q, cache.rows(rowsOf), T, { looks, window });
     pass.onLayer?.(layer, s.q, T, from + T, looks);
     if (ends) return false;
     if (w.subNorm) backend.rmsNorm(s.mixed, s.mixed, w.subNorm, T, normEps);

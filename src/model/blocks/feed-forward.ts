@@ -3,7 +3,7 @@
 // T tokens at hand, D width, F its own.
 import type { Activation } from '../../backend/backend.ts';
 import type { Tensor } from '../../backend/tensor.ts';
-import { activate, applyGated, applyLinear, linearGradient, type Output } from '../linear.ts';
+import { applyGated, applyLinear, linearGradient, type Output } from '../linear.ts';
 import {
   type BlockOf,
   type Bound,
@@ -58,12 +58,12 @@ const learning: Learning<
   spare: ({ width: F }) => ({ gated: F, dgated: F }),
   forward(batch, { activation }, w, s, y) {
     applyLinear(batch, gatesOf(w, s), batch.h);
-    activate(batch, activation, s.gated, s.gate, s.up);
+    batch.backend.glu(s.gated, s.gate, s.up, batch.T, activation);
     applyLinear(batch, [[y, w.down]], s.gated); // [T, D]
   },
   backward(batch, { activation }, w, s, dy, dh) {
-    const { training, T, h } = batch;
-    activate(batch, activation, s.gated, s.gate, s.up);
+    const { backend, training, T, h } = batch;
+    backend.glu(s.gated, s.gate, s.up, T, activation);
     linearGradient(batch, [[dy, w.down]], s.gated, s.dgated);
     // [T, F]: gradients take the places of what they belong to
     const [dgate, dup] = [s.gated, s.dgated];
@@ -91,6 +91,9 @@ export const feedForward: BlockOf<FeedForwardSpec, typeof tensors, typeof room> 
     return true;
   },
   learning,
-  unlearned: ({ isFused, subNorm }) =>
-    isFused ? 'a fused gate' : subNorm !== undefined ? 'a norm behind its gates' : undefined,
+  unlearned({ isFused, subNorm, activation }) {
+    if (isFused) return 'a fused gate';
+    if (subNorm !== undefined) return 'a norm behind its gates';
+    return activation === 'silu' || activation === 'gelu' ? undefined : `gates by ${activation}`;
+  },
 };

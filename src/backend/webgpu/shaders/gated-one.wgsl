@@ -2,7 +2,7 @@
 // uses: lib/index, lib/work, lib/activation, lib/weights, lib/sum, lib/one-row
 override KIND0: u32;
 override KIND1: u32;
-override GELU: u32;
+override HOW: u32;
 @group(1) @binding(2) var<storage, read> gate: array<u32>;
 @group(1) @binding(3) var<storage, read> up: array<u32>;
 @group(1) @binding(4) var<storage, read> gate_bias: array<f32>;
@@ -43,5 +43,5 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let bias = vec2<u32>(p.products[0].bias, p.products[1].bias);
   if (bias.x != NONE) { open += gate_bias[bias.x + row]; }
   if (bias.y != NONE) { x += up_bias[bias.y + row]; }
-  store(p.products[0].y + row, select(silu(open), gelu(open), GELU == 1) * x);
+  store(p.products[0].y + row, gated(open, x, HOW));
 }
