@@ -72,7 +72,8 @@ for (const type of weightTypes.filter(({ name }) => name === 'f32' || name === '
   });
 }
 
-test('rows are normed, turned, scaled and appended', async () => {
+/** `more`: with the steps that few models take. */
+const appended = (more: boolean) => async () => {
   const [kvHeads, queryHeads, T] = [2, 6, 3];
   await both(async (a, b) => {
     const of = (bench: CpuBench) => ({
@@ -89,25 +90,29 @@ test('rows are normed, turned, scaled and appended', async () => {
       qNorm: bench.tensor(1, d),
       kNorm: bench.tensor(1, d),
       angles: { ...bench.tensor(T, d), rotated: d, style: 'halves' as const },
+      queryAngles: { ...bench.tensor(T, 4), rotated: 4, style: 'pairs' as const },
+      queryWeight: bench.tensor(1, d),
+      ones: bench.tensor(1, d, new Float32Array(d).fill(1)),
       queryScale: 0.3,
       out: bench.empty(T, queryHeads * d),
       norms: bench.room(4 * kvHeads * T),
     });
     const [one, other] = [of(a), of(b)];
     const { qNorm, kNorm, angles, queryScale } = one;
-    const steps = { queryHeads, normEps: eps, qNorm, kNorm, angles, queryScale };
+    const given = { queryHeads, normEps: eps, qNorm, kNorm, angles, queryScale };
+    const { queryAngles, queryWeight } = one;
+    const steps = more ? { ...given, vNorm: true, queryAngles, queryWeight } : given;
     one.cache.appendTurned(0, one, T, { position: 4, token: 7 }, steps);
-    const { q, k } = other;
-    const heads: [Tensor, Tensor, number][] = [
-      [q, other.qNorm, queryHeads],
-      [k, other.kNorm, kvHeads],
-    ];
-    for (const [x, w, count] of heads) {
-      b.backend.rmsNorm(x, x, w, T * count, eps);
-      b.backend.rope(x, other.angles, T, count, d);
-    }
-    b.backend.scale(q, queryScale, T);
-    other.cache.append(0, k, other.v, T, 7, 4);
+    const { q, k, v } = other;
+    const { backend } = b;
+    backend.rmsNorm(q, q, other.qNorm, T * queryHeads, eps);
+    backend.rmsNorm(k, k, other.kNorm, T * kvHeads, eps);
+    if (more) backend.rmsNorm(v, v, other.ones, T * kvHeads, eps);
+    backend.rope(q, more ? other.queryAngles : other.angles, T, queryHeads, d);
+    backend.rope(k, other.angles, T, kvHeads, d);
+    if (more) backend.multiplyColumns(q, other.queryWeight, T * queryHeads);
+    backend.scale(q, queryScale, T);
+    other.cache.append(0, k, v, T, 7, 4);
     const seen = [one, other].map(async ({ cache, q: queries, out, norms }, i) => {
       const bench = [a, b][i];
       bench.backend.attention(out, queries, cache.rows(0), T);
@@ -115,10 +120,13 @@ test('rows are normed, turned, scaled and appended', async () => {
         ...bench.read(queries, T),
         ...bench.read(out, T),
         ...(await bench.readScores(bench.backend.rowNorms(norms, cache.rows(0), 'keys'))),
+        ...(await bench.readScores(bench.backend.rowNorms(norms, cache.rows(0), 'values'))),
         ...(await bench.readScores(bench.backend.rateTokens(norms, cache.rows(0), { plus: 0 }))),
       ];
     });
     assert.equal(await seen[0], await seen[1]);
   });
-});
+};
+test('rows are normed, turned, scaled and appended', appended(false));
+test('values are normed, too, and queries turned apart and weighed', appended(true));
 test.run();

@@ -1,10 +1,10 @@
 // Cases of scores that are capped, and of sinks beside them: in attention, and in what observers
 // see of it.
 import type { Attending } from '../../src/backend/backend.ts';
-import { type RowType, rowTypeNames } from '../../src/backend/dtype.ts';
+import { isGrouped, isQuantized, type RowType, rowTypeNames } from '../../src/backend/dtype.ts';
 import type { Bench } from './bench.ts';
 import { type OpCase, sum } from './case.ts';
-import { dimsOf, fitting, needs } from './row-sizes.ts';
+import { apartFrom, dimsOf, fitting, needs } from './row-sizes.ts';
 
 /** So low that many scores come near it. */
 const CAP = 2;
@@ -20,20 +20,27 @@ function ways(b: Bench, queryHeads: number): Attending[] {
   return [{ cap: CAP }, { sinks }, { sinks: steep }, { cap: CAP, sinks }];
 }
 
+/** Caps and sinks come behind the scores: rows of few bits need no more than one size. */
+const someDimsOf = (type: RowType) => (isQuantized(type) ? [24] : dimsOf(type));
+
+/** Rows that become numbers as those of int4 do, where that is all there is to them. */
+const isLike = (type: RowType) => type === 'int8' || type === 'int3' || isGrouped(type);
+
 function attended(type: RowType): OpCase {
   const of = (d: number) => [
     [d, 1, 1, 1],
     [d, 3, 2, 3, 5],
     [d, 5, 1, 130, 7],
   ];
+  // a block, and one token alone whose rows a device shares among workgroups
+  const few = [
+    [64, 3, 3, 70, 65],
+    [64, 5, 1, 600, 130],
+  ];
+  const there = type === 'f16' ? few : isLike(type) ? [] : [few[0]];
   return {
     op: `attention with cap and sinks ${type}`,
-    // blocks, and one token alone; what a device shares among workgroups
-    sizes: [
-      [64, 3, 3, 70, 65],
-      [64, 5, 1, 600, 130],
-    ],
-    more: dimsOf(type).flatMap(of),
+    ...apartFrom(there, [few[0], ...someDimsOf(type).flatMap(of)]),
     tolerance: 1e-5,
     rows: needs(type),
     async run(b, [dim, group, T, ...l]) {
@@ -42,11 +49,11 @@ function attended(type: RowType): OpCase {
       const columns = l.length * group * d;
       const [q, out] = [b.tensor(T, columns), b.empty(T, columns)];
       const found: number[] = [];
-      for (const how of ways(b, columns / d))
-        for (const window of [undefined, 40]) {
-          b.backend.attention(out, q, rows, T, { ...how, window });
-          found.push(...(await b.floats(out, T)));
-        }
+      const hows = ways(b, columns / d);
+      for (const how of [...hows, { ...hows[3], window: 40 }]) {
+        b.backend.attention(out, q, rows, T, how);
+        found.push(...(await b.floats(out, T)));
+      }
       return found;
     },
   };
@@ -55,8 +62,8 @@ function attended(type: RowType): OpCase {
 function observed(type: RowType): OpCase {
   return {
     op: `observe and observeWorst with cap and sinks ${type}`,
-    sizes: [[64, 3, 3, 70, 65]],
-    more: dimsOf(type).map((d) => [d, 2, 2, 130, 9]),
+    sizes: isLike(type) ? [] : [[64, 3, 3, 70, 65]],
+    more: someDimsOf(type).map((d) => [d, 2, 2, 130, 9]),
     tolerance: 2e-5,
     device: 'exponentials',
     rows: needs(type),

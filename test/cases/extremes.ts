@@ -23,6 +23,31 @@ const gates = (['silu', 'gelu', 'clamped'] as const).map((activation): OpCase =>
   },
 }));
 
+/** Numbers that have no f32 further on, and what is none: it is to be found behind a cap. */
+const changes: OpCase[] = [
+  {
+    op: 'softCap, far from 0',
+    sizes: [[far.length + 3]],
+    tolerance: 1e-6,
+    async run(b, [n]) {
+      const numbers = Float32Array.from([...far, Infinity, -Infinity, NaN]);
+      const y = b.tensor(1, n, numbers);
+      b.backend.softCap(y, 30, 1);
+      return b.floats(y, 1);
+    },
+  },
+  {
+    op: 'gateBySigmoid, far from 0',
+    sizes: [[far.length]],
+    tolerance: 1e-6,
+    async run(b, [n]) {
+      const y = b.tensor(1, n);
+      b.backend.gateBySigmoid(y, b.tensor(1, n, Float32Array.from(far)), 1);
+      return b.floats(y, 1);
+    },
+  },
+];
+
 /** Keys of a channel each, which queries of `by` meet: scores by / sqrt(d) (1 + i / 8). */
 const steep = (type: RowType, by: number): OpCase => ({
   op: `attention and observe of scores by ${by}, ${type}`,
@@ -133,6 +158,7 @@ const ofHalves = (['f16', 'q8_0'] as const).map((name): OpCase => {
 
 export const extremeCases: readonly OpCase[] = [
   ...gates,
+  ...changes,
   ...[-1000, 1000].map((by) => steep('f16', by)),
   ...[-1e30, -1e34, 1e34].map((by) => steep('f32', by)),
   ...small,

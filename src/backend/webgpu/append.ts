@@ -1,8 +1,7 @@
 // New rows behind those of a layer's heads, and rows taken back from there.
 import type { HeadSteps, Place } from '../cache.ts';
 import { rowTypes } from '../dtype.ts';
-import { UnsupportedError } from '../../errors.ts';
-import type { QueriesKeysValues, Tensor } from '../tensor.ts';
+import type { Angles, QueriesKeysValues, Tensor } from '../tensor.ts';
 import type { RangePlace } from './cache-parts.ts';
 import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
@@ -25,8 +24,24 @@ export interface LayerPlace {
 /** Keys and values of new tokens, and their queries, where these go through steps too. */
 export type NewRows = Omit<QueriesKeysValues, 'q'> & { readonly q?: Tensor };
 
-/** Bits of append.wgsl's `steps`. */
-const [NORMS_Q, NORMS_K, TURNS, PAIRS, SCALES] = [1, 2, 4, 8, 16];
+/** Bits of append.wgsl's `steps`, from the lowest: whether each is taken. */
+function stepBits(steps: HeadSteps): number {
+  const { qNorm, kNorm, vNorm, angles, queryWeight, queryScale } = steps;
+  const { queryAngles = angles } = steps;
+  const taken = [
+    ...[qNorm, kNorm, vNorm],
+    ...[queryAngles, queryAngles?.style === 'pairs'],
+    ...[angles, angles?.style === 'pairs'],
+    ...[queryWeight, queryScale !== undefined],
+  ];
+  return taken.reduce<number>((bits, isTaken, i) => (isTaken ? bits | (1 << i) : bits), 0);
+}
+
+/** Parameters of angles. */
+const angleWords = (angles: Angles | undefined): [first: number, rotated: number] => [
+  word(angles?.address ?? 0),
+  angles?.rotated ?? 0,
+];
 
 /** The number of a range's last head in its part, and the row that the range ends at. */
 const endOf = ({ firstHead, heads, first, rows }: RangePlace): [last: number, end: number] => [
@@ -36,7 +51,7 @@ const endOf = ({ firstHead, heads, first, rows }: RangePlace): [last: number, en
 
 /**
  * Stores keys and values of T tokens, after `steps` where queries are given. `nothing` is a buffer
- * to bind where there is no norm.
+ * to bind where there are no weights.
  */
 export function appendRows(
   recorder: Recorder,
@@ -44,40 +59,24 @@ export function appendRows(
   { q, k, v }: NewRows,
   T: number,
   { token, position }: Place,
-  {
-    queryHeads,
-    qNorm,
-    kNorm,
-    vNorm,
-    normEps,
-    angles,
-    queryAngles,
-    queryWeight,
-    queryScale,
-  }: HeadSteps,
+  steps: HeadSteps,
   nothing: number,
 ): void {
-  if (vNorm || queryAngles || queryWeight)
-    throw new UnsupportedError(
-      'norms of values and weights of queries are not on WebGPU: use wasm',
-    );
   const { part } = range;
-  const steps =
-    (qNorm ? NORMS_Q : 0) |
-    (kNorm ? NORMS_K : 0) |
-    (angles ? TURNS : 0) |
-    (angles?.style === 'pairs' ? PAIRS : 0) |
-    (queryScale === undefined ? 0 : SCALES);
-  const norms = [qNorm?.address ?? nothing, kNorm?.address ?? nothing];
+  const { queryHeads, qNorm, kNorm, normEps, angles, queryWeight, queryScale } = steps;
+  const { queryAngles = angles } = steps;
+  const weights = [qNorm, kNorm, queryWeight].map((w) => w?.address ?? nothing);
+  const [qNormWord, kNormWord, weightWord] = weights.map(word);
   recorder.dispatch(
-    recorder.kernels.get('append', 'wwwwrr', rowConstants(rows)),
-    [k.address, part.keys, part.values, part.notes, ...norms],
+    recorder.kernels.get('append', 'wwwwrrr', rowConstants(rows)),
+    [k.address, part.keys, part.values, part.notes, ...weights],
     [
       ...[part.rows, rows.firstHead, part.heads, ...endOf(range), layer],
       ...[T, queryHeads, rows.kvHeads, word(q?.address ?? 0), word(k.address), word(v.address)],
-      ...[steps, ...norms.map(word), floatWord(normEps)],
-      ...[word(angles?.address ?? 0), angles?.rotated ?? 0, floatWord(queryScale ?? 1)],
+      ...[stepBits(steps), qNormWord, kNormWord, floatWord(normEps)],
+      ...[...angleWords(angles), floatWord(queryScale ?? 1)],
       ...[token, position, T === 1 ? 1 : 0],
+      ...[...angleWords(queryAngles), weightWord],
     ],
     T * (queryHeads + rows.kvHeads),
   );

@@ -1,10 +1,10 @@
 // Causal attention of a block, or of one token, over rows where they lie.
-import type { Backend, ScratchShape } from '../backend.ts';
+import type { Attending, Backend, ScratchShape } from '../backend.ts';
 import { rowBytes } from '../dtype.ts';
-import { UnsupportedError } from '../../errors.ts';
 import { rowConstants } from './append.ts';
 import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
+import { NONE } from './parts.ts';
 import type { Recorder } from './recorder.ts';
 import { type DeviceRows, deviceRows } from './rows.ts';
 import type { Scratch } from './scratch.ts';
@@ -45,21 +45,27 @@ const headsAt = ({ part, firstHead, kvHeads, unseen }: DeviceRows): number[] => 
   unseen,
 ];
 
+/** What shaders are told of caps and sinks last of all (lib/cap.wgsl, lib/sinks.wgsl). */
+export const attendingWords = ({ cap = 0, sinks }: Attending): [cap: number, sinks: number] => [
+  floatWord(cap),
+  sinks ? word(sinks.address) : NONE,
+];
+
 export function attentionOps(recorder: Recorder, scratch: Scratch): Pick<Backend, 'attention'> {
   const { kernels } = recorder;
 
   return {
-    attention(out, q, cached, T, { looks, window = 0, cap, sinks } = {}) {
+    attention(out, q, cached, T, { looks, window = 0, ...attending } = {}) {
       if (T === 0) return;
-      if (cap || sinks)
-        throw new UnsupportedError('attention with a cap or sinks is not on WebGPU: use wasm');
       const rows = deviceRows(cached);
       const { part, kvHeads, headDim: d, rowType } = rows;
       const queryHeads = q.columns / d;
       const group = queryHeads / kvHeads;
       const places = [word(q.address), word(out.address), group];
       const scale = floatWord(1 / Math.sqrt(d));
-      const at = [out.address, part.keys, part.values, part.notes];
+      const sinks = attending.sinks?.address ?? part.notes; // or whatever may be bound
+      const words = attendingWords(attending);
+      const at = [out.address, part.keys, part.values, part.notes, sinks];
       const seen = window > 0 ? Math.min(rows.most, window + T - 1) : rows.most;
       const bytes = kvHeads * seen * (rowBytes(rowType, d) + rowBytes(rowType, d, 'values'));
       if (T > 1 || looks) {
@@ -67,9 +73,9 @@ export function attentionOps(recorder: Recorder, scratch: Scratch): Pick<Backend
         const tiles = Math.ceil((T * group) / QUERIES);
         const left = looks ? [1, word(looks.address), looks.unseen] : [0, 0, 0];
         recorder.dispatch(
-          kernels.get('attend-tile', 'wrrr', { ...rowConstants(rows), QUERIES }),
+          kernels.get('attend-tile', 'wrrrr', { ...rowConstants(rows), QUERIES }),
           at,
-          [...headsAt(rows), ...places, T, tiles, window, scale, ...left],
+          [...headsAt(rows), ...places, T, tiles, window, scale, ...left, ...words],
           kvHeads * tiles,
           bytes,
         );
@@ -80,17 +86,17 @@ export function attentionOps(recorder: Recorder, scratch: Scratch): Pick<Backend
       const shares = sharesOf(seen, queryHeads, d, scratch.bytes);
       const partial = shares > 1 ? scratch.at(partialBytes(shares, queryHeads, d)) : 0;
       recorder.dispatch(
-        kernels.get('attend-one', 'wrrr', { ...rowConstants(rows), QUERIES }),
+        kernels.get('attend-one', 'wrrrr', { ...rowConstants(rows), QUERIES }),
         at,
-        [...headsAt(rows), ...places, chunks, shares, word(partial), window, scale],
+        [...headsAt(rows), ...places, chunks, shares, word(partial), window, scale, ...words],
         kvHeads * chunks * shares,
         bytes,
       );
       if (shares > 1)
         recorder.dispatch(
-          kernels.get('attend-join', 'w', rowConstants(rows)),
-          [out.address],
-          [word(out.address), word(partial), queryHeads, shares],
+          kernels.get('attend-join', 'wr', rowConstants(rows)),
+          [out.address, sinks],
+          [word(out.address), word(partial), queryHeads, shares, words[1]],
           queryHeads,
         );
     },

@@ -4,6 +4,7 @@ import type { Backend, Observation } from '../backend.ts';
 import { isQuantized, rowBytes } from '../dtype.ts';
 import type { Address, Tensor } from '../tensor.ts';
 import { rowConstants } from './append.ts';
+import { attendingWords } from './attention.ts';
 import { wordOffset as word } from './heap.ts';
 import type { Recorder } from './recorder.ts';
 import { type DeviceRows, type DeviceScores, deviceRows, headWords } from './rows.ts';
@@ -53,7 +54,8 @@ export function lookOps(recorder: Recorder, scratch: Scratch): LookOps {
     largest: boolean,
     size: number,
   ): DeviceScores {
-    const { queries, count, causal, looks, unscored = 0 } = o;
+    const { queries, count, causal, looks, unscored = 0, attending = {} } = o;
+    const [cap, sinks] = attendingWords(attending);
     const { part, kvHeads, headDim } = rows;
     const group = queries.columns / headDim / kvHeads;
     const total = count * group;
@@ -73,16 +75,16 @@ export function lookOps(recorder: Recorder, scratch: Scratch): LookOps {
       recorder.dispatch(
         recorder.kernels.get('look-sums', 'wrrr', rowConstants(rows)),
         buffers,
-        [...head, word(sums), splits],
+        [...head, word(sums), splits, cap],
         kvHeads * splits * tiles,
         keyBytes,
       );
     const rowTiles = Math.ceil(rows.most / (TILE + 1 - size));
     const fields = isKnown ? 2 : FIELDS;
     recorder.dispatch(
-      recorder.kernels.get('observe', 'wrrr', rowConstants(rows)),
-      buffers,
-      [...head, word(sums), splits, fields, rowTiles, largest ? 1 : 0, word(out)],
+      recorder.kernels.get('observe', 'wrrrr', rowConstants(rows)),
+      [...buffers, attending.sinks?.address ?? part.notes],
+      [...head, word(sums), splits, fields, rowTiles, largest ? 1 : 0, word(out), cap, sinks],
       kvHeads * rowTiles,
       keyBytes,
     );

@@ -7,6 +7,7 @@ struct Params {
   T: u32, query_heads: u32, kv_heads: u32, q: u32, k: u32, v: u32, steps: u32,
   q_norm: u32, k_norm: u32, eps: f32, angles: u32, rotated: u32, query_scale: f32,
   token: u32, position: u32, grows: u32,
+  query_angles: u32, query_rotated: u32, query_weight: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
@@ -15,17 +16,30 @@ struct Params {
 @group(1) @binding(3) var<storage, read_write> notes: array<u32>;
 @group(1) @binding(4) var<storage, read> q_norm: array<f32>;
 @group(1) @binding(5) var<storage, read> k_norm: array<f32>;
+@group(1) @binding(6) var<storage, read> query_weight: array<f32>;
 
 // Bits of `steps`.
 const NORMS_Q: u32 = 1;
 const NORMS_K: u32 = 2;
-const TURNS: u32 = 4;
-const PAIRS: u32 = 8;
-const SCALES: u32 = 16;
+const NORMS_V: u32 = 4;
+const TURNS_Q: u32 = 8;
+const PAIRS_Q: u32 = 16;
+const TURNS_K: u32 = 32;
+const PAIRS_K: u32 = 64;
+const WEIGHS_Q: u32 = 128;
+const SCALES_Q: u32 = 256;
+fn has(step: u32) -> bool { return (p.steps & step) != 0; }
 
+// Where a token's angles begin, and how many there are.
 var<private> first_angle: u32;
+var<private> angles: u32;
 fn angle_of(j: u32) -> vec2<f32> {
-  return vec2<f32>(load(first_angle + j), load(first_angle + p.rotated / 2 + j));
+  return vec2<f32>(load(first_angle + j), load(first_angle + angles + j));
+}
+fn turn_by(first: u32, rotated: u32, t: u32, pairs: bool, lane: u32) {
+  first_angle = first + t * rotated;
+  angles = rotated / 2;
+  turn(angles, pairs, lane);
 }
 
 fn take(at: u32, lane: u32) {
@@ -40,24 +54,35 @@ fn norm_by(lane: u32) -> f32 {
   return 1.0 / sqrt(gather(vec2<f32>(sum, 0.0), lane).x / f32(D) + p.eps);
 }
 
-fn make_query(at: u32, lane: u32) {
+fn make_query(at: u32, t: u32, lane: u32) {
   take(at, lane);
-  if ((p.steps & NORMS_Q) != 0) {
+  if (has(NORMS_Q)) {
     let by = norm_by(lane);
     for (var j = lane; j < D; j += LANES) { spin[j] = spin[j] * by * q_norm[p.q_norm + j]; }
   }
-  if ((p.steps & TURNS) != 0) { turn(p.rotated / 2, (p.steps & PAIRS) != 0, lane); }
-  let by = select(1.0, p.query_scale, (p.steps & SCALES) != 0);
-  for (var j = lane; j < D; j += LANES) { store(at + j, spin[j] * by); }
+  if (has(TURNS_Q)) { turn_by(p.query_angles, p.query_rotated, t, has(PAIRS_Q), lane); }
+  let by = select(1.0, p.query_scale, has(SCALES_Q));
+  for (var j = lane; j < D; j += LANES) {
+    var x = spin[j];
+    if (has(WEIGHS_Q)) { x *= query_weight[p.query_weight + j]; }
+    store(at + j, x * by);
+  }
 }
 
-fn make_key(at: u32, lane: u32) {
+fn make_key(at: u32, t: u32, lane: u32) {
   take(at, lane);
-  if ((p.steps & NORMS_K) != 0) {
+  if (has(NORMS_K)) {
     let by = norm_by(lane);
     for (var j = lane; j < D; j += LANES) { spin[j] = spin[j] * by * k_norm[p.k_norm + j]; }
   }
-  if ((p.steps & TURNS) != 0) { turn(p.rotated / 2, (p.steps & PAIRS) != 0, lane); }
+  if (has(TURNS_K)) { turn_by(p.angles, p.rotated, t, has(PAIRS_K), lane); }
+}
+
+fn make_value(at: u32, lane: u32) {
+  take(at, lane);
+  if (!has(NORMS_V)) { return; }
+  let by = norm_by(lane);
+  for (var j = lane; j < D; j += LANES) { spin[j] *= by; }
 }
 
 @compute @workgroup_size(64)
@@ -67,9 +92,8 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let t = index / heads;
   let i = index % heads;
   if (t >= p.T) { return; }
-  first_angle = p.angles + t * p.rotated;
   if (i < p.query_heads) {
-    make_query(p.q + (t * p.query_heads + i) * D, lane);
+    make_query(p.q + (t * p.query_heads + i) * D, t, lane);
     return;
   }
   let h = i - p.query_heads;
@@ -77,9 +101,9 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let length = length_of(h);
   let fits = room_of(h) >= p.T;
   let row = start_of(h) + length + t;
-  make_key(p.k + own, lane);
+  make_key(p.k + own, t, lane);
   store_row(false, row, fits, lane);
-  take(p.v + own, lane);
+  make_value(p.v + own, lane);
   store_row(true, row, fits, lane);
   storageBarrier(); // all have read how long the head was
   if (lane > 0) { return; }

@@ -1,9 +1,10 @@
 // What shares of the rows left of a query (attend-one.wgsl) becomes its attention: a workgroup a
 // query.
-// uses: lib/index, lib/work, lib/hadamard
-struct Params { out: u32, partial: u32, queries: u32, shares: u32 }
+// uses: lib/index, lib/work, lib/hadamard, lib/sinks
+struct Params { out: u32, partial: u32, queries: u32, shares: u32, sinks: u32 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
+@group(1) @binding(1) var<storage, read> sinks: array<f32>;
 
 const LANES: u32 = 64;
 var<workgroup> spin: array<f32, D>;
@@ -18,7 +19,7 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   for (var i = 1u; i < p.shares; i++) { peak = max(peak, load(first + i * step + D)); }
   for (var j = lane; j < D; j += LANES) {
     var sum = 0.0;
-    var total = 0.0;
+    var total = sink_of(query, peak);
     for (var i = 0u; i < p.shares; i++) {
       let share = first + i * step;
       let by = exp(load(share + D) - peak);

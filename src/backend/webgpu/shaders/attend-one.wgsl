@@ -2,17 +2,19 @@
 // of its rows, tile by tile: a lane scores a row, then lanes sum values by columns. Exponentials
 // are of differences from the greatest score so far, and sums shrink when that grows. Of several
 // shares each leaves its sums, that score and the exponentials' sum for attend-join.wgsl.
-// uses: lib/index, lib/work, lib/heads, lib/rows, lib/hadamard
+// uses: lib/index, lib/work, lib/heads, lib/rows, lib/hadamard, lib/cap, lib/sinks
 override QUERIES: u32;
 struct Params {
   rows: u32, head: u32, heads: u32, unseen: u32, q: u32, out: u32, group: u32, chunks: u32,
   shares: u32, partial: u32, window: u32, scale: f32,
+  cap: f32, sinks: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
 @group(1) @binding(1) var<storage, read> keys: array<u32>;
 @group(1) @binding(2) var<storage, read> values: array<u32>;
 @group(1) @binding(3) var<storage, read> notes: array<u32>;
+@group(1) @binding(4) var<storage, read> sinks: array<f32>;
 
 const LANES: u32 = 128; // and rows of a tile
 const MOST: u32 = 8; // queries
@@ -47,6 +49,7 @@ fn look(row: u32, sees: bool, lane: u32) {
     }
   }
   for (var g = 0u; g < QUERIES; g++) {
+    scores[g] = capped(scores[g], p.cap);
     looks[g * LANES + lane] = select(HIDDEN, scores[g], sees);
   }
   workgroupBarrier();
@@ -135,7 +138,7 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
     if (lane < QUADS) {
       var whole = sums[lane];
       for (var i = lane + QUADS; i < LANES / QUADS * QUADS; i += QUADS) { whole += sums[i]; }
-      if (p.shares == 1) { whole /= total_of(g); }
+      if (p.shares == 1) { whole /= total_of(g) + sink_of(query + min(g, count - 1), peaks[g]); }
       for (var i = 0u; i < 4 && quad + i < D; i++) { spin[g * D + quad + i] = whole[i]; }
     }
     workgroupBarrier();

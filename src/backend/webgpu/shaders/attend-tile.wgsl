@@ -3,17 +3,19 @@
 // scores of a tile; then lanes sum values by columns. Exponentials are of differences from the
 // greatest score so far, and sums shrink when that grows. `looks`: the greatest score, and the sum
 // of exponentials, over all rows but the last `look_unseen`, seen or not.
-// uses: lib/index, lib/work, lib/heads, lib/rows, lib/hadamard
+// uses: lib/index, lib/work, lib/heads, lib/rows, lib/hadamard, lib/cap, lib/sinks
 override QUERIES: u32;
 struct Params {
   rows: u32, head: u32, heads: u32, unseen: u32, q: u32, out: u32, group: u32, T: u32,
   tiles: u32, window: u32, scale: f32, leaves_looks: u32, looks: u32, look_unseen: u32,
+  cap: f32, sinks: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
 @group(1) @binding(1) var<storage, read> keys: array<u32>;
 @group(1) @binding(2) var<storage, read> values: array<u32>;
 @group(1) @binding(3) var<storage, read> notes: array<u32>;
+@group(1) @binding(4) var<storage, read> sinks: array<f32>;
 
 const LANES: u32 = 128;
 const EACH: u32 = 8; // lanes of a query
@@ -100,11 +102,12 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   var sum: array<vec4<f32>, 8>;
   for (var tile = first; tile < end; tile += TILE) {
     let count = min(TILE, end - tile);
-    let scores = scores_of(at.x + tile, count, lane);
+    var scores = scores_of(at.x + tile, count, lane);
     var sees: vec4<bool>;
     var most = HIDDEN;
     for (var i = 0u; i < 4; i++) {
       let row = tile + lane % EACH + i * EACH;
+      scores[i] = capped(scores[i], p.cap);
       sees[i] = row <= own;
       if (sees[i] && p.window > 0) { sees[i] = notes[token_at(at.x + row)] + p.window > token; }
       if (sees[i]) { most = max(most, scores[i]); }
@@ -140,6 +143,7 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
       }
     }
   }
+  if (lane % EACH == 0) { total += sink_of(h * p.group + number % p.group, peak); }
   parts[lane].x = total;
   workgroupBarrier();
   if (lane < ABREAST * QUADS) {

@@ -2,11 +2,11 @@
 // exp(logit - m) over all rows that a query sees, and over those that get scores its sum B, and the
 // sum C that smoothing would leave of it. A workgroup has 32 queries and one of `splits` parts of a
 // head's rows, and leaves [heads][splits][m, S, B, C][queries].
-// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows, lib/tile, lib/observers
+// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows, lib/tile, lib/observers, lib/cap
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
   queries: u32, columns: u32, count: u32, group: u32, causal: u32, size: u32,
-  sums: u32, splits: u32,
+  sums: u32, splits: u32, cap: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
@@ -60,7 +60,7 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
     let found = products(start_of(own_head) + row, n - row, tile, total - tile, lane);
     for (var a = 0u; a < 4; a++) {
       let i = lane / 8 + 8 * a;
-      for (var b = 0u; b < 4; b++) { logits[lane % 8 + 8 * b][i] = found[a][b] * by; }
+      for (var b = 0u; b < 4; b++) { logits[lane % 8 + 8 * b][i] = capped(found[a][b] * by, p.cap); }
     }
     workgroupBarrier();
     for (var i = lane / TILE * 16; i < lane / TILE * 16 + 16; i++) {

@@ -2,17 +2,19 @@
 // averaged over `size` neighbours before. A workgroup has 32 rows, those at the ends only as
 // neighbours, and goes through all queries. What looks sum up to is known (look-sums.wgsl):
 // [heads][splits][fields][queries], fields m, S or m, S, B, C.
-// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows, lib/tile, lib/observers
+// uses: lib/index, lib/work, lib/heads, lib/scores, lib/rows, lib/tile, lib/observers, lib/cap, lib/sinks
 struct Params {
   rows: u32, head: u32, heads: u32, first: u32, unseen: u32, unscored: u32,
   queries: u32, columns: u32, count: u32, group: u32, causal: u32, size: u32,
   sums: u32, splits: u32, fields: u32, tiles: u32, largest: u32, to: u32,
+  cap: f32, sinks: u32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
 @group(1) @binding(0) var<storage, read_write> work: array<u32>;
 @group(1) @binding(1) var<storage, read> notes: array<u32>;
 @group(1) @binding(2) var<storage, read> keys: array<u32>;
 @group(1) @binding(3) var<storage, read> values: array<u32>;
+@group(1) @binding(4) var<storage, read> sinks: array<f32>;
 
 var<private> own_head: u32;
 var<workgroup> length: u32;
@@ -37,6 +39,7 @@ fn know(q: u32, total: u32) -> vec2<f32> {
     sums = sums * exp(m - most) + own * exp(load(part) - most);
     m = most;
   }
+  sums.x += sink_of(own_head * p.group + q % p.group, m);
   // smoothed looks are scaled to the sum that they had
   let mass = select(sums.x, sums.x * sums.z / sums.y, p.size > 1 && sums.y > 0);
   return vec2<f32>(m, mass);
@@ -52,7 +55,7 @@ fn look(row: u32, n: u32, rated: u32, query: u32, total: u32, lane: u32) {
     let seen = select(0u, min(rated, seen_by(query + q, n)), query + q < total);
     for (var a = 0u; a < 4; a++) {
       let i = lane / 8 + 8 * a;
-      let look = exp(logits[a][b] * by - known[q].x) / known[q].y;
+      let look = exp(capped(logits[a][b] * by, p.cap) - known[q].x) / known[q].y;
       looks[q][i] = select(0.0, look, row + i < seen);
     }
   }
