@@ -29,6 +29,14 @@ export function dotAdd(acc: v128, a: v128, b: v128): v128 {
   return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
 }
 
+/** Bytes of a table by their numbers, below 16. */
+@inline
+export function choose(table: v128, numbers: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD
+    ? i8x16.relaxed_swizzle(table, numbers)
+    : i8x16.swizzle(table, numbers);
+}
+
 /** x = x * by. x f32 [bytes / 4] in place, bytes a multiple of 16 */
 @inline
 export function scale(x: usize, by: f32, bytes: usize): void {

@@ -8,13 +8,13 @@ export const KERNEL_TABLE = 'build/generated/kernels.ts';
 /** Rows of the table of weight types (assembly/weights/table.ts), as literals. */
 function weightRows({ weight_types, weight_type, FLOATS }, memory) {
   return Array.from({ length: weight_types() }, (_, number) => {
-    const fields = new Int32Array(memory.buffer, weight_type(number), 7);
-    const [text, ggml, elements, head, words, tail, kind] = fields;
+    const fields = new Int32Array(memory.buffer, weight_type(number), 8);
+    const [text, ggml, elements, lead, head, words, tail, kind] = fields;
     // a string's length in bytes stands before it
     const [length] = new Int32Array(memory.buffer, text - 4, 1);
     const name = String.fromCharCode(...new Uint16Array(memory.buffer, text, length / 2));
     const rounded = kind !== FLOATS.value;
-    const row = { name, number, ggml, elements, head, words, tail, rounded };
+    const row = { name, number, ggml, elements, lead, head, words, tail, rounded };
     return `  ${JSON.stringify(row)},\n`;
   });
 }

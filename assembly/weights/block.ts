@@ -5,22 +5,26 @@
 //
 // A block is cut into parts of 32 elements with a scale each. Codes lie in pairs of runs, two runs in
 // the same bytes: halves of a part, or two parts. Vectors of scales are f32 [4 rows]; codes are seen
-// in quads, 16 bytes of [4 rows][4 k]. part, pair and run are constants in every call.
+// in quads, 16 bytes of [4 rows][4 k]. run is a constant in every call, and where runs are of 32
+// elements or blocks are, so are part and pair: their loops are unrolled. Those of other blocks are
+// not, and what is said of their parts has no branches.
 //
 //   S: `this` is a block of a packed group, four rows wide (pack.ts)
-//   head(), words(), tail()        16-bit and 32-bit fields before the codes, 16-bit fields behind
+//   lead(), head(), words(), tail()   8-, 16- and 32-bit fields before the codes, 16-bit fields behind
+//   parts()                        how many times C's codes, of a part then, lie behind one another
 //   kind()                         what is behind a part's scale (gemm/integers.ts)
 //   d(), m()                       what all scales of the block have in common, and all seconds
-//   scales(part), seconds(part)    four parts' own ones, as they are stored
+//   scales(part), seconds(part)    own ones as they are stored: four parts' where these are constants
 //   scale(d, scales, part)         a part's scale
 //   second(m, seconds, part)       its offset, or the scale of its second 16 elements
 //
 //   C: `this` is where the group's codes lie
-//   elements(), words()            of a block, 32 where that is not said, and their 32-bit fields
+//   elements(), words()            of a block, 32 a part where that is not said, and 32-bit fields
 //   bias()                         what codes, signed bytes then, are too large by: 0, 2, 4, 8 ..
 //                                  By default codes of 8 bits are signed, others are not and have
 //                                  their zero in the middle, unless there are offsets
-//   run()                          elements of a run, 16 or 32: by default half of 32, or a part
+//   run()                          elements of a run, 16 or 32: by default half of a part, or one
+//                                  where C says how many elements there are
 //   shared()                       what all quads of the block are made of
 //   bytes(pair, i)                 what quads i of a pair's runs are both made of
 //   bits(shared, pair, i)          and what else
@@ -41,16 +45,30 @@ export class Block<S, C> {
   @inline
   codes(): C {
     const s = this.front();
-    const halves = isDefined(s.head) ? s.head() : 0;
     const words = isDefined(s.words) ? s.words() : 0;
-    return changetype<C>(changetype<usize>(this) + 4 * <usize>(2 * halves + 4 * words));
+    const bytes = this.lead() + 2 * this.head() + 4 * words;
+    return changetype<C>(changetype<usize>(this) + 4 * <usize>bytes);
+  }
+
+
+  @inline
+  parts(): i32 {
+    const s = this.front();
+    return isDefined(s.parts) ? s.parts() : 1;
   }
 
 
   @inline
   elements(): i32 {
     const c = this.codes();
-    return isDefined(c.elements) ? c.elements() : 32;
+    return isDefined(c.elements) ? c.elements() : 32 * this.parts();
+  }
+
+
+  @inline
+  lead(): i32 {
+    const s = this.front();
+    return isDefined(s.lead) ? s.lead() : 0;
   }
 
 
@@ -64,7 +82,7 @@ export class Block<S, C> {
   @inline
   words(): i32 {
     const s = this.front();
-    return this.codes().words() + (isDefined(s.words) ? s.words() : 0);
+    return this.parts() * this.codes().words() + (isDefined(s.words) ? s.words() : 0);
   }
 
 
@@ -124,7 +142,7 @@ export class Block<S, C> {
 
   @inline
   codeBits(): i32 {
-    return (32 * this.codes().words()) / this.elements();
+    return (32 * this.parts() * this.codes().words()) / this.elements();
   }
 
 
@@ -139,7 +157,7 @@ export class Block<S, C> {
   @inline
   run(): i32 {
     const c = this.codes();
-    return isDefined(c.run) ? c.run() : this.elements() == 32 ? 16 : 32;
+    return isDefined(c.run) ? c.run() : isDefined(c.elements) ? 32 : 16;
   }
 
 

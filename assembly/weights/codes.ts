@@ -1,5 +1,6 @@
 // Codes that several types have: the C of block.ts. What these classes say is numbers and places, a
 // method each, so they look alike where they differ most.
+import { choose } from '../simd';
 import { fifthBits, fifthOfBytes, nibbles } from './unpack';
 
 /** Vector i of what lies at p. */
@@ -49,6 +50,37 @@ export class Nibbles {
   @inline
   bytes(pair: i32, i: usize): v128 {
     return vector(changetype<usize>(this), i);
+  }
+}
+
+/**
+ * Nibbles that number one of 16 signed bytes, the values of V. A part, low nibbles first; parts lie
+ * one behind another. 4 x [4 rows][4 bytes]
+ */
+@unmanaged
+export class Chosen<V> {
+
+  @inline
+  words(): i32 {
+    return 4;
+  }
+
+
+  @inline
+  bias(): i32 {
+    return 0;
+  }
+
+
+  @inline
+  bytes(part: i32, i: usize): v128 {
+    return vector(changetype<usize>(this) + ((<usize>part) << 6), i);
+  }
+
+
+  @inline
+  quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    return choose(changetype<V>(0).values(), nibbles(bytes, run));
   }
 }
 

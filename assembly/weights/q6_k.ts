@@ -4,7 +4,7 @@
 import { Block } from './block';
 import { HALVES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
-import { highNibbles, lowNibbles } from './unpack';
+import { lowNibbles } from './unpack';
 
 const TOP: usize = 512; // byte offsets inside a group's block
 const OWN: usize = 768;
@@ -103,7 +103,7 @@ class SplitCodes {
     const at = changetype<usize>(this) + ((<usize>half) << 6) + (i << 4);
     const nibbles = v128.load(at + ((<usize>(part >> 2)) << 8) + ((<usize>(part & 1)) << 7));
     const top = v128.load(at + ((<usize>(part >> 2)) << 7), TOP);
-    const low = (part & 3) < 2 ? lowNibbles(nibbles) : highNibbles(nibbles);
+    const low = lowNibbles(i16x8.shr_u(nibbles, (part & 2) << 1));
     const pair = i32x4.shl(v128.and(i32x4.shr_u(top, (part & 3) << 1), constant(PAIRS)), 4);
     return i8x16.sub(v128.or(low, pair), constant(BYTES_32));
   }

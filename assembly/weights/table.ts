@@ -1,6 +1,8 @@
 // The table of stored weight types: a row a type, by number. Nothing else knows which there are.
 import { gemvNumbers, unpackNumbers } from '../gemm/floats';
 import { gemvBlocks, unpackBlocks, unpackCodes } from './blocks';
+import { IQ4_NL } from './iq4_nl';
+import { IQ4_XS } from './iq4_xs';
 import { Q4_0 } from './q4_0';
 import { Q4_1 } from './q4_1';
 import { Q4_K } from './q4_k';
@@ -23,6 +25,7 @@ export class WeightType {
   /** ggml's number for the type. */
   ggml: i32;
   elements: i32;
+  lead: i32;
   head: i32;
   words: i32;
   tail: i32;
@@ -35,7 +38,8 @@ export class WeightType {
   /** Bytes of a packed row of k elements. */
   @inline
   rowBytes(k: i32): usize {
-    return <usize>(k / this.elements) * <usize>(2 * this.head + 4 * this.words + 2 * this.tail);
+    const halves = this.head + this.tail;
+    return <usize>(k / this.elements) * <usize>(this.lead + 2 * halves + 4 * this.words);
   }
 }
 
@@ -79,6 +83,7 @@ function addBlocks<B>(name: string, ggml: i32): void {
   const type = newType(name, ggml);
   const block = changetype<B>(0);
   type.elements = block.elements();
+  type.lead = block.lead();
   type.head = block.head();
   type.words = block.words();
   type.tail = block.tail();
@@ -116,3 +121,5 @@ addBlocks<Q5_1>('q5_1', 7);
 addBlocks<Q4_K>('q4_k', 12);
 addBlocks<Q5_K>('q5_k', 13);
 addBlocks<Q6_K>('q6_k', 14);
+addBlocks<IQ4_NL>('iq4_nl', 20);
+addBlocks<IQ4_XS>('iq4_xs', 23);

@@ -74,7 +74,19 @@ const formats: Readonly<Record<WeightName, (b: Block, i: number) => number>> = {
     const top = (b.byte(128 + 32 * part + (j & 31)) >> (2 * (j >> 5))) & 3;
     return b.half(208) * b.signed(192 + (i >> 4)) * ((low | (top << 4)) - 32);
   },
+  // d f16 | 16 bytes
+  iq4_nl: (b, i) => b.half(0) * nonLinear[nibble(b, 2, i)],
+  // d f16 | 16 bits: the top pairs of 8 scales | 4 bytes: their low nibbles | 8 x 16 bytes
+  iq4_xs(b, i) {
+    const part = i >> 5;
+    const top = (b.byte(2 + (part >> 2)) >> (2 * (part & 3))) & 3;
+    const low = (b.byte(4 + (part >> 1)) >> (4 * (part & 1))) & 15;
+    return b.half(0) * ((low | (top << 4)) - 32) * nonLinear[nibble(b, 8 + 16 * part, i & 31)];
+  },
 };
+
+/** What the codes of IQ4_NL and IQ4_XS stand for. */
+const nonLinear = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /** Nibble i of a block of 32 whose 16 bytes begin at `at`. */
 function nibble(b: Block, at: number, i: number): number {

@@ -12,8 +12,8 @@ import {
 } from '../../build/generated/kernels.ts';
 
 /**
- * How one block of a weight type lies in the file: `head` 16-bit, `words` 32-bit, `tail` 16-bit
- * fields (assembly/weights/pack.ts).
+ * How one block of a weight type lies in the file: `lead` 8-bit, `head` 16-bit, `words` 32-bit,
+ * `tail` 16-bit fields (assembly/weights/pack.ts).
  */
 export interface WeightType {
   readonly name: WeightName;
@@ -23,6 +23,7 @@ export interface WeightType {
   readonly ggml: number;
   /** Elements of a block; a row is a whole number of blocks. */
   readonly elements: number;
+  readonly lead: number;
   readonly head: number;
   readonly words: number;
   readonly tail: number;
@@ -37,7 +38,8 @@ export const weightTypes: readonly WeightType[] = weightRows;
 
 /** Bytes of a row of k elements. */
 export function weightRowBytes(type: WeightType, k: number): number {
-  return (k / type.elements) * (2 * type.head + 4 * type.words + 2 * type.tail);
+  const { elements, lead, head, words, tail } = type;
+  return (k / elements) * (lead + 2 * (head + tail) + 4 * words);
 }
 
 /**
