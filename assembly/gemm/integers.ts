@@ -4,20 +4,25 @@
 // weights/ do the same, so a token's result is the same bits whatever the number of tokens.
 //
 //   panel, a block of 32 elements:
-//     [scale f32 [8] | what the type has besides f32 [8] | 16 pairs of k: i16 [8 rows][2]]
+//     [scale f32 [8] | what the type has besides 2 x f32 [8] | 16 pairs of k: i16 [8 rows][2]]
 import { dotAdd, madd } from '../simd';
-import { ROUNDED_BLOCK, ROUNDED_CODES, SCALE, SUM } from './rounded';
+import { FIRST, ROUNDED_BLOCK, ROUNDED_CODES, SCALE, SUM } from './rounded';
 import { sumTile } from './tile';
 
-/** What stands behind the scale: nothing; an offset; the scale of the second 16 elements. */
+/**
+ * What stands behind the scale: nothing; an offset; the scale of the second 16 elements; their
+ * offset, and how much larger that of the first 16 is.
+ */
 export const SCALES: i32 = 1;
 export const OFFSETS: i32 = 2;
 export const HALVES: i32 = 3;
+export const OFFSET_HALVES: i32 = 4;
 
 /** Bytes of a panel's block, and where its parts lie. */
-export const PANEL_BLOCK: usize = 64 + 512;
 export const PANEL_SECOND: usize = 32;
-export const PANEL_CODES: usize = 64;
+export const PANEL_THIRD: usize = 64;
+export const PANEL_CODES: usize = 96;
+export const PANEL_BLOCK: usize = PANEL_CODES + 512;
 
 /**
  * Writes blocks of a packed group of 4 rows as half of a panel; src is the group's first byte, k0
@@ -37,6 +42,17 @@ class Shifted {
   @inline
   add(sums: v128, w: usize, x: usize): v128 {
     return madd(sums, v128.load(w, PANEL_SECOND), v128.load32_splat(x, SUM));
+  }
+}
+
+
+@unmanaged
+class ShiftedHalves {
+
+  @inline
+  add(sums: v128, w: usize, x: usize): v128 {
+    const all = changetype<Shifted>(0).add(sums, w, x);
+    return madd(all, v128.load(w, PANEL_THIRD), v128.load32_splat(x, FIRST));
   }
 }
 
@@ -126,6 +142,7 @@ function addBlocks(
     const end = x + ROUNDED_CODES;
     if (kind == SCALES) addRun<Scaled>(panel, y, x, p, end, rows, ldy, ldx);
     else if (kind == OFFSETS) addRun<Shifted>(panel, y, x, p, end, rows, ldy, ldx);
+    else if (kind == OFFSET_HALVES) addRun<ShiftedHalves>(panel, y, x, p, end, rows, ldy, ldx);
     else {
       const middle = x + ROUNDED_CODES / 2;
       addRun<FirstHalf>(panel, y, x, p, middle, rows, ldy, ldx);

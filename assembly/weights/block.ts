@@ -5,9 +5,9 @@
 //
 // A block is cut into parts of 32 elements with a scale each. Codes lie in pairs of runs, two runs in
 // the same bytes: halves of a part, or two parts. Vectors of scales are f32 [4 rows]; codes are seen
-// in quads, 16 bytes of [4 rows][4 k]. run is a constant in every call, and where runs are of 32
-// elements or blocks are, so are part and pair: their loops are unrolled. Those of other blocks are
-// not, and what is said of their parts has no branches.
+// in quads, 16 bytes of [4 rows][4 k]. run is a constant in every call, and so are part and pair where
+// runs are of 32 elements or blocks are. Otherwise they are numbers of a loop; where unrolls() is
+// defined, constants again in products with one token.
 //
 //   S: `this` is a block of a packed group, four rows wide (pack.ts)
 //   lead(), head(), words(), tail()   8-, 16- and 32-bit fields before the codes, 16-bit fields behind
@@ -16,7 +16,10 @@
 //   d(), m()                       what all scales of the block have in common, and all seconds
 //   scales(part), seconds(part)    own ones as they are stored: four parts' where these are constants
 //   scale(d, scales, part)         a part's scale
-//   second(m, seconds, part)       its offset, or the scale of its second 16 elements
+//   second(m, seconds, part)       its offset, or the scale or the offset of its second 16 elements
+//   more(m, part)                  how much larger the offset of its first 16 elements is
+//   weight(part, run)              i32 [4 rows], by which codes of a run count, those of 16 elements:
+//                                  whole numbers, so that a part has one scale
 //
 //   C: `this` is where the group's codes lie
 //   elements(), words()            of a block, 32 a part where that is not said, and 32-bit fields
@@ -25,6 +28,7 @@
 //                                  their zero in the middle, unless there are offsets
 //   run()                          elements of a run, 16 or 32: by default half of a part, or one
 //                                  where C says how many elements there are
+//   unrolls()                      eight parts that take time to tell apart
 //   shared()                       what all quads of the block are made of
 //   bytes(pair, i)                 what quads i of a pair's runs are both made of
 //   bits(shared, pair, i)          and what else
@@ -141,6 +145,26 @@ export class Block<S, C> {
 
 
   @inline
+  more(m: v128, part: i32): v128 {
+    const s = this.front();
+    return isDefined(s.more) ? s.more(m, part) : i32x4.splat(0);
+  }
+
+
+  @inline
+  weighs(): bool {
+    return isDefined(this.front().weight);
+  }
+
+
+  @inline
+  weight(part: i32, run: i32): v128 {
+    const s = this.front();
+    return isDefined(s.weight) ? s.weight(part, run) : i32x4.splat(1);
+  }
+
+
+  @inline
   codeBits(): i32 {
     return (32 * this.parts() * this.codes().words()) / this.elements();
   }
@@ -158,6 +182,12 @@ export class Block<S, C> {
   run(): i32 {
     const c = this.codes();
     return isDefined(c.run) ? c.run() : isDefined(c.elements) ? 32 : 16;
+  }
+
+
+  @inline
+  unrolls(): bool {
+    return isDefined(this.codes().unrolls);
   }
 
 

@@ -1,10 +1,19 @@
 // Everything that is done with blocks of codes, each loop once: a type describes its blocks
 // (block.ts), and the compiler makes a copy of the loops for it, with the description inlined.
 import { storeGroup } from '../gemm/floats';
-import { HALVES, OFFSETS, PANEL_BLOCK, PANEL_CODES, PANEL_SECOND, SCALES } from '../gemm/integers';
-import { ROUNDED_BLOCK, ROUNDED_CODES, SCALE, SUM, TOTAL } from '../gemm/rounded';
+import {
+  HALVES,
+  OFFSET_HALVES,
+  OFFSETS,
+  PANEL_BLOCK,
+  PANEL_CODES,
+  PANEL_SECOND,
+  PANEL_THIRD,
+  SCALES,
+} from '../gemm/integers';
+import { FIRST, ROUNDED_BLOCK, ROUNDED_CODES, SCALE, SUM, TOTAL } from '../gemm/rounded';
 import { madd } from '../simd';
-import { storePairs, storeQuad } from './unpack';
+import { storePairs, storeQuad, storeWeighed } from './unpack';
 
 /** Bytes of a group's block: four rows of them. */
 @inline
@@ -46,17 +55,22 @@ class Widen<B> {
   /** Numbers of a run: f32 = code * scale + offset. */
   @inline
   offset(b: B, m: v128, u: v128, scale: v128, pair: i32, run: i32): v128 {
-    if (b.kind() == OFFSETS) return secondOf<B>(b, m, u, pair, run);
+    if (b.kind() == OFFSETS || b.kind() == OFFSET_HALVES) return secondOf<B>(b, m, u, pair, run);
     return b.bias() == 0 ? f32x4.splat(0) : f32x4.mul(scale, f32x4.splat(<f32>-b.bias()));
   }
 
   /** Numbers as f32 [32, 4] ld 8 a part. */
   @inline
   pair(sums: v128, at: usize, b: B, d: v128, m: v128, t: v128, u: v128, pair: i32): v128 {
-    const s0 = scaleOf<B>(b, d, t, pair, 0);
-    const o0 = this.offset(b, m, u, s0, pair, 0);
+    let s0 = scaleOf<B>(b, d, t, pair, 0);
+    let o0 = this.offset(b, m, u, s0, pair, 0);
     let s1 = s0;
     let o1 = o0;
+    if (b.kind() == OFFSET_HALVES) o0 = f32x4.add(o1, b.more(m, pair));
+    if (b.weighs()) {
+      s0 = f32x4.mul(s0, f32x4.convert_i32x4_s(b.weight(pair, 0)));
+      s1 = f32x4.mul(s1, f32x4.convert_i32x4_s(b.weight(pair, 1)));
+    }
     if (b.kind() == HALVES) s1 = secondOf<B>(b, m, u, pair, 0);
     else if (b.run() == 32) {
       s1 = scaleOf<B>(b, d, t, pair, 1);
@@ -89,13 +103,15 @@ class Panel<B> {
   scales(to: usize, b: B, d: v128, m: v128, t: v128, u: v128, pair: i32, run: i32): void {
     v128.store(to, scaleOf<B>(b, d, t, pair, run));
     if (b.kind() != SCALES) v128.store(to, secondOf<B>(b, m, u, pair, run), PANEL_SECOND);
+    if (b.kind() == OFFSET_HALVES) v128.store(to, b.more(m, pair), PANEL_THIRD);
   }
 
-  /** A quad less what its codes are too large by. */
+  /** A quad less what its codes are too large by, times what they count. */
   @inline
-  codes(to: usize, b: B, quad: v128): void {
+  codes(to: usize, b: B, quad: v128, weight: v128): void {
     const bias = b.bias();
-    storePairs(to, bias == 0 ? quad : i8x16.sub(quad, i8x16.splat(<i8>bias)));
+    if (b.weighs()) storeWeighed(to, quad, weight);
+    else storePairs(to, bias == 0 ? quad : i8x16.sub(quad, i8x16.splat(<i8>bias)));
   }
 
   /** Half of a panel's blocks. */
@@ -104,13 +120,15 @@ class Panel<B> {
     const to = at + <usize>partOf<B>(pair, 0) * PANEL_BLOCK;
     this.scales(to, b, d, m, t, u, pair, 0);
     if (b.run() == 32) this.scales(to + PANEL_BLOCK, b, d, m, t, u, pair, 1);
+    const w0 = b.weight(pair, 0);
+    const w1 = b.weight(pair, 1);
     const all = b.shared();
     let q = to + PANEL_CODES;
     for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += 64) {
       const bytes = b.bytes(pair, i);
       const bits = b.bits(all, pair, i);
-      this.codes(q, b, b.quad(bytes, bits, pair, 0, i));
-      this.codes(q + between<B>(PANEL_BLOCK, 256), b, b.quad(bytes, bits, pair, 1, i));
+      this.codes(q, b, b.quad(bytes, bits, pair, 0, i), w0);
+      this.codes(q + between<B>(PANEL_BLOCK, 256), b, b.quad(bytes, bits, pair, 1, i), w1);
     }
     return sums;
   }
@@ -137,7 +155,7 @@ class Multiply<B> {
     }
     const by = f32x4.mul(scale, v128.load32_splat(x, ROUNDED_CODES + SCALE));
     sums = madd(sums, f32x4.convert_i32x4_s(products), by);
-    if (kind != OFFSETS) return sums;
+    if (kind != OFFSETS && kind != OFFSET_HALVES) return sums;
     return madd(sums, offset, v128.load32_splat(x, ROUNDED_CODES + SUM));
   }
 
@@ -158,7 +176,14 @@ class Multiply<B> {
     const scale = scaleOf<B>(b, d, t, pair, 0);
     const second = secondOf<B>(b, m, u, pair, 0);
     if (b.kind() == HALVES) return this.add(this.add(sums, low, x, scale, d), high, x, second, d);
-    if (b.run() == 16) return this.add(sums, i32x4.add(low, high), x, scale, second);
+    if (b.weighs()) {
+      low = i32x4.mul(low, b.weight(pair, 0));
+      high = i32x4.mul(high, b.weight(pair, 1));
+    }
+    if (b.run() == 16) sums = this.add(sums, i32x4.add(low, high), x, scale, second);
+    if (b.kind() == OFFSET_HALVES)
+      return madd(sums, b.more(m, pair), v128.load32_splat(x, ROUNDED_CODES + FIRST));
+    if (b.run() == 16) return sums;
     sums = this.add(sums, low, x, scale, second);
     const s1 = scaleOf<B>(b, d, t, pair, 1);
     return this.add(sums, high, x + ROUNDED_BLOCK, s1, secondOf<B>(b, m, u, pair, 1));
@@ -170,7 +195,7 @@ class Multiply<B> {
     return <usize>(changetype<B>(0).elements() / 32) * ROUNDED_BLOCK;
   }
 
-  /** That parts are constants: for the ones that are kept together by C it makes a third of time. */
+  /** That parts may be constants: it takes up to a third of the time, and twice the bytes. */
   @inline
   unrolls(): bool {
     return true;
@@ -203,7 +228,7 @@ function eachPair<B, Do>(s: v128, at: usize, b: B): v128 {
   const m = b.m();
   if (b.elements() == 32) return pairsOf<B, Do>(s, at, b, d, m, 0, 1);
   if (b.run() == 32) return pairsOf<B, Do>(pairsOf<B, Do>(s, at, b, d, m, 0, 2), at, b, d, m, 2, 2);
-  if (b.parts() == 1 && isDefined(changetype<Do>(0).unrolls))
+  if (b.unrolls() && isDefined(changetype<Do>(0).unrolls))
     return fourParts<B, Do>(fourParts<B, Do>(s, at, b, d, m, 0), at, b, d, m, 4);
   const parts = b.elements() / 32;
   for (let part = 0; part < parts; part++) s = pairsOf<B, Do>(s, at, b, d, m, part, 1);

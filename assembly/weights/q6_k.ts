@@ -4,12 +4,11 @@
 import { Block } from './block';
 import { HALVES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
-import { lowNibbles } from './unpack';
+import { lowNibbles, pairsOfBits } from './unpack';
 
 const TOP: usize = 512; // byte offsets inside a group's block
 const OWN: usize = 768;
 const D: usize = 832;
-const PAIRS: usize = memory.data<u32>([0x03030303]);
 const BYTES_32: usize = memory.data<u32>([0x20202020]);
 
 /** Byte s & 3 of each row's word, signed, times d. */
@@ -99,12 +98,18 @@ class SplitCodes {
 
 
   @inline
+  unrolls(): bool {
+    return true;
+  }
+
+
+  @inline
   quad(bytes: v128, bits: v128, part: i32, half: i32, i: usize): v128 {
     const at = changetype<usize>(this) + ((<usize>half) << 6) + (i << 4);
     const nibbles = v128.load(at + ((<usize>(part >> 2)) << 8) + ((<usize>(part & 1)) << 7));
     const top = v128.load(at + ((<usize>(part >> 2)) << 7), TOP);
     const low = lowNibbles(i16x8.shr_u(nibbles, (part & 2) << 1));
-    const pair = i32x4.shl(v128.and(i32x4.shr_u(top, (part & 3) << 1), constant(PAIRS)), 4);
+    const pair = i32x4.shl(pairsOfBits(top, part & 3), 4);
     return i8x16.sub(v128.or(low, pair), constant(BYTES_32));
   }
 }

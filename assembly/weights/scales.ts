@@ -3,13 +3,22 @@ import { OFFSETS, SCALES } from '../gemm/integers';
 import { loadHalves } from '../simd';
 
 /** One f16 a block: its scale. Group: 4 d */
-export type Scale = Halves<u16>;
+export type Scale = Halves<u16, u8>;
+/** The same of two and of four parts. */
+export type ScaleOfTwo = Halves<u16, u16>;
+export type ScaleOfFour = Halves<u16, u32>;
 /** Two: the scale and an offset. Group: 4 d | 4 m */
-export type ScaleOffset = Halves<u32>;
+export type ScaleOffset = Halves<u32, u8>;
 
-/** T is as large as they are. */
+/** T is as large as they are, Parts has a byte for each of the parts. */
 @unmanaged
-class Halves<T> {
+class Halves<T, Parts> {
+
+  @inline
+  parts(): i32 {
+    return sizeof<Parts>();
+  }
+
 
   @inline
   head(): i32 {

@@ -3,6 +3,12 @@ import { gemvNumbers, unpackNumbers } from '../gemm/floats';
 import { gemvBlocks, unpackBlocks, unpackCodes } from './blocks';
 import { IQ4_NL } from './iq4_nl';
 import { IQ4_XS } from './iq4_xs';
+import { MXFP4 } from './mxfp4';
+import { NVFP4 } from './nvfp4';
+import { Q1_0 } from './q1_0';
+import { Q2_0 } from './q2_0';
+import { Q2_K } from './q2_k';
+import { Q3_K } from './q3_k';
 import { Q4_0 } from './q4_0';
 import { Q4_1 } from './q4_1';
 import { Q4_K } from './q4_k';
@@ -11,6 +17,8 @@ import { Q5_1 } from './q5_1';
 import { Q5_K } from './q5_k';
 import { Q6_K } from './q6_k';
 import { Q8_0 } from './q8_0';
+import { TQ1_0 } from './tq1_0';
+import { TQ2_0 } from './tq2_0';
 
 /** y[m] = sum_k x[k] W[m, k]. y f32 [m] | x f32 or rounded [k] | w packed [m, k] */
 export type Gemv = (y: usize, x: usize, w: usize, m: i32, k: i32) => void;
@@ -29,7 +37,7 @@ export class WeightType {
   head: i32;
   words: i32;
   tail: i32;
-  /** How products are made: FLOATS, SCALES, OFFSETS or HALVES. */
+  /** How products are made: FLOATS, or what gemm/integers.ts has. */
   kind: i32;
   unpack: usize;
   codes: usize;
@@ -123,3 +131,11 @@ addBlocks<Q5_K>('q5_k', 13);
 addBlocks<Q6_K>('q6_k', 14);
 addBlocks<IQ4_NL>('iq4_nl', 20);
 addBlocks<IQ4_XS>('iq4_xs', 23);
+addBlocks<Q2_K>('q2_k', 10);
+addBlocks<Q3_K>('q3_k', 11);
+addBlocks<MXFP4>('mxfp4', 39);
+addBlocks<NVFP4>('nvfp4', 40);
+addBlocks<Q1_0>('q1_0', 41);
+addBlocks<Q2_0>('q2_0', 42);
+addBlocks<TQ1_0>('tq1_0', 34);
+addBlocks<TQ2_0>('tq2_0', 35);

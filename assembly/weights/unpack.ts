@@ -8,6 +8,7 @@ const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 const NIBBLE_OF_WORD: usize = memory.data<u32>([0xf]);
 const BYTE_OF_WORD: usize = memory.data<u32>([0xff]);
 const SPREAD: usize = memory.data<u32>([0x00204081]);
+const PAIRS_OF_BYTES: usize = memory.data<u32>([0x03030303]);
 const BIT_OF_BYTES: usize = memory.data<u32>([0x01010101]);
 
 /**
@@ -62,6 +63,14 @@ export function storePairs(dst: usize, q: v128): void {
   v128.store(dst, odds(q), 32);
 }
 
+/** The same times i32 [4 rows], products of 16 bits. */
+@inline
+export function storeWeighed(dst: usize, q: v128, weights: v128): void {
+  const both = i16x8.shuffle(weights, weights, 0, 0, 2, 2, 4, 4, 6, 6);
+  v128.store(dst, i16x8.mul(evens(q), both));
+  v128.store(dst, i16x8.mul(odds(q), both), 32);
+}
+
 /** acc + products of four signed bytes of each row with four activations at x. */
 @inline
 export function dotQuad(acc: v128, q: v128, x: usize): v128 {
@@ -109,21 +118,46 @@ export function highNibbles(v: v128): v128 {
   return v128.and(i16x8.shr_u(v, 4), constant(NIBBLES));
 }
 
-/**
- * Bits `at` .. `at` + 3 of each row's word as bit 4 of the row's four bytes: the fifth bits of a
- * 5-bit block.
- */
+/** Bits `at` .. `at` + 3 of each row's word as bit 0 of the row's four bytes. */
 @inline
-export function fifthBits(words: v128, at: i32): v128 {
+export function spreadBits(words: v128, at: i32): v128 {
   // a nibble times 2^0 + 2^7 + 2^14 + 2^21 has its bit j at position 8 j
   const nibble = v128.and(i32x4.shr_u(words, at), constant(NIBBLE_OF_WORD));
-  return i32x4.shl(v128.and(i32x4.mul(nibble, constant(SPREAD)), constant(BIT_OF_BYTES)), 4);
+  return v128.and(i32x4.mul(nibble, constant(SPREAD)), constant(BIT_OF_BYTES));
 }
 
-/** Bit `at` of each byte as its bit 4: the fifth bits of a block of 256. */
+/** The same as bit 4: the fifth bits of a 5-bit block. */
+@inline
+export function fifthBits(words: v128, at: i32): v128 {
+  return i32x4.shl(spreadBits(words, at), 4);
+}
+
+/** Pair `at` of bits of each byte. */
+@inline
+export function pairsOfBits(v: v128, at: i32): v128 {
+  return v128.and(i32x4.shr_u(v, at << 1), constant(PAIRS_OF_BYTES));
+}
+
+/** Bit `at` of each byte. */
+@inline
+export function bitOfBytes(v: v128, at: i32): v128 {
+  return v128.and(i32x4.shr_u(v, at), constant(BIT_OF_BYTES));
+}
+
+/** The same as its bit 4: the fifth bits of a block of 256. */
 @inline
 export function fifthOfBytes(v: v128, at: i32): v128 {
-  return i32x4.shl(v128.and(i32x4.shr_u(v, at), constant(BIT_OF_BYTES)), 4);
+  return i32x4.shl(bitOfBytes(v, at), 4);
+}
+
+/**
+ * Pairs of bits, 128 elements each 32 bytes: the lowest pair is the first of four parts, the highest
+ * one the last. p: 16 x [4 rows][4 bytes]
+ */
+@inline
+export function fourParts(p: usize, part: i32, run: i32, i: usize): v128 {
+  const at = p + ((<usize>(part >> 2)) << 7) + ((<usize>run) << 6) + (i << 4);
+  return pairsOfBits(v128.load(at), part & 3);
 }
 
 /** Byte j of each row's word as f32x4. */

@@ -83,10 +83,62 @@ const formats: Readonly<Record<WeightName, (b: Block, i: number) => number>> = {
     const low = (b.byte(4 + (part >> 1)) >> (4 * (part & 1))) & 15;
     return b.half(0) * ((low | (top << 4)) - 32) * nonLinear[nibble(b, 8 + 16 * part, i & 31)];
   },
+  // 16 bytes: a scale low, a min high | 64 bytes | d, dmin f16
+  q2_k(b, i) {
+    const own = b.byte(i >> 4);
+    return b.half(80) * (own & 15) * pairOfFour(b, 16, i) - b.half(82) * (own >> 4);
+  },
+  // 32 bytes of third bits: bit i >> 5 of byte i & 31 | 64 bytes | 12 bytes of scales: 16 low
+  // nibbles, the high ones behind the low ones; 16 top pairs likewise | d f16
+  q3_k(b, i) {
+    const third = (b.byte(i & 31) >> (i >> 5)) & 1;
+    const s = i >> 4;
+    const low = (b.byte(96 + (s & 7)) >> (4 * (s >> 3))) & 15;
+    const top = (b.byte(104 + (s & 3)) >> (2 * (s >> 2))) & 3;
+    return b.half(108) * ((low | (top << 4)) - 32) * (pairOfFour(b, 32, i) + 4 * third - 4);
+  },
+  // a byte, the exponent of the scale | 16 bytes
+  mxfp4: (b, i) => 2 ** (b.byte(0) - 128) * fourBits[nibble(b, 1, i)],
+  // 4 scales: 4 bits of exponent, 3 of mantissa | 4 x 8 bytes: 8 low nibbles, 8 high ones
+  nvfp4(b, i) {
+    const byte = b.byte(4 + 8 * (i >> 4) + (i & 7));
+    return smallFloat(b.byte(i >> 4)) * 0.5 * fourBits[(i & 8) === 0 ? byte & 15 : byte >> 4];
+  },
+  // d f16 | 128 bits
+  q1_0: (b, i) => b.half(0) * (2 * bit(b, 2, i) - 1),
+  // d f16 | 16 bytes of four neighbours
+  q2_0: (b, i) => b.half(0) * (((b.byte(2 + (i >> 2)) >> (2 * (i & 3))) & 3) - 1),
+  // 32 bytes of five digits: the first of all, the second of all .. | 16 bytes likewise | 4 bytes of
+  // four | d f16. A byte is a fraction to base 3, rounded up
+  tq1_0(b, i) {
+    const [at, size, from] = i < 160 ? [0, 32, 0] : i < 240 ? [32, 16, 160] : [48, 4, 240];
+    const left = b.byte(at + ((i - from) % size)) * 3 ** Math.floor((i - from) / size);
+    return b.half(52) * ((((left & 255) * 3) >> 8) - 1);
+  },
+  // 64 bytes | d f16
+  tq2_0: (b, i) => b.half(64) * (pairOfFour(b, 0, i) - 1),
 };
 
 /** What the codes of IQ4_NL and IQ4_XS stand for. */
 const nonLinear = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+/** What those of MXFP4 and NVFP4 stand for. */
+const fourBits = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+/** The scale of a byte of NVFP4. The one that stands for no number is 0, and there is no sign. */
+function smallFloat(byte: number): number {
+  const [exponent, mantissa] = [(byte >> 3) & 15, byte & 7];
+  if (byte === 0x7f) return 0;
+  return exponent === 0 ? mantissa / 512 : (1 + mantissa / 8) * 2 ** (exponent - 7);
+}
+
+/**
+ * Pair i of bits of a block of 256 whose 64 bytes begin at `at`: 128 in 32 bytes, of which the lowest
+ * pairs are the first 32.
+ */
+function pairOfFour(b: Block, at: number, i: number): number {
+  return (b.byte(at + 32 * (i >> 7) + (i & 31)) >> (2 * ((i >> 5) & 3))) & 3;
+}
 
 /** Nibble i of a block of 32 whose 16 bytes begin at `at`. */
 function nibble(b: Block, at: number, i: number): number {

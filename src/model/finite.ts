@@ -1,6 +1,7 @@
 // Finds numbers that are none (NaN, infinite) in stored weights as they pass: a damaged file
 // passes every other check, and answers nonsense. It looks at floats, and at the scales of blocks,
 // where such numbers can stand.
+import { type WeightName, weightRowBytes } from '../backend/dtype.ts';
 import { ModelFormatError } from '../errors.ts';
 import type { TensorInfo } from './gguf.ts';
 import { ROPE_FACTORS } from './tensors.ts';
@@ -27,6 +28,12 @@ const looks = {
     return (seen & 0x80008000) !== 0;
   },
 };
+
+/** How many 16-bit fields in front of a block are numbers, where not all are. */
+const scalesInFront: Partial<Record<WeightName, number>> = { iq4_xs: 1 };
+
+/** Scales that are a byte are powers of two: above this one, a code of 12 times it is no f32. */
+const MOST_EXPONENT = 252;
 
 /**
  * Throws ModelFormatError that names the tensor and the first row with a number that is none.
@@ -72,11 +79,16 @@ function firstOdd({ name, type }: TensorInfo, bytes: Uint8Array): number | undef
       return undefined;
     return byteOf(fields, 2, (h) => (h & exponent) === exponent || (divides && (h & 0x7fff) === 0));
   }
+  const block = weightRowBytes(type, type.elements);
+  if (type.lead > 0) {
+    for (let i = 0; i < length; i += block) if (bytes[i] > MOST_EXPONENT) return i;
+    return undefined;
+  }
   // f16 scales: `head` of them begin a block, `tail` end it
-  const block = type.head + 2 * type.words + type.tail;
-  for (let field = 0; field < block; field++) {
-    if (field >= type.head && field < block - type.tail) continue;
-    for (let i = field; i < fields.length; i += block)
+  const [step, front] = [block / 2, scalesInFront[type.name] ?? type.head];
+  for (let field = 0; field < step; field++) {
+    if (field >= front && field < step - type.tail) continue;
+    for (let i = field; i < fields.length; i += step)
       if ((fields[i] & 0x7c00) === 0x7c00) return 2 * i;
   }
   return undefined;

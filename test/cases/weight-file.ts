@@ -22,6 +22,9 @@ export function weightFile(
     else if (type.name === 'bf16')
       view.setUint16(at, 0x3c00 | (drawn.whole(2) << 15) | drawn.whole(0x3ff), true);
     else {
+      // powers of two around 2^-8
+      for (let h = 0; h < type.lead; h++) file[at + h] = 116 + drawn.whole(8);
+      if (type.name === 'nvfp4') for (let h = 0; h < 4; h++) file[at + h] = drawn.whole(0x50);
       for (let h = 0; h < type.head; h++)
         view.setUint16(at + 2 * h, floatToHalf(drawn.numbers(1)[0] / 16), true);
       for (let h = 0; h < type.tail; h++)
