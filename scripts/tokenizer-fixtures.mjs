@@ -11,7 +11,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { readGguf } from '../build/js/src/model/gguf.js';
+import { readHeader } from '../build/js/src/model/header.js';
 import { openSource } from '../build/js/src/model/source.js';
 import { createTokenizer } from '../build/js/src/model/tokenizer.js';
 import { writeGguf } from '../build/js/test/gguf-writer.js';
@@ -27,6 +27,15 @@ const { getLlama, LlamaLogLevel } = await import(
 const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.disabled });
 const work = mkdtempSync(join(tmpdir(), 'tokenizers-'));
 
+async function headerOf(path) {
+  const source = await openSource(path);
+  try {
+    return await readHeader(source);
+  } finally {
+    await source.close();
+  }
+}
+
 /** A copy of a file whose pre-tokenizer has another name, or none. */
 async function renamed(path, pre) {
   const bytes = readFileSync(path);
@@ -41,33 +50,17 @@ async function renamed(path, pre) {
   const head = Buffer.from(bytes.subarray(0, value));
   if (pre === '-') head[at] = 'T'.charCodeAt(0); // a key that nobody reads
   // what follows the header is aligned: the change of its length is made up for
-  const { dataOffset } = await headerOf(path, bytes);
-  const header = Buffer.concat([head, length, name, bytes.subarray(end, dataOffset.header)]);
-  const padding = Buffer.alloc((32 - (header.length % 32)) % 32);
+  const header = await headerOf(path);
+  const changed = Buffer.concat([head, length, name, bytes.subarray(end, header.end)]);
+  const padding = Buffer.alloc((32 - (changed.length % 32)) % 32);
   const out = join(work, `${basename(path, '.gguf')}-${pre}.gguf`);
-  writeFileSync(out, Buffer.concat([header, padding, bytes.subarray(dataOffset.data)]));
+  const data = bytes.subarray(Math.min(bytes.length, Math.ceil(header.end / 32) * 32));
+  writeFileSync(out, Buffer.concat([changed, padding, data]));
   return out;
 }
 
-async function headerOf(path, bytes) {
-  const { gguf } = await import('@huggingface/gguf');
-  const parsed = await gguf(path, { allowLocalFile: true });
-  const header = parsed.tensorInfoByteRange[1];
-  return { dataOffset: { header, data: Math.min(bytes.length, Math.ceil(header / 32) * 32) } };
-}
-
-async function metadataOf(path) {
-  const source = await openSource(path);
-  try {
-    return (await readGguf(source)).metadata;
-  } catch (error) {
-    if (error.name !== 'UnsupportedError') throw error;
-    const { gguf } = await import('@huggingface/gguf'); // weights that we don't read have a tokenizer, too
-    return (await gguf(path, { allowLocalFile: true })).metadata;
-  } finally {
-    await source.close();
-  }
-}
+/** What a file says, whatever its weights are. */
+const metadataOf = async (path) => (await headerOf(path)).metadata;
 
 /** Calls `use` with llama.cpp's tokens for each text. */
 async function eachText(path, specials, use, more) {
