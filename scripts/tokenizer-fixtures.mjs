@@ -6,7 +6,7 @@
 //       writes test/fixtures/tokenizers/llama-cpp.json
 //     node scripts/tokenizer-fixtures.mjs /tmp/llama FILE[:PRE]...
 //       compares: tokens of 4,000 texts, ends of replies; PRE: the file as if its pre-tokenizer had
-//       that name ('-': no name)
+//       that name ('-': no name); pairs:PRE: the vocabulary of pairs
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -24,6 +24,8 @@ if (!folder) throw new Error('name the folder where node-llama-cpp is installed'
 const { getLlama, LlamaLogLevel } = await import(
   pathToFileURL(join(resolve(folder), 'node_modules/node-llama-cpp/dist/index.js')).href
 );
+/** Texts that are compared; fixtures have fewer. */
+const COMPARED = 4000;
 const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.disabled });
 const work = mkdtempSync(join(tmpdir(), 'tokenizers-'));
 
@@ -59,14 +61,37 @@ async function renamed(path, pre) {
   return out;
 }
 
+const TYPES = 'tokenizer.ggml.token_type';
+
+/** A value of a GGUF key: an array of 32-bit integers. */
+function integers(list) {
+  const [ARRAY, I32] = [9, 5];
+  const value = new DataView(new ArrayBuffer(16 + 4 * list.length));
+  value.setUint32(0, ARRAY, true);
+  value.setUint32(4, I32, true);
+  value.setBigUint64(8, BigInt(list.length), true);
+  for (const [i, item] of list.entries()) value.setInt32(16 + 4 * i, item, true);
+  return new Uint8Array(value.buffer);
+}
+
+/** A file of the vocabulary of pairs. */
+function pairsFile(pre) {
+  const path = join(work, `pairs-${pre}.gguf`);
+  const { [TYPES]: types, ...pairs } = pairsMetadata(pre);
+  const metadata = { 'general.architecture': 'llama', ...pairs };
+  if (types) metadata[TYPES] = { raw: integers(types) };
+  writeFileSync(path, writeGguf({ metadata, tensors: [] }));
+  return path;
+}
+
 /** What a file says, whatever its weights are. */
 const metadataOf = async (path) => (await headerOf(path)).metadata;
 
 /** Calls `use` with llama.cpp's tokens for each text. */
-async function eachText(path, specials, use, more) {
+async function eachText(path, specials, count, use, more) {
   const model = await llama.loadModel({ modelPath: path, vocabOnly: true });
   try {
-    for (let seed = 0; seed < TEXTS; seed++) {
+    for (let seed = 0; seed < count; seed++) {
       const text = textOf(seed, specials);
       use(text, [...model.tokenize(text, true)], seed);
     }
@@ -85,7 +110,7 @@ try {
   if (wanted.length > 0) {
     for (const name of wanted) {
       const [file, pre] = name.split(':');
-      const path = pre ? await renamed(file, pre) : file;
+      const path = file === 'pairs' ? pairsFile(pre) : pre ? await renamed(file, pre) : file;
       const metadata = await metadataOf(path);
       const tokenizer = createTokenizer(metadata, path);
       const specials = specialsOf(metadata);
@@ -107,14 +132,14 @@ try {
         );
       };
       const ends = [];
-      await eachText(path, specials, take, (model) => {
+      await eachText(path, specials, COMPARED, take, (model) => {
         for (const [id, text] of metadata['tokenizer.ggml.tokens'].entries()) {
           if (model.isEogToken(id) !== tokenizer.endTokens.has(id))
             ends.push(`${id} ${JSON.stringify(text)}`);
         }
       });
       console.log(
-        `${name}: ${differ} of ${TEXTS} texts differ (${count} tokens), ends that differ: ` +
+        `${name}: ${differ} of ${COMPARED} texts differ (${count} tokens), ends that differ: ` +
           `${ends.join(', ') || 'none'}`,
       );
     }
@@ -122,7 +147,7 @@ try {
     const hashes = {};
     const take = async (name, path, specials) => {
       const words = new Uint32Array(TEXTS / TEXTS_A_HASH);
-      await eachText(path, specials, (_, tokens, seed) => {
+      await eachText(path, specials, TEXTS, (_, tokens, seed) => {
         const at = Math.floor(seed / TEXTS_A_HASH);
         words[at] = hashTokens(tokens, words[at]);
       });
@@ -133,17 +158,7 @@ try {
       const path = new URL(`../${file}`, import.meta.url).pathname;
       await take(file, path, specialsOf(await metadataOf(path)));
     }
-    for (const pre of tokenizerKinds) {
-      const path = join(work, `pairs-${pre}.gguf`);
-      writeFileSync(
-        path,
-        writeGguf({
-          metadata: { 'general.architecture': 'llama', ...pairsMetadata(pre) },
-          tensors: [],
-        }),
-      );
-      await take(`pairs:${pre}`, path, []);
-    }
+    for (const pre of tokenizerKinds) await take(`pairs:${pre}`, pairsFile(pre), []);
     writeFileSync(
       new URL('../test/fixtures/tokenizers/llama-cpp.json', import.meta.url),
       `${JSON.stringify(hashes, null, 1)}\n`,

@@ -4,9 +4,11 @@
 // 49,152 tokens, and joins in time that grows with the square of a word.
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { Metadata } from './gguf.ts';
-import { checkMerges, createBpe, type Encoder } from './tokenizer/bpe.ts';
-import { createDecoder } from './tokenizer/decode.ts';
+import { createBpe, type Encoder } from './tokenizer/bpe.ts';
+import { createDecoder, type DecoderOptions } from './tokenizer/decode.ts';
 import { createEncoding } from './tokenizer/encoding.ts';
+import { createLineBpe, type LineKind, lineKinds } from './tokenizer/line-bpe.ts';
+import { checkMerges } from './tokenizer/merges.ts';
 import { preTokenizers } from './tokenizer/pre-tokenizers.ts';
 import { Specials } from './tokenizer/specials.ts';
 import { createSpm, readScores } from './tokenizer/spm.ts';
@@ -56,31 +58,27 @@ export interface Tokenizer {
 export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
   const tables = new Tables(metadata, file);
   const model = String(tables.value('model'));
-  const sentencePiece = model === 'llama';
-  if (!sentencePiece && model !== 'gpt2') {
+  const kindOf = models.get(model);
+  if (!kindOf) {
     throw new UnsupportedError(
-      `${file}: tokenizer '${model}'; supported are gpt2 (byte-level BPE) and llama ` +
-        `(SentencePiece)`,
+      `${file}: tokenizer '${model}'; supported are gpt2 (BPE), llama (SentencePiece) and gemma4`,
     );
   }
   const texts = readTexts(tables.list('tokens'), file);
   const table = new TextTable(texts);
   const find = (text: string) => table.find(text);
-  const vocabulary = readVocabulary(metadata, file, texts, find, sentencePiece);
-  const prefix = sentencePiece && tables.value('add_space_prefix') !== false;
-  const { make, addBos } = sentencePiece
-    ? sentencePieceEncoder(tables, table, vocabulary, prefix)
-    : byteLevelEncoder(tables, table, vocabulary);
+  const vocabulary = readVocabulary(metadata, file, texts, find, model === 'llama');
+  const kind = kindOf(tables, table, vocabulary);
   const wantsBos = tables.value('add_bos_token');
   const textOf = (id: number | undefined) => (id === undefined ? '' : texts[id]);
-  const decoder = createDecoder(vocabulary, { byteLevel: !sentencePiece, prefix });
+  const decoder = createDecoder(vocabulary, kind);
   return {
-    ...createEncoding(make, new Specials(vocabulary.specials)),
+    ...createEncoding(kind.make, new Specials(vocabulary.specials)),
     decode: (tokens, special = false) => decoder.decode(tokens, special),
     stream: decoder.stream,
     endTokens: vocabulary.endTokens,
     bosToken: vocabulary.bosToken,
-    addBos: typeof wantsBos === 'boolean' ? wantsBos : addBos,
+    addBos: kind.addBos === 'always' || (typeof wantsBos === 'boolean' ? wantsBos : kind.addBos),
     bosText: textOf(vocabulary.bosToken),
     eosText: textOf(vocabulary.eosToken),
   };
@@ -111,33 +109,54 @@ class Tables {
   }
 }
 
-/** What makes an encoder, and whether its models want a BOS where the file does not say. */
-interface EncoderKind {
+/** What makes an encoder, and how its tokens are read. */
+interface EncoderKind extends DecoderOptions {
   readonly make: () => Encoder;
-  readonly addBos: boolean;
+  /** Whether models want a BOS where the file does not say, or always. */
+  readonly addBos: boolean | 'always';
 }
 
-function sentencePieceEncoder(
-  tables: Tables,
-  table: TextTable,
-  { texts, unknownToken: unknown }: Vocabulary,
-  prefix: boolean,
-): EncoderKind {
+type KindOf = (tables: Tables, table: TextTable, vocabulary: Vocabulary) => EncoderKind;
+
+const sentencePiece: KindOf = (tables, table, { texts, unknownToken: unknown }) => {
   const scores = readScores(tables.list('scores'), texts.length, tables.file);
-  return { make: () => createSpm(texts, table, { scores, prefix, unknown }), addBos: true };
-}
+  const prefix = tables.value('add_space_prefix') !== false;
+  const make = () => createSpm(texts, table, { scores, prefix, unknown });
+  return { make, addBos: true, byteLevel: false, prefix };
+};
 
-function byteLevelEncoder(tables: Tables, table: TextTable, { texts }: Vocabulary): EncoderKind {
-  const name = String(tables.value('pre') ?? 'default');
+const lines = (tables: Tables, table: TextTable, tokens: number, kind: LineKind): EncoderKind => {
+  const merges = checkMerges(tables.list('merges'), tables.file);
+  const make = () => createLineBpe(tokens, table, merges, kind);
+  return { make, addBos: kind.addBos ? 'always' : false, byteLevel: false, prefix: false };
+};
+
+/** The pre-tokenizer's name says which kind of BPE it is. */
+const bpe: KindOf = (tables, table, { texts }) => {
+  // an empty name is none
+  const name = String(tables.value('pre') ?? '') || 'default';
+  const lineKind = lineKinds.get(name);
+  if (lineKind) return lines(tables, table, texts.length, lineKind);
   const kind = preTokenizers.get(name);
   if (!kind)
     throw new UnsupportedError(
       `${tables.file}: pre-tokenizer '${name}'; supported are ` +
-        `${[...preTokenizers.keys()].join(', ')}`,
+        `${[...preTokenizers.keys(), ...lineKinds.keys()].join(', ')}`,
     );
-  const merges = checkMerges(tables.list('merges'), tables.file);
-  return { make: () => createBpe(texts, table, merges, kind), addBos: kind.addBos ?? false };
-}
+  const none = kind.mergeless && tables.value('merges') === undefined;
+  const merges = none ? [] : checkMerges(tables.list('merges'), tables.file);
+  const make = () => createBpe(texts, table, merges, kind);
+  return { make, addBos: kind.addBos ?? false, byteLevel: true, prefix: false };
+};
+
+const models: ReadonlyMap<string, KindOf> = new Map([
+  ['llama', sentencePiece],
+  ['gpt2', bpe],
+  [
+    'gemma4',
+    (tables, table, { texts }) => lines(tables, table, texts.length, lineKinds.get('gemma4')!),
+  ],
+]);
 
 /**
  * The tokens' texts; an empty one is called by its number, as it could not be told from nothing.

@@ -1,13 +1,14 @@
 // What files say of their tokenizers, for tests that need no model.
 import { fileURLToPath } from 'node:url';
-import { type Metadata, readGguf } from '../../src/model/gguf.ts';
+import type { Metadata } from '../../src/model/gguf.ts';
+import { readHeader } from '../../src/model/header.ts';
 import { openSource } from '../../src/model/source.ts';
 
 /** `file`: below the root. */
 export async function metadataOf(file: string): Promise<Metadata> {
   const source = await openSource(fileURLToPath(new URL(`../../../../${file}`, import.meta.url)));
   try {
-    return (await readGguf(source)).metadata;
+    return (await readHeader(source)).metadata;
   } finally {
     await source.close();
   }

@@ -7,12 +7,14 @@ import { createTokenizer, type Tokenizer } from '../../src/model/tokenizer.ts';
 import { preTokenizers } from '../../src/model/tokenizer/pre-tokenizers.ts';
 import { smallLlama } from '../gguf-writer.ts';
 import { metadataOf, specialsOf } from './tokenizer-files.ts';
-import { textOf, tokenizerFiles } from './tokenizer-texts.ts';
+import { pairsMetadata, textOf, tokenizerFiles } from './tokenizer-texts.ts';
 
 const test = suite('tokenizer kinds');
 const small = smallLlama().metadata;
 const NORMAL = 1;
 const bytes = (small['tokenizer.ggml.tokens'] as string[]).slice(0, 256);
+
+const gpt2 = (pre: string) => ({ 'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': pre });
 
 /** A byte-level tokenizer with tokens behind the 256 bytes; the first ends replies by its id. */
 function withTokens(
@@ -93,6 +95,38 @@ test('names of one pre-tokenizer are one; a file without a name has the default'
     withTokens(['<own>'], { 'tokenizer.ggml.pre': pre }).tokenizer.encode(text);
   assert.equal(of(undefined), of('default'));
   assert.ok(withTokens(['<own>'], { 'tokenizer.ggml.pre': 'llama3' }).tokenizer.addBos);
+});
+test('kimi-k2 needs no merges; others do', () => {
+  const without = (pre: string) => {
+    const { 'tokenizer.ggml.merges': _, ...rest } = pairsMetadata(pre);
+    return () => createTokenizer(rest, 'without');
+  };
+  assert.is(without('kimi-k2')().encode('今a').length, 4);
+  assert.throws(without('qwen2'), /merges' is missing/);
+  assert.throws(without('gemma4'), /merges' is missing/);
+});
+test('units that stand for other characters are those characters nowhere', () => {
+  const { encode } = createTokenizer(pairsMetadata('deepseek-llm'), 'pairs');
+  const alone = (c: string) => [...encode('é'), ...encode(c), ...encode('ß')];
+  for (const c of ['\ue001', '\ufffe', '\uffff']) assert.equal(encode(`é${c}ß`), alone(c));
+  const cased = Array.from({ length: 20 }, (_, i) => String.fromCodePoint(0x10400 + i));
+  const joins = (c: string) => encode(`é${c}ß`).join() !== alone(c).join();
+  assert.ok(cased.some(joins), 'letters with case are in the word');
+});
+test('gemma4: a BOS whatever the file says; line ends that are a token; no ids of its own', () => {
+  const metadata = pairsMetadata('gemma4');
+  const tokenizer = createTokenizer({ ...metadata, 'tokenizer.ggml.add_bos_token': false }, 'g');
+  assert.is(tokenizer.addBos, true);
+  assert.is(tokenizer.bosToken, undefined);
+  assert.is(tokenizer.endTokens.size, 0);
+  const five = metadata['tokenizer.ggml.tokens'].indexOf('\n\n\n\n\n');
+  assert.equal(tokenizer.encode(`a${'\n'.repeat(5)}a`)[1], five);
+  const sarvam = createTokenizer({ ...metadata, ...gpt2('sarvam-moe') }, 's');
+  assert.not.ok(sarvam.encode('\n'.repeat(5)).includes(five));
+  assert.is(sarvam.addBos, false);
+  const named = createTokenizer({ ...metadata, ...gpt2('granite-embed-multi-311m') }, 'n');
+  assert.equal(named.encode(`a${'\n'.repeat(5)}a`)[1], five);
+  assert.is(tokenizer.decode(tokenizer.encode(' a  b\n\nЖ ')), ' a  b\n\nЖ ');
 });
 test('tokens of unknown type are special; unused ones are not shown; empty ones are called by number', () => {
   const types = [...bytes.map(() => NORMAL), NORMAL, 3, 2, 5, 3];

@@ -1,9 +1,10 @@
-// Tokens of 4,000 texts are llama.cpp's (test/fixtures/tokenizers/llama-cpp.json, by hashes of four
+// Tokens of 2,000 texts are llama.cpp's (test/fixtures/tokenizers/llama-cpp.json, by hashes of four
 // texts each): for every tokenizer there is a file of, and for every pre-tokenizer by a vocabulary
 // that shows where words end.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createTokenizer } from '../../src/model/tokenizer.ts';
+import { lineKinds } from '../../src/model/tokenizer/line-bpe.ts';
 import { preTokenizers } from '../../src/model/tokenizer/pre-tokenizers.ts';
 import { fixture, readJson } from '../fixtures.ts';
 import { metadataOf, specialsOf } from './tokenizer-files.ts';
@@ -42,8 +43,9 @@ test('the fixtures are of all files and kinds', () => {
     ...tokenizerFiles,
     ...tokenizerKinds.map((pre) => `pairs:${pre}`),
   ]);
-  const kinds = new Set([...preTokenizers.values()]);
-  for (const pre of tokenizerKinds) kinds.delete(preTokenizers.get(pre || 'default')!);
+  const kindOf = (pre: string) => preTokenizers.get(pre || 'default') ?? lineKinds.get(pre)!;
+  const kinds = new Set([...preTokenizers.values(), ...lineKinds.values()]);
+  for (const pre of tokenizerKinds) kinds.delete(kindOf(pre));
   assert.is(kinds.size, 0, 'a pre-tokenizer has no fixture');
 });
 for (const file of tokenizerFiles) {

@@ -1,6 +1,7 @@
 // Texts to try tokenizers with, made from seeds: test/fixtures/tokenizers/llama-cpp.json holds what
 // llama.cpp makes of them, so a change here needs new fixtures (scripts/tokenizer-fixtures.mjs).
 import { createRandom } from '../../src/math/rng.ts';
+import { lineKinds } from '../../src/model/tokenizer/line-bpe.ts';
 
 const WORDS = (
   'the of and a to in is you that it he was for on are as with his they I at be this have from or one had by word but not what all were we ' +
@@ -175,6 +176,7 @@ const CODE = [
   '$x^2 + \\frac{1}{2}$',
   '▁▁under▁score',
   '<0x0A><0xE2>',
+  '<sentinel:17>IMGIMGABIZ',
 ];
 
 const CATEGORIES: readonly [weight: number, parts: readonly string[]][] = [
@@ -236,7 +238,7 @@ export function textOf(seed: number, specials: readonly string[]): string {
 }
 
 /** How many seeds the fixtures have, and how many texts share a hash. */
-export const TEXTS = 4000;
+export const TEXTS = 2000;
 export const TEXTS_A_HASH = 4;
 
 /** 32 bits of a list of tokens, from those of the one before it. */
@@ -246,20 +248,38 @@ export function hashTokens(tokens: readonly number[], before = 0x811c9dc5): numb
   return hash >>> 0;
 }
 
+/** What a file says of a tokenizer. */
+export interface TokenizerMetadata extends Record<string, unknown> {
+  readonly 'tokenizer.ggml.tokens': readonly string[];
+  readonly 'tokenizer.ggml.merges': readonly string[];
+}
+
+const NORMAL = 1;
+const BYTE = 6;
+
+function shuffled<T>(list: readonly T[]): T[] {
+  const random = createRandom(1);
+  const out = [...list];
+  for (let i = out.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [out[i], out[j]] = [out[j], out[i]];
+  }
+  return out;
+}
+
 /**
  * A vocabulary that shows where words end: all bytes, and all pairs of bytes that occur, joined in
- * some order. A pair across two words would give another token.
+ * some order. A pair across two words would give another token. The same of characters where a
+ * pre-tokenizer leaves lines whole.
  */
-export function pairsMetadata(pre: string): Record<string, string | string[]> {
+export const pairsMetadata = (pre: string): TokenizerMetadata =>
+  lineKinds.has(pre) ? pairsOfCharacters(pre) : pairsOfBytes(pre);
+
+function pairsOfBytes(pre: string): TokenizerMetadata {
   const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter(
     (byte) => byte < 0xf5 && byte !== 0xc0 && byte !== 0xc1,
   );
-  const pairs = bytes.flatMap((a) => bytes.map((b) => [a, b] as const));
-  const random = createRandom(1);
-  for (let i = pairs.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [pairs[i], pairs[j]] = [pairs[j], pairs[i]];
-  }
+  const pairs = shuffled(bytes.flatMap((a) => bytes.map((b) => [a, b] as const)));
   let extra = 0;
   const units = Array.from(
     { length: 256 },
@@ -270,6 +290,32 @@ export function pairsMetadata(pre: string): Record<string, string | string[]> {
     ...(pre === '' ? {} : { 'tokenizer.ggml.pre': pre }),
     'tokenizer.ggml.tokens': [...units, ...pairs.map(([a, b]) => units[a] + units[b])],
     'tokenizer.ggml.merges': pairs.map(([a, b]) => `${units[a]} ${units[b]}`),
+  };
+}
+
+/** Characters that are tokens but for the last few, which merges alone have. */
+const CHARACTERS = [...'\n\t▁abcdefghiklmnoprstuwyAHIW0123.,:;!?-()<>{}"\'/_=今天きé́иの한😀ñ½Ⅷ٣'];
+const UNLISTED = 4;
+
+function pairsOfCharacters(pre: string): TokenizerMetadata {
+  const pairs = shuffled(CHARACTERS.flatMap((a) => CHARACTERS.map((b) => [a, b] as const)));
+  // pairs joined to pairs, and some of either that are no tokens
+  const longer = pairs.slice(0, 2000).map(([a, b], i) => [a + b, pairs[2000 + (i % 900)].join('')]);
+  const merges = [...pairs, ...longer];
+  const joined = merges.map((merge) => merge.join('')).filter((_, i) => i % 7 > 0);
+  const bytes = Array.from(
+    { length: 256 },
+    (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
+  );
+  const texts = [...CHARACTERS.slice(0, -UNLISTED), ...joined, '\n'.repeat(5), 'a\n'];
+  const tokens = [...new Set([...bytes, ...texts])];
+  return {
+    ...(pre === 'gemma4'
+      ? { 'tokenizer.ggml.model': pre }
+      : { 'tokenizer.ggml.model': 'gpt2', 'tokenizer.ggml.pre': pre }),
+    'tokenizer.ggml.tokens': tokens,
+    'tokenizer.ggml.token_type': tokens.map((_, id) => (id < bytes.length ? BYTE : NORMAL)),
+    'tokenizer.ggml.merges': merges.map((merge) => merge.join(' ')),
   };
 }
 
@@ -305,4 +351,18 @@ export const tokenizerKinds = [
   'deepseek-coder',
   'deepseek-llm',
   'falcon',
+  'spark2_5',
+  'afmoe',
+  'kimi-k2',
+  'tiny_aya',
+  'youtu',
+  'exaone-moe',
+  'jais-2',
+  'superbpe',
+  'chameleon',
+  'bloom',
+  'viking',
+  'granite-embed-multi-97m',
+  'gemma4',
+  'sarvam-moe',
 ];

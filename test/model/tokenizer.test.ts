@@ -47,6 +47,9 @@ test('a tokenizer that we do not read is refused by name, with those we do', asy
     }
   };
   await refuse({ 'tokenizer.ggml.model': 'bert' }, /'bert'.*gpt2.*llama/);
-  await refuse({ 'tokenizer.ggml.pre': 'kimi-k2' }, /'kimi-k2'.*gpt-2.*smollm.*llama-bpe.*qwen2/);
+  await refuse(
+    { 'tokenizer.ggml.pre': 'llama4-scout' },
+    /'llama4-scout'.*gpt-2.*llama-bpe.*gemma4/,
+  );
 });
 test.run();

@@ -1,8 +1,7 @@
 // Byte-level BPE: words of a text, as bytes that each are a token, joined by the ranks of the
 // file's merges.
-import { describeValue } from '../../arguments.ts';
-import { ModelFormatError } from '../../errors.ts';
 import { Joiner } from './join.ts';
+import { Merges } from './merges.ts';
 import type { PreTokenizer } from './pre-tokenizer.ts';
 import { splitWords } from './split-words.ts';
 import type { TextTable } from './text-table.ts';
@@ -35,25 +34,14 @@ export interface Encoder {
   cutsAt(text: string, at: number, end: number): boolean;
 }
 
-/** Reads merges; throws ModelFormatError for one that is none. */
-export function checkMerges(merges: readonly unknown[], file: string): readonly string[] {
-  const odd = merges.findIndex((merge) => typeof merge !== 'string' || merge.indexOf(' ', 1) < 0);
-  if (odd >= 0) {
-    throw new ModelFormatError(
-      `${file}: merge ${odd} is ${describeValue(merges[odd])}, expected two texts with a space ` +
-        `between: get another copy of the file`,
-    );
-  }
-  return merges as readonly string[];
-}
-
 export function createBpe(
   texts: readonly string[],
   table: TextTable,
   merges: readonly string[],
   kind: PreTokenizer,
 ): Encoder {
-  const pairs = new Merges(texts, table, merges);
+  const pairs = new Merges(texts.length, table, merges);
+  const byteNumbers = numbersOfBytes(pairs);
   const joiner = new Joiner();
   const cache = new WordCache();
   let ids = new Int32Array(64);
@@ -63,6 +51,19 @@ export function createBpe(
     ids[left] = pairs.joined(ids[left], ids[right]);
   };
 
+  /** What is no token gives the tokens of its characters that are ASCII: llama.cpp's habit. */
+  const emit = (number: number, out: number[]) => {
+    if (pairs.isToken(number)) {
+      out.push(number);
+      return;
+    }
+    const text = number < 0 ? '' : pairs.otherText(number);
+    for (let i = 0; i < text.length; i++) {
+      const token = text.charCodeAt(i) < 0x80 ? table.find(text, i, i + 1) : -1;
+      if (token >= 0) out.push(token);
+    }
+  };
+
   const encodeWord = (word: string): number[] => {
     if (kind.ignoreMerges && word.length <= table.longest) {
       const id = table.find(bytesAsText(word));
@@ -70,11 +71,11 @@ export function createBpe(
     }
     if (ids.length < word.length * 3) ids = new Int32Array(word.length * 3);
     joined = bytesOf(word, (byte, i) => {
-      ids[i] = pairs.ofByte[byte];
+      ids[i] = byteNumbers[byte];
     });
     joiner.run(joined, rank, join);
     const tokens: number[] = [];
-    for (let i = 0; i >= 0; i = joiner.next[i]) pairs.emit(ids[i], tokens);
+    for (let i = 0; i >= 0; i = joiner.next[i]) emit(ids[i], tokens);
     if (ids.length > KEPT) ids = new Int32Array(64);
     return tokens;
   };
@@ -91,104 +92,11 @@ export function createBpe(
   };
 }
 
+const numbersOfBytes = (pairs: Merges) =>
+  Int32Array.from(byteUnits, (unit) => pairs.find(String.fromCharCode(unit), 0, 1));
+
 /** Room for a word's bytes that is kept between words. */
 const KEPT = 1 << 14;
-
-/**
- * What may be joined with what, by rank, and to which token. Texts that are no tokens have numbers
- * behind the vocabulary's.
- */
-class Merges {
-  readonly ofByte = new Int32Array(256);
-  readonly #lefts: Int32Array;
-  readonly #rights: Int32Array;
-  readonly #joined: Int32Array;
-  /** Open addressing; rank + 1, 0 where nothing lies. */
-  readonly #slots: Int32Array;
-  readonly #tokens: number;
-  readonly #table: TextTable;
-  readonly #others: string[] = [];
-
-  constructor(texts: readonly string[], table: TextTable, merges: readonly string[]) {
-    this.#tokens = texts.length;
-    this.#table = table;
-    const others = new Map<string, number>();
-    const numberOf = (part: string): number => {
-      let other = others.get(part);
-      if (other === undefined) {
-        other = texts.length + this.#others.length;
-        others.set(part, other);
-        this.#others.push(part);
-      }
-      return other;
-    };
-    const idOf = (text: string, begin: number, end: number): number => {
-      const id = table.find(text, begin, end);
-      return id >= 0 ? id : numberOf(text.slice(begin, end));
-    };
-    for (let byte = 0; byte < 256; byte++)
-      this.ofByte[byte] = idOf(String.fromCharCode(byteUnits[byte]), 0, 1);
-    const count = merges.length;
-    this.#lefts = new Int32Array(count);
-    this.#rights = new Int32Array(count);
-    this.#joined = new Int32Array(count);
-    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(2, count * 2))));
-    const mask = this.#slots.length - 1;
-    for (let rank = 0; rank < count; rank++) {
-      const merge = merges[rank];
-      const space = merge.indexOf(' ', 1);
-      const left = idOf(merge, 0, space);
-      const right = idOf(merge, space + 1, merge.length);
-      const both = table.findWithout(merge, space);
-      this.#lefts[rank] = left;
-      this.#rights[rank] = right;
-      this.#joined[rank] =
-        both >= 0 ? both : numberOf(merge.slice(0, space) + merge.slice(space + 1));
-      let slot = slotOf(left, right, mask);
-      while (this.#slots[slot] !== 0 && !this.#is(this.#slots[slot] - 1, left, right))
-        slot = (slot + 1) & mask;
-      // of two equal ones the first counts
-      if (this.#slots[slot] === 0) this.#slots[slot] = rank + 1;
-    }
-  }
-
-  #is(rank: number, left: number, right: number): boolean {
-    return this.#lefts[rank] === left && this.#rights[rank] === right;
-  }
-
-  rank(left: number, right: number): number {
-    const mask = this.#slots.length - 1;
-    for (let slot = slotOf(left, right, mask); this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      if (this.#is(this.#slots[slot] - 1, left, right)) return this.#slots[slot] - 1;
-    }
-    return Infinity;
-  }
-
-  joined(left: number, right: number): number {
-    return this.#joined[this.rank(left, right)];
-  }
-
-  /**
-   * Appends a token; a text that is none gives the tokens of its characters, as far as these are
-   * ASCII (llama.cpp's habit).
-   */
-  emit(id: number, out: number[]): void {
-    if (id < this.#tokens) {
-      out.push(id);
-      return;
-    }
-    const text = this.#others[id - this.#tokens];
-    for (let i = 0; i < text.length; i++) {
-      const token = text.charCodeAt(i) < 0x80 ? this.#table.find(text, i, i + 1) : -1;
-      if (token >= 0) out.push(token);
-    }
-  }
-}
-
-function slotOf(left: number, right: number, mask: number): number {
-  const mixed = Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b);
-  return (mixed ^ (mixed >>> 15)) & mask;
-}
 
 /** Calls `take` with the bytes of a well-formed text; returns how many there are. */
 function bytesOf(text: string, take: (byte: number, at: number) => void): number {

@@ -3,7 +3,7 @@
 import { joined } from '../../math/joined.ts';
 import { OptionError } from '../../errors.ts';
 import { unitBytes } from './bpe.ts';
-import { SPACE_MARK } from './spm.ts';
+import { SPACE_MARK } from './marked-text.ts';
 import { BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, type Vocabulary } from './vocabulary.ts';
 
 export interface Decoder {

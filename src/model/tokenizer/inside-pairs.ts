@@ -1,5 +1,7 @@
 // Where a text can be cut into words for joining: between characters that stand side by side in
 // no token.
+import { markOf } from './marked-text.ts';
+import { someUnitAt } from './unicode.ts';
 
 /** Which units stand side by side inside a token: nothing is joined across two that never do. */
 export class InsidePairs {
@@ -11,20 +13,35 @@ export class InsidePairs {
   readonly #mask: number;
   readonly #continued = new Uint32Array(0x10000 / 32);
 
-  constructor(texts: readonly string[]) {
-    const bits = Math.min(24, Math.max(16, Math.ceil(Math.log2(texts.length * 8 + 1))));
+  private constructor(count: number) {
+    const bits = Math.min(24, Math.max(16, Math.ceil(Math.log2(count * 8 + 1))));
     this.#pairs = new Uint32Array(2 ** (bits - 5));
     this.#mask = 2 ** bits - 1;
+  }
+
+  /** Of all neighbours inside texts. */
+  static ofTexts(texts: readonly string[]): InsidePairs {
+    const pairs = new InsidePairs(texts.length);
     for (const text of texts) {
-      let left = text.charCodeAt(0);
-      for (let i = 1; i < text.length; i++) {
-        const right = text.charCodeAt(i);
-        const bit = this.#bitOf(left, right);
-        this.#pairs[bit >>> 5] |= 1 << (bit & 31);
-        this.#continued[left >>> 5] |= 1 << (left & 31);
-        left = right;
-      }
+      for (let i = 1; i < text.length; i++) pairs.#add(text.charCodeAt(i - 1), text.charCodeAt(i));
     }
+    return pairs;
+  }
+
+  /** Of what merges ("left right") put side by side. */
+  static ofMerges(merges: readonly string[]): InsidePairs {
+    const pairs = new InsidePairs(merges.length);
+    for (const merge of merges) {
+      const space = merge.indexOf(' ', 1);
+      pairs.#add(merge.charCodeAt(space - 1), merge.charCodeAt(space + 1));
+    }
+    return pairs;
+  }
+
+  #add(left: number, right: number): void {
+    const bit = this.#bitOf(left, right);
+    this.#pairs[bit >>> 5] |= 1 << (bit & 31);
+    this.#continued[left >>> 5] |= 1 << (left & 31);
   }
 
   #bitOf(left: number, right: number): number {
@@ -35,6 +52,18 @@ export class InsidePairs {
   has(left: number, right: number): boolean {
     const bit = this.#bitOf(left, right);
     return ((this.#pairs[bit >>> 5] >>> (bit & 31)) & 1) === 1;
+  }
+
+  /**
+   * Whether units that lie side by side at `at`, spaces marked, may yet be joined; `end`: what is
+   * known of the text.
+   */
+  mayHaveAt(text: string, at: number, end: number): boolean {
+    return someUnitAt(text, at - 1, (left) =>
+      at < end
+        ? someUnitAt(text, at, (right) => this.has(markOf(left), markOf(right)))
+        : this.continues(markOf(left)),
+    );
   }
 
   /** Whether anything stands behind a unit inside some token. */

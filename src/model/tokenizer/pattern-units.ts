@@ -22,23 +22,53 @@ export const L = 'A-Za-z\xd2';
 export const P = '!-#%-*,-/:;?@\\[-\\]_{}\xd3';
 export const M = '\xd4';
 export const S = '$+<=>\\^`|~\xd5';
+/** Among units of kind 'han': letters that are Han, and what else stands in Han's blocks. */
+export const HAN = '\xd6';
+export const HAN_OTHERS = '\xd7';
 
-/**
- * Letters with case beyond the basic plane, which 'deepseek-llm' names; they stand as U+E001, other
- * characters there as U+E000.
- */
+/** First and last of each range, ascending. */
+const within = (ranges: readonly number[], c: number) =>
+  ranges.some((first, i) => i % 2 === 0 && c >= first && c <= ranges[i + 1]);
+
+/** Letters with case beyond the basic plane, which 'deepseek-llm' names. */
 const CASED_BEYOND = [
   0x10400, 0x1044f, 0x104b0, 0x104d3, 0x104d8, 0x104fb, 0x10c80, 0x10cb2, 0x10cc0, 0x10cf2, 0x118a0,
   0x118df, 0x1e900, 0x1e943,
 ];
-const isCasedBeyond = (c: number) =>
-  CASED_BEYOND.some((first, i) => i % 2 === 0 && c >= first && c <= CASED_BEYOND[i + 1]);
+/** Blocks of Han as 'kimi-k2' has them. */
+const HAN_BLOCKS = [
+  0x3400, 0x4dbf, 0x4e00, 0x9fff, 0xf900, 0xfaff, 0x20000, 0x2a6df, 0x2a700, 0x2ebef, 0x2f800,
+  0x2fa1f,
+];
 
+/** Two characters that no pattern names stand for CASED_BEYOND and for all others there. */
+const CASED = 0xfffe;
+const UNNAMED = 0xffff;
 /** JavaScript's `\s` has it, no table of white space does. */
 const BYTE_ORDER_MARK = 0xfeff;
 
+/** The unit of a character beyond ASCII. */
+const unitKinds = {
+  /** What stands for its class. */
+  classes: (c: number) => STANDS_FOR[classOf(c)],
+  /** As 'classes', with units of their own for Han. */
+  han(c: number) {
+    const class_ = classOf(c);
+    if (!within(HAN_BLOCKS, c)) return STANDS_FOR[class_];
+    return (class_ === LETTER ? HAN : HAN_OTHERS).charCodeAt(0);
+  },
+  /** Itself, for patterns that name characters beyond ASCII. */
+  named(c: number) {
+    if (c >= 0x10000) return within(CASED_BEYOND, c) ? CASED : UNNAMED;
+    if (c >= CASED || c === BYTE_ORDER_MARK) return UNNAMED;
+    return classOf(c) === SPACE ? STANDS_FOR[SPACE] : c;
+  },
+} satisfies Record<string, (c: number) => number>;
+
+export type UnitKind = keyof typeof unitKinds;
+
 const CHUNK = 4096;
-function textOf(units: Uint8Array | Uint16Array): string {
+function textOf(units: Uint16Array): string {
   let text = '';
   for (let i = 0; i < units.length; i += CHUNK)
     text += String.fromCharCode(...units.subarray(i, i + CHUNK));
@@ -47,40 +77,37 @@ function textOf(units: Uint8Array | Uint16Array): string {
 
 /** A text's characters, and the units that stand for them. */
 export interface Units {
+  readonly length: number;
   /** Where each character begins, and the text's end; undefined where each is one code unit. */
   readonly begins?: readonly number[];
-  /** What stands for classes. */
-  readonly classes: string;
-  /** The characters themselves, for patterns that name them beyond ASCII; else as `classes`. */
-  readonly named: string;
+  /** The units of a kind, made when first asked for. */
+  of(kind: UnitKind): string;
 }
 
-/** The units of a well-formed text; `named`: whether some pattern names characters beyond ASCII. */
-export function unitsOf(text: string, named: boolean): Units {
-  if (/^[\0-\x7f]*$/.test(text)) return { classes: text, named: text };
+/** The units of a well-formed text. */
+export function unitsOf(text: string): Units {
+  if (/^[\0-\x7f]*$/.test(text)) return { length: text.length, of: () => text };
   const begins: number[] = [];
-  let beyond = false;
   for (let i = 0; i < text.length; i++) {
     begins.push(i);
-    if ((text.charCodeAt(i) & 0xfc00) === 0xd800) {
-      beyond = true;
-      i++;
-    }
+    if ((text.charCodeAt(i) & 0xfc00) === 0xd800) i++;
   }
-  const classes = new Uint8Array(begins.length);
-  const wide = named ? new Uint16Array(begins.length) : undefined;
-  for (let i = 0; i < begins.length; i++) {
-    const c = text.codePointAt(begins[i])!;
-    classes[i] = c < 0x80 ? c : STANDS_FOR[classOf(c)];
-    if (!wide) continue;
-    if (c >= 0x10000 || c === BYTE_ORDER_MARK) wide[i] = isCasedBeyond(c) ? 0xe001 : 0xe000;
-    else wide[i] = c < 0x80 ? c : classes[i] === STANDS_FOR[SPACE] ? classes[i] : c;
-  }
+  const { length } = begins;
   begins.push(text.length);
-  const collapsed = textOf(classes);
+  const made = new Map<UnitKind, string>();
+  const make = (kind: UnitKind) => {
+    const units = new Uint16Array(length);
+    for (let i = 0; i < length; i++) {
+      const c = text.codePointAt(begins[i])!;
+      units[i] = c < 0x80 ? c : unitKinds[kind](c);
+    }
+    const all = textOf(units);
+    made.set(kind, all);
+    return all;
+  };
   return {
-    begins: beyond ? begins : undefined,
-    classes: collapsed,
-    named: wide ? textOf(wide) : collapsed,
+    length,
+    begins: length < text.length ? begins : undefined,
+    of: (kind) => made.get(kind) ?? make(kind),
   };
 }

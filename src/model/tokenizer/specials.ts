@@ -2,6 +2,7 @@
 // over the whole text, each from left to right in what the longer ones left. Only where occurrences
 // overlap does that order matter, so a text is read once, by an automaton over all specials, and
 // the order is kept within each cluster of overlapping occurrences.
+import { someUnitAt } from './unicode.ts';
 
 /**
  * A special token found in a text, and what it takes out of it: its own text and white space that
@@ -55,8 +56,11 @@ export class Specials {
   /** Whether a special token could lie across `at`, whatever stands behind `end`. */
   mayCross(text: string, at: number, end: number): boolean {
     if (at === 0) return false;
-    const left = unitAt(text, at - 1);
-    return at < end ? this.#pairs.has(left * UNITS + unitAt(text, at)) : this.#continued.has(left);
+    return someUnitAt(text, at - 1, (left) =>
+      at < end
+        ? someUnitAt(text, at, (right) => this.#pairs.has(left * UNITS + right))
+        : this.#continued.has(left),
+    );
   }
 
   /**
@@ -64,7 +68,7 @@ export class Specials {
    * token could reach, no further.
    */
   endingAt(text: string, at: number): Cut | undefined {
-    if (at === 0 || !this.#tails.has(unitAt(text, at - 1))) return undefined;
+    if (at === 0 || !someUnitAt(text, at - 1, (tail) => this.#tails.has(tail))) return undefined;
     let begin = at - 1;
     while (this.mayCross(text, begin, at)) begin--;
     const found = this.find(text, begin, at).at(-1);
@@ -220,15 +224,4 @@ class Automaton {
   token(match: number): number {
     return this.#tokens[match];
   }
-}
-
-/** A unit as it is in well-formed text. */
-function unitAt(text: string, at: number): number {
-  const unit = text.charCodeAt(at);
-  if ((unit & 0xf800) !== 0xd800) return unit;
-  const paired =
-    (unit & 0xfc00) === 0xd800
-      ? (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00
-      : at > 0 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
-  return paired ? unit : 0xfffd;
 }

@@ -4,13 +4,11 @@ import { ModelFormatError } from '../../errors.ts';
 import type { Encoder } from './bpe.ts';
 import { InsidePairs } from './inside-pairs.ts';
 import { Joiner } from './join.ts';
+import { bytesOfText, markOf, SPACE_MARK, tokensOfBytes } from './marked-text.ts';
 import { PrefixHashes, type TextTable } from './text-table.ts';
 import { splitsPair } from './unicode.ts';
 import { WordCache } from './word-cache.ts';
 
-export const SPACE_MARK = '\u2581';
-const MARK = SPACE_MARK.charCodeAt(0);
-const BLANK = 0x20;
 /** Stands for a character that has no token and no bytes; neighbours become one unknown token. */
 const UNKNOWN = -1;
 
@@ -49,7 +47,6 @@ class Spm implements Encoder {
   readonly #inside: InsidePairs;
   readonly #byteTokens: Int32Array;
   readonly #hasBytes: boolean;
-  readonly #utf8 = new TextEncoder();
   /** The word that is encoded, and where its symbols begin and end. */
   #word = '';
   #begins = new Int32Array(64);
@@ -60,11 +57,10 @@ class Spm implements Encoder {
     this.#scores = scores;
     this.#prefix = prefix;
     this.#unknown = unknown;
-    this.#inside = new InsidePairs(texts);
-    this.#byteTokens = Int32Array.from({ length: 256 }, (_, byte) => {
-      const id = table.find(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
-      return id >= 0 || byte >= 0x80 ? id : table.find(String.fromCharCode(byte));
-    });
+    this.#inside = InsidePairs.ofTexts(texts);
+    this.#byteTokens = tokensOfBytes(table).map((id, byte) =>
+      id >= 0 || byte >= 0x80 ? id : table.find(String.fromCharCode(byte)),
+    );
     this.#hasBytes = this.#byteTokens.every((id) => id >= 0);
   }
 
@@ -89,12 +85,10 @@ class Spm implements Encoder {
   cutsAt(text: string, at: number, end: number): boolean {
     if (at === 0) return true;
     if (splitsPair(text, at, end)) return false;
-    const left = markOf(text.charCodeAt(at - 1));
     // unknown characters that lie side by side are one token
+    const left = markOf(text.charCodeAt(at - 1));
     if (!this.#hasBytes && this.#table.find(String.fromCharCode(left)) < 0) return false;
-    return at < end
-      ? !this.#inside.has(left, markOf(text.charCodeAt(at)))
-      : !this.#inside.continues(left);
+    return !this.#inside.mayHaveAt(text, at, end);
   }
 
   #cuts(text: string, at: number): boolean {
@@ -116,7 +110,7 @@ class Spm implements Encoder {
         tokens.push(id);
         continue;
       }
-      const bytes = this.#utf8.encode(word.slice(this.#begins[i], this.#ends[i]));
+      const bytes = bytesOfText(word, this.#begins[i], this.#ends[i]);
       if (bytes.every((byte) => this.#byteTokens[byte] >= 0))
         for (const byte of bytes) tokens.push(this.#byteTokens[byte]);
       else tokens.push(UNKNOWN);
@@ -163,6 +157,5 @@ class Spm implements Encoder {
 /** Room for a word's characters that is kept between words. */
 const KEPT = 1 << 14;
 
-const markOf = (unit: number) => (unit === BLANK ? MARK : unit);
 /** Joins go by score, the highest first; what is no number comes last. */
 const rankOf = (score: number) => (score > -Number.MAX_VALUE ? -score : Number.MAX_VALUE);

@@ -88,3 +88,12 @@ export function codePointAt(text: string, at: number, end: number): number {
   if (at + 1 >= end) return -1;
   return isLow(text.charCodeAt(at + 1)) ? text.codePointAt(at)! : REPLACEMENT;
 }
+
+/**
+ * Whether some unit that may stand at `at` once a text is well-formed does: a half of a surrogate
+ * pair may yet be U+FFFD. Looks at that unit alone.
+ */
+export function someUnitAt(text: string, at: number, is: (unit: number) => boolean): boolean {
+  const unit = text.charCodeAt(at);
+  return is(unit) || ((unit & 0xf800) === 0xd800 && is(REPLACEMENT));
+}

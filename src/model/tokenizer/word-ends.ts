@@ -23,6 +23,7 @@ export function endsWord(text: string, at: number, end: number, { ends }: PreTok
   const left = codePointBefore(text, at);
   const right = codePointAt(text, at, end);
   if (right < 0) return false;
+  if (typeof ends === 'function') return ends(left, right);
   const leftClass = classOf(left);
   const rightClass = classOf(right);
   const behindWord = ends.words ? ends.words.includes(leftClass) : left > 0x20 && left < 0x7f;
@@ -40,7 +41,7 @@ export function endsWord(text: string, at: number, end: number, { ends }: PreTok
     return ends.lines !== 'single' || at === 1 || classOf(codePointBefore(text, at - 1)) !== SPACE;
   }
   // a word of letters ends at ASCII's and East Asian punctuation, but for an apostrophe
-  if (leftClass !== LETTER || !behindWord || right === 0x27) return false;
+  if (leftClass !== LETTER || !behindWord || right === 0x27 || ends.punctuated) return false;
   if (right < 0x80) return rightClass === PUNCTUATION || rightClass === SYMBOL;
   return (
     (right >= 0x3001 && right <= 0x3002) ||
