@@ -2,10 +2,10 @@
 import { cap1, capRow, clamped4, gelu4, geluInner4, geluSlope4, sigmoid4, silu4 } from './math';
 import { madd, scale, sumLanes } from './simd';
 
-const SILU: i32 = 0;
-const GELU: i32 = 1;
-const CLAMPED: i32 = 2;
-
+/** What a gate goes through. */
+export const SILU: i32 = 0;
+export const GELU: i32 = 1;
+export const CLAMPED: i32 = 2;
 
 @inline
 function gatedOf(gate: v128, up: v128, how: i32): v128 {
@@ -13,9 +13,9 @@ function gatedOf(gate: v128, up: v128, how: i32): v128 {
   return f32x4.mul(how == GELU ? gelu4(gate) : silu4(gate), up);
 }
 
-
+/** y[i] = up[i] times what becomes of gate[i]; how is a constant. y may be gate. */
 @inline
-function gated(y: usize, gate: usize, up: usize, n: i32, how: i32): void {
+export function gated(y: usize, gate: usize, up: usize, n: i32, how: i32): void {
   let i: usize = 0;
   const lanes = (<usize>(n & ~3)) << 2;
   const end = (<usize>n) << 2;

@@ -31,6 +31,14 @@ export {
   squared_relu,
   swiglu,
 } from './glu';
+export {
+  activate_rows,
+  add_chosen,
+  affine_rows,
+  gather_rows,
+  group_choice,
+  route,
+} from './experts';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms } from './row-norms';
 export { rows_scratch, rows_store, rows_widen } from './rows/table';
@@ -61,7 +69,9 @@ export { relaxed_simd } from './simd';
 
 // numbers that TypeScript must know too (scripts/kernel-table.mjs)
 export { DENSE_TILE } from './dense-attention';
+export { BY_CHOSEN, BY_SIGMOID, BY_SOFTMAX } from './experts';
 export { PANEL_K, PANEL_ROWS } from './gemm/floats';
+export { CLAMPED, GELU, SILU } from './glu';
 export { ABS_ROWS } from './gemm/products';
 export { CODE_CHANNELS, TAIL_BYTES } from './rows/codes';
 export { TILE } from './rows/table';

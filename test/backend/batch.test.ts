@@ -7,6 +7,7 @@ import { detectBuild } from '../../src/backend/wasm/builds.ts';
 import { isQuantized, rowTypeNames, weightTypes } from '../../src/backend/dtype.ts';
 import { cpuRows } from '../../src/backend/cpu/memory.ts';
 import { rowsOf } from '../rows.ts';
+import { drawnChoice, drawnLayer } from '../cases/experts.ts';
 import { CpuBench } from '../cases/cpu-bench.ts';
 
 const test = suite('numbers that do not depend on the batch');
@@ -15,11 +16,14 @@ const builds = detectBuild() === 'relaxed' ? (['simd', 'relaxed'] as const) : ([
 const cuts = [[11], [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], [2, 3, 6], [4, 1, 5, 1], [7, 4]];
 const T = 11;
 
+const sizes = { tokens: T, queryHeads: 8, kvHeads: 1, headDim: 128, width: 1536 };
+
 /** Runs `test` on a new backend of each build. */
 function onEachBuild(work: (backend: WasmBackend) => void): void {
   for (const build of builds) {
     const backend = createWasmBackend(build);
-    backend.reserveScratch({ tokens: T, queryHeads: 8, kvHeads: 1, headDim: 128, width: 1536 });
+    const experts = { experts: 6, used: 3, width: 64, inner: 32 };
+    backend.reserveScratch({ ...sizes, experts });
     work(backend);
     backend.dispose();
   }
@@ -94,4 +98,29 @@ for (const type of rowTypeNames) {
     });
   });
 }
+for (const type of ['f32', 'q8_0'])
+  test(`layers of experts in ${type}`, () => {
+    onEachBuild((backend) => {
+      const [E, used, D] = [6, 3, 64];
+      const inputs = new CpuBench(backend, E);
+      const kind = { gate: type, up: type, down: type, activation: 'silu', biased: true } as const;
+      const layer = drawnLayer(inputs, kind, [E, D, 32]);
+      const [x, { ids, weights }] = [inputs.tensor(T, D), drawnChoice(inputs, T, E, used)];
+      const found = cuts.map((cut) => {
+        const y = inputs.empty(T, D);
+        let t = 0;
+        for (const n of cut) {
+          const [to, from, by] = [y, x, weights].map(({ address, columns }) => ({
+            address: address + t * columns * 4,
+            columns,
+          }));
+          const choice = { ids: ids + t * used * 4, weights: by };
+          backend.experts!.apply(to, from, n, choice, layer);
+          t += n;
+        }
+        return inputs.read(y, T);
+      });
+      cuts.forEach((cut, i) => assert.equal(found[i], found[0], `${backend.build}, cut as ${cut}`));
+    });
+  });
 test.run();

@@ -29,8 +29,16 @@ const test = suite('threads');
 const shared = () => createWasmBackend({ build: 'simd', threads: 3, worthSharing: 0 });
 const reserve = (b: WasmBackend) => b.reserveScratch(opScratch);
 
-const ops =
-  /^(linear(One)? (f32|q8_0|q4_k|q6_k)|attention (f16|int4|with cap and sinks f16)|observe.* f16|rmsNorm|glu|gateBySigmoid|squaredRelu|multiplyColumns|rope|add|kmeans|convolve|deltaNet|mamba2|gatedNorm|product)/;
+const ops = new RegExp(
+  `^(${[
+    'linear(One)? (f32|q8_0|q4_k|q6_k)',
+    'attention (f16|int4|with cap and sinks f16)',
+    'observe.* f16',
+    'rmsNorm|glu|gateBySigmoid|squaredRelu|multiplyColumns|rope|add|kmeans|product',
+    'convolve|deltaNet|mamba2|gatedNorm',
+    'route|experts',
+  ].join('|')})`,
+);
 test('every bit of a result is the same, and nothing is written beside it', async () => {
   const backends = [shared(), createWasmBackend('simd')];
   for (const backend of backends) reserve(backend);

@@ -15,6 +15,7 @@ export const opScratch: ScratchShape = {
   clusters: 16,
   training: true,
   recurrentKeys: 128,
+  experts: { experts: 64, used: 4, width: 256, inner: 256 },
 };
 
 /**
@@ -47,7 +48,7 @@ export interface OpCase {
   readonly denormals?: true;
   readonly rows?: NeededRows;
   /** A group of operations that a backend may lack. */
-  readonly needs?: 'recurrent';
+  readonly needs?: 'recurrent' | 'experts';
   run(b: Bench, size: readonly number[]): Promise<number[]>;
 }
 

@@ -6,6 +6,7 @@ import type { OpCase } from './case.ts';
 import { choiceCases } from './choices.ts';
 import { composedCases } from './composed.ts';
 import { elementCases } from './elements.ts';
+import { expertCases } from './experts.ts';
 import { extremeCases } from './extremes.ts';
 import { lookCases } from './looks.ts';
 import { productCases } from './products.ts';
@@ -17,6 +18,7 @@ export const conformanceCases: readonly OpCase[] = [
   ...productCases,
   ...recurrentCases,
   ...composedCases,
+  ...expertCases,
   ...attentionCases,
   ...attendingCases,
   ...lookCases,

@@ -13,6 +13,7 @@ import { createContext } from './context.ts';
 import type { Core } from './core.ts';
 import { denseAttentionOps } from './dense-attention.ts';
 import { elementGradients, elementOps } from './elements.ts';
+import { expertOps } from './experts.ts';
 import { lookOps } from './looks.ts';
 import { lossOps } from './loss.ts';
 import { memoryOps } from './memory.ts';
@@ -67,6 +68,7 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     ...selecting,
     ...createSelect(memory, selecting),
     ...clusterOps(context),
+    experts: expertOps(context),
     training: {
       ...productGradients(context),
       ...elementGradients(context),

@@ -8,27 +8,28 @@ import type { Address, Tensor } from '../tensor.ts';
 import { call, SCRATCH } from './call.ts';
 import { type Context, shareRows } from './context.ts';
 
+/** x [n, x.columns], rounded. */
+export function roundInput(context: Context, to: Address, x: Tensor, n: number): void {
+  const k = x.columns;
+  const bytes = context.kernels.rounded_bytes(k);
+  shareRows(context, n, k, (i, count) =>
+    call(context.numbers.round_input, to + i * bytes, x.address + i * k * 4, count * k),
+  );
+}
+
 /** y = x W^T, for several outputs and weights. */
 function multiplier(
   context: Context,
 ): (products: readonly Product[], x: Tensor, n: number) => void {
-  const { kernels, numbers, share, parts, scratch } = context;
-
-  /** x [n, x.columns] rounded, where that is until the next product. */
-  function roundInput(x: Tensor, n: number): Address {
-    const k = x.columns;
-    const bytes = kernels.rounded_bytes(k);
-    shareRows(context, n, k, (i, count) =>
-      call(numbers.round_input, scratch.common + i * bytes, x.address + i * k * 4, count * k),
-    );
-    return scratch.common;
-  }
+  const { numbers, share, parts, scratch } = context;
 
   return (products, x, n) => {
     const k = x.columns;
     const rows = products.reduce((sum, [, w]) => sum + w.rows, 0);
     const total = n * rows * k;
-    const rounded = products.some(([, w]) => w.type.rounded) ? roundInput(x, n) : 0;
+    // until the next product
+    const rounded = scratch.common;
+    if (products.some(([, w]) => w.type.rounded)) roundInput(context, rounded, x, n);
     const calls = products.flatMap(([y, w]) => {
       const { number } = w.type;
       const rowBytes = weightRowBytes(w.type, k);

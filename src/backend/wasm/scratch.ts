@@ -5,6 +5,7 @@ import { QUERY_ROWS } from './attention.ts';
 import type { Kernels } from './core.ts';
 import { denseScratch } from './dense-attention.ts';
 import { NORM_PARTS } from './elements.ts';
+import { layOutExperts } from './experts.ts';
 import { SQUARE_PARTS } from './loss.ts';
 import { ROUNDED_ROWS } from './product-gradients.ts';
 import type { ScratchSize } from './schedule.ts';
@@ -12,7 +13,7 @@ import type { ScratchSize } from './schedule.ts';
 /** Scratch for the largest operation of a shape. */
 export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
   const { tokens, queryHeads, kvHeads, headDim, width, clusters = 0, training } = shape;
-  const { recurrentKeys = 0 } = shape;
+  const { recurrentKeys = 0, experts } = shape;
   const group = queryHeads / kvHeads;
   const learning = training ? trainingScratch(kernels, shape) : { common: 0, own: 0 };
   const line = (bytes: number) => Math.ceil(bytes / 64) * 64;
@@ -21,6 +22,7 @@ export function scratchOf(kernels: Kernels, shape: ScratchShape): ScratchSize {
       Math.max(
         // rounded activations; or the sums of observers; or first rows of windows
         tokens * Math.max(kernels.rounded_bytes(width), 8 * queryHeads) + 64,
+        experts ? layOutExperts(kernels, experts, tokens).bytes : 0,
         learning.common,
       ),
     ),

@@ -31,7 +31,7 @@ export function weightOps({
         }
         const packed = Math.ceil((row + count) / GROUP_ROWS) * GROUP_ROWS;
         const padded = Math.ceil(weight.rows / PANEL_ROWS) * PANEL_ROWS;
-        if (row + count === weight.rows && packed < padded)
+        if (packed >= weight.rows && packed < padded)
           new Uint8Array(
             memory.buffer,
             weight.address + packed * rowBytes,
