@@ -144,7 +144,7 @@ function placeTensors(
     const [columns, each = 1, experts = 1] = shape;
     const rows = each * experts;
     if (rows > MAX_DIMENSION)
-      fail(`${label} has ${rows} rows, at most ${MAX_DIMENSION} are possible`);
+      fail(`${label} has ${rows} rows, ${MAX_DIMENSION} at most are possible`);
     if (columns % type.elements !== 0) {
       fail(
         `${label} has ${columns} columns, ${type.name.toUpperCase()} needs a multiple of ` +

@@ -51,24 +51,13 @@ export function checkTensors(
     const shape = wanted.get(info.name);
     if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
     const { rows, columns, isNumbers, parts, experts } = shape;
-    if ((info.experts ?? 1) !== (experts ?? 1))
-      throw new ModelFormatError(
-        `${name}: tensor '${info.name}' is of ${info.experts ?? 1} experts, the metadata imply ` +
-          `${experts ?? 1}`,
-      );
-    const byToken = info.name === EMBEDDING || info.name === OUTPUT;
-    if (byToken && info.columns === columns && info.rows < rows) {
-      throw new ModelFormatError(
-        `${name}: the vocabulary has ${rows} tokens, tensor '${info.name}' rows for ` +
-          `${info.rows}: get a copy whose vocabulary belongs to its weights`,
-      );
-    }
     // (numbers may stand in a row or in a column)
+    const isOther = (info.experts ?? 1) !== (experts ?? 1) && !isNumbers;
     const isTurned = isNumbers && rows === 1 && info.columns === 1 && info.rows === columns;
-    if (!isTurned && (info.columns !== columns || (info.rows !== rows && !byToken))) {
+    if (isOther || (!isTurned && (info.columns !== columns || (info.rows !== rows && !byToken)))) {
       throw new ModelFormatError(
-        `${name}: tensor '${info.name}' is [${info.rows}, ${info.columns}], the metadata imply ` +
-          `[${rows}, ${columns}]`,
+        `${name}: tensor '${info.name}' is ${shapeOf(info)}, the metadata imply ` +
+          shapeOf({ rows, columns, experts }),
       );
     }
     if (isNumbers && !['f32', 'f16', 'bf16'].includes(info.type.name)) {
@@ -94,6 +83,10 @@ export function checkTensors(
   }
   return checked;
 }
+
+/** A shape as people write it. */
+const shapeOf = ({ rows, columns, experts }: Pick<TensorInfo, 'rows' | 'columns' | 'experts'>) =>
+  experts ? `[${experts}, ${rows / experts}, ${columns}]` : `[${rows}, ${columns}]`;
 
 interface Wanted extends Pick<TensorInfo, 'rows' | 'columns' | 'isNumbers' | 'parts' | 'experts'> {
   readonly optional: boolean;

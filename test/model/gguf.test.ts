@@ -180,9 +180,22 @@ test('absurd dimensions', async () => {
     /ends at byte/,
   );
   await refused(
-    writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 13, 20] }) })),
+    writeGguf(smallLlama({ tensors: change('token_embd.weight', { shape: [8, 1, 2, 5] }) })),
     'UnsupportedError',
-    /3 dimensions/,
+    /4 dimensions/,
+  );
+  // three are a matrix of each expert, which nobody has here
+  await refused(
+    writeGguf(smallLlama({ tensors: change('blk.0.ffn_gate.weight', { shape: [8, 4, 4] }) })),
+    'ModelFormatError',
+    /ffn_gate.weight' is \[4, 4, 8\], the metadata imply \[16, 8\]/,
+  );
+  await refused(
+    writeGguf(
+      smallLlama({ tensors: change('token_embd.weight', { shape: [8, 2 ** 20, 2 ** 20] }) }),
+    ),
+    'ModelFormatError',
+    /1099511627776 rows, 2147483647 at most/,
   );
   await refused(
     writeGguf(smallLlama({ metadata: { 'llama.block_count': 4_000_000_000 } })),

@@ -75,6 +75,11 @@ function halfOf(tensor: TensorInfo, file: string): Half {
       `${file}: tensor '${clip(tensor.name)}' is no half of a pair (lora_a, lora_b); leaving it ` +
         `out would change the answers: choose a plain LoRA adapter`,
     );
+  if (tensor.experts)
+    throw new UnsupportedError(
+      `${file}: tensor '${clip(tensor.name)}' has 3 dimensions, a pair for experts; adapters are ` +
+        `applied to matrices of 2: train it on these alone`,
+    );
   if (!placeOf(matrix))
     throw new UnsupportedError(
       `${file}: tensor '${clip(tensor.name)}' is for '${clip(matrix)}'; adapters are applied to ` +
