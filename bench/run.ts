@@ -14,6 +14,7 @@ import type { BenchGroup, Measurement } from './case.ts';
 import { clusters } from './clusters.ts';
 import { compareRuns, describeFall, TOLERANCE } from './compare.ts';
 import { engine } from './engine.ts';
+import { experts } from './experts.ts';
 import { growth } from './growth.ts';
 import { kernels } from './kernels.ts';
 import { measureLimits } from './limit.ts';
@@ -34,6 +35,7 @@ const groupsFor = (model?: string): readonly BenchGroup[] => [
   engine,
   products,
   kernels,
+  experts,
   training,
   train,
   clusters,
