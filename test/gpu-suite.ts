@@ -1,6 +1,7 @@
 // The suite of backends on the device of this machine, a software one where there is no other; apart
-// from the other tests, as that takes two minutes. `node build/js/test/gpu-suite.js`; with
-// `--without-subgroups` on the kernels for devices that have none, and of the suite what differs.
+// from the other tests, as that takes two minutes. `node build/js/test/gpu-suite.js [WORD ...]`: of
+// operations with a word in their names, or all; with `--without-subgroups` on the kernels for
+// devices that have none, and of the suite what differs.
 import { runtime } from '#runtime';
 import { openTestDevice } from './gpu.ts';
 import { skips } from './skip.ts';
@@ -10,6 +11,7 @@ import { backendSuite } from './suites/backend.ts';
 const SUMMED =
   /^(rmsNorm|linear|gated|append |raiseTo|raiseMost|weighBy|expectedAttention|keyCosines)/;
 
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const withoutSubgroups = process.argv.includes('--without-subgroups');
 const opened = await openTestDevice(undefined, withoutSubgroups ? ['subgroups'] : []);
 if ('reason' in opened) {
@@ -30,7 +32,7 @@ if ('reason' in opened) {
       rowTypes: ['f32', 'f16', 'int8', 'int4', 'int3'],
       device: true,
       training: false,
-      only: withoutSubgroups ? SUMMED : undefined,
+      only: words.length > 0 ? new RegExp(words.join('|')) : withoutSubgroups ? SUMMED : undefined,
     },
     () => opened.backend,
   );

@@ -67,15 +67,15 @@ export interface ExpertShape {
 
 export interface Experts {
   /**
-   * Chooses by logits f32 [T, E]; ties go to the lower number, NaN comes last. The logits may be
-   * overwritten.
+   * Chooses by logits f32 [T, E]; ties go to the lower number, NaN counts as -infinity. The logits
+   * may be overwritten.
    */
   route(choice: Choice, logits: Tensor, T: number, how: Routing): void;
   /**
    * y[t] = sum over a token's experts, in the order of their numbers, of weight * (down(a) * scale
    * + bias), a = activation of gate(x[t]) and up(x[t]), which have scales and biases too; added to
    * y[t] one after the other where `adds`. No expert twice a token. y lies apart from x.
-   * Quantised weights meet x and a as in linear().
+   * Quantised weights meet x and a as in linear(); a device (`canBeLost`) sums up as it chose.
    */
   apply(y: Tensor, x: Tensor, T: number, choice: Choice, layer: ExpertLayer, adds?: boolean): void;
 }

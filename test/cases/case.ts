@@ -7,7 +7,7 @@ import type { Bench } from './bench.ts';
 
 /** The scratch that every case finds enough. */
 export const opScratch: ScratchShape = {
-  tokens: 8,
+  tokens: 72,
   queryHeads: 8,
   kvHeads: 1,
   headDim: 128,

@@ -7,6 +7,7 @@ import { clusterOps } from './clusters.ts';
 import type { OpenDevice } from './device.ts';
 import { drawOps } from './draw.ts';
 import { elementOps } from './elements.ts';
+import { expertOps, expertScratchBytes } from './experts.ts';
 import { Heap } from './heap.ts';
 import { limits } from './limits.ts';
 import { lookBytes, lookOps } from './looks.ts';
@@ -67,6 +68,7 @@ export async function createWebgpuBackend(
     ...scoringOps(recorder, scratch),
     ...cacheOps(recorder, heap, device),
     ...attentionOps(recorder, scratch),
+    experts: expertOps(recorder, scratch, weightStore(recorder, heap).piecesOf, device),
     prepare: (work: () => void, onProgress?: (ready: number, of: number) => void) =>
       recorder.prepare(() => heap.trial(work), onProgress),
     ...clusterOps,
@@ -97,5 +99,6 @@ function scratchBytes(shape: ScratchShape): number {
     attentionScratchBytes(shape),
     lookBytes(tokens * queryHeads, headDim),
     expectedBytes(tokens, queryHeads, headDim),
+    shape.experts ? expertScratchBytes(shape.experts, tokens) : 0,
   );
 }

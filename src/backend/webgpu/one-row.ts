@@ -3,6 +3,7 @@
 import type { Around, NormBefore, PlainActivation, Product } from '../product.ts';
 import type { Tensor } from '../tensor.ts';
 import { plainGates } from './elements.ts';
+import type { OpenDevice } from './device.ts';
 import { wordOffset as word } from './heap.ts';
 import { floatWord } from './kernels.ts';
 import {
@@ -23,8 +24,8 @@ const MOST_PARTS = 3;
 const ROWS = 4;
 const GATED_ROWS = 2;
 /** Invocations of a workgroup (lib/sum.wgsl), and where a processor plays them. */
-const LANES = 64;
-const SOFTWARE_LANES = 8;
+export const lanesOf = ({ isSoftware }: Pick<OpenDevice, 'isSoftware'>): number =>
+  isSoftware ? 8 : 64;
 /** The type of a weight that is not there. */
 const NO_KIND = 255;
 
@@ -58,8 +59,12 @@ const filled = (parts: readonly Part[], addressOf: (part: Part) => number): numb
 const normAddress = ([{ piece }]: readonly Part[], around?: Around): number =>
   around?.norm?.w.address ?? piece.address;
 
-export function oneRow(recorder: Recorder, partsOf: PartsOf, isSoftware: boolean) {
-  const lanes = isSoftware ? SOFTWARE_LANES : LANES;
+export function oneRow(
+  recorder: Recorder,
+  partsOf: PartsOf,
+  device: Pick<OpenDevice, 'isSoftware'>,
+) {
+  const lanes = lanesOf(device);
 
   function multiply(parts: readonly Part[], x: Tensor, around?: Around): void {
     const [params, groups] = paramsOf(parts, x, around);

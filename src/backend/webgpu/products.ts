@@ -20,9 +20,9 @@ type ProductOps = Pick<
 >;
 
 /** As many rows of x cost less one by one than in a tile that they leave empty. */
-const FEW_ROWS = 8;
-/** Rows of x, and of a weight, of a tile (linear.wgsl). */
-const TILE = 64;
+export const FEW_ROWS = 8;
+/** Rows of x, and of a weight, of a tile (lib/product-tile.wgsl). */
+export const TILE = 64;
 /** Row i of a tensor. */
 const rowOf = ({ address, columns }: Tensor, i: number): Tensor => ({
   address: address + 4 * i * columns,
@@ -34,12 +34,12 @@ export function productOps(
   recorder: Recorder,
   heap: Heap,
   elements: Elements,
-  { isSoftware }: Pick<OpenDevice, 'isSoftware'>,
+  device: Pick<OpenDevice, 'isSoftware'>,
 ): ProductOps {
   const { weightBytes, packRows, piecesOf } = weightStore(recorder, heap);
   const partsOf: PartsOf = (products) =>
     products.flatMap((product) => piecesOf(product[1]).map((piece) => ({ product, piece })));
-  const one = oneRow(recorder, partsOf, isSoftware);
+  const one = oneRow(recorder, partsOf, device);
   const many = manyRows(recorder, partsOf);
 
   function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {

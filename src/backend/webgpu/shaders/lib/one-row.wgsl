@@ -1,6 +1,7 @@
 // Products of one row x with up to three weights. A workgroup takes four rows of weights, its lanes
 // go along x together. Where x is normed first (rms-norm.wgsl), products are made of x times the
 // norm's weights, and divided by the root behind the sum.
+// uses: lib/eights
 struct Product {
   y: u32, rows: u32, bias: u32, heads: u32, words: u32, tails: u32,
   // the first workgroup that makes it, and whether it is added to what is there
@@ -18,22 +19,7 @@ fn weight_of(slot: u32, kind: u32) -> Weight {
   return Weight(slot, kind, product.heads, product.words, product.tails, p.k);
 }
 
-// Lanes take eight numbers at a time, two fours that lie `apart`: how many eights there are, and
-// where one begins.
-fn eights_of(apart: u32) -> u32 { return (p.k + 2 * apart - 1) / (2 * apart) * (apart / 4); }
-fn column_of(eight: u32, apart: u32) -> u32 {
-  let fours = apart / 4;
-  return eight / fours * (2 * apart) + eight % fours * 4;
-}
-
-fn before_end_of_x(c: u32) -> vec4<bool> {
-  return vec4<u32>(c, c + 1, c + 2, c + 3) < vec4<u32>(p.k);
-}
-fn x4(c: u32) -> vec4<f32> {
-  let i = p.x + c;
-  let x = vec4<f32>(load(i), load(i + 1), load(i + 2), load(i + 3));
-  return select(vec4<f32>(), x, before_end_of_x(c));
-}
+fn x4(c: u32) -> vec4<f32> { return four_of(p.x, c); }
 fn normed(x: vec4<f32>, c: u32) -> vec4<f32> {
   if (p.norm == NONE) { return x; }
   let i = p.norm + c;
@@ -42,9 +28,4 @@ fn normed(x: vec4<f32>, c: u32) -> vec4<f32> {
 }
 fn norm_factor(squares: f32) -> f32 {
   return select(1.0 / sqrt(squares / f32(max(p.k, 1)) + p.eps), 1.0, p.norm == NONE);
-}
-
-// What two fours of x, `apart`, give with a row.
-fn row_with(w: Weight, row: u32, c: u32, apart: u32, a: vec4<f32>, b: vec4<f32>) -> f32 {
-  return dot(weight4(w, row, c), a) + dot(weight4(w, row, c + apart), b);
 }
