@@ -85,30 +85,32 @@ function multiply(
   const pairs = groups.reduce((sum, { count }) => sum + count, 0);
   const k = products[0][0].weight.columns;
   const work = pairs * rows * k;
-  const multiplied = groups.flatMap(({ expert, from, count }) =>
-    products.flatMap(([{ weight }, { address, m, ld }]) => {
-      const { number } = weight.type;
-      const rowBytes = weightRowBytes(weight.type, k);
-      const first = weight.address + expert * expertRows(m) * rowBytes;
+  const multiplied: Call[] = [];
+  const added: Call[] = [];
+  // (loops: a token asks for some dozen short calls here, and closures took as long as making them)
+  for (const [{ weight, scale, bias }, { address, m, ld }] of products) {
+    const { number } = weight.type;
+    const rowBytes = weightRowBytes(weight.type, k);
+    const expertBytes = expertRows(m) * rowBytes;
+    for (const { expert, from, count } of groups) {
+      const first = weight.address + expert * expertBytes;
       const x = input.address + from * input.step;
+      const y = address + from * ld * 4;
       const part = (row: number, n: number): Call => {
-        const [to, w] = [address + (from * ld + row) * 4, first + row * rowBytes];
+        const w = first + row * rowBytes;
         return count === 1
-          ? call(numbers.gemv, to, x, w, n, k, number)
-          : call(numbers.gemm, to, x, w, SCRATCH, count, n, k, ld, number);
+          ? call(numbers.gemv, y + row * 4, x, w, n, k, number)
+          : call(numbers.gemm, y + row * 4, x, w, SCRATCH, count, n, k, ld, number);
       };
-      return parts(m, PANEL_ROWS, work, part, groups.length * rows);
-    }),
-  );
-  share(multiplied, work);
-  const added = groups.flatMap(({ expert, from, count }) =>
-    products.flatMap(([{ scale, bias }, { address, m, ld }]) => {
-      if (!scale && !bias) return [];
+      for (const one of parts(m, PANEL_ROWS, work, part, groups.length * rows))
+        multiplied.push(one);
+      if (!scale && !bias) continue;
       const by = scale ? scale.address + expert * 4 : 0;
       const plus = bias ? bias.address + expert * m * 4 : 0;
-      return [call(numbers.affine_rows, address + from * ld * 4, count, m, ld, by, plus)];
-    }),
-  );
+      added.push(call(numbers.affine_rows, y, count, m, ld, by, plus));
+    }
+  }
+  share(multiplied, work);
   if (added.length > 0) share(added, pairs * rows * ELEMENT_WORK);
 }
 
