@@ -73,7 +73,8 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
     for (const { x, from, T } of pieces) {
       if (pieces.length > 1) turn(from, T);
       const { angles, adapterRoom, between: room } = s;
-      const piece = { backend, pass, layer, isLast, from, T, normEps, angles, adapterRoom, x };
+      const at = { layer, first: weights.first, isLast, from, T };
+      const piece = { backend, pass, ...at, normEps, angles, adapterRoom, x };
       for (const [i, block] of blocks.entries()) {
         const { norm, normAfter, outputScale, beside, forward: f } = block;
         const isFirstOfTwo = blocks[i + 1]?.beside !== undefined;
@@ -102,6 +103,7 @@ export function logits({ backend, config, weights }: Network, of: Workspace, t: 
   const before = { norm: { w: weights.outputNorm!, eps: config.normEps }, room: s.between };
   applyLinear({ backend, T: 1 }, [[s.logits, { weight: weights.output! }]], x, before); // [1, V]
   if (config.logitScale !== undefined) backend.scale(s.logits, config.logitScale, 1);
+  if (config.logitCap !== undefined) backend.softCap(s.logits, config.logitCap, 1);
 }
 
 /** Draws the token behind token t of the last pass: i32 at `to`. */

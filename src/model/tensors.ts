@@ -51,6 +51,13 @@ export function checkTensors(
     const shape = wanted.get(info.name);
     if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
     const { rows, columns, isNumbers, parts, experts } = shape;
+    const byToken = info.name === EMBEDDING || info.name === OUTPUT;
+    if (byToken && info.columns === columns && info.rows < rows) {
+      throw new ModelFormatError(
+        `${name}: the vocabulary has ${rows} tokens, tensor '${info.name}' rows for ` +
+          `${info.rows}: get a copy whose vocabulary belongs to its weights`,
+      );
+    }
     // (numbers may stand in a row or in a column)
     const isOther = (info.experts ?? 1) !== (experts ?? 1) && !isNumbers;
     const isTurned = isNumbers && rows === 1 && info.columns === 1 && info.rows === columns;

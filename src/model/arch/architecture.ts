@@ -2,6 +2,7 @@
 // data. It computes nothing: blocks do (blocks/). Ropes are in ropes.ts, windows in windows.ts.
 import type { AttentionSpec } from '../blocks/attention.ts';
 import type { FeedForwardSpec } from '../blocks/feed-forward.ts';
+import type { UngatedSpec } from '../blocks/ungated.ts';
 import type { LayerSpec } from '../blocks/registry.ts';
 import type { MetadataReader } from '../metadata.ts';
 import type { RopeSpec } from '../rotary.ts';
@@ -52,7 +53,7 @@ export interface Architecture {
   /** GGUF's name, 'general.architecture'. */
   readonly name: string;
   /** What gates its feed-forward blocks. */
-  readonly activation: FeedForwardSpec['activation'];
+  readonly activation: FeedForwardSpec['activation'] | 'relu-squared';
   /** Keys that describe() follows, beside those that every architecture has (keys.ts). */
   readonly keys: readonly string[];
   /** Throws UnsupportedError and ModelFormatError for what it cannot follow. */
@@ -90,6 +91,13 @@ export const feedForwardSpec = (
   activation: 'silu',
   ...change,
 });
+
+/** A feed-forward without a gate, a norm in front. */
+export const ungatedSpec = (
+  { feedForwardOf }: Shape,
+  layer: number,
+  change: Partial<UngatedSpec> = {},
+): UngatedSpec => ({ kind: 'ungated', norm: 'ffn_norm', width: feedForwardOf[layer], ...change });
 
 /** Every layer of a model, `of` being given its number. */
 export const layerSpecs = ({ layers }: Shape, of: (layer: number) => LayerSpec): LayerSpec[] =>

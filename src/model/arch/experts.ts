@@ -40,18 +40,23 @@ export function expertsSpec(
   };
 }
 
-/** The experts of a layer, and one that every token goes to, where the file has it. */
+/**
+ * The experts of a layer, and one that every token goes to, where the file has it; `isGated`: which
+ * is multiplied by the sigmoid of a number of the token's.
+ */
 export function withShared(
   shape: Shape,
   read: MetadataReader,
   layer: number,
   experts: ExpertsSpec,
-  change: { readonly outputGate?: string } = {},
+  isGated = false,
 ): BlockSpec[] {
-  const width = read.number('expert_shared_feed_forward_length', 0);
-  if (width === 0) return [experts];
-  const { norm, outputScale } = experts;
-  const own = { norm, outputScale, suffix: '_shexp', beside: {}, ...change };
-  const count = read.count('expert_shared_feed_forward_length', MOST_WIDTH);
-  return [experts, feedForwardSpec(shape, layer, { ...own, width: count })];
+  const { norm, outputScale, activation } = experts;
+  if (read.number('expert_shared_feed_forward_length', 0) === 0) return [experts];
+  const width = read.count('expert_shared_feed_forward_length', MOST_WIDTH);
+  const own = { norm, outputScale, width, suffix: '_shexp', beside: {} };
+  if (!isGated) return [experts, feedForwardSpec(shape, layer, own)];
+  // a gate of one number is a router that has one expert, which it weighs by a sigmoid
+  const one = { experts: 1, used: 1, gate: 'sigmoid', renormalise: false } as const;
+  return [experts, { kind: 'experts', activation, router: 'ffn_gate_inp_shexp', ...one, ...own }];
 }

@@ -22,8 +22,7 @@ const expertsOf = (
   read: MetadataReader,
   layer: number,
   outputScale: number | undefined,
-): BlockSpec[] =>
-  withShared(shape, read, layer, expertsSpec(shape, read, { outputScale }));
+): BlockSpec[] => withShared(shape, read, layer, expertsSpec(shape, read, { outputScale }));
 
 export const granitemoe: Architecture = {
   name: 'granitemoe',

@@ -71,8 +71,6 @@ export const qwen35moe: Architecture = {
   keys: [...keys, ...expertKeys, ...sharedKeys],
   describe: (shape, read) =>
     describe(shape, read, (layer) =>
-      withShared(shape, read, layer, expertsSpec(shape, read, { norm }), {
-        outputGate: 'ffn_gate_inp_shexp',
-      }),
+      withShared(shape, read, layer, expertsSpec(shape, read, { norm }), true),
     ),
 };

@@ -54,8 +54,8 @@ export function ropeSpec(
 }
 
 /** What YaRN multiplies queries and keys by, so that their products keep their temperature. */
-export const yarnMagnitude = (factor: number): number =>
-  factor > 1 ? 0.1 * Math.log(factor) + 1 : 1;
+export const yarnMagnitude = (factor: number, multiplier = 1): number =>
+  factor > 1 ? 0.1 * multiplier * Math.log(factor) + 1 : 1;
 
 /**
  * The tensor of a rope's factors. Of two, long and short, the long ones are meant where positions

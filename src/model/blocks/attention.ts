@@ -14,6 +14,7 @@ import {
   matrix,
   type Piece,
   type Residual,
+  type RowsPart,
   vector,
 } from './block.ts';
 
@@ -24,11 +25,24 @@ export interface AttentionSpec extends Residual {
   readonly headDim: number;
   /** Which of the model's ropes turns queries and keys; none: they know no positions. */
   readonly rope?: number;
+  /** Which of them turns queries alone. Default: the same. */
+  readonly queryRope?: number;
   /**
    * RMS norms on q and k: of each head ('head') or of all together ('width') before they are
-   * turned. Default: none.
+   * turned, or of each head behind that ('turned'). Keys of the last kind are cached without the
+   * norm's weights, which queries bear, so that they can be turned on. Default: none.
    */
-  readonly qkNorm?: 'head' | 'width';
+  readonly qkNorm?: 'head' | 'width' | 'turned';
+  /** Whether each head of v is normed, without weights. */
+  readonly vNorm?: boolean;
+  /** Whether values are what keys are made of, before their norm: there is no attn_v. */
+  readonly valuesAreKeys?: boolean;
+  /** Scores s become cap tanh(s / cap). */
+  readonly cap?: number | undefined;
+  /** Whether each query head has a score that goes to no row, attn_sinks. */
+  readonly hasSinks?: boolean;
+  /** Whether attn_q has a gate behind each head's query, whose sigmoid its output goes through. */
+  readonly isGated?: boolean;
   /** Whether the file has q, k and v as one matrix, attn_qkv. */
   readonly isFused?: boolean;
   /** Name of an RMS norm of what heads mixed, before the output projection. */
@@ -43,31 +57,42 @@ export interface AttentionSpec extends Residual {
 
 const biased = { biased: true };
 
+/** Queries, and their gates, where heads have both. */
+function queriesOf({ queryHeads, headDim: d, isGated }: AttentionSpec, D: number) {
+  const part = (from: number) => ({ period: 2 * d, from, count: d });
+  const own = (of?: RowsPart) => matrix('attn_q', queryHeads * d, D, { biased: true, part: of });
+  return isGated ? { q: own(part(0)), gate: own(part(d)) } : { q: own(), gate: undefined };
+}
+
 const tensors = (spec: AttentionSpec, D: number) => {
   const { queryHeads: Hq, kvHeads: Hkv, headDim: d, qkNorm, isFused, subNorm } = spec;
+  const queries = queriesOf(spec, D);
   const [q, k, v] = isFused
     ? fused('attn_qkv', [Hq * d, Hkv * d, Hkv * d], D)
     : [
-        matrix('attn_q', Hq * d, D, biased),
+        queries.q,
         matrix('attn_k', Hkv * d, D, biased),
-        matrix('attn_v', Hkv * d, D, biased),
+        spec.valuesAreKeys ? undefined : matrix('attn_v', Hkv * d, D, biased),
       ];
   const own = spec.rowsOf === undefined;
   const norm = (name: string, heads: number) =>
     qkNorm && vector(name, qkNorm === 'width' ? heads * d : d);
   return {
-    q,
+    q: q!,
+    gate: queries.gate,
     k: own ? k : undefined,
     v: own ? v : undefined,
     output: matrix('attn_output', D, Hq * d, biased),
     qNorm: norm('attn_q_norm', Hq),
     kNorm: own ? norm('attn_k_norm', Hkv) : undefined,
+    sinks: spec.hasSinks ? vector('attn_sinks', Hq) : undefined,
     subNorm: subNorm === undefined ? undefined : vector(subNorm, Hq * d),
   };
 };
 
-const room = ({ queryHeads: Hq, kvHeads: Hkv, headDim: d }: AttentionSpec) => ({
+const room = ({ queryHeads: Hq, kvHeads: Hkv, headDim: d, isGated }: AttentionSpec) => ({
   q: Hq * d,
+  gate: isGated ? Hq * d : 0,
   k: Hkv * d,
   v: Hkv * d,
   mixed: Hq * d,
@@ -79,17 +104,22 @@ const denseOf = (
   { sequences }: Batch,
 ): DenseAttention => ({ queryHeads, kvHeads, headDim, window, sequences });
 
-/** What of a spec learning does not know; the rest of it has matrices of its own for q, k and v. */
-const unlearned = (spec: AttentionSpec): string | undefined =>
-  spec.isFused
-    ? 'fused q, k and v'
-    : spec.qkNorm === 'width'
-      ? 'norms over all heads'
-      : spec.subNorm !== undefined
-        ? 'a norm of what heads mixed'
-        : spec.rowsOf !== undefined
-          ? 'layers that share rows'
-          : undefined;
+/** What of a spec learning does not know. */
+const unlearned = (spec: AttentionSpec): string | undefined => {
+  const { isFused, qkNorm, subNorm, rowsOf, cap, hasSinks, isGated, vNorm, queryRope } = spec;
+  const [found] = [
+    isFused && 'fused q, k and v',
+    (qkNorm === 'width' || qkNorm === 'turned') && 'norms over all heads, or of turned ones',
+    subNorm !== undefined && 'a norm of what heads mixed',
+    rowsOf !== undefined && 'layers that share rows',
+    cap !== undefined && 'capped attention',
+    hasSinks && 'attention sinks',
+    isGated && 'gated attention',
+    (vNorm || spec.valuesAreKeys) && 'normed values',
+    queryRope !== undefined && 'queries of another temperature',
+  ].filter((what) => typeof what === 'string');
+  return found;
+};
 
 const learning: Learning<
   AttentionSpec,
@@ -162,41 +192,57 @@ const learning: Learning<
   },
 };
 
-/** Queries, keys and values of the piece: new rows behind those that are cached. */
-function makeRows(
-  piece: Piece,
-  { queryHeads: Hq, headDim: d, rope, queryScale, qkNorm, rowsOf }: AttentionSpec,
-  w: Bound<ReturnType<typeof tensors>>,
-  s: Readonly<Record<'q' | 'k' | 'v', Tensor>>,
-): void {
-  const { backend, pass, layer, from, T, normEps, angles } = piece;
-  const turns = rope === undefined ? undefined : angles[rope];
-  if (rowsOf !== undefined) {
-    applyLinear(piece, [[s.q, w.q]], piece.x, piece.before);
-    if (w.qNorm) backend.rmsNorm(s.q, s.q, w.qNorm, T * (qkNorm === 'head' ? Hq : 1), normEps);
-    if (turns) backend.rope(s.q, turns, T, Hq, d);
-    if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
-    return;
-  }
+type Room = Readonly<Record<keyof ReturnType<typeof room>, Tensor>>;
+type Weights = Bound<ReturnType<typeof tensors>>;
+
+/** The products of the piece: queries, and keys and values where the layer has its own. */
+function project(piece: Piece, w: Weights, s: Room): void {
   const outputs = [
     [s.q, w.q], // [T, Hq d]
-    [s.k, w.k!], // [T, Hkv d]
-    [s.v, w.v!], // [T, Hkv d]
+    [s.gate, w.gate],
+    [s.k, w.k], // [T, Hkv d]
+    [s.v, w.v], // [T, Hkv d]
   ] as const;
-  applyLinear(piece, outputs, piece.x, piece.before);
+  const made = outputs.flatMap(([y, linear]) => (linear ? [[y, linear] as const] : []));
+  // (as many at once as a device takes)
+  applyLinear(piece, made.slice(0, 3), piece.x, piece.before);
+  if (made.length > 3) applyLinear(piece, made.slice(3), piece.x, piece.before);
+}
+
+/** Queries of a layer that attends to another's rows. */
+function makeQueries(piece: Piece, spec: AttentionSpec, w: Weights, s: Room): void {
+  const { backend, T, normEps, angles } = piece;
+  const { queryHeads: Hq, headDim: d, rope, queryScale, qkNorm } = spec;
+  if (w.qNorm) backend.rmsNorm(s.q, s.q, w.qNorm, T * (qkNorm === 'head' ? Hq : 1), normEps);
+  if (rope !== undefined) backend.rope(s.q, angles[rope], T, Hq, d);
+  if (queryScale !== undefined) backend.scale(s.q, queryScale, T);
+}
+
+/** Queries, and new rows of keys and values behind those that are cached. */
+function makeRows(piece: Piece, spec: AttentionSpec, w: Weights, s: Room): void {
+  const { backend, pass, layer, from, T, normEps, angles } = piece;
+  const { queryHeads: Hq, kvHeads: Hkv, headDim: d, qkNorm, rope, queryRope } = spec;
+  if (spec.valuesAreKeys) backend.copy(s.v.address, s.k.address, T * Hkv * d * 4);
   if (qkNorm === 'width') {
     backend.rmsNorm(s.q, s.q, w.qNorm!, T, normEps);
     backend.rmsNorm(s.k, s.k, w.kNorm!, T, normEps);
+  } else if (qkNorm === 'turned') {
+    backend.rmsNorm(s.q, s.q, { columns: d }, T * Hq, normEps);
+    backend.rmsNorm(s.k, s.k, { columns: d }, T * Hkv, normEps);
   }
   const place = { position: pass.position + from, token: pass.token + from };
   pass.cache.appendTurned(layer, s, T, place, {
     queryHeads: Hq,
     qNorm: qkNorm === 'head' ? w.qNorm : undefined,
     kNorm: qkNorm === 'head' ? w.kNorm : undefined,
+    vNorm: spec.vNorm,
     normEps,
-    angles: turns,
-    queryScale,
+    angles: rope === undefined ? undefined : angles[rope],
+    queryAngles: queryRope === undefined ? undefined : angles[queryRope],
+    queryWeight: qkNorm === 'turned' ? w.qNorm : undefined,
+    queryScale: spec.queryScale,
   });
+  if (qkNorm === 'turned') backend.multiplyColumns(s.q, w.kNorm!, T * Hq);
 }
 
 export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
@@ -204,15 +250,20 @@ export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
   room,
   forward(piece, spec, w, s) {
     const { backend, pass, layer, isLast, from, T, normEps } = piece;
-    const { window, rowsOf = layer } = spec;
+    const { window, rowsOf, cap } = spec;
     const { cache } = pass;
-    makeRows(piece, spec, w, s);
+    project(piece, w, s);
+    if (rowsOf === undefined) makeRows(piece, spec, w, s);
+    else makeQueries(piece, spec, w, s);
     const ends = pass.queriesOnly && isLast;
     const leaves = pass.looks && !ends && window === undefined;
     const looks = leaves ? { address: s.looks.address, unseen: from + T } : undefined;
-    if (!ends) backend.attention(s.mixed, s.q, cache.rows(rowsOf), T, { looks, window });
-    pass.onLayer?.(layer, s.q, T, from + T, looks);
+    const attending = { cap, sinks: w.sinks };
+    const rows = cache.rows(rowsOf === undefined ? layer : rowsOf - piece.first);
+    if (!ends) backend.attention(s.mixed, s.q, rows, T, { looks, window, ...attending });
+    pass.onLayer?.(layer, s.q, T, from + T, looks, attending);
     if (ends) return false;
+    if (w.gate) backend.gateBySigmoid(s.mixed, s.gate, T);
     if (w.subNorm) backend.rmsNorm(s.mixed, s.mixed, w.subNorm, T, normEps);
     applyLinear(piece, [[piece.y, w.output]], s.mixed, piece.behind); // [T, D]
     return true;

@@ -3,7 +3,7 @@
 // checks a file, fills memory or multiplies), the memory it works in, its forward pass and its
 // state, if it has one. A spec says which of a kind it is: plain data, so that it can be sent to
 // workers.
-import type { AddBehind, Angles, Looks, NormBefore } from '../../backend/backend.ts';
+import type { AddBehind, Angles, Attending, Looks, NormBefore } from '../../backend/backend.ts';
 import type { ExpertMatrix } from '../../backend/experts.ts';
 import type { Sequence } from '../../backend/training.ts';
 import type { Address, Tensor } from '../../backend/tensor.ts';
@@ -153,6 +153,7 @@ export interface Pass extends Place {
     T: number,
     done: number,
     looks?: Looks,
+    attending?: Attending,
   ) => void;
   /**
    * Whether the listener is given what the queries' attention to rows before this pass summed up to
@@ -166,8 +167,9 @@ export interface Pass extends Place {
 /** T tokens of a pass on their way through a block. */
 export interface Piece extends Tokens {
   readonly pass: Pass;
-  /** Of the part of the model at hand. */
+  /** Of the part of the model at hand, whose first layer has this number in the whole. */
   readonly layer: number;
+  readonly first: number;
   /** Whether it is the model's last. */
   readonly isLast: boolean;
   /** Tokens of the pass before these. */

@@ -2,7 +2,8 @@
 // what it gives them.
 //
 // T tokens at hand, D width, E experts of inner width F, k of them a token.
-import type { ExpertActivation, Routing } from '../../backend/experts.ts';
+import type { PlainActivation } from '../../backend/product.ts';
+import type { Routing } from '../../backend/experts.ts';
 import { applyLinear } from '../linear.ts';
 import { type BlockOf, expertMatrix, matrix, type Residual, vector } from './block.ts';
 
@@ -11,7 +12,7 @@ export interface ExpertsSpec extends Residual {
   readonly experts: number;
   readonly used: number;
   readonly width: number;
-  readonly activation: ExpertActivation;
+  readonly activation: PlainActivation;
   readonly gate: Routing['gate'];
   /** Whether the weights of the chosen are made to add up to 1. */
   readonly renormalise: boolean;
@@ -23,17 +24,22 @@ export interface ExpertsSpec extends Residual {
   readonly biased?: boolean;
   /** Whether gate and up are one tensor, ffn_gate_up_exps. */
   readonly isFused?: boolean;
+  /** Names of the router, and what those of the experts end with. */
+  readonly router?: string;
+  readonly suffix?: string;
 }
 
 const tensors = (spec: ExpertsSpec, D: number) => {
   const { experts: E, width: F, biased, isFused, choiceBias } = spec;
-  const of = (name: string, m: number, k: number) => expertMatrix(name, E, m, k, { biased });
+  const { router = 'ffn_gate_inp', suffix = '_exps' } = spec;
+  const of = (name: string, m: number, k: number) =>
+    expertMatrix(`${name}${suffix}`, E, m, k, { biased });
   return {
-    router: matrix('ffn_gate_inp', E, D, { biased }),
+    router: matrix(router, E, D, { biased }),
     choiceBias: choiceBias ? vector('exp_probs_b', E, { suffix: '.bias' }) : undefined,
-    gate: isFused ? undefined : of('ffn_gate_exps', F, D),
-    up: isFused ? of('ffn_gate_up_exps', 2 * F, D) : of('ffn_up_exps', F, D),
-    down: of('ffn_down_exps', D, F),
+    gate: isFused ? undefined : of('ffn_gate', F, D),
+    up: isFused ? of('ffn_gate_up', 2 * F, D) : of('ffn_up', F, D),
+    down: of('ffn_down', D, F),
   };
 };
 

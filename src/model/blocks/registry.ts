@@ -7,6 +7,7 @@ import { deltaNet, type DeltaNetSpec } from './delta-net.ts';
 import { experts, type ExpertsSpec } from './experts.ts';
 import { feedForward, type FeedForwardSpec } from './feed-forward.ts';
 import { mamba2, type Mamba2Spec } from './mamba2.ts';
+import { ungated, type UngatedSpec } from './ungated.ts';
 import { shortConvolution, type ShortConvolutionSpec } from './short-convolution.ts';
 
 const kinds = {
@@ -16,9 +17,16 @@ const kinds = {
   'short-convolution': shortConvolution,
   'delta-net': deltaNet,
   mamba2,
+  ungated,
 };
 export type BlockSpec =
-  AttentionSpec | FeedForwardSpec | ExpertsSpec | ShortConvolutionSpec | DeltaNetSpec | Mamba2Spec;
+  | AttentionSpec
+  | FeedForwardSpec
+  | ExpertsSpec
+  | ShortConvolutionSpec
+  | DeltaNetSpec
+  | Mamba2Spec
+  | UngatedSpec;
 
 /** How a block learns. Throws UnsupportedError where it cannot. */
 export function learningOf(spec: BlockSpec): Learning<BlockSpec, TensorSpecs, string> {
