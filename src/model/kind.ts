@@ -193,21 +193,24 @@ export function refuseOtherKinds({ metadata, tensors }: Header, file: string): v
   }
   if (tensors.some((t) => t.name.endsWith('.in_sum2')))
     refuse(`${types.imatrix}, not a model`, "name the model's own .gguf file");
-  if (!architectures.some((a) => a.name === architecture)) {
-    const found =
+  const found = architectures.find(({ name }) => name === architecture);
+  if (!found) {
+    const given =
       metadata['general.architecture'] === undefined
         ? "no architecture ('general.architecture' is missing)"
         : `architecture '${clipText(architecture)}'`;
     refuse(
-      `${found}; supported are ${architectures.map((a) => a.name).join(', ')}`,
+      `${given}; supported are ${architectures.map((a) => a.name).join(', ')}`,
       'choose a model of one of these',
     );
   }
   const experts = number(`${architecture}.expert_count`);
-  if (experts > 0 || tensors.some((t) => t.name.includes('.ffn_gate_inp.'))) {
+  const hasExperts = experts > 0 || tensors.some((t) => t.name.includes('.ffn_gate_inp.'));
+  if (hasExperts && !found?.keys.includes('expert_count')) {
     const count = experts > 0 ? ` of ${experts} experts` : '';
     refuse(
-      `a mixture of experts${count}; only dense models are supported`,
+      `a mixture of experts${count}; of architecture '${architecture}' only dense models are ` +
+        'supported',
       'choose a dense model of this family',
     );
   }

@@ -57,14 +57,16 @@ export function scratchShapes(
     .flat()
     .flatMap((spec) => Object.values(blockOf(spec).tensors(spec, D)));
   const width = Math.max(D, ...tensors.map((tensor) => tensor?.columns ?? 0));
+  const common = { tokens, width, training };
   const none = { queryHeads: 1, kvHeads: 1, headDim: 1 };
-  const shapes = layerSpecs.map((layer): ScratchShape => {
+  const shapes = layerSpecs.flatMap((layer): ScratchShape[] => {
     const { queryHeads, kvHeads, headDim } = attentionIn(layer) ?? none;
-    return { tokens, queryHeads, kvHeads, headDim, width, training };
+    const heads = { ...common, queryHeads, kvHeads, headDim };
+    const more = layer.map((spec) => ({ ...heads, ...blockOf(spec).scratch?.(spec, D) }));
+    return [heads, ...more];
   });
-  const isSame = (a: ScratchShape, b: ScratchShape) =>
-    a.queryHeads === b.queryHeads && a.kvHeads === b.kvHeads && a.headDim === b.headDim;
-  return shapes.filter((shape, i) => shapes.findIndex((other) => isSame(shape, other)) === i);
+  const keyOf = (shape: ScratchShape) => JSON.stringify(shape);
+  return [...new Map(shapes.map((shape) => [keyOf(shape), shape])).values()];
 }
 
 /** Bytes of working memory for them. */

@@ -3,7 +3,14 @@
 // checks a file, fills memory or multiplies), the memory it works in, its forward pass and its
 // state, if it has one. A spec says which of a kind it is: plain data, so that it can be sent to
 // workers.
-import type { AddBehind, Angles, Attending, Looks, NormBefore } from '../../backend/backend.ts';
+import type {
+  AddBehind,
+  Angles,
+  Attending,
+  ScratchShape,
+  Looks,
+  NormBefore,
+} from '../../backend/backend.ts';
 import type { ExpertMatrix } from '../../backend/experts.ts';
 import type { Sequence } from '../../backend/training.ts';
 import type { Address, Tensor } from '../../backend/tensor.ts';
@@ -231,6 +238,8 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
   tensors(spec: Spec, D: number): Specs;
   /** Columns, f32, of what it works in, for each token. */
   room(spec: Spec, D: number): Readonly<Record<Room, number>>;
+  /** What its operations have to be ready for, beside attention and products. */
+  scratch?(spec: Spec, D: number): Pick<ScratchShape, 'recurrentKeys' | 'experts'>;
   /**
    * Numbers, f32, of what it keeps of the tokens before, whatever their number; zeros before the
    * first. A layer has one such block at most.

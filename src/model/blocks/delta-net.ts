@@ -53,6 +53,7 @@ const statesOf = (spec: DeltaNetSpec) => ({
 export const deltaNet: BlockOf<DeltaNetSpec, typeof tensors, typeof room> = {
   tensors,
   room,
+  scratch: ({ headDim }) => ({ recurrentKeys: headDim }),
   state: (spec) => statesOf(spec).taps + statesOf(spec).heads,
   forward(piece, spec, w, s) {
     if (piece.pass.queriesOnly && piece.isLast) return false;

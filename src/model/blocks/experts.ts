@@ -53,6 +53,9 @@ const room = ({ experts, used }: ExpertsSpec, D: number) => ({
 export const experts: BlockOf<ExpertsSpec, typeof tensors, typeof room> = {
   tensors,
   room,
+  scratch: ({ experts: E, used, width: inner }, D) => ({
+    experts: { experts: E, used, width: D, inner },
+  }),
   forward(piece, spec, w, s) {
     const { backend, T, normEps, before } = piece;
     const { used, gate, renormalise, weightScale: scale, activation } = spec;

@@ -54,6 +54,7 @@ const statesOf = (spec: Mamba2Spec) => ({
 export const mamba2: BlockOf<Mamba2Spec, typeof tensors, typeof room> = {
   tensors,
   room,
+  scratch: ({ stateSize }) => ({ recurrentKeys: stateSize }),
   state: (spec) => statesOf(spec).taps + statesOf(spec).heads,
   forward(piece, spec, w, s) {
     if (piece.pass.queriesOnly && piece.isLast) return false;
