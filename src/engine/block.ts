@@ -1,7 +1,7 @@
 // The sentence: tokens -> forward -> append -> score -> select -> compact, for the layers at hand.
 // Threads, workers and devices are other schedules of it, never other versions. run.ts decides what
 // a block's step has to do, the policy gives scores, evict.ts keeps the best rows.
-import type { Looks } from '../backend/backend.ts';
+import type { Attending, Looks } from '../backend/backend.ts';
 import type { LayerRows, Place } from '../backend/cache.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import type { Input } from '../model/forward.ts';
@@ -46,11 +46,11 @@ export function stepBlock(stage: Stage, block: Input, step: Step, kept: Kept): v
     ...stage.passing, // each layer appends its keys and values
     position: step.position,
     token: step.token,
-    onLayer(layer, queries, T) {
+    onLayer(layer, queries, T, _, __, attending) {
       if (step.patched) return;
       if (plan.slides[layer]) slide(stage, layer, step, kept);
       if (plan.slides[layer] || !step.rates) return;
-      const looking = observersOf(stage, queries, T);
+      const looking = { ...observersOf(stage, queries, T), attending };
       const scores = rateRows(policy, viewOf(stage, layer, step, looking), transformer.backend);
       evict(stage, layer, scores, step, kept); // selects, and compacts
     },
@@ -75,7 +75,7 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
     token: step.token + step.count,
     queriesOnly: true,
     looks: true,
-    onLayer(layer, queries, count, done, looks) {
+    onLayer(layer, queries, count, done, looks, attending) {
       if (plan.slides[layer]) {
         if (done < P) return;
         cache.rewindLayer(layer, behindBlock);
@@ -84,7 +84,7 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
       }
       // the prompt's own rows are not rated: each head is shown as it was before them
       const cached = cache.rows(layer, done);
-      const view = viewOf(stage, layer, step, { queries, count, looks, cached });
+      const view = viewOf(stage, layer, step, { queries, count, looks, attending, cached });
       const scores = rateRows(policy, view, backend);
       const how = done === count ? 'first' : isMean ? 'mean' : 'max';
       const sum = backend.fold(room.looks, scores, isMean ? count / P : 1, how);
@@ -100,6 +100,7 @@ interface Looking {
   readonly queries?: Tensor;
   readonly count: number;
   readonly looks?: Looks;
+  readonly attending?: Attending | undefined;
   /** What they look at. Default: all of the layer's rows. */
   readonly cached?: LayerRows;
 }
@@ -116,7 +117,7 @@ function observersOf({ plan }: Stage, queries: Tensor, T: number): Looking {
 /** What a policy sees of a layer. */
 function viewOf(stage: Stage, layer: number, step: Step, looking: Looking): LayerView {
   const { plan, cache, room, transformer } = stage;
-  const { queries, count, looks, cached = cache.rows(layer) } = looking;
+  const { queries, count, looks, attending, cached = cache.rows(layer) } = looking;
   return {
     layer: plan.first + layer,
     cached,
@@ -124,6 +125,7 @@ function viewOf(stage: Stage, layer: number, step: Step, looking: Looking): Laye
     queries,
     count,
     looks,
+    attending,
     ahead: stage.turns.ahead(layer, count),
     recent: recentOf(stage, layer),
     keeps: plan.layerRows[layer],

@@ -67,6 +67,8 @@ export interface Layers {
         appendsLast: boolean,
       ) => Promise<readonly number[]>)
     | undefined;
+  /** Marks where layers stand, in a slot, whose mark before is forgotten. */
+  mark(mark: Mark): Promise<void>;
   /** Goes back to a mark: the rows that each range (cache-shape.ts) has left. */
   rewind(mark: Mark): Promise<readonly number[]>;
   clear(): Promise<void>;
@@ -204,6 +206,10 @@ export class LocalLayers implements Layers {
       await this.#forward(async (stage) => (drawn = [...(await stage.draw(...how))]));
       return drawn;
     };
+  }
+
+  async mark({ token, slot }: Mark): Promise<void> {
+    this.stage.state.mark(token, slot);
   }
 
   async rewind(mark: Mark): Promise<readonly number[]> {

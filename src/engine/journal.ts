@@ -17,6 +17,7 @@ export type Change =
       readonly step: Step;
     }
   | { readonly kind: 'append'; readonly tokens: Int32Array; readonly place: Place }
+  | { readonly kind: 'mark'; readonly mark: Mark }
   | { readonly kind: 'rewind'; readonly mark: Mark }
   | { readonly kind: 'clear' }
   /** One stored state was put back, or the union of two. */
@@ -95,7 +96,8 @@ export class Journal {
   }
 
   #rewind(change: Change & { kind: 'rewind' }): void {
-    const { token } = change.mark;
+    const { token, slot } = change.mark;
+    if (slot !== undefined) return this.#rewindTo(change);
     if (!this.#leavesTraces)
       for (let last = this.#changes.at(-1); last?.kind === 'append'; last = this.#changes.at(-1)) {
         const stay = token - last.place.token;
@@ -106,6 +108,18 @@ export class Journal {
     if (this.#end !== token) this.#changes.push(change);
   }
 
+  /** Back to a copy: what was only appended, and marked, since it was made, left no trace. */
+  #rewindTo(change: Change & { kind: 'rewind' }): void {
+    const { token, slot } = change.mark;
+    const at = this.#changes.findLastIndex(
+      (each) => each.kind === 'mark' && each.mark.slot === slot && each.mark.token === token,
+    );
+    const since = this.#changes.slice(at + 1);
+    const isPlain = at >= 0 && since.every(({ kind }) => kind === 'append' || kind === 'mark');
+    if (isPlain && !this.#leavesTraces) this.#changes.splice(at + 1);
+    else this.#changes.push(change);
+  }
+
   /** Number of the token that comes next. */
   get #end(): number {
     const last = this.#changes.at(-1);
@@ -114,6 +128,7 @@ export class Journal {
         return last.step.token + last.tokens.length;
       case 'append':
         return last.place.token + last.tokens.length;
+      case 'mark':
       case 'rewind':
         return last.mark.token;
       case 'restore':
@@ -134,6 +149,8 @@ export async function redo(change: Change, layers: Layers): Promise<void> {
     }
     case 'append':
       return layers.append(Array.from(change.tokens), change.place);
+    case 'mark':
+      return layers.mark(change.mark);
     case 'rewind':
       return void (await layers.rewind(change.mark));
     case 'clear':

@@ -125,6 +125,13 @@ export class LastingLayers implements Layers {
     return this.#ask((layers) => layers.logits(t, once), 'none');
   }
 
+  mark(mark: Mark): Promise<void> {
+    return this.#change(
+      (layers) => layers.mark(mark),
+      () => ({ kind: 'mark', mark }),
+    );
+  }
+
   rewind(mark: Mark): Promise<readonly number[]> {
     return this.#change(
       (layers) => layers.rewind(mark),

@@ -6,9 +6,7 @@ import { sectionsOf } from '../backend/extent.ts';
 import { FixedState, fixedStateBytes } from '../backend/fixed-state.ts';
 import type { Extent, Mark, State } from '../backend/state.ts';
 import { sum } from '../math/sum.ts';
-
-/** Copies of what is fixed in size that a conversation can go back to (marks.ts). */
-export const MARKS = 3;
+import { MARKS } from './marks.ts';
 
 /** Bytes that the state takes, by the shape of its rows. */
 export const stateBytesOf = (backend: Backend, shape: CacheShape): number =>

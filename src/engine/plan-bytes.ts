@@ -14,7 +14,8 @@ import { storedBytes } from '../cache/stored.ts';
 import type { LayerRange } from '../model/tensors.ts';
 import { workspaceBytes } from '../model/workspace.ts';
 import type { Placement, PlanOptions } from './plan-options.ts';
-import { MARKS, stateBytesOf } from './model-state.ts';
+import { MARKS } from './marks.ts';
+import { stateBytesOf } from './model-state.ts';
 import { pieceBytes, savedBytes } from './saved.ts';
 import { turnBytes } from './turns.ts';
 

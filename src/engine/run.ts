@@ -7,8 +7,11 @@ import type { Again, BytesOut, Stored, Tag } from '../cache/stored.ts';
 import { beyondError, type Cut, cutFor, noRoomError } from './cut.ts';
 import type { Executor, Layers } from './executor.ts';
 import { Ledger } from './ledger.ts';
+import { sum } from '../math/sum.ts';
+import { Marks, type Purpose } from './marks.ts';
 import { fullError, type Plan } from './plan.ts';
 import { Positions } from './positions.ts';
+import { awaitedLater } from './prefill.ts';
 import type { Drawing } from '../backend/backend.ts';
 import type { Mark } from '../backend/state.ts';
 import { ORIGINAL } from './block.ts';
@@ -28,6 +31,8 @@ export class Run {
   readonly ledger: Ledger;
   readonly #positions: Positions;
   #tail: number[] = []; // the newest blockSize tokens, and what may be taken back of them
+  /** Where layers have something of fixed size. */
+  readonly #marks: Marks | undefined;
   #evictedAt = 0; // tokens at the last eviction: later ones still have all their rows
 
   /**
@@ -40,6 +45,7 @@ export class Run {
     this.layers = executor.open(plan);
     this.ledger = new Ledger(plan.shape);
     this.#positions = new Positions(plan, executor.config.contextLength);
+    if (sum(plan.shape.fixedBytes ?? []) > 0) this.#marks = new Marks(plan.blockSize);
   }
 
   /** Rotary position of the next token. */
@@ -75,6 +81,7 @@ export class Run {
    */
   async append(tokens: readonly number[]): Promise<void> {
     const made = this.#fit(tokens.length, 0);
+    this.#markTail(tokens.length);
     const done = this.layers.append(tokens, { position: this.position, token: this.token });
     this.token += tokens.length;
     this.ledger.append(tokens.length);
@@ -113,6 +120,7 @@ export class Run {
   ): Promise<readonly number[]> {
     const place = { position: this.position, token: this.token };
     const appended = randoms.length - (appendsLast ? 0 : 1);
+    this.#markTail(appended);
     const done = this.layers.draw!(last, by, randoms, place, appendsLast);
     this.token += appended;
     this.ledger.append(appended);
@@ -125,10 +133,16 @@ export class Run {
   async takeBack(count: number): Promise<void> {
     if (count === 0) return;
     this.token -= count;
-    const done = this.layers.rewind(this.mark());
+    const mark = this.#markBefore(this.token);
+    const done: Promise<unknown>[] = [this.layers.rewind(mark)];
     this.ledger.append(-count);
     this.#tail = this.#tail.slice(0, -count);
-    await done;
+    this.#marks?.forget(this.token);
+    // where the place itself is not marked, the tokens before it go in again
+    const again = this.#tail.slice(this.#tail.length - (this.token - mark.token));
+    const position = this.position - again.length;
+    if (again.length > 0) done.push(this.layers.append(again, { position, token: mark.token }));
+    await Promise.all(done);
   }
 
   /** Makes room for `count` tokens, where they do not fit: the newest go through a step again. */
@@ -136,20 +150,30 @@ export class Run {
     await this.#fit(count, 0);
   }
 
-  /** Marks where it stands: rewind() goes back there. */
-  mark(): Mark {
-    return { token: this.token };
+  /** Marks where it stands: rewind() goes back there. There is one mark for each purpose. */
+  mark(purpose: Purpose): Mark {
+    return this.#marks ? this.#note(this.#marks.for(purpose, this.token)) : { token: this.token };
   }
 
   /**
    * Goes back to a mark, whatever happened since: rows that were evicted for the sake of later
    * tokens stay evicted. `newest` are the tokens before it, as many as a block at least. Afterwards
-   * all layers are done.
+   * all layers are done. Where some of them have a state that was not marked there, it goes back
+   * further, at worst to the beginning: what is missing then has to be read again (`token`).
    */
-  async rewind({ token }: Mark, newest: readonly number[]): Promise<void> {
-    if (token >= this.token) return;
+  async rewind(given: Mark, newest: readonly number[]): Promise<void> {
+    if (given.token >= this.token) return;
+    const isExact = !this.#marks || this.#marks.holds(given);
+    const mark = isExact ? given : this.#marks!.before(given.token);
+    if (!mark) return this.clear();
+    await this.#goBack(mark, newest.slice(0, newest.length - (given.token - mark.token)));
+  }
+
+  async #goBack(mark: Mark, newest: readonly number[]): Promise<void> {
+    const { token } = mark;
     const whole = token >= this.#evictedAt;
-    const done = this.layers.rewind({ token });
+    const done = this.layers.rewind(mark);
+    this.#marks?.forget(token);
     if (whole) this.ledger.append(token - this.token);
     this.token = token;
     this.#positions.takenBack(token);
@@ -218,6 +242,26 @@ export class Run {
     this.#evictedAt = token;
     this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
     this.ledger.set(rows);
+    this.#marks?.clear();
+  }
+
+  /** Where the newest tokens can be taken back to, before `count` more of them come. */
+  #markTail(count: number): void {
+    const mark = this.#marks?.due(this.token, count, this.#evictedAt);
+    if (mark) this.#note(mark);
+  }
+
+  #note(mark: Mark): Mark {
+    awaitedLater(this.layers.mark(mark));
+    return mark;
+  }
+
+  /** The mark to take tokens back to, from number `token` on. */
+  #markBefore(token: number): Mark {
+    if (!this.#marks) return { token };
+    const mark = this.#marks.before(token);
+    if (!mark) throw new RangeError(`nothing before token ${token} was marked`);
+    return mark;
   }
 
   #remember(tokens: readonly number[]): void {
@@ -250,10 +294,13 @@ export class Run {
       throw beyondError(this.position + count + ahead, executor.config.contextLength);
     // where room is short, some layer holds more than its share: this step evicts
     const cut = beyond || this.#positions.recompacts ? 'all' : this.#cutFor(0);
-    const again = this.#tail.slice(-plan.blockSize);
+    const mark = this.#marks?.tail(this.token);
+    const most = this.#marks ? this.token - (mark?.token ?? this.token) : plan.blockSize;
+    const again = this.#tail.slice(Math.max(0, this.#tail.length - most));
     if (again.length === 0) throw noRoomError(count);
     this.token -= again.length;
-    const rewound = this.layers.rewind(this.mark());
+    this.#marks?.forget(this.token);
+    const rewound = this.layers.rewind(mark ?? { token: this.token });
     this.#tail = [];
     return Promise.all([rewound, this.#block(again, beyond || this.#positions.recompacts, cut)]);
   }
@@ -271,6 +318,7 @@ export class Run {
       prompt = (given.length > 0 ? given : block).slice(0, plan.promptTokens);
     }
     const layerRows = this.#rowsKept(compact);
+    this.#markTail(count);
     const done = this.layers.step(block, prompt, {
       position: this.position,
       token: this.token,
@@ -291,6 +339,7 @@ export class Run {
     if (compact) {
       this.#positions.compacted(this.token);
       this.#tail = [];
+      this.#marks?.clearTail();
     } else this.#remember(block);
     await done;
   }

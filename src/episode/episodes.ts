@@ -188,6 +188,11 @@ export class Episodes {
     if (stored.covered === 0) await run.clear();
     else if (stored.valid < stored.covered)
       await run.rewind({ token: stored.valid }, this.#newest(history, stored.valid));
+    // a state that cannot go back so far is made anew
+    if (run.token < stored.valid) {
+      this.#caches.lose(e);
+      await run.clear();
+    }
     if (!this.#caches.isWhole(e, history)) {
       await this.#catchUp(e, history, options);
       await this.#caches.put(e, run, history.length);

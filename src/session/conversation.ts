@@ -1,6 +1,7 @@
 // What a user holds: a conversation of any length with a model, inside a budget that is reserved
 // when it opens.
 import { knownNames } from '../arguments.ts';
+import type { Mark } from '../backend/state.ts';
 import type { Model } from '../engine/model.ts';
 import { type Plan, fullError } from '../engine/plan.ts';
 import { prefill } from '../engine/prefill.ts';
@@ -231,6 +232,7 @@ export class Conversation {
     options: ReplyOptions & AddOptions,
   ): Pieces {
     const { run, talk, meter } = this.#parts;
+    const begin = run.mark('turn');
     const exchange = new Exchange(tokens, this.#parts);
     let kept: Said | undefined;
     let forwarded: number | undefined;
@@ -249,7 +251,7 @@ export class Conversation {
       meter.counts.decodeMs += performance.now() - exchange.firstTokenAt;
       meter.counts.decodeTokens += forwarded ?? Math.max(0, exchange.replied.length - 1);
       this.#asking = undefined;
-      if (!kept && !this.#calls.ended) await this.#rewind(exchange.from);
+      if (!kept && !this.#calls.ended) await this.#rewind(exchange.from, begin);
     }
   }
 
@@ -273,9 +275,11 @@ export class Conversation {
   }
 
   /** Lets the cache forget tokens from number `token` on, where it has seen them. */
-  async #rewind(token: number): Promise<void> {
+  async #rewind(token: number, mark: Mark = { token }): Promise<void> {
     const { run, talk } = this.#parts;
-    await run.rewind({ token }, talk.newest(token, this.plan.blockSize));
+    await run.rewind(mark, talk.newest(token, this.plan.blockSize));
+    // a state that was marked nowhere near is read again
+    if (run.token < token) await prefill(run, talk.transcript.ids.slice(run.token, token));
   }
 
   /**

@@ -50,7 +50,7 @@ export class Exchange implements Heard {
   async *reply(question: string, options: ReplyOptions): Pieces {
     const { run, tokenizer, recollection, meter } = this.#parts;
     const { maxTokens, keep } = options;
-    this.start = run.mark();
+    this.start = run.mark('question');
     const stream = tokenizer.stream();
     const begin = performance.now();
     await recollection.recall(question);

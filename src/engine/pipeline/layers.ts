@@ -85,6 +85,10 @@ export class PipelineLayers implements Layers {
     return read(logits as Float32Array);
   }
 
+  async mark(mark: Mark): Promise<void> {
+    await this.#ask({ kind: 'mark', mark });
+  }
+
   async rewind(mark: Mark): Promise<readonly number[]> {
     return ((await this.#ask({ kind: 'rewind', mark })) as number[][]).flat();
   }

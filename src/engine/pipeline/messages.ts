@@ -63,7 +63,7 @@ export type Task =
     }
   | { readonly kind: 'append'; readonly tokens: Input; readonly place: Place }
   | { readonly kind: 'logits'; readonly t: number }
-  | { readonly kind: 'rewind'; readonly mark: Mark }
+  | { readonly kind: 'mark' | 'rewind'; readonly mark: Mark }
   | { readonly kind: 'clear' }
   | { readonly kind: 'save' }
   // a piece goes to one stage, and comes back filled, or emptied

@@ -161,6 +161,9 @@ class Worker {
       }
       case 'logits':
         return stage.isLast ? { value: await stage.logits(task.t) } : { onward: task };
+      case 'mark':
+        stage.state.mark(task.mark.token, task.mark.slot);
+        return { onward: task };
       case 'rewind':
         return { onward: task, value: await stage.state.rewind(task.mark) };
       case 'clear':
