@@ -8,8 +8,11 @@ export type {
   AddBehind,
   Angles,
   Around,
+  Attending,
+  AttentionHow,
   Backend,
   BackendLimits,
+  Columns,
   Looks,
   MostLooked,
   NormBefore,
@@ -34,6 +37,7 @@ export type {
 } from './backend/cache.ts';
 export type { Extent, Mark, State } from './backend/state.ts';
 export type { CacheShape } from './backend/cache-shape.ts';
+export type { Elements } from './backend/elements.ts';
 export type { ClusterOptions, Clusters } from './backend/clusters.ts';
 export type { RowSide, RowType, WeightName, WeightType } from './backend/dtype.ts';
 export type { Address, QueriesKeysValues, Scores, Tensor, Weight } from './backend/tensor.ts';

@@ -3,7 +3,7 @@
 // covariance over the whole context, this takes those of the newest block's queries, so that
 // nothing grows. Queries are turned from their positions to the mean over the coming ones; kvpress
 // takes mean and covariance before RoPE and then applies the mean rotation to both, which gives the
-// same numbers.
+// same numbers. A model's caps and sinks are left out: the mean of exp(score) has no formula then.
 import { definePolicy } from './define.ts';
 
 export const expectedAttention = definePolicy({

@@ -77,19 +77,23 @@ for (const type of rowTypeNames) {
         const inputs = new CpuBench(backend, group);
         const { heads } = cpuRows(inputs.cached([n + T, n + T + 5], d, type).rows);
         const q = inputs.tensor(T, 2 * group * d);
+        const sinks = inputs.tensor(1, 2 * group);
         const found = cuts.map((cut) => {
           const out = inputs.empty(T, q.columns);
+          const capped = inputs.empty(T, q.columns);
           let t = 0;
           for (const count of cut) {
-            const [to, from] = [out, q].map(({ address, columns }) => ({
+            const [to, behind, from] = [out, capped, q].map(({ address, columns }) => ({
               address: address + t * columns * 4,
               columns,
             }));
             t += count;
             const seen = heads.map((head) => ({ ...head, length: head.length - T + t }));
-            backend.attention(to, from, rowsOf(seen, d, type), count);
+            const rows = rowsOf(seen, d, type);
+            backend.attention(to, from, rows, count);
+            backend.attention(behind, from, rows, count, { cap: 2, sinks });
           }
-          return inputs.read(out, T);
+          return [...inputs.read(out, T), ...inputs.read(capped, T)];
         });
         cuts.forEach((cut, i) =>
           assert.equal(found[i], found[0], `${backend.build}, ${group} x ${n} x ${d}, ${cut}`),

@@ -60,7 +60,9 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
     let found = products(start_of(own_head) + row, n - row, tile, total - tile, lane);
     for (var a = 0u; a < 4; a++) {
       let i = lane / 8 + 8 * a;
-      for (var b = 0u; b < 4; b++) { logits[lane % 8 + 8 * b][i] = capped(found[a][b] * by, p.cap); }
+      for (var b = 0u; b < 4; b++) {
+        logits[lane % 8 + 8 * b][i] = capped(found[a][b] * by, p.cap);
+      }
     }
     workgroupBarrier();
     for (var i = lane / TILE * 16; i < lane / TILE * 16 + 16; i++) {

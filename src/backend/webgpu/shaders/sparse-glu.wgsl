@@ -1,5 +1,5 @@
-// y[r] = gelu(max(gate[r] - c, 0)) * up[r], c = mean + `deviations` std of a row's gates; a workgroup
-// a row; y may be gate.
+// y[r] = gelu(max(gate[r] - c, 0)) * up[r], c = mean + `deviations` std of a row's gates; a
+// workgroup a row; y may be gate.
 // uses: lib/index, lib/work, lib/activation, lib/gather
 struct Params { y: u32, gate: u32, up: u32, rows: u32, columns: u32, deviations: f32 }
 @group(0) @binding(0) var<uniform> p: Params;

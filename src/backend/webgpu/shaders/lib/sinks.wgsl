@@ -1,5 +1,5 @@
-// Sinks, a score of each query head that is no row's. A shader binds them as `sinks`, and its Params
-// have where they begin as `sinks`.
+// Sinks, a score of each query head that is no row's. A shader binds them as `sinks`, and its
+// Params have where they begin as `sinks`.
 const NONE: u32 = 0xffffffff;
 
 // What a sink adds to the sum of exp(score - peak). An exponential that has no f32 may be anything:
