@@ -118,4 +118,4 @@ async function* drawn(
 
 /** Whether another token can go in. */
 const mayGoOn = (run: Run, { evict }: Pick<DecodeOptions, 'evict'>): boolean =>
-  (evict && run.plan.policy.evicts) || run.hasRoom(1);
+  (evict && run.plan.policy.evicts) || run.room >= 1;

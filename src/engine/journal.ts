@@ -28,6 +28,23 @@ export type Change =
       readonly recent: number;
     };
 
+export const appended = (tokens: readonly number[], place: Place): Change => ({
+  kind: 'append',
+  tokens: Int32Array.from(tokens),
+  place,
+});
+
+export const stepped = (
+  block: readonly number[],
+  prompt: readonly number[] | undefined,
+  step: Step,
+): Change => ({
+  kind: 'step',
+  tokens: Int32Array.from(block),
+  prompt: prompt && Int32Array.from(prompt),
+  step,
+});
+
 /** Bytes of a change beside its tokens, or so. */
 const CHANGE_BYTES = 128;
 

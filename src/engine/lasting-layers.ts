@@ -10,7 +10,7 @@ import type { Step } from './block.ts';
 import type { Asked } from './asked.ts';
 import { drawHere } from './draw-here.ts';
 import { closedError, type Executor, type Layers } from './executor.ts';
-import { type Change, Journal, redo } from './journal.ts';
+import { appended, type Change, Journal, redo, stepped } from './journal.ts';
 import type { LastingExecutor } from './lasting.ts';
 import type { Plan } from './plan.ts';
 import { pause } from './prefill.ts';
@@ -82,12 +82,7 @@ export class LastingLayers implements Layers {
         await layers.step(block, prompt, step);
         return heard;
       },
-      () => ({
-        kind: 'step',
-        tokens: Int32Array.from(block),
-        prompt: prompt && Int32Array.from(prompt),
-        step,
-      }),
+      () => stepped(block, prompt, step),
     );
     for (const layer of kept) this.onKept?.(...layer);
   }
@@ -95,7 +90,7 @@ export class LastingLayers implements Layers {
   append(tokens: readonly number[], place: Place): Promise<void> {
     return this.#change(
       (layers) => layers.append(tokens, place),
-      () => ({ kind: 'append', tokens: Int32Array.from(tokens), place }),
+      () => appended(tokens, place),
     );
   }
 
@@ -111,10 +106,7 @@ export class LastingLayers implements Layers {
         layers.draw
           ? layers.draw(t, by, randoms, place, appendsLast)
           : drawHere(layers, t, by, randoms, place, appendsLast),
-      (drawn) => {
-        const appended = appendsLast ? drawn : drawn.slice(0, -1);
-        return { kind: 'append', tokens: Int32Array.from(appended), place };
-      },
+      (drawn) => appended(appendsLast ? drawn : drawn.slice(0, -1), place),
     );
   }
 

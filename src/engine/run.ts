@@ -7,8 +7,8 @@ import type { Again, BytesOut, Stored, Tag } from '../cache/stored.ts';
 import { beyondError, type Cut, cutFor, noRoomError } from './cut.ts';
 import type { Executor, Layers } from './executor.ts';
 import { Ledger } from './ledger.ts';
-import { sum } from '../math/sum.ts';
-import { Marks, type Purpose } from './marks.ts';
+import type { Purpose } from './marks.ts';
+import { Newest } from './newest.ts';
 import { fullError, type Plan } from './plan.ts';
 import { Positions } from './positions.ts';
 import { awaitedLater } from './prefill.ts';
@@ -30,9 +30,7 @@ export class Run {
   /** Rows that layers hold, counted as `token` is. */
   readonly ledger: Ledger;
   readonly #positions: Positions;
-  #tail: number[] = []; // the newest blockSize tokens, and what may be taken back of them
-  /** Where layers have something of fixed size. */
-  readonly #marks: Marks | undefined;
+  readonly #newest: Newest;
   #evictedAt = 0; // tokens at the last eviction: later ones still have all their rows
 
   /**
@@ -45,7 +43,7 @@ export class Run {
     this.layers = executor.open(plan);
     this.ledger = new Ledger(plan.shape);
     this.#positions = new Positions(plan, executor.config.contextLength);
-    if (sum(plan.shape.fixedBytes ?? []) > 0) this.#marks = new Marks(plan.blockSize);
+    this.#newest = new Newest(plan, (mark) => void awaitedLater(this.layers.mark(mark)));
   }
 
   /** Rotary position of the next token. */
@@ -81,26 +79,19 @@ export class Run {
    */
   async append(tokens: readonly number[]): Promise<void> {
     const made = this.#fit(tokens.length, 0);
-    this.#markTail(tokens.length);
+    this.#newest.expect(this.token, tokens.length, this.#evictedAt);
     const done = this.layers.append(tokens, { position: this.position, token: this.token });
     this.token += tokens.length;
     this.ledger.append(tokens.length);
-    this.#remember(tokens);
+    this.#newest.add(tokens);
     await Promise.all([made, done]);
   }
 
-  /**
-   * Tokens that can be appended without evicting first, and a patched prompt behind them.
-   */
+  /** Tokens that can be appended without evicting first, and a patched prompt behind them. */
   get room(): number {
     // (rows reserved for recall are room like any other while nothing is recalled)
     const positions = this.#positions.limit - this.position;
     return Math.max(0, Math.min(positions, this.ledger.room - this.plan.promptTokens));
-  }
-
-  /** Whether there is such room for `count` tokens. */
-  hasRoom(count: number): boolean {
-    return this.room >= count;
   }
 
   /** Whether tokens are drawn where the layers are. */
@@ -120,12 +111,12 @@ export class Run {
   ): Promise<readonly number[]> {
     const place = { position: this.position, token: this.token };
     const appended = randoms.length - (appendsLast ? 0 : 1);
-    this.#markTail(appended);
+    this.#newest.expect(this.token, appended, this.#evictedAt);
     const done = this.layers.draw!(last, by, randoms, place, appendsLast);
     this.token += appended;
     this.ledger.append(appended);
     const tokens = await done;
-    this.#remember(tokens.slice(0, appended));
+    this.#newest.add(tokens.slice(0, appended));
     return tokens;
   }
 
@@ -133,13 +124,11 @@ export class Run {
   async takeBack(count: number): Promise<void> {
     if (count === 0) return;
     this.token -= count;
-    const mark = this.#markBefore(this.token);
+    const mark = this.#newest.before(this.token);
     const done: Promise<unknown>[] = [this.layers.rewind(mark)];
     this.ledger.append(-count);
-    this.#tail = this.#tail.slice(0, -count);
-    this.#marks?.forget(this.token);
     // where the place itself is not marked, the tokens before it go in again
-    const again = this.#tail.slice(this.#tail.length - (this.token - mark.token));
+    const again = this.#newest.takeBack(count, this.token, mark);
     const position = this.position - again.length;
     if (again.length > 0) done.push(this.layers.append(again, { position, token: mark.token }));
     await Promise.all(done);
@@ -152,7 +141,7 @@ export class Run {
 
   /** Marks where it stands: rewind() goes back there. There is one mark for each purpose. */
   mark(purpose: Purpose): Mark {
-    return this.#marks ? this.#note(this.#marks.for(purpose, this.token)) : { token: this.token };
+    return this.#newest.mark(purpose, this.token);
   }
 
   /**
@@ -163,8 +152,7 @@ export class Run {
    */
   async rewind(given: Mark, newest: readonly number[]): Promise<void> {
     if (given.token >= this.token) return;
-    const isExact = !this.#marks || this.#marks.holds(given);
-    const mark = isExact ? given : this.#marks!.before(given.token);
+    const mark = this.#newest.nearest(given);
     if (!mark) return this.clear();
     await this.#goBack(mark, newest.slice(0, newest.length - (given.token - mark.token)));
   }
@@ -173,14 +161,13 @@ export class Run {
     const { token } = mark;
     const whole = token >= this.#evictedAt;
     const done = this.layers.rewind(mark);
-    this.#marks?.forget(token);
+    this.#newest.forget(token);
     if (whole) this.ledger.append(token - this.token);
     this.token = token;
     this.#positions.takenBack(token);
     const since = this.#positions.areCompact ? this.#positions.rebasedAt : 0;
-    this.#tail = newest.slice(
-      Math.max(0, newest.length - Math.min(this.plan.blockSize, token - since)),
-    );
+    const most = Math.min(this.plan.blockSize, token - since);
+    this.#newest.set(newest.slice(Math.max(0, newest.length - most)));
     const rows = await done;
     if (!whole) {
       this.#evictedAt = token;
@@ -240,38 +227,13 @@ export class Run {
     this.token = token;
     this.#positions.stand({ base, rebasedAt });
     this.#evictedAt = token;
-    this.#tail = base === ORIGINAL ? newest.slice(-this.plan.blockSize) : [];
+    this.#newest.renew(base === ORIGINAL ? newest.slice(-this.plan.blockSize) : []);
     this.ledger.set(rows);
-    this.#marks?.clear();
-  }
-
-  /** Where the newest tokens can be taken back to, before `count` more of them come. */
-  #markTail(count: number): void {
-    const mark = this.#marks?.due(this.token, count, this.#evictedAt);
-    if (mark) this.#note(mark);
-  }
-
-  #note(mark: Mark): Mark {
-    awaitedLater(this.layers.mark(mark));
-    return mark;
-  }
-
-  /** The mark to take tokens back to, from number `token` on. */
-  #markBefore(token: number): Mark {
-    if (!this.#marks) return { token };
-    const mark = this.#marks.before(token);
-    if (!mark) throw new RangeError(`nothing before token ${token} was marked`);
-    return mark;
-  }
-
-  #remember(tokens: readonly number[]): void {
-    this.#tail = [...this.#tail.slice(-this.plan.blockSize), ...tokens];
   }
 
   /** Which layers have to be cut to their share once T tokens have been appended (cut.ts). */
   #cutFor(T: number): Cut {
-    const { ledger, plan, token } = this;
-    return cutFor(ledger, plan, this.#rowsKept(false), token, T);
+    return cutFor(this.ledger, this.plan, this.#rowsKept(false), this.token, T);
   }
 
   /** Which rows layers may keep: once positions are compact, what the context has room for. */
@@ -282,26 +244,22 @@ export class Run {
   /**
    * Makes sure that `count` tokens fit, and `ahead` positions behind them: if not, the newest
    * tokens are taken back and go through a block's step once more, so that the policy decides what
-   * makes room. Where the context length is reached, that step also makes positions compact. (Its
-   * own patched prompt may then reach `ahead` positions past the context length, that once.)
+   * makes room. At the context length that step also makes positions compact. (Its own patched
+   * prompt may then reach `ahead` positions past it, that once.)
    */
   #fit(count: number, ahead: number): Promise<unknown> | undefined {
     const { plan, executor } = this;
     const beyond = this.position + count + ahead > this.#positions.limit;
-    if (!beyond && this.hasRoom(count)) return;
+    if (!beyond && this.room >= count) return;
     if (!plan.policy.evicts && !beyond) throw fullError(plan, this.token + count);
     if (beyond && plan.positions === 'original')
       throw beyondError(this.position + count + ahead, executor.config.contextLength);
     // where room is short, some layer holds more than its share: this step evicts
     const cut = beyond || this.#positions.recompacts ? 'all' : this.#cutFor(0);
-    const mark = this.#marks?.tail(this.token);
-    const most = this.#marks ? this.token - (mark?.token ?? this.token) : plan.blockSize;
-    const again = this.#tail.slice(Math.max(0, this.#tail.length - most));
+    const { mark, tokens: again } = this.#newest.takeAgain(this.token);
     if (again.length === 0) throw noRoomError(count);
-    this.token -= again.length;
-    this.#marks?.forget(this.token);
-    const rewound = this.layers.rewind(mark ?? { token: this.token });
-    this.#tail = [];
+    this.token = mark.token;
+    const rewound = this.layers.rewind(mark);
     return Promise.all([rewound, this.#block(again, beyond || this.#positions.recompacts, cut)]);
   }
 
@@ -318,7 +276,7 @@ export class Run {
       prompt = (given.length > 0 ? given : block).slice(0, plan.promptTokens);
     }
     const layerRows = this.#rowsKept(compact);
-    this.#markTail(count);
+    this.#newest.expect(this.token, count, this.#evictedAt);
     const done = this.layers.step(block, prompt, {
       position: this.position,
       token: this.token,
@@ -338,9 +296,8 @@ export class Run {
     } else this.ledger.append(count);
     if (compact) {
       this.#positions.compacted(this.token);
-      this.#tail = [];
-      this.#marks?.clearTail();
-    } else this.#remember(block);
+      this.#newest.clear();
+    } else this.#newest.add(block);
     await done;
   }
 }

@@ -1,7 +1,5 @@
 // Weights in a backend's memory: of a whole model, or of consecutive layers of it.
 import type { Backend } from '../backend/backend.ts';
-import { dequantize } from '../backend/dequantize.ts';
-import { expertRows } from '../backend/experts.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import { sides, tensorOf } from './adapter/spec.ts';
 import type { ModelConfig } from './config.ts';
@@ -9,7 +7,7 @@ import { sum } from '../math/sum.ts';
 import type { TensorInfo, TensorPart } from './gguf.ts';
 import { bindLayer, type Layer, type NamedTensor, type TensorFinder } from './layer.ts';
 import type { AdapterPair } from './linear.ts';
-import { PartRows } from './part-rows.ts';
+import { expertsRows, Filling, type Reserved } from './filling.ts';
 import {
   EMBEDDING,
   pieceRows,
@@ -17,7 +15,6 @@ import {
   type LayerRange,
   OUTPUT,
   outputNormOf,
-  isFactors,
 } from './tensors.ts';
 
 export interface ModelWeights extends LayerRange {
@@ -51,33 +48,6 @@ export function namedTensors(weights: ModelWeights): NamedTensor[] {
   ];
 }
 
-/** Whether a tensor's rows are kept one behind the other. */
-const isWhole = (tensor: TensorInfo): boolean =>
-  !tensor.parts && expertsRows(tensor) === tensor.rows;
-
-interface Piece extends TensorPart {
-  readonly to: number;
-  readonly isPadded?: boolean;
-}
-
-/** What its rows are cut into otherwise, and the row of a matrix that each begins. */
-function piecesOf({ name, rows, experts = 1, parts }: TensorInfo): Piece[] {
-  if (parts) return parts.map((part) => ({ ...part, to: 0 }));
-  const count = rows / experts;
-  return Array.from({ length: experts }, (_, e) => ({
-    ...{ name, period: rows, from: e * count, count, isPadded: true },
-    to: e * expertRows(count),
-  }));
-}
-
-/** All numbers of a tensor. */
-const whole = (name: string, columns: number): TensorPart => ({
-  name,
-  period: columns,
-  from: 0,
-  count: columns,
-});
-
 /** Weights that are being filled. */
 export interface WeightStore {
   /**
@@ -104,10 +74,6 @@ const heldAs = (tensor: TensorInfo): Held[] =>
     ? [{ ...tensor, rows: expertsRows(tensor) }]
     : partsOf(tensor);
 
-/** Rows of all experts, each beginning a group of rows (ExpertMatrix). */
-const expertsRows = ({ rows, experts = 1 }: TensorInfo): number =>
-  experts * expertRows(rows / experts);
-
 const partsOf = (tensor: TensorInfo): Held[] =>
   tensor.parts?.map((part) => {
     const { rows, columns } = partShape(tensor, part);
@@ -126,23 +92,11 @@ const partShape = (
 const bytesOf = (backend: Backend, { type, rows, columns, isNumbers }: Held): number =>
   isNumbers ? rows * columns * 4 : backend.weightBytes(type, rows, columns);
 
-/** Memory that is made ready ahead of what arrives, so that it does not grow with every piece. */
-const AHEAD_BYTES = 16 << 20;
-
 const joined = (
   first: readonly AdapterPair[] = [],
   second: readonly AdapterPair[] = [],
 ): readonly AdapterPair[] | undefined =>
   first.length + second.length > 0 ? [...first, ...second] : undefined;
-
-/** Where tensors will lie. */
-interface Reserved {
-  readonly matrices: ReadonlyMap<string, Weight>;
-  readonly vectors: ReadonlyMap<string, Tensor>;
-  /** Behind the last of them. */
-  readonly end: Address;
-  free(): void;
-}
 
 /** Reserves addresses; the memory behind them is not there yet. */
 function reserve(backend: Backend, tensors: readonly TensorInfo[]): Reserved {
@@ -207,53 +161,17 @@ export function createWeights(
   tensors: readonly TensorInfo[],
   range: LayerRange,
 ): WeightStore {
-  const { arena } = backend;
-  const { matrices, vectors, end, free } = reserve(backend, tensors);
-  const factors = new Map<string, readonly number[]>();
-  const numbers = new Map<string, number>();
-  const parts = new Map<string, PartRows>();
-  const touch = (to: Address) =>
-    arena.touch(Math.min(end, Math.ceil(to / AHEAD_BYTES) * AHEAD_BYTES));
-  const putNumbers = (
-    { name, type, rows: all, columns, parts: cut }: TensorInfo,
-    row: number,
-    rows: number,
-    bytes: Uint8Array,
-  ) => {
-    const all32 = Float32Array.from(dequantize(type.name, bytes, rows * columns));
-    if (all * columns === 1) numbers.set(name, all32[0]);
-    if (isFactors(name)) factors.set(name, [...all32]);
-    for (const { name: own, from, count, period } of cut ?? [whole(name, columns)]) {
-      const kept = all32.filter((_, i) => i % period >= from && i % period < from + count);
-      const to = vectors.get(own)!.address + row * (columns / period) * count * 4;
-      touch(to + kept.byteLength);
-      backend.write(to, kept);
-    }
-  };
-  const putRows = (name: string, row: number, rows: number, bytes: Uint8Array) => {
-    const weight = matrices.get(name)!;
-    const { address, type, rows: all, columns } = weight;
-    touch(address + backend.weightBytes(type, Math.min(all, row + rows), columns));
-    backend.packRows(weight, row, rows, bytes);
-  };
+  const reserved = reserve(backend, tensors);
+  const { matrices, vectors, free } = reserved;
+  const filling = new Filling(backend, reserved);
   return {
-    put(tensor, row, rows, bytes) {
-      if (tensor.isNumbers) putNumbers(tensor, row, rows, bytes);
-      else if (isWhole(tensor)) putRows(tensor.name, row, rows, bytes);
-      else
-        for (const { name, to, ...part } of piecesOf(tensor)) {
-          const key = `${name} ${to}`;
-          const own = parts.get(key) ?? new PartRows(part, tensor.rows);
-          parts.set(key, own);
-          own.take(row, rows, bytes, (at, count, some) => putRows(name, to + at, count, some));
-        }
-    },
+    put: (tensor, row, rows, bytes) => filling.put(tensor, row, rows, bytes),
     finish() {
       const ends = vectors.has(outputNormOf(config));
       const find = {
         matrix: (name: string) => matrices.get(name),
         vector: (name: string) => vectors.get(name),
-        number: (name: string) => numbers.get(name),
+        number: (name: string) => filling.numbers.get(name),
         adapters: (name: string) => adaptersOf(config, name, matrices),
       };
       const bind = (more: TensorFinder['adapters'] = () => undefined): ModelWeights => ({
@@ -262,7 +180,7 @@ export function createWeights(
         outputNorm: vectors.get(outputNormOf(config)),
         outputNormName: outputNormOf(config),
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
-        factors,
+        factors: filling.factors,
         layers: config.layerSpecs.slice(range.first, range.end).map((spec, i) =>
           bindLayer(spec, config.width, layerPrefix(range.first + i), {
             ...find,

@@ -28,12 +28,9 @@ import { appendRows, takeSteps } from './append.ts';
 import { asideBytes, cacheBytes } from './bytes.ts';
 import { Groups } from './groups.ts';
 import { type CpuBackend, type CpuRows, cpuSelection, type HeadRows } from './memory.ts';
-import { Range } from './range.ts';
+import { NOWHERE, Range } from './range.ts';
 import { CacheReader, CacheWriter } from './transfer.ts';
 import { turnRows } from './turn.ts';
-
-/** Where heads are until they are laid out. */
-const NOWHERE: HeadRows = { keys: 0, values: 0, tokens: 0, state: 0, rest: 0, length: 0 };
 
 export class CpuCache implements Cache {
   readonly shape: CacheShape;

@@ -14,6 +14,9 @@ export type Columns = ReadonlyArray<{
   readonly address: Address;
 }>;
 
+/** Where a head is until it is laid out. */
+export const NOWHERE: HeadRows = { keys: 0, values: 0, tokens: 0, state: 0, rest: 0, length: 0 };
+
 export class Range {
   readonly heads: readonly HeadRows[];
   readonly groups?: Groups;

@@ -162,13 +162,9 @@ class Worker {
       case 'logits':
         return stage.isLast ? { value: await stage.logits(task.t) } : { onward: task };
       case 'mark':
-        stage.state.mark(task.mark.token, task.mark.slot);
-        return { onward: task };
       case 'rewind':
-        return { onward: task, value: await stage.state.rewind(task.mark) };
       case 'clear':
-        stage.state.clear();
-        return { onward: task };
+        return { onward: task, value: await setState(stage, task) };
       case 'save':
         return { onward: task, value: await stage.state.save() };
       case 'read':
@@ -186,6 +182,17 @@ class Worker {
         return { onward: task, value: await stage.rowsOf(task.spans) };
     }
   }
+}
+
+/** Marks a state, goes back to a mark, or forgets all. */
+async function setState(
+  { state }: Stage,
+  task: Task & { kind: 'mark' | 'rewind' | 'clear' },
+): Promise<number[] | undefined> {
+  if (task.kind === 'rewind') return state.rewind(task.mark);
+  if (task.kind === 'mark') state.mark(task.mark.token, task.mark.slot);
+  else state.clear();
+  return undefined;
 }
 
 let worker: Worker | undefined;
