@@ -5,10 +5,12 @@ import * as assert from 'uvu/assert';
 import { createRandom } from '../../src/math/rng.ts';
 import { createTokenizer, type Tokenizer } from '../../src/model/tokenizer.ts';
 import { preTokenizers } from '../../src/model/tokenizer/pre-tokenizers.ts';
+import * as unicode from '../../src/model/tokenizer/unicode.ts';
 import { smallLlama } from '../gguf-writer.ts';
 import { metadataOf, specialsOf } from './tokenizer-files.ts';
 import { pairsMetadata, textOf, tokenizerFiles } from './tokenizer-texts.ts';
 
+const { classOf, LETTER, MARK, NUMBER, PUNCTUATION, SPACE, SYMBOL } = unicode;
 const test = suite('tokenizer kinds');
 const small = smallLlama().metadata;
 const NORMAL = 1;
@@ -104,6 +106,13 @@ test('kimi-k2 needs no merges; others do', () => {
   assert.is(without('kimi-k2')().encode('今a').length, 4);
   assert.throws(without('qwen2'), /merges' is missing/);
   assert.throws(without('gemma4'), /merges' is missing/);
+});
+test('characters have the classes that llama.cpp gives them', () => {
+  const counts = new Map<number, number>();
+  for (let c = 0; c <= 0x10ffff; c++) counts.set(classOf(c), (counts.get(classOf(c)) ?? 0) + 1);
+  // counted in llama.cpp v0.5.0, table by table; surrogates are there too
+  const numbers = [NUMBER, LETTER, PUNCTUATION, MARK, SYMBOL, SPACE].map((c) => counts.get(c));
+  assert.equal(numbers, [1831, 136726, 842, 2450, 7775, 25]);
 });
 test('units that stand for other characters are those characters nowhere', () => {
   const { encode } = createTokenizer(pairsMetadata('deepseek-llm'), 'pairs');
