@@ -5,8 +5,10 @@ import * as assert from 'uvu/assert';
 import { runtime } from '#runtime';
 import { shaders } from '../../build/generated/shaders.ts';
 import type { Backend } from '../../src/backend/backend.ts';
+import { weightTypes } from '../../src/backend/dtype.ts';
 import { createWebgpuBackend } from '../../src/backend/webgpu/backend.ts';
 import { openDevice } from '../../src/backend/webgpu/device.ts';
+import { kindsOf, weightShader } from '../../src/backend/webgpu/weight-types.ts';
 import { Bench } from '../cases/bench.ts';
 import { opScratch, toleranceOf } from '../cases/case.ts';
 import { conformanceCases } from '../cases/conformance.ts';
@@ -25,7 +27,9 @@ else {
     const { gpu, abilities, close } = await openLeast();
     assert.equal(abilities, { subgroups: false });
     for (const feature of ['shader-f16', 'subgroups']) assert.not(gpu.features.has(feature));
-    for (const [name, code] of Object.entries(shaders)) {
+    const weights = weightShader(kindsOf(weightTypes));
+    for (const [name, own] of Object.entries(shaders)) {
+      const code = own.includes('weight4(') ? `${own}\n${weights}` : own;
       gpu.pushErrorScope('validation');
       const module = gpu.createShaderModule({ code });
       const { messages } = await module.getCompilationInfo();

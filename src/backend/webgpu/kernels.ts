@@ -2,6 +2,7 @@
 import { type ShaderName, shaders, subgroupShaders } from '../../../build/generated/shaders.ts';
 import type { OpenDevice } from './device.ts';
 import type { Usage } from './usage.ts';
+import { weightShader } from './weight-types.ts';
 
 /** A shader with its constants, and what it binds: 'w' written and read, 'r' read, one a buffer. */
 export interface Kernel {
@@ -12,7 +13,8 @@ export interface Kernel {
   readonly layout: GPUBindGroupLayout;
 }
 
-type Constants = Readonly<Record<string, number>>;
+/** KINDS are weight types that its text is made for (weight-types.ts), the others overrides. */
+type Constants = Readonly<Record<string, number>> & { readonly KINDS?: number };
 
 /** Bytes of a dispatch's parameters at most: the alignment that every device takes. */
 export const PARAMS_BYTES = 256;
@@ -34,7 +36,7 @@ type Wanted = readonly [name: ShaderName, bindings: string, constants: Constants
 export class Kernels {
   readonly #device: OpenDevice;
   readonly #usage: Usage;
-  readonly #modules = new Map<ShaderName, GPUShaderModule>();
+  readonly #modules = new Map<string, GPUShaderModule>();
   readonly #layouts = new Map<string, [GPUBindGroupLayout, GPUPipelineLayout]>();
   readonly #kernels = new Map<string, Kernel>();
   #missing?: Map<string, Wanted>;
@@ -103,15 +105,23 @@ export class Kernels {
     return kernel;
   }
 
-  #describe(name: ShaderName, bindings: string, constants: Constants) {
+  /** The module of a shader, for weights of some types where it is given them. */
+  #moduleOf(name: ShaderName, kinds?: number): GPUShaderModule {
     const { gpu, abilities } = this.#device;
-    let module = this.#modules.get(name);
+    const key = `${name} ${kinds}`;
+    let module = this.#modules.get(key);
     if (!module) {
-      const code = (abilities.subgroups && subgroupShaders[name]) || shaders[name];
+      const own = (abilities.subgroups && subgroupShaders[name]) || shaders[name];
+      const code = kinds === undefined ? own : `${own}\n${weightShader(kinds)}`;
       module = gpu.createShaderModule({ label: name, code });
-      this.#modules.set(name, module);
+      this.#modules.set(key, module);
       this.#usage.made('shaderModules');
     }
+    return module;
+  }
+
+  #describe(name: ShaderName, bindings: string, { KINDS, ...constants }: Constants) {
+    const module = this.#moduleOf(name, KINDS);
     const [layout, pipelineLayout] = this.#layoutOf(bindings);
     const description: GPUComputePipelineDescriptor = {
       label: name,

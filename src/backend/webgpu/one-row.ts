@@ -16,7 +16,7 @@ import {
   type PartsOf,
 } from './parts.ts';
 import type { Recorder } from './recorder.ts';
-import { kindsOf } from './weights.ts';
+import { kindsOf } from './weight-types.ts';
 
 /** Weights that a dispatch takes. */
 const MOST_PARTS = 3;

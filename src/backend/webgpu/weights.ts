@@ -13,25 +13,28 @@ import { DeviceError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
 import { type Heap, pieceAddress, wordOffset } from './heap.ts';
 import type { Recorder } from './recorder.ts';
+import { kindsOf } from './weight-types.ts';
 
 /** Rows are stored a multiple of this at a time (packRows()): so many end with a whole word. */
 const ROWS_AT_ONCE = 4;
 
-/** Constants of a kernel that reads one weight (lib/weights.wgsl), or weights of some types. */
+/** Constants of a kernel that reads one weight. */
 export const weightConstants = ({ number }: WeightType) => ({
   WEIGHT: number,
   KINDS: kindsOf([{ number }]),
 });
-export const kindsOf = (types: readonly Pick<WeightType, 'number'>[]): number =>
-  types.reduce((bits, { number }) => bits | (1 << number), 0);
 
-/** Where a region begins in a block of the file and how long it is there, in 16-bit fields. */
+/** Where a region begins in a block of the file and how long it is there, in fields. */
 interface Region {
   readonly from: number;
   readonly count: number;
   /** Fields of a row of the weight. */
   readonly rowFields: number;
+  readonly perWord: number;
 }
+
+/** Bytes of a field: of blocks that begin with bytes 1, else 2. */
+const fieldBytes = ({ lead }: WeightType) => (lead > 0 ? 1 : 2);
 
 /** The rows of a weight that one buffer has. */
 export interface WeightPiece {
@@ -43,9 +46,16 @@ export interface WeightPiece {
 }
 
 function regionsOf(type: WeightType, columns: number): Region[] {
-  const { elements, head, words, tail } = type;
+  const { elements, lead, head, words, tail } = type;
   const blocks = columns / elements;
-  const region = (from: number, count: number) => ({ from, count, rowFields: blocks * count });
+  const perWord = 4 / fieldBytes(type);
+  const region = (from: number, count: number) => ({
+    from,
+    count,
+    rowFields: blocks * count,
+    perWord,
+  });
+  if (lead > 0) return [region(0, lead), region(lead, 4 * words), region(lead + 4 * words, 0)];
   const heads = region(0, head);
   return [
     // plain numbers are read four at a time: rows of halves begin with a word
@@ -55,8 +65,8 @@ function regionsOf(type: WeightType, columns: number): Region[] {
   ];
 }
 
-const regionWords = ({ rowFields }: Region, rows: number): number =>
-  Math.ceil((rows * rowFields) / 2);
+const regionWords = ({ rowFields, perWord }: Region, rows: number): number =>
+  Math.ceil((rows * rowFields) / perWord);
 
 const piecesBytes = (regions: readonly Region[], rows: number): number =>
   regions.reduce((sum, region) => sum + 4 * regionWords(region, rows), 0);
@@ -116,7 +126,7 @@ export function weightStore(recorder: Recorder, { pieceBytes }: Heap): WeightSto
     packRows(weight, row, count, file) {
       const { type, columns } = weight;
       const regions = regionsOf(type, columns);
-      const fields = fieldsOf(file);
+      const fields = fieldBytes(type) === 1 ? file : fieldsOf(file);
       const fileFields = (fields.length / count) | 0;
       for (const piece of piecesOf(weight)) {
         const from = Math.max(row, piece.first);
@@ -144,14 +154,15 @@ const byteOffsetIsEven = ({ byteOffset }: Uint8Array) => byteOffset % 2 === 0;
 
 /** A region's fields of `count` rows, in whole words. */
 function gather(
-  rows: Uint16Array,
+  rows: Uint8Array | Uint16Array,
   count: number,
   blocks: number,
-  { from, count: take, rowFields }: Region,
-): Uint16Array {
+  { from, count: take, rowFields, perWord }: Region,
+): Uint8Array | Uint16Array {
   const step = rows.length / (count * blocks);
-  if (take === step && rowFields === blocks * take && rows.length % 2 === 0) return rows;
-  const words = new Uint16Array(Math.ceil((count * rowFields) / 2) * 2);
+  if (take === step && rowFields === blocks * take && rows.length % perWord === 0) return rows;
+  const length = Math.ceil((count * rowFields) / perWord) * perWord;
+  const words = perWord === 4 ? new Uint8Array(length) : new Uint16Array(length);
   for (let r = 0; r < count; r++) {
     let to = r * rowFields;
     let at = r * blocks * step + from;
