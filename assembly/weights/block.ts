@@ -33,6 +33,8 @@
 //   bytes(pair, i)                 what quads i of a pair's runs are both made of
 //   bits(shared, pair, i)          and what else
 //   quad(bytes, bits, pair, run, i)   quad i of a run: by default nibbles of bytes, low then high
+//   quads()                        of a run that the same bytes and bits make: 1 by default, or 2,
+//                                  where quads i + 1 are asked for as those of runs 2 and 3
 import { OFFSETS } from '../gemm/integers';
 import { dotBytes, dotNibbles, dotQuad, nibbles } from './unpack';
 
@@ -186,12 +188,6 @@ export class Block<S, C> {
 
 
   @inline
-  unrolls(): bool {
-    return isDefined(this.codes().unrolls);
-  }
-
-
-  @inline
   shared(): v128 {
     const c = this.codes();
     return isDefined(c.shared) ? c.shared() : i32x4.splat(0);
@@ -216,6 +212,13 @@ export class Block<S, C> {
   quad(bytes: v128, bits: v128, pair: i32, run: i32, i: usize): v128 {
     const c = this.codes();
     return isDefined(c.quad) ? c.quad(bytes, bits, pair, run, i) : nibbles(bytes, run);
+  }
+
+
+  @inline
+  quads(): usize {
+    const c = this.codes();
+    return isDefined(c.quads) ? c.quads() : 1;
   }
 
   /** sums + products of a quad with four activations at x. */

@@ -79,11 +79,16 @@ class Widen<B> {
     const to = at + <usize>partOf<B>(pair, 0) * 1024;
     const all = b.shared();
     let q = to;
-    for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += 128) {
+    const next = between<B>(1024, 512);
+    for (let i: usize = 0; i < <usize>(b.run() / 4); i += b.quads(), q += 128 * b.quads()) {
       const bytes = b.bytes(pair, i);
       const bits = b.bits(all, pair, i);
       storeQuad(q, b.quad(bytes, bits, pair, 0, i), s0, o0);
-      storeQuad(q + between<B>(1024, 512), b.quad(bytes, bits, pair, 1, i), s1, o1);
+      storeQuad(q + next, b.quad(bytes, bits, pair, 1, i), s1, o1);
+      if (isDefined(b.codes().quads)) {
+        storeQuad(q + 128, b.quad(bytes, bits, pair, 2, i + 1), s0, o0);
+        storeQuad(q + 128 + next, b.quad(bytes, bits, pair, 3, i + 1), s1, o1);
+      }
     }
     return sums;
   }
@@ -124,11 +129,16 @@ class Panel<B> {
     const w1 = b.weight(pair, 1);
     const all = b.shared();
     let q = to + PANEL_CODES;
-    for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += 64) {
+    const next = between<B>(PANEL_BLOCK, 256);
+    for (let i: usize = 0; i < <usize>(b.run() / 4); i += b.quads(), q += 64 * b.quads()) {
       const bytes = b.bytes(pair, i);
       const bits = b.bits(all, pair, i);
       this.codes(q, b, b.quad(bytes, bits, pair, 0, i), w0);
-      this.codes(q + between<B>(PANEL_BLOCK, 256), b, b.quad(bytes, bits, pair, 1, i), w1);
+      this.codes(q + next, b, b.quad(bytes, bits, pair, 1, i), w1);
+      if (isDefined(b.codes().quads)) {
+        this.codes(q + 64, b, b.quad(bytes, bits, pair, 2, i + 1), w0);
+        this.codes(q + 64 + next, b, b.quad(bytes, bits, pair, 3, i + 1), w1);
+      }
     }
     return sums;
   }
@@ -159,6 +169,13 @@ class Multiply<B> {
     return madd(sums, offset, v128.load32_splat(x, ROUNDED_CODES + SUM));
   }
 
+  /** sums + products of two quads that the same bytes and bits make. */
+  @inline
+  two(sums: v128, b: B, bytes: v128, bits: v128, pair: i32, run: i32, i: usize, x: usize): v128 {
+    sums = b.add(sums, bytes, bits, pair, run, i, x);
+    return b.add(sums, bytes, bits, pair, run + 2, i + 1, x + 8);
+  }
+
   /** sums + products with x, rounded. */
   @inline
   pair(sums: v128, at: usize, b: B, d: v128, m: v128, t: v128, u: v128, pair: i32): v128 {
@@ -167,12 +184,20 @@ class Multiply<B> {
     let high = low;
     let q = x;
     const all = b.shared();
-    for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += 8) {
-      const bytes = b.bytes(pair, i);
-      const bits = b.bits(all, pair, i);
-      low = b.add(low, bytes, bits, pair, 0, i, q);
-      high = b.add(high, bytes, bits, pair, 1, i, q + between<B>(ROUNDED_BLOCK, 32));
-    }
+    const next = between<B>(ROUNDED_BLOCK, 32);
+    if (isDefined(b.codes().quads)) {
+      const none = i32x4.splat(0);
+      low = this.two(low, b, b.bytes(pair, 0), none, pair, 0, 0, q);
+      low = this.two(low, b, b.bytes(pair, 2), none, pair, 0, 2, q + 16);
+      high = this.two(high, b, none, b.bits(all, pair, 0), pair, 1, 0, q + next);
+      high = this.two(high, b, none, b.bits(all, pair, 2), pair, 1, 2, q + 16 + next);
+    } else
+      for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += 8) {
+        const bytes = b.bytes(pair, i);
+        const bits = b.bits(all, pair, i);
+        low = b.add(low, bytes, bits, pair, 0, i, q);
+        high = b.add(high, bytes, bits, pair, 1, i, q + next);
+      }
     const scale = scaleOf<B>(b, d, t, pair, 0);
     const second = secondOf<B>(b, m, u, pair, 0);
     if (b.kind() == HALVES) return this.add(this.add(sums, low, x, scale, d), high, x, second, d);
@@ -202,36 +227,48 @@ class Multiply<B> {
   }
 }
 
-/** Does what there is to do with `pairs` pairs, whose scales are stored together. */
+/** Does what there is to do with a pair whose scales are stored alone. */
 @inline
-function pairsOf<B, Do>(s: v128, at: usize, b: B, d: v128, m: v128, pair: i32, pairs: i32): v128 {
+function onePair<B, Do>(s: v128, at: usize, b: B, d: v128, m: v128, pair: i32): v128 {
+  const t = b.scales(partOf<B>(pair, 0));
+  const u = b.seconds(partOf<B>(pair, 0));
+  return changetype<Do>(0).pair(s, at, b, d, m, t, u, pair);
+}
+
+/** The same with two pairs, of four parts whose scales are stored together. */
+@inline
+function twoPairs<B, Do>(s: v128, at: usize, b: B, d: v128, m: v128, pair: i32): v128 {
   const work = changetype<Do>(0);
   const t = b.scales(partOf<B>(pair, 0));
   const u = b.seconds(partOf<B>(pair, 0));
-  s = work.pair(s, at, b, d, m, t, u, pair);
-  return pairs == 1 ? s : work.pair(s, at, b, d, m, t, u, pair + 1);
+  return work.pair(work.pair(s, at, b, d, m, t, u, pair), at, b, d, m, t, u, pair + 1);
 }
 
 /** The same with four parts of two runs each. */
 @inline
 function fourParts<B, Do>(s: v128, at: usize, b: B, d: v128, m: v128, part: i32): v128 {
-  s = pairsOf<B, Do>(s, at, b, d, m, part, 1);
-  s = pairsOf<B, Do>(s, at, b, d, m, part + 1, 1);
-  s = pairsOf<B, Do>(s, at, b, d, m, part + 2, 1);
-  return pairsOf<B, Do>(s, at, b, d, m, part + 3, 1);
+  s = onePair<B, Do>(s, at, b, d, m, part);
+  s = onePair<B, Do>(s, at, b, d, m, part + 1);
+  s = onePair<B, Do>(s, at, b, d, m, part + 2);
+  return onePair<B, Do>(s, at, b, d, m, part + 3);
 }
 
-/** The same with a whole block. */
+/**
+ * The same with a whole block. What is asked here is whether something is defined: the debug build
+ * evaluates nothing else beforehand, and would have all ways in it.
+ */
 @inline
 function eachPair<B, Do>(s: v128, at: usize, b: B): v128 {
   const d = b.d();
   const m = b.m();
-  if (b.elements() == 32) return pairsOf<B, Do>(s, at, b, d, m, 0, 1);
-  if (b.run() == 32) return pairsOf<B, Do>(pairsOf<B, Do>(s, at, b, d, m, 0, 2), at, b, d, m, 2, 2);
-  if (b.unrolls() && isDefined(changetype<Do>(0).unrolls))
+  if (isDefined(b.codes().elements) && !isDefined(b.codes().run))
+    return twoPairs<B, Do>(twoPairs<B, Do>(s, at, b, d, m, 0), at, b, d, m, 2);
+  if (isDefined(b.codes().unrolls) && isDefined(changetype<Do>(0).unrolls))
     return fourParts<B, Do>(fourParts<B, Do>(s, at, b, d, m, 0), at, b, d, m, 4);
+  if (!isDefined(b.codes().elements) && !isDefined(b.front().parts))
+    return onePair<B, Do>(s, at, b, d, m, 0);
   const parts = b.elements() / 32;
-  for (let part = 0; part < parts; part++) s = pairsOf<B, Do>(s, at, b, d, m, part, 1);
+  for (let part = 0; part < parts; part++) s = onePair<B, Do>(s, at, b, d, m, part);
   return s;
 }
 
