@@ -14,6 +14,7 @@ export {
   weight_gradient_scratch,
 } from './gemm/weight-gradient';
 export { round_input, rounded_bytes } from './gemm/rounded';
+export { grid, grids } from './weights/grids';
 export { pack_group } from './weights/pack';
 export { weight_type, weight_types } from './weights/table';
 export { gated_norm, rms_norm, rms_norm_backward } from './norm';

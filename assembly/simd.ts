@@ -103,7 +103,7 @@ const SCALES: usize = memory.data<f32>([HALF_SCALE]);
 
 /** Four f16, each in an i32 lane with its sign extended, as f32x4. */
 @inline
-function widen(halves: v128): v128 {
+export function widen(halves: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(halves, 13), constant(MASKS)), constant(SCALES));
 }
 

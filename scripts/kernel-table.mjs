@@ -5,6 +5,12 @@ import { join } from 'node:path';
 
 export const KERNEL_TABLE = 'build/generated/kernels.ts';
 
+/** A string of the module, whose length in bytes stands before it. */
+function textAt(memory, at) {
+  const [length] = new Int32Array(memory.buffer, at - 4, 1);
+  return String.fromCharCode(...new Uint16Array(memory.buffer, at, length / 2));
+}
+
 /** Rows of the table of weight types (assembly/weights/table.ts), as literals. */
 function weightRows({ weight_types, weight_type, FLOATS }, memory) {
   return Array.from({ length: weight_types() }, (_, number) => {
@@ -16,6 +22,16 @@ function weightRows({ weight_types, weight_type, FLOATS }, memory) {
     const rounded = kind !== FLOATS.value;
     const row = { name, number, ggml, elements, lead, head, words, tail, rounded };
     return `  ${JSON.stringify(row)},\n`;
+  });
+}
+
+/** Rows of the table of grids (assembly/weights/grids.ts), their sets in base 64. */
+function gridRows({ grids, grid }, memory) {
+  return Array.from({ length: grids() }, (_, number) => {
+    const [text, at, entries, digits, levels] = new Int32Array(memory.buffer, grid(number), 5);
+    const bytes = Buffer.from(memory.buffer, at, Math.ceil(levels ** digits / 8));
+    const row = { entries, digits, levels, set: bytes.toString('base64') };
+    return `  ${textAt(memory, text)}: ${JSON.stringify(row)},\n`;
   });
 }
 
@@ -40,6 +56,10 @@ ${numbers.map(([name, { value }]) => `export const ${name} = ${value};\n`).join(
 /** Weight types by the numbers that kernels know them by. */
 export const weightRows = [
 ${weightRows(exports, memory).join('')}] as const;
+
+/** Grids of the IQ types. */
+export const gridRows = {
+${gridRows(exports, memory).join('')}} as const;
 
 /** How many arguments each kernel takes. */
 export const kernelArguments = {

@@ -1,6 +1,13 @@
 // The table of stored weight types: a row a type, by number. Nothing else knows which there are.
 import { gemvNumbers, unpackNumbers } from '../gemm/floats';
 import { gemvBlocks, unpackBlocks, unpackCodes } from './blocks';
+import { IQ1_M } from './iq1_m';
+import { IQ1_S } from './iq1_s';
+import { IQ2_S } from './iq2_s';
+import { IQ2_XS } from './iq2_xs';
+import { IQ2_XXS } from './iq2_xxs';
+import { IQ3_S } from './iq3_s';
+import { IQ3_XXS } from './iq3_xxs';
 import { IQ4_NL } from './iq4_nl';
 import { IQ4_XS } from './iq4_xs';
 import { MXFP4 } from './mxfp4';
@@ -139,3 +146,10 @@ addBlocks<Q1_0>('q1_0', 41);
 addBlocks<Q2_0>('q2_0', 42);
 addBlocks<TQ1_0>('tq1_0', 34);
 addBlocks<TQ2_0>('tq2_0', 35);
+addBlocks<IQ3_S>('iq3_s', 21);
+addBlocks<IQ3_XXS>('iq3_xxs', 18);
+addBlocks<IQ2_S>('iq2_s', 22);
+addBlocks<IQ2_XS>('iq2_xs', 17);
+addBlocks<IQ2_XXS>('iq2_xxs', 16);
+addBlocks<IQ1_M>('iq1_m', 29);
+addBlocks<IQ1_S>('iq1_s', 19);

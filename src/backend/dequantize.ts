@@ -1,10 +1,11 @@
 // What the bytes of a GGUF weight stand for, written from ggml's block layouts as plainly as can
 // be: the definition of the formats.
 import { halfToFloat } from '../math/half.ts';
+import { gridFormats } from './dequantize-grids.ts';
 import { type WeightName, weightRowBytes, weightTypes } from './dtype.ts';
 
 /** What a block holds at a byte. */
-interface Block {
+export interface Block {
   byte(at: number): number;
   signed(at: number): number;
   half(at: number): number;
@@ -117,6 +118,7 @@ const formats: Readonly<Record<WeightName, (b: Block, i: number) => number>> = {
   },
   // 64 bytes | d f16
   tq2_0: (b, i) => b.half(64) * (pairOfFour(b, 0, i) - 1),
+  ...gridFormats,
 };
 
 /** What the codes of IQ4_NL and IQ4_XS stand for. */

@@ -79,6 +79,7 @@ function firstOdd({ name, type }: TensorInfo, bytes: Uint8Array): number | undef
       return undefined;
     return byteOf(fields, 2, (h) => (h & exponent) === exponent || (divides && (h & 0x7fff) === 0));
   }
+  if (type.name === 'iq1_m') return oddSplitScale(fields);
   const block = weightRowBytes(type, type.elements);
   if (type.lead > 0) {
     for (let i = 0; i < length; i += block) if (bytes[i] > MOST_EXPONENT) return i;
@@ -91,6 +92,13 @@ function firstOdd({ name, type }: TensorInfo, bytes: Uint8Array): number | undef
     for (let i = field; i < fields.length; i += step)
       if ((fields[i] & 0x7c00) === 0x7c00) return 2 * i;
   }
+  return undefined;
+}
+
+/** IQ1_M's f16 scale lies in the upper bits of a block's last four fields, the highest in the last. */
+function oddSplitScale(fields: Uint16Array): number | undefined {
+  for (let i = 27; i < fields.length; i += 28)
+    if ((fields[i] & 0x7000) === 0x7000 && (fields[i - 1] & 0xc000) === 0xc000) return 2 * i;
   return undefined;
 }
 

@@ -29,6 +29,16 @@ export function weightFile(
         view.setUint16(at + 2 * h, floatToHalf(drawn.numbers(1)[0] / 16), true);
       for (let h = 0; h < type.tail; h++)
         view.setUint16(at + blockBytes - 2 * (h + 1), floatToHalf(drawn.numbers(1)[0] / 64), true);
+      // the upper bits of its last four fields
+      if (type.name === 'iq1_m') {
+        const scale = floatToHalf(drawn.numbers(1)[0] / 16);
+        for (let i = 0, to = at + 48; i < 4; i++, to += 2)
+          view.setUint16(
+            to,
+            (view.getUint16(to, true) & 0xfff) | (((scale >> (4 * i)) & 15) << 12),
+            true,
+          );
+      }
     }
   }
   return file;

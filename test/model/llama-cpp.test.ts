@@ -26,7 +26,7 @@ function tolerance(name: string): { mean: number; most: number } {
   const type = name.replace(/^.*-/, '');
   if (type === 'f32') return { mean: 0.0005, most: 0.0025 };
   if (type === 'f16' || type === 'bf16') return { mean: 0.01, most: 0.045 };
-  return type.endsWith('k') ? { mean: 0.06, most: 0.5 } : { mean: 0.03, most: 0.16 };
+  return /k$|^iq/.test(type) ? { mean: 0.06, most: 0.5 } : { mean: 0.03, most: 0.16 };
 }
 
 for (const build of ['simd', 'relaxed', 'debug'] as const) {

@@ -506,6 +506,20 @@ numbers(
           'ModelFormatError',
           /'blk.0.ffn_down.weight' holds/,
         );
+    // IQ1_S; and IQ1_M, whose scale lies in the upper bits of its second block's last four fields
+    await rejects(
+      poison('llama-iq.gguf', 'blk.0.ffn_down.weight', (v) => v.setUint16(50, 0x7c00, true)),
+      'ModelFormatError',
+      /'blk.0.ffn_down.weight' holds/,
+    );
+    await rejects(
+      poison('llama-iq.gguf', 'blk.0.ffn_up.weight', (v) => {
+        v.setUint16(108, 0xc000, true);
+        v.setUint16(110, 0x7000, true);
+      }),
+      'ModelFormatError',
+      /'blk.0.ffn_up.weight' holds/,
+    );
     await rejects(
       poison('llama3-ropefreqs-f32.gguf', 'rope_freqs.weight', (v) => v.setFloat32(4, -0, true)),
       'ModelFormatError',
