@@ -4,6 +4,7 @@
 //   file    row 0: [d|w0 .. w7][d|w0 .. w7] ..   row 1: ..   (Q8_0: d an f16, w a word of four i8)
 //   device  heads: d d .. (row 0) d d .. (row 1) .. | words: w0 .. w7 w0 .. w7 .. | tails: none
 //
+// Where there are no tails, and codes are numbers of a grid's entries, the grid is there (grids.ts).
 // A weight that is larger than a buffer can be is several of them, by rows, each with regions of
 // its own; buffers behind the first have the numbers behind its own (heap.ts).
 import type { Backend } from '../backend.ts';
@@ -11,6 +12,7 @@ import type { WeightType } from '../dtype.ts';
 import type { Address, Weight } from '../tensor.ts';
 import { DeviceError } from '../../errors.ts';
 import { formatBytes } from '../../math/format.ts';
+import { gridTable } from './grids.ts';
 import { type Heap, pieceAddress, wordOffset } from './heap.ts';
 import type { Recorder } from './recorder.ts';
 import { kindsOf } from './weight-types.ts';
@@ -68,18 +70,24 @@ function regionsOf(type: WeightType, columns: number): Region[] {
 const regionWords = ({ rowFields, perWord }: Region, rows: number): number =>
   Math.ceil((rows * rowFields) / perWord);
 
-const piecesBytes = (regions: readonly Region[], rows: number): number =>
+const rowsBytes = (regions: readonly Region[], rows: number): number =>
   regions.reduce((sum, region) => sum + 4 * regionWords(region, rows), 0);
+
+const gridBytes = ({ name }: WeightType): number => gridTable(name)?.byteLength ?? 0;
+
+function pieceBytesOf(type: WeightType, columns: number, rows: number): number {
+  return rows === 0 ? 0 : rowsBytes(regionsOf(type, columns), rows) + gridBytes(type);
+}
 
 /** Rows that a buffer has at most. */
 function rowsOfPiece(type: WeightType, rows: number, columns: number, mostBytes: number): number {
-  const regions = regionsOf(type, columns);
-  if (piecesBytes(regions, rows) <= mostBytes) return Math.max(1, rows);
-  const most = Math.floor(mostBytes / piecesBytes(regions, ROWS_AT_ONCE)) * ROWS_AT_ONCE;
+  if (pieceBytesOf(type, columns, rows) <= mostBytes) return Math.max(1, rows);
+  const fewBytes = rowsBytes(regionsOf(type, columns), ROWS_AT_ONCE);
+  const most = Math.floor((mostBytes - gridBytes(type)) / fewBytes) * ROWS_AT_ONCE;
   if (most > 0) return most;
   throw new DeviceError(
     `${ROWS_AT_ONCE} rows of ${columns} columns (${type.name}) are ` +
-      `${formatBytes(piecesBytes(regions, ROWS_AT_ONCE))}, the device binds ` +
+      `${formatBytes(fewBytes + gridBytes(type))}, the device binds ` +
       `${formatBytes(mostBytes)}: choose another model, or device: 'wasm'`,
   );
 }
@@ -120,18 +128,21 @@ export function weightStore(recorder: Recorder, { pieceBytes }: Heap): WeightSto
     weightBytes(type, rows, columns) {
       const most = rowsOfPiece(type, rows, columns, pieceBytes);
       const whole = Math.max(0, Math.ceil(rows / most) - 1);
-      return whole * pieceBytes + piecesBytes(regionsOf(type, columns), rows - whole * most);
+      return whole * pieceBytes + pieceBytesOf(type, columns, rows - whole * most);
     },
 
     packRows(weight, row, count, file) {
       const { type, columns } = weight;
       const regions = regionsOf(type, columns);
+      const grid = gridTable(type.name);
       const fields = fieldBytes(type) === 1 ? file : fieldsOf(file);
       const fileFields = (fields.length / count) | 0;
       for (const piece of piecesOf(weight)) {
         const from = Math.max(row, piece.first);
         const end = Math.min(row + count, piece.first + piece.rows);
         if (from >= end) continue;
+        const grids = piece.address + 4 * (piece.regions[2] - wordOffset(piece.address));
+        if (grid && from === piece.first) recorder.write(grids, grid);
         const rows = fields.subarray((from - row) * fileFields, (end - row) * fileFields);
         regions.forEach((region, i) => {
           const begin = piece.regions[i] - wordOffset(piece.address);
