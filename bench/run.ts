@@ -22,6 +22,7 @@ import { packing } from './packing.ts';
 import { peerVersions } from './peers/engines.ts';
 import { policies } from './policies.ts';
 import { products } from './products.ts';
+import { recurrent } from './recurrent.ts';
 import { type BenchRun, describe, figuresOf, toMarkdown } from './report.ts';
 import { rows } from './rows.ts';
 import { sampling } from './sampling.ts';
@@ -36,6 +37,7 @@ const groupsFor = (model?: string): readonly BenchGroup[] => [
   products,
   kernels,
   experts,
+  recurrent,
   training,
   train,
   clusters,
