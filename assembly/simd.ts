@@ -93,6 +93,13 @@ export function maxOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.pmax(i64x2.shuffle(low, high, 0, 2), i64x2.shuffle(low, high, 1, 3));
 }
 
+/** Of each of four rows the sum of its numbers. */
+@inline
+export function sumOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
+  const first = f32x4.add(column(0, a, b, c, d), column(1, a, b, c, d));
+  return f32x4.add(first, f32x4.add(column(2, a, b, c, d), column(3, a, b, c, d)));
+}
+
 // f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112,
 // subnormals included. Infinities and NaN come out as finite numbers: no weight or cache row of a
 // working model holds them.

@@ -1,7 +1,8 @@
 // Mamba-2: a state takes in what comes, by keys B, and is read by queries C.
 import { softplus1 } from '../math';
 import { floats } from '../simd';
-import { Chunk, chunkAt, keepLog, prepareChunk, runHead, takeChunk } from './chunk';
+import { Chunk, chunkAt, keepLog, prepareChunk } from './chunk';
+import { nextChunk, runHead } from './head';
 
 /** to[t] = x[t]. to f32 [tokens, n] | x f32 [tokens, n] ld */
 function gatherTokens(to: usize, x: usize, tokens: i32, n: i32, ld: i32): void {
@@ -45,8 +46,8 @@ export function mamba2(
   const ldy = heads * P;
   const ldx = ldy + 2 * groups * keys;
   const group = first / (heads / groups);
-  for (let t = 0; t < T; t += c.tokens) {
-    takeChunk(c, T - t);
+  let turned = nextChunk(c, T, false, state, P, first, 1, count);
+  for (let t = 0; t < T;) {
     const row = x + floats(t) * <usize>ldx;
     gatherTokens(c.k, row + floats(ldy + group * keys), c.tokens, keys, ldx);
     gatherTokens(c.q, row + floats(ldy + (groups + group) * keys), c.tokens, keys, ldx);
@@ -59,5 +60,7 @@ export function mamba2(
       const S = state + floats(h * P) * <usize>keys;
       runHead(c, to, row + floats(h * P), S, P, ldy, ldx, load<f32>(past + own), false);
     }
+    t += c.tokens;
+    turned = nextChunk(c, T - t, turned, state, P, first, 1, count);
   }
 }

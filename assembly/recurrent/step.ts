@@ -1,7 +1,7 @@
 // Recurrences over a matrix S [values, keys] a head, one token alone: S = decay S + u k^T, y = S q.
 // Four rows of S at a time are read, and written while they are still near.
 import { dot } from '../row-norms';
-import { column, floats, madd } from '../simd';
+import { floats, madd, sumOfEach } from '../simd';
 
 /** Four numbers, or one and zeros. */
 @inline
@@ -15,13 +15,6 @@ function renew(S: usize, k: v128, u: v128, decay: v128, whole: bool): void {
   const next = madd(f32x4.mul(decay, part(S, whole)), u, k);
   if (whole) v128.store(S, next);
   else v128.store32_lane(S, next, 0);
-}
-
-/** The sum of each of four. */
-@inline
-function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
-  const first = f32x4.add(column(0, a, b, c, d), column(1, a, b, c, d));
-  return f32x4.add(first, f32x4.add(column(2, a, b, c, d), column(3, a, b, c, d)));
 }
 
 /** Of four rows of S the products with x; of one, four times, where `rows`, a constant, is 1. */
@@ -47,7 +40,7 @@ function readRows(S: usize, x: usize, next: usize, bytes: usize, rows: i32): v12
     if (rows > 2) c = madd(c, by, v128.load32_zero(S + 2 * next + j));
     if (rows > 3) d = madd(d, by, v128.load32_zero(S + 3 * next + j));
   }
-  return rows > 1 ? sumsOf(a, b, c, d) : sumsOf(a, a, a, a);
+  return rows > 1 ? sumOfEach(a, b, c, d) : sumOfEach(a, a, a, a);
 }
 
 /** S = decay S + u k^T of as many rows; u of each. */
