@@ -9,7 +9,7 @@ import { backendSuite } from './suites/backend.ts';
 
 /** Operations whose kernels sum up over lanes. */
 const SUMMED =
-  /^(rmsNorm|linear|gated|append |raiseTo|raiseMost|weighBy|expectedAttention|keyCosines)/;
+  /^(rmsNorm|linear|gated|append |raiseTo|raiseMost|weighBy|expectedAttention|keyCosines|deltaNet|gatedNorm)/;
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const withoutSubgroups = process.argv.includes('--without-subgroups');

@@ -14,6 +14,7 @@ import { lookBytes, lookOps } from './looks.ts';
 import { memoryOps } from './memory.ts';
 import { productOps } from './products.ts';
 import { Recorder } from './recorder.ts';
+import { recurrentOps } from './recurrent.ts';
 import { faultOps } from './score-faults.ts';
 import { PIECE_BYTES, scoreOps } from './scores.ts';
 import { expectedBytes, scoringOps } from './scoring.ts';
@@ -69,6 +70,7 @@ export async function createWebgpuBackend(
     ...cacheOps(recorder, heap, device),
     ...attentionOps(recorder, scratch),
     experts: expertOps(recorder, scratch, weightStore(recorder, heap).piecesOf, device),
+    recurrent: recurrentOps(recorder),
     prepare: (work: () => void, onProgress?: (ready: number, of: number) => void) =>
       recorder.prepare(() => heap.trial(work), onProgress),
     ...clusterOps,
