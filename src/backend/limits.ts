@@ -32,8 +32,8 @@ export interface ScratchShape {
   /** Whether batches of so many tokens are learned from (training.ts). Default: they are not. */
   readonly training?: boolean;
   /**
-   * Most numbers of a key of a recurrence: headDim of a delta net, stateSize of Mamba-2 (recurrent.ts).
-   * Default 0: there is none.
+   * Most numbers of a key of a recurrence: headDim of a delta net, stateSize of Mamba-2
+   * (recurrent.ts). Default 0: there is none.
    */
   readonly recurrentKeys?: number;
   /** Layers of experts that tokens go through. Default: none. */

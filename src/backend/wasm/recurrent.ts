@@ -12,6 +12,42 @@ const STATE_WORK = 4;
 
 export function recurrentOps(context: Context): Recurrent {
   const { numbers, share, parts } = context;
+  return {
+    convolve(y, x, w, state, T, { bias, silu = false } = {}) {
+      const [C, K] = [y.columns, w.columns];
+      const work = T * C * (K + (silu ? ELEMENT_WORK : 0));
+      const part = (c: number, count: number) => {
+        const [to, from] = [y, x].map(({ address }) => address + c * 4);
+        const shift = bias ? bias.address + c * 4 : 0;
+        const taps = w.address + c * K * 4;
+        const shape = [T, count, K, C, silu ? 1 : 0] as const;
+        return call(numbers.convolve, to, from, taps, shift, state + c * 4, SCRATCH, ...shape);
+      };
+      share(parts(C, LINE, work, part), work);
+    },
+    ...headOps(context),
+    gatedNorm(y, x, gate, w, T, { eps, groups, order }) {
+      const C = x.columns;
+      shareRows(context, T, C, (t, count) => {
+        const [to, from, by] = [y, x, gate].map(({ address }) => address + t * C * 4);
+        const n = C / groups;
+        const shape = [count * groups, n, w.columns / n, eps, order === 'gate' ? 1 : 0] as const;
+        return call(numbers.gated_norm, to, from, by, w.address, ...shape);
+      });
+    },
+    product(y, a, b, T) {
+      const C = y.columns;
+      shareRows(context, T, C, (t, count) => {
+        const [to, left, right] = [y, a, b].map(({ address }) => address + t * C * 4);
+        return call(numbers.multiply_rows, to, left, right, count * C);
+      });
+    },
+  };
+}
+
+/** Recurrences over a matrix a head. */
+function headOps(context: Context): Pick<Recurrent, 'deltaNet' | 'mamba2'> {
+  const { numbers, share, parts } = context;
 
   /**
    * Makes calls for heads that read one of `keys` keys each, `heads` in all, states of `state`
@@ -33,18 +69,6 @@ export function recurrentOps(context: Context): Recurrent {
   };
 
   return {
-    convolve(y, x, w, state, T, { bias, silu = false } = {}) {
-      const [C, K] = [y.columns, w.columns];
-      const work = T * C * (K + (silu ? ELEMENT_WORK : 0));
-      const part = (c: number, count: number) => {
-        const [to, from] = [y, x].map(({ address }) => address + c * 4);
-        const shift = bias ? bias.address + c * 4 : 0;
-        const taps = w.address + c * K * 4;
-        const shape = [T, count, K, C, silu ? 1 : 0] as const;
-        return call(numbers.convolve, to, from, taps, shift, state + c * 4, SCRATCH, ...shape);
-      };
-      share(parts(C, LINE, work, part), work);
-    },
     deltaNet(y, x, alpha, beta, state, T, { keyHeads, valueHeads, headDim: d, a, dtBias, eps }) {
       const inputs = [y, x, alpha, beta].map(({ address }) => address);
       const [to, from, odds, rates] = inputs;
@@ -63,22 +87,6 @@ export function recurrentOps(context: Context): Recurrent {
         const of = [a.address, d.address, dtBias.address, SCRATCH] as const;
         const shape = [T, heads, groups, P, stateSize, first, count] as const;
         return call(numbers.mamba2, to, from, steps, state, ...of, ...shape);
-      });
-    },
-    gatedNorm(y, x, gate, w, T, { eps, groups, order }) {
-      const C = x.columns;
-      shareRows(context, T, C, (t, count) => {
-        const [to, from, by] = [y, x, gate].map(({ address }) => address + t * C * 4);
-        const n = C / groups;
-        const shape = [count * groups, n, w.columns / n, eps, order === 'gate' ? 1 : 0] as const;
-        return call(numbers.gated_norm, to, from, by, w.address, ...shape);
-      });
-    },
-    product(y, a, b, T) {
-      const C = y.columns;
-      shareRows(context, T, C, (t, count) => {
-        const [to, left, right] = [y, a, b].map(({ address }) => address + t * C * 4);
-        return call(numbers.multiply_rows, to, left, right, count * C);
       });
     },
   };
