@@ -59,17 +59,16 @@ interface Place {
   readonly m: number;
 }
 
-export function expertOps(
-  recorder: Recorder,
-  scratch: Scratch,
-  piecesOf: WeightStore['piecesOf'],
-  device: Pick<OpenDevice, 'isSoftware'>,
-): Experts {
-  const { kernels } = recorder;
-  const lanes = lanesOf(device);
+/** Products of all pairs, each with its expert's matrix; `share` pairs have a row of x. */
+type Multiply = (pairs: Pairs, matrix: ExpertMatrix, x: Tensor, share: number, to: Place) => void;
 
-  /** Products of all pairs, each with its expert's matrix; `share` pairs have a row of x. */
-  function multiply(pairs: Pairs, matrix: ExpertMatrix, x: Tensor, share: number, to: Place): void {
+function multiplier(
+  recorder: Recorder,
+  piecesOf: WeightStore['piecesOf'],
+  lanes: number,
+): Multiply {
+  const { kernels } = recorder;
+  return (pairs, matrix, x, share, to) => {
     const { weight, scale, bias } = matrix;
     const { type, columns } = weight;
     const { areFew, count, experts, tiles } = pairs;
@@ -94,25 +93,41 @@ export function expertOps(
         // of all pieces together an expert is read
         i === 0 ? read : 0,
       );
-  }
+  };
+}
 
-  function group({ ids, count, experts, order, table, tiles }: Pairs): void {
-    recorder.dispatch(
-      kernels.get('group-choice', 'w', { E: experts }),
-      [ids],
-      [word(ids), count, word(order), word(table), tiles],
-      count > 0 ? 1 : 0,
-    );
-  }
+function group(recorder: Recorder, { ids, count, experts, order, table, tiles }: Pairs): void {
+  recorder.dispatch(
+    recorder.kernels.get('group-choice', 'w', { E: experts }),
+    [ids],
+    [word(ids), count, word(order), word(table), tiles],
+    count > 0 ? 1 : 0,
+  );
+}
 
-  function gate(x: Tensor, pairs: number, f: number, { activation }: ExpertLayer): void {
-    recorder.dispatch(
-      kernels.get('expert-gate', 'w', { KIND: activations[activation] }),
-      [x.address],
-      [word(x.address), pairs, f],
-      Math.ceil((pairs * f) / LANES),
-    );
-  }
+function gate(
+  recorder: Recorder,
+  x: Tensor,
+  pairs: number,
+  f: number,
+  { activation }: ExpertLayer,
+): void {
+  recorder.dispatch(
+    recorder.kernels.get('expert-gate', 'w', { KIND: activations[activation] }),
+    [x.address],
+    [word(x.address), pairs, f],
+    Math.ceil((pairs * f) / LANES),
+  );
+}
+
+export function expertOps(
+  recorder: Recorder,
+  scratch: Scratch,
+  piecesOf: WeightStore['piecesOf'],
+  device: Pick<OpenDevice, 'isSoftware'>,
+): Experts {
+  const { kernels } = recorder;
+  const multiply = multiplier(recorder, piecesOf, lanesOf(device));
 
   return {
     route({ ids, weights }, logits, T, { used, gate: by, bias, renormalise, scale = 1 }) {
@@ -144,11 +159,11 @@ export function expertOps(
         tiles: mostTiles(count, experts),
         areFew: count <= FEW_ROWS * experts,
       };
-      if (!pairs.areFew) group(pairs);
+      if (!pairs.areFew) group(recorder, pairs);
       if (layer.gate) multiply(pairs, layer.gate, x, used, { y: between, from: 0, m: f });
       const [from, m] = layer.gate ? [f, f] : [0, 2 * f];
       multiply(pairs, layer.up, x, used, { y: between, from, m });
-      gate(between, count, f, layer);
+      gate(recorder, between, count, f, layer);
       multiply(pairs, layer.down, between, 1, { y: outer, from: 0, m: y.columns });
       recorder.dispatch(
         kernels.get('expert-sum', 'w'),

@@ -59,13 +59,7 @@ const filled = (parts: readonly Part[], addressOf: (part: Part) => number): numb
 const normAddress = ([{ piece }]: readonly Part[], around?: Around): number =>
   around?.norm?.w.address ?? piece.address;
 
-export function oneRow(
-  recorder: Recorder,
-  partsOf: PartsOf,
-  device: Pick<OpenDevice, 'isSoftware'>,
-) {
-  const lanes = lanesOf(device);
-
+export function oneRow(recorder: Recorder, partsOf: PartsOf, lanes: number) {
   function multiply(parts: readonly Part[], x: Tensor, around?: Around): void {
     const [params, groups] = paramsOf(parts, x, around);
     const [KIND0, KIND1, KIND2] = [0, 1, 2].map((i) => kindOf(parts[i]));

@@ -9,7 +9,7 @@ import type { Tensor } from '../tensor.ts';
 import type { OpenDevice } from './device.ts';
 import { isPlainGate } from './elements.ts';
 import { type Heap, wordOffset as word } from './heap.ts';
-import { oneRow } from './one-row.ts';
+import { lanesOf, oneRow } from './one-row.ts';
 import { biasAddress, biasWord, bytesOf, type PartsOf } from './parts.ts';
 import type { Recorder } from './recorder.ts';
 import { weightConstants, type WeightStore, weightStore } from './weights.ts';
@@ -39,7 +39,7 @@ export function productOps(
   const { weightBytes, packRows, piecesOf } = weightStore(recorder, heap);
   const partsOf: PartsOf = (products) =>
     products.flatMap((product) => piecesOf(product[1]).map((piece) => ({ product, piece })));
-  const one = oneRow(recorder, partsOf, device);
+  const one = oneRow(recorder, partsOf, lanesOf(device));
   const many = manyRows(recorder, partsOf);
 
   function linear(products: readonly Product[], x: Tensor, n: number, around?: Around): void {
