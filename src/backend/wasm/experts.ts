@@ -169,33 +169,28 @@ function addBatch(pass: Pass, pairs: Address, groups: readonly Group[]): void {
   share(parts(D, COLUMNS, n * D, sum), n * D);
 }
 
+/** Sorts pairs, and gives them some at a time: `rows` at most. */
+function* batches({ context, T, choice, room }: Pass, experts: number, rows: number) {
+  const { kernels, memory } = context;
+  const [pairs, begins] = [room('pairs').address, room('begins').address];
+  kernels.group_choice(pairs, begins, choice.ids, T * choice.weights.columns, experts);
+  const at = new Int32Array(memory.buffer, begins, experts + 1);
+  let groups: Group[] = [];
+  let first = 0;
+  for (let expert = 0; expert < experts; expert++) {
+    const count = at[expert + 1] - at[expert];
+    if (count === 0) continue;
+    if (at[expert + 1] - first > rows) {
+      yield { pairs: pairs + first * 4, groups };
+      [first, groups] = [at[expert], []];
+    }
+    groups.push({ expert, from: at[expert] - first, count });
+  }
+  if (groups.length > 0) yield { pairs: pairs + first * 4, groups };
+}
+
 export function expertOps(context: Context): Experts {
   const { kernels, memory, numbers, scratch } = context;
-
-  /** Sorts pairs, and gives them some at a time: `rows` at most. */
-  function* batches(
-    pairs: Address,
-    begins: Address,
-    ids: Address,
-    n: number,
-    E: number,
-    rows: number,
-  ) {
-    kernels.group_choice(pairs, begins, ids, n, E);
-    const at = new Int32Array(memory.buffer, begins, E + 1);
-    let groups: Group[] = [];
-    let first = 0;
-    for (let expert = 0; expert < E; expert++) {
-      const count = at[expert + 1] - at[expert];
-      if (count === 0) continue;
-      if (at[expert + 1] - first > rows) {
-        yield { first, groups };
-        [first, groups] = [at[expert], []];
-      }
-      groups.push({ expert, from: at[expert] - first, count });
-    }
-    if (groups.length > 0) yield { first, groups };
-  }
 
   return {
     route(choice, logits, T, { used, gate, bias, renormalise = false, scale = 1 }) {
@@ -214,6 +209,12 @@ export function expertOps(context: Context): Experts {
       const experts = all / expertRows(y.columns);
       const width = Math.max(x.columns, y.columns);
       const { rows, regions } = layOutExperts(kernels, { experts, used, width, inner }, T);
+      // (what threads have of their own begins behind it)
+      const reserved = scratch.own - scratch.common;
+      if (regions.bytes > reserved)
+        throw new RangeError(
+          `${regions.bytes} bytes of scratch are needed, ${reserved} are reserved`,
+        );
       const room = regions.layOut(scratch.common);
       const pass: Pass = { context, layer, y, x, T, choice, room };
       if (!adds) new Float32Array(memory.buffer, y.address, T * y.columns).fill(0);
@@ -221,9 +222,7 @@ export function expertOps(context: Context): Experts {
         ({ weight }) => weight.type.rounded,
       );
       if (isRounded) roundInput(context, room('rounded').address, x, T);
-      const [pairs, begins] = ['pairs', 'begins'].map((name) => room(name).address);
-      for (const { first, groups } of batches(pairs, begins, choice.ids, T * used, experts, rows))
-        addBatch(pass, pairs + first * 4, groups);
+      for (const { pairs, groups } of batches(pass, experts, rows)) addBatch(pass, pairs, groups);
     },
   };
 }
