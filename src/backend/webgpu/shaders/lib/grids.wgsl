@@ -4,7 +4,7 @@
 const FOUR = vec4<u32>(0, 1, 2, 3);
 
 // Byte i, or pair i of bytes, of words from a place on.
-fn byte_at(w: Weight, first: u32, i: u32) -> u32 {
+fn word_byte_at(w: Weight, first: u32, i: u32) -> u32 {
   return (word_at(w, first + i / 4) >> (i % 4 * 8)) & 255;
 }
 fn pair_of(w: Weight, first: u32, i: u32) -> u32 {

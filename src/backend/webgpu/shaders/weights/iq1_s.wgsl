@@ -5,6 +5,6 @@ fn iq1_s_weights(w: Weight, row: u32, c: u32) -> vec4<f32> {
   let block = row * (w.columns / 256) + c / 256;
   let first = 12 * block;
   let own = pair_of(w, first + 8, c % 256 / 32);
-  let entry = byte_at(w, first, c % 256 / 8) | (((own << (9 - c / 8 % 4 * 3)) >> 1) & 0x700);
+  let entry = word_byte_at(w, first, c % 256 / 8) | (((own << (9 - c / 8 % 4 * 3)) >> 1) & 0x700);
   return half_at(w, w.heads, block) * iq1(w, entry, c, own >> 15, own >> 12);
 }

@@ -6,5 +6,5 @@ fn iq2_xxs_weights(w: Weight, row: u32, c: u32) -> vec4<f32> {
   let first = 16 * block + c % 256 / 32 * 2;
   let own = word_at(w, first + 1);
   let signs = even((own >> (c / 8 % 4 * 7)) & 127);
-  return half_at(w, w.heads, block) * iq2(w, byte_at(w, first, c / 8 % 4), c, signs, own >> 28);
+  return half_at(w, w.heads, block) * iq2(w, word_byte_at(w, first, c / 8 % 4), c, signs, own >> 28);
 }
