@@ -10,5 +10,5 @@ fn main(dispatch: At, @builtin(local_invocation_index) lane: u32) {
   let i = group_index(dispatch) * 64 + lane;
   if (i >= p.rows * p.f) { return; }
   let at = p.y + i / p.f * 2 * p.f + i % p.f;
-  store(at, activated(KIND, load(at), load(at + p.f)));
+  store(at, gated(load(at), load(at + p.f), KIND));
 }

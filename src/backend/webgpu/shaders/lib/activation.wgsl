@@ -1,14 +1,6 @@
 // Gates of feed-forward blocks; gelu by its tanh form, 0.79.. = sqrt(2 / pi). tanh is NaN far out on
 // some devices: it is 1 from 15 on.
 fn silu(x: f32) -> f32 { return x / (1.0 + exp(-x)); }
-// By the number of an activation: silu, gelu, clamped.
-fn activated(kind: u32, gate: f32, up: f32) -> f32 {
-  if (kind == 2) {
-    let g = min(gate, 7.0);
-    return g / (1.0 + exp(-1.702 * g)) * (clamp(up, -7.0, 7.0) + 1.0);
-  }
-  return select(silu(gate), gelu(gate), kind == 1) * up;
-}
 fn gelu(x: f32) -> f32 {
   let inner = 0.7978845608 * (x + 0.044715 * x * x * x);
   return x * (1.0 + tanh(clamp(inner, -15.0, 15.0))) / 2.0;
