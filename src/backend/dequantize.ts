@@ -109,7 +109,8 @@ const formats: Readonly<Record<WeightName, (b: Block, i: number) => number>> = {
   q1_0: (b, i) => b.half(0) * (2 * bit(b, 2, i) - 1),
   // d f16 | 16 bytes of four neighbours
   q2_0: (b, i) => b.half(0) * (((b.byte(2 + (i >> 2)) >> (2 * (i & 3))) & 3) - 1),
-  // 32 bytes of five digits: the first of all, the second of all .. | 16 bytes likewise | 4 bytes of
+  // 32 bytes of five digits: the first of all, the second of all .. | 16 bytes likewise | 4 bytes
+  // of
   // four | d f16. A byte is a fraction to base 3, rounded up
   tq1_0(b, i) {
     const [at, size, from] = i < 160 ? [0, 32, 0] : i < 240 ? [32, 16, 160] : [48, 4, 240];
@@ -135,7 +136,8 @@ function smallFloat(byte: number): number {
 }
 
 /**
- * Pair i of bits of a block of 256 whose 64 bytes begin at `at`: 128 in 32 bytes, of which the lowest
+ * Pair i of bits of a block of 256 whose 64 bytes begin at `at`: 128 in 32 bytes, of which the
+ * lowest
  * pairs are the first 32.
  */
 function pairOfFour(b: Block, at: number, i: number): number {

@@ -114,7 +114,11 @@ export class Journal {
 
   #rewind(change: Change & { kind: 'rewind' }): void {
     const { token, slot } = change.mark;
-    if (slot !== undefined) return this.#rewindTo(change);
+    if (slot !== undefined) this.#rewindTo(change);
+    else this.#rewindRows(change, token);
+  }
+
+  #rewindRows(change: Change & { kind: 'rewind' }, token: number): void {
     if (!this.#leavesTraces)
       for (let last = this.#changes.at(-1); last?.kind === 'append'; last = this.#changes.at(-1)) {
         const stay = token - last.place.token;

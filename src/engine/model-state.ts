@@ -3,7 +3,7 @@ import type { Backend } from '../backend/backend.ts';
 import type { Cache } from '../backend/cache.ts';
 import type { CacheShape } from '../backend/cache-shape.ts';
 import { sectionsOf } from '../backend/extent.ts';
-import { FixedState, fixedStateBytes } from '../backend/fixed-state.ts';
+import { type FixedState, fixedStateBytes } from '../backend/fixed-state.ts';
 import type { Extent, Mark, State } from '../backend/state.ts';
 import { sum } from '../math/sum.ts';
 import { MARKS } from './marks.ts';

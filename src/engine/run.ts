@@ -27,7 +27,6 @@ export class Run {
   evictions = 0;
   /** Tokens of the patched prompt that rates a block, in policies that use one. */
   prompt: (block: readonly number[]) => readonly number[] = (block) => block;
-  /** Rows that layers hold, counted as `token` is. */
   readonly ledger: Ledger;
   readonly #positions: Positions;
   readonly #newest: Newest;
@@ -89,12 +88,10 @@ export class Run {
 
   /** Tokens that can be appended without evicting first, and a patched prompt behind them. */
   get room(): number {
-    // (rows reserved for recall are room like any other while nothing is recalled)
     const positions = this.#positions.limit - this.position;
     return Math.max(0, Math.min(positions, this.ledger.room - this.plan.promptTokens));
   }
 
-  /** Whether tokens are drawn where the layers are. */
   get draws(): boolean {
     return this.layers.draw !== undefined;
   }
@@ -180,7 +177,6 @@ export class Run {
     return this.layers.logits(last, read);
   }
 
-  /** A copy of these log-odds. */
   logits(last: number): Promise<Float32Array> {
     return this.read(last, (logits) => logits.slice());
   }
@@ -231,7 +227,7 @@ export class Run {
     this.ledger.set(rows);
   }
 
-  /** Which layers have to be cut to their share once T tokens have been appended (cut.ts). */
+  /** Which layers have to be cut once T tokens have been appended (cut.ts). */
   #cutFor(T: number): Cut {
     return cutFor(this.ledger, this.plan, this.#rowsKept(false), this.token, T);
   }
@@ -257,9 +253,10 @@ export class Run {
     // where room is short, some layer holds more than its share: this step evicts
     const cut = beyond || this.#positions.recompacts ? 'all' : this.#cutFor(0);
     const { mark, tokens: again } = this.#newest.takeAgain(this.token);
-    if (again.length === 0) throw noRoomError(count);
+    // (a patched prompt alone rates rows, too)
+    if (again.length === 0 && plan.policy.observe.queries !== 'patched') throw noRoomError(count);
     this.token = mark.token;
-    const rewound = this.layers.rewind(mark);
+    const rewound = again.length > 0 && this.layers.rewind(mark);
     return Promise.all([rewound, this.#block(again, beyond || this.#positions.recompacts, cut)]);
   }
 

@@ -89,8 +89,8 @@ function readShape(
   const trained = read.count('context_length', MAX_CONTEXT);
   if (wanted !== undefined && wanted > trained)
     throw new OptionError(
-      `contextLength is ${wanted}, the model was trained with ${trained}: leave it out, or make it ` +
-        `smaller (a conversation of any length fits into it)`,
+      `contextLength is ${wanted}, the model was trained with ${trained}: leave it out, or make ` +
+        `it smaller (a conversation of any length fits into it)`,
     );
   const width = read.count('embedding_length', MAX_WIDTH);
   const queryHeads = read.count('attention.head_count', MAX_HEADS);

@@ -95,7 +95,7 @@ function firstOdd({ name, type }: TensorInfo, bytes: Uint8Array): number | undef
   return undefined;
 }
 
-/** IQ1_M's f16 scale lies in the upper bits of a block's last four fields, the highest in the last. */
+/** IQ1_M's f16 scale lies in the upper bits of a block's last four fields, the highest last. */
 function oddSplitScale(fields: Uint16Array): number | undefined {
   for (let i = 27; i < fields.length; i += 28)
     if ((fields[i] & 0x7000) === 0x7000 && (fields[i - 1] & 0xc000) === 0xc000) return 2 * i;

@@ -17,7 +17,7 @@ export class PartRows {
     this.#rows = (rows / part.period) * part.count;
   }
 
-  /** Takes its own of rows `row` .. `row + rows` of the file's tensor, and hands on what is whole. */
+  /** Takes its own of rows `row` .. `row + rows` of the file's tensor; hands on what is whole. */
   take(
     row: number,
     rows: number,

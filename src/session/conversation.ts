@@ -234,8 +234,7 @@ export class Conversation {
     const { run, talk, meter } = this.#parts;
     const begin = run.mark('turn');
     const exchange = new Exchange(tokens, this.#parts);
-    let kept: Said | undefined;
-    let forwarded: number | undefined;
+    let [kept, forwarded]: [Said?, number?] = [];
     try {
       const { lead, asked } = tokens;
       if (lead.length > 0) await meter.timed(() => prefill(run, lead, meter.watch(options)));
@@ -274,7 +273,7 @@ export class Conversation {
     await this.#rewind(agreed);
   }
 
-  /** Lets the cache forget tokens from number `token` on, where it has seen them. */
+  /** Lets the cache forget tokens from number `token` on. */
   async #rewind(token: number, mark: Mark = { token }): Promise<void> {
     const { run, talk } = this.#parts;
     await run.rewind(mark, talk.newest(token, this.plan.blockSize));

@@ -32,17 +32,34 @@ const refuses = (error: string, pattern: RegExp, name: string, keys: Record<stri
   rejects((async () => configOf(name, keys))(), error, pattern);
 
 const test = suite('architectures');
-test('each has its file, and every file is registered', () => {
-  const files = readdirSync(new URL('../../src/model/arch/', import.meta.url))
-    .filter((file) => file.endsWith('.js'))
-    .map((file) => file.replace('.js', ''))
-    .filter((file) => file !== 'architecture' && file !== 'registry');
-  assert.equal(architectures.map(({ name }) => name).sort(), files.sort());
+test('each has its file, and every file is registered', async () => {
+  const folder = new URL('../../src/model/arch/', import.meta.url);
+  const files = readdirSync(folder).filter((file) => /\.js$/.test(file) && file !== 'registry.js');
+  const found: string[] = [];
+  for (const file of files)
+    for (const each of Object.values((await import(new URL(file, folder).href)) as object))
+      if (typeof each?.describe === 'function') found.push(each.name);
+  assert.equal(architectures.map(({ name }) => name).sort(), found.sort());
 });
+
+/** What some architectures need beside the common keys. */
+const needed = {
+  'ssm.conv_kernel': 4,
+  'ssm.inner_size': 64,
+  'ssm.state_size': 16,
+  'ssm.time_step_rank': 4,
+  'ssm.group_count': 2,
+  'shortconv.l_cache': 3,
+  'rope.dimension_sections': [3, 3, 2, 0],
+  expert_count: 4,
+  expert_used_count: 2,
+  expert_feed_forward_length: 16,
+  expert_gating_func: 2,
+};
 
 test('a config is plain data, which workers can be sent', () => {
   for (const { name } of architectures) {
-    const config = configOf(name);
+    const config = configOf(name, needed);
     assert.equal(structuredClone(config), config);
     assert.is(config.layerSpecs.length, 12);
   }
@@ -89,10 +106,9 @@ test('what another architecture follows, or none does, is refused', async () => 
     for (const key of ['rope.freq_base_swa', 'attention.sliding_window'])
       await refuses('UnsupportedError', new RegExp(`${name}.${key}`), name, { [key]: 512 });
   for (const [key, value] of [
-    ['final_logit_softcapping', 30],
     ['attn_logit_softcapping', 50],
     ['hidden_activation', 'silu'],
-    ['rope.scaling.type', 'yarn'],
+    ['rope.scaling.type', 'dynamic'],
     ['attention.scale', 0.5],
     ['embedding_scale', 2],
   ] as const)

@@ -131,7 +131,6 @@ export class CpuCache implements Cache {
     return this.#usedBytes + this.#aside;
   }
 
-  /** The most that this has been. */
   get peakBytes(): number {
     return this.#peakBytes + this.#aside;
   }

@@ -4,7 +4,8 @@
 //   file    row 0: [d|w0 .. w7][d|w0 .. w7] ..   row 1: ..   (Q8_0: d an f16, w a word of four i8)
 //   device  heads: d d .. (row 0) d d .. (row 1) .. | words: w0 .. w7 w0 .. w7 .. | tails: none
 //
-// Where there are no tails, and codes are numbers of a grid's entries, the grid is there (grids.ts).
+// Where there are no tails, and codes are numbers of a grid's entries, the grid is there
+// (grids.ts).
 // A weight that is larger than a buffer can be is several of them, by rows, each with regions of
 // its own; buffers behind the first have the numbers behind its own (heap.ts).
 import type { Backend } from '../backend.ts';

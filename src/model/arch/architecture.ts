@@ -44,7 +44,7 @@ export interface Description {
    * ('tied'). Default: as the file has it.
    */
   readonly output?: 'own' | 'tied';
-  /** What log-odds are multiplied by, and what then bounds them, c tanh(x / c). Default: nothing. */
+  /** What log-odds are multiplied by, and then bounded by, c tanh(x / c). Default: nothing. */
   readonly logitScale?: number | undefined;
   readonly logitCap?: number | undefined;
 }

@@ -8,7 +8,7 @@ export const phi3: Architecture = {
   activation: 'silu',
   keys: ['attention.sliding_window'],
   describe: (shape, read) => ({
-    ropes: [ropeSpec(shape, read, { style: 'halves', factors: true })],
+    ropes: [ropeSpec(shape, read, { style: 'halves', factors: 'long' })],
     layers: layerSpecs(shape, (layer) => [
       attentionSpec(shape, layer),
       feedForwardSpec(shape, layer, { isFused: true }),

@@ -1,5 +1,5 @@
-// Qwen3.5: gated delta nets in three of four layers, and attention whose output is gated, with norms
-// on q and k and positions in several dimensions. With experts: one of them is every token's.
+// Qwen3.5: gated delta nets in three of four layers, and attention whose output is gated, with
+// norms on q and k and positions in several dimensions. With experts: one of them is every token's.
 import type { MetadataReader } from '../metadata.ts';
 import type { BlockSpec } from '../blocks/registry.ts';
 import {

@@ -13,12 +13,13 @@ export const ropeKeys = [
 ] as const;
 
 export interface RopeOptions extends Pick<RopeSpec, 'style'> {
-  /** Whether a file may have factors of frequencies. */
-  readonly factors?: boolean;
+  /** Whether a file may have factors of frequencies; 'long': two kinds, whatever its scaling. */
+  readonly factors?: boolean | 'long';
   /** Whether YaRN's bounds are those of the file; llama.cpp reads them for few. */
   readonly readsBetas?: boolean;
 }
 
+const FACTORS = 'rope_freqs.weight';
 const FAST = 32;
 const SLOW = 1;
 
@@ -34,12 +35,14 @@ export function ropeSpec(
   const original = read.positive('rope.scaling.original_context_length', shape.contextLength);
   const attention = read.positive('rope.scaling.attn_factor', 1);
   const common = { style, dims, base };
+  const isLong = factors === 'long' || scaling.type === 'longrope';
+  const own = factors && { factors: isLong ? factorsOf(shape, original) : FACTORS };
   if (scaling.type !== 'yarn') {
     return {
       ...common,
       scale: scaling.factor,
       ...(attention !== 1 && { magnitude: attention }),
-      ...(factors && { factors: factorsOf(shape, original) }),
+      ...own,
     };
   }
   const yarn: YarnSpec = {
@@ -49,7 +52,6 @@ export function ropeSpec(
     slow: readsBetas ? read.positive('rope.scaling.yarn_beta_slow', SLOW) : SLOW,
   };
   const magnitude = attention * yarnMagnitude(yarn.factor);
-  const own = factors && { factors: factorsOf(shape, original) };
   return { ...common, scale: 1, yarn, magnitude, ...own };
 }
 
@@ -63,7 +65,7 @@ export const yarnMagnitude = (factor: number, multiplier = 1): number =>
  */
 function factorsOf({ has, contextLength }: Shape, original: number): string {
   const [long, short] = ['rope_factors_long.weight', 'rope_factors_short.weight'];
-  if (!has(long) && !has(short)) return 'rope_freqs.weight';
+  if (!has(long) && !has(short)) return FACTORS;
   return contextLength > original ? long : short;
 }
 

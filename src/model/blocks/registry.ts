@@ -34,8 +34,8 @@ export function learningOf(spec: BlockSpec): Learning<BlockSpec, TensorSpecs, st
   const reason = learning ? unlearned?.(spec) : `blocks of ${spec.kind}`;
   if (reason === undefined) return learning!;
   throw new UnsupportedError(
-    `a model with ${reason} cannot be trained yet: choose another, or train it elsewhere and load ` +
-      `the adapter`,
+    `a model with ${reason} cannot be trained yet: choose another, or train it elsewhere and ` +
+      `load the adapter`,
   );
 }
 

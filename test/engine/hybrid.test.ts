@@ -1,0 +1,145 @@
+// Models with layers whose state is fixed in size, and can be cut nowhere: what is taken back, not
+// kept, stored or only rated leaves no trace, and a text far beyond the context goes on in the
+// bytes that were promised.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadModel, type Model } from '../../src/engine/model.ts';
+import { planRun } from '../../src/engine/plan.ts';
+import { prefill } from '../../src/engine/prefill.ts';
+import { Run } from '../../src/engine/run.ts';
+import { type Conversation, openConversation } from '../../src/session/conversation.ts';
+import type { ConversationOptions } from '../../src/session/options.ts';
+import { figuresOf } from '../model/figures.ts';
+import { fixture } from '../fixtures.ts';
+import { planOptions } from '../plan-options.ts';
+import { bytesFrom, stored, tag } from '../stored-bytes.ts';
+
+const names = ['qwen35', 'lfm2', 'granitehybrid', 'falcon-h1'] as const;
+const CONTEXT = 160;
+
+const load = (name: string, pipeline = 1) =>
+  loadModel(fixture(`archs/${name}.gguf`), {
+    ...{ contextLength: CONTEXT, device: 'wasm', threads: 1 },
+    pipeline,
+  });
+const textOf = (name: string) => figuresOf(fixture(`archs/${name}.f64.json`)).text;
+const tokensOf = (name: string) => figuresOf(fixture(`archs/${name}.f64.json`)).tokens;
+
+async function ask(conversation: Conversation, question: string, keep: boolean): Promise<string> {
+  let text = '';
+  const options = { keep, template: false, maxTokens: 12, temperature: 0 };
+  for await (const piece of conversation.ask(question, options)) text += piece;
+  return text;
+}
+
+const common: ConversationOptions = { budget: 48, blockSize: 16 };
+const kinds: Record<string, ConversationOptions> = {
+  keydiff: { ...common, policy: 'keydiff' },
+  snapkv: { ...common, policy: 'snapkv' },
+  'patched prompts': { ...common, policy: 'kvzip', promptTokens: 12 },
+  episodes: { ...common, policy: 'epicache', episodes: { count: 2 }, promptTokens: 12 },
+  recall: { ...common, policy: 'keydiff', recall: 16 },
+  compact: { ...common, policy: 'keydiff', positions: 'compact' },
+};
+
+const test = suite('hybrid models');
+for (const name of names)
+  for (const [kind, options] of Object.entries(kinds))
+    test(`${name}, ${kind}: a question that is not kept leaves no trace`, async () => {
+      using model = await load(name);
+      const lines = `${textOf(name)}\n`.match(/.{1,40}/gs)!.map((line) => `${line.trim()}\n`);
+      const replies = async (asks: boolean): Promise<string[]> => {
+        using conversation = openConversation(model, options);
+        await conversation.add(lines);
+        await conversation.flush();
+        const found: string[] = [];
+        // (no longer than the others: rows that have to go for its sake would not come back)
+        if (asks) {
+          const first = await ask(conversation, 'Eh?', false);
+          assert.is(await ask(conversation, 'Eh?', false), first);
+        }
+        found.push(await ask(conversation, 'And then?', true));
+        if (asks) await ask(conversation, 'Eh?', false);
+        found.push(await ask(conversation, 'Why?', true));
+        await conversation.add(lines.slice(0, 3));
+        found.push(await ask(conversation, 'Where?', true));
+        const { peakBytes, promisedBytes } = conversation.memory;
+        assert.ok(peakBytes <= promisedBytes, `${peakBytes} of ${promisedBytes}`);
+        return found;
+      };
+      assert.equal(await replies(true), await replies(false));
+    });
+
+const optionsOf = (rows: number) =>
+  planOptions('keydiff', { budget: { tokens: rows }, blockSize: 16, rowType: 'f32' });
+
+async function withRun<T>(model: Model, use: (run: Run) => Promise<T>, rows = 40): Promise<T> {
+  const run = new Run(model.executor, planRun(model.executor, optionsOf(rows)));
+  try {
+    return await use(run);
+  } finally {
+    run.dispose();
+  }
+}
+
+for (const name of names)
+  for (const pipeline of [1, 2])
+    test(`${name}, ${pipeline} stages: tokens that are taken back were never there`, async () => {
+      using model = await load(name, pipeline);
+      const tokens = tokensOf(name);
+      const after = (extra: readonly number[]) =>
+        withRun(model, async (run) => {
+          await prefill(run, tokens.slice(0, 48));
+          await run.append(tokens.slice(48, 53));
+          for (const token of extra) await run.append([token]);
+          await run.takeBack(extra.length);
+          await run.append(tokens.slice(53, 56));
+          return run.logits(2);
+        });
+      const plain = await after([]);
+      for (const count of [1, 4, 9]) {
+        const found = await after(tokens.slice(80, 80 + count));
+        const off = found.map((x, i) => Math.abs(x - plain[i]));
+        assert.ok(Math.max(...off) < 1e-4, `${Math.max(...off)} behind ${count}`);
+      }
+    });
+
+for (const name of names)
+  test(`${name}: what is stored holds the state, and goes on with the same bits`, async () => {
+    for (const pipeline of [1, 2]) {
+      using model = await load(name, pipeline);
+      const tokens = tokensOf(name);
+      const goesOn = async (run: Run) => {
+        await run.append(tokens.slice(64, 72));
+        return run.logits(7);
+      };
+      let bytes: Uint8Array<ArrayBuffer>;
+      const there = await withRun(model, async (run) => {
+        await prefill(run, tokens.slice(0, 64));
+        bytes = await bytesFrom((out) => run.save(tag, out));
+        return goesOn(run);
+      });
+      const again = await withRun(model, async (run) => {
+        await prefill(run, tokens.slice(20, 60));
+        await run.restore(stored(bytes), tokens.slice(0, 64));
+        return goesOn(run);
+      });
+      assert.equal(again, there);
+    }
+  });
+
+for (const name of names)
+  test(`${name}: a text of ten contexts stays in the bytes that were promised`, async () => {
+    using model = await load(name);
+    const tokens = tokensOf(name);
+    const long = Array.from({ length: 10 * CONTEXT }, (_, i) => tokens[i % tokens.length]);
+    await withRun(model, async (run) => {
+      await prefill(run, long);
+      await run.append(tokens.slice(0, 8));
+      const logits = await run.logits(7);
+      assert.ok(logits.every(Number.isFinite));
+      assert.ok(run.position < CONTEXT);
+      assert.ok(run.peakBytes <= run.plan.promisedBytes);
+    });
+  });
+test.run();
