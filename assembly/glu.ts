@@ -7,6 +7,7 @@ export const SILU: i32 = 0;
 export const GELU: i32 = 1;
 export const CLAMPED: i32 = 2;
 
+
 @inline
 function gatedOf(gate: v128, up: v128, how: i32): v128 {
   if (how == CLAMPED) return clamped4(gate, up);

@@ -46,8 +46,9 @@ export function stepBlock(stage: Stage, block: Input, step: Step, kept: Kept): v
     ...stage.passing, // each layer appends its keys and values
     position: step.position,
     token: step.token,
-    onLayer(layer, queries, T, _, __, attending) {
-      if (step.patched) return;
+    onLayer(at, queries, T, _, __, attending) {
+      const layer = stage.rowsSeenBy(at);
+      if (step.patched || layer === undefined) return;
       if (plan.slides[layer]) slide(stage, layer, step, kept);
       if (plan.slides[layer] || !step.rates) return;
       const looking = { ...observersOf(stage, queries, T), attending };
@@ -75,7 +76,9 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
     token: step.token + step.count,
     queriesOnly: true,
     looks: true,
-    onLayer(layer, queries, count, done, looks, attending) {
+    onLayer(at, queries, count, done, looks, attending) {
+      const layer = stage.rowsSeenBy(at);
+      if (layer === undefined) return;
       if (plan.slides[layer]) {
         if (done < P) return;
         cache.rewindLayer(layer, behindBlock);

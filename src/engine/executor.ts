@@ -200,7 +200,9 @@ export class LocalLayers implements Layers {
   }
 
   get draw(): Layers['draw'] {
-    if (!this.#executor.backend.draw) return undefined;
+    // (inputs that each layer has of its own are made here, of tokens that are known)
+    const { backend, config } = this.#executor;
+    if (!backend.draw || config.layerInputs) return undefined;
     return async (...how) => {
       let drawn: readonly number[] = [];
       await this.#forward(async (stage) => (drawn = [...(await stage.draw(...how))]));

@@ -3,6 +3,7 @@ import type { Backend } from '../backend/backend.ts';
 import { chooseDevice, type Choice, createBackend } from '../backend/registry.ts';
 import { compileKernels } from '../backend/wasm/builds.ts';
 import { MAXIMUM_BYTES } from '../backend/wasm/core.ts';
+import { attentionIn } from '../model/blocks/registry.ts';
 import { DeviceError, OptionError } from '../errors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { TensorInfo } from '../model/gguf.ts';
@@ -54,6 +55,14 @@ function stagesOf(
   device: Choice['device'],
   { weights, pipeline, threads, ...options }: LoadOptions,
 ): LayerRange[] {
+  const apart = config.layerInputs
+    ? 'each layer has inputs of its own, which are made where the tokens are'
+    : config.layerSpecs.some((layer) => attentionIn(layer)?.rowsOf !== undefined)
+      ? "layers attend to other layers' rows"
+      : undefined;
+  if (apart && Number(pipeline) > 1)
+    throw new OptionError(`pipeline is ${pipeline}, but ${apart}: use pipeline: 1, or threads`);
+  if (apart) return [];
   if (weights === 'f32' && Number(pipeline) > 1)
     throw new OptionError(
       `pipeline is ${pipeline}, but weights are widened to f32 in one memory: use pipeline: 1, ` +

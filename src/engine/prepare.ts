@@ -26,7 +26,11 @@ export async function prepare(
       void stage.append(block, { position: 0, token: 0 });
       const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0 };
       const place = { position: blockSize, token: blockSize };
-      void stage.draw(blockSize - 1, greedy, [0], place, true);
+      if (config.layerInputs) {
+        // (tokens that a device drew have none)
+        void stage.append([0], place);
+        void stage.logits(0);
+      } else void stage.draw(blockSize - 1, greedy, [0], place, true);
     } finally {
       stage.dispose();
     }

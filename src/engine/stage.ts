@@ -58,6 +58,8 @@ export class Stage {
   /** Whether the model's last layer is one of these. */
   readonly isLast: boolean;
   #buffers: Address;
+  /** Of each layer, the one whose rows it attends to. */
+  readonly #owners: readonly number[];
   #state: State;
 
   /**
@@ -70,6 +72,10 @@ export class Stage {
     const { backend, config } = transformer;
     this.isLast = transformer.weights.end === config.layers;
     checkValueTerm(transformer, plan);
+    const { first, end } = transformer.weights;
+    this.#owners = config.layerSpecs
+      .slice(first, end)
+      .map((layer, i) => (attentionIn(layer)?.rowsOf ?? first + i) - first);
     const { observe } = plan.policy;
     const ahead = (observe.queries === 'block' && observe.ahead) || 0;
     const extent = plan.layerCapacity * 4;
@@ -132,6 +138,15 @@ export class Stage {
     const [lists, block, prompt] = await Promise.all([tokens, passed, behind, done]);
     for (const [i, { layer }] of kept.entries()) onKept?.(layer, lists[i]);
     return block && { block, prompt };
+  }
+
+  /**
+   * The layer whose rows a layer rates, and which are cut then: its own, or those that it sees
+   * (AttentionSpec.rowsOf) if it is the last one to see them. Undefined where others come.
+   */
+  rowsSeenBy(layer: number): number | undefined {
+    const owner = this.#owners[layer];
+    return this.#owners.lastIndexOf(owner) === layer ? owner : undefined;
   }
 
   /** What a pass through the layers works on. */

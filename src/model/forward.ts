@@ -7,6 +7,7 @@ import type { Backend, Drawing } from '../backend/backend.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
 import type { Pass } from './blocks/block.ts';
 import type { ModelConfig } from './config.ts';
+import { layerInputOf, makeLayerInputs } from './layer-inputs.ts';
 import { applyLinear } from './linear.ts';
 import type { Rotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
@@ -64,6 +65,18 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
       else backend.write(ids, Int32Array.from(input.slice(from, from + T)));
       backend.embed(x, weights.embedding!, ids, T);
       if (embeddingScale !== undefined) backend.scale(x, embeddingScale, T);
+      if (!weights.layerInputs || !pass.workspace.layerInputs) continue;
+      if ('ids' in input) throw new RangeError('tokens that nobody knows have no inputs of layers');
+      const made = inputsFrom(pass.workspace.layerInputs, config.layers, from);
+      const inputRoom = { ...s.inputRoom!, made };
+      makeLayerInputs(
+        backend,
+        weights.layerInputs,
+        inputRoom,
+        input.slice(from, from + T),
+        x,
+        normEps,
+      );
     }
   }
   if (pieces.length === 1) turn(0, count);
@@ -74,9 +87,16 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
       if (pieces.length > 1) turn(from, T);
       const { angles, adapterRoom, between: room } = s;
       const at = { layer, first: weights.first, isLast, from, T };
-      const piece = { backend, pass, ...at, normEps, angles, adapterRoom, x };
+      const inputs = pass.workspace.layerInputs;
+      const layerInput =
+        inputs && layerInputOf(inputsFrom(inputs, config.layers, from), weights.first + layer, T);
+      const piece = { backend, pass, ...at, normEps, angles, adapterRoom, x, layerInput };
       for (const [i, block] of blocks.entries()) {
         const { norm, normAfter, outputScale, beside, forward: f } = block;
+        if (block.isInPlace) {
+          f({ ...piece, y: x }, rooms[i]);
+          continue;
+        }
         const isFirstOfTwo = blocks[i + 1]?.beside !== undefined;
         const isPlain = !isFirstOfTwo && !beside && !normAfter && outputScale === undefined;
         const before = norm && { norm: { w: norm, eps: normEps }, room };
@@ -95,6 +115,12 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
     }
   }
 }
+
+/** Inputs of the layers' own from a piece on that begins with token `from`. */
+const inputsFrom = ({ address, columns }: Tensor, layers: number, from: number): Tensor => ({
+  address: address + from * layers * columns * 4,
+  columns,
+});
 
 /** Log-odds f32 [V] after token t of the last pass, left in the workspace. */
 export function logits({ backend, config, weights }: Network, of: Workspace, t: number): void {

@@ -44,6 +44,7 @@ export interface BoundBlock {
   readonly norm?: Tensor;
   readonly normAfter?: Tensor;
   readonly outputScale?: number | undefined;
+  readonly isInPlace?: boolean | undefined;
   readonly beside?: { readonly norm?: Tensor | undefined } | undefined;
   /** y = f(norm(x)), see blocks/block.ts. */
   forward(piece: Piece, room: Room): boolean;
@@ -112,6 +113,7 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
       return {
         ...norms,
         outputScale: spec.outputScale,
+        isInPlace: block.isInPlace,
         beside: spec.beside && { norm: besideNorm },
         forward: (piece, room) => block.forward(piece, spec, weights, room),
         learning: {

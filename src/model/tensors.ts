@@ -4,7 +4,8 @@ import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
 import { clip } from './damaged.ts';
-import type { ExpertsMatrixSpec, MatrixSpec } from './blocks/block.ts';
+import { type ExpertsMatrixSpec, fused, type MatrixSpec } from './blocks/block.ts';
+import { INPUT_NORM, INPUT_PROJECTION, INPUT_TABLE } from './layer-inputs.ts';
 import { nameOfPart, tensorsOfLayer } from './layer.ts';
 
 /** Consecutive layers [first, end). */
@@ -32,6 +33,9 @@ const alternatives = (factors: string): string[] =>
     ? ['long', 'short'].map((kind) => factors.replace(/long|short/, kind))
     : [factors];
 
+/** Whether a tensor makes the inputs that each layer has of its own. */
+const isLayerInput = (tensor: string): boolean => /^per_layer_/.test(tensor);
+
 /** What the names of a layer's tensors begin with. */
 export const layerPrefix = (layer: number): string => `blk.${layer}.`;
 
@@ -51,7 +55,7 @@ export function checkTensors(
     const shape = wanted.get(info.name);
     if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
     const { rows, columns, isNumbers, parts, experts } = shape;
-    const byToken = info.name === EMBEDDING || info.name === OUTPUT;
+    const byToken = [EMBEDDING, OUTPUT, INPUT_TABLE].includes(info.name);
     if (byToken && info.columns === columns && info.rows < rows) {
       throw new ModelFormatError(
         `${name}: the vocabulary has ${rows} tokens, tensor '${info.name}' rows for ` +
@@ -73,6 +77,7 @@ export function checkTensors(
           `F32, F16 or BF16`,
       );
     }
+    if (shape.rowsOf) return cutRows(info, rows, shape.rowsOf, name);
     const byteLength = isTurned ? info.byteLength : (info.byteLength / info.rows) * rows;
     return {
       ...info,
@@ -91,12 +96,26 @@ export function checkTensors(
   return checked;
 }
 
+/** A tensor whose rows are cut into `count` each. Throws UnsupportedError inside a block. */
+function cutRows(info: TensorInfo, rows: number, count: number, file: string): TensorInfo {
+  const columns = info.columns / count;
+  if (columns % info.type.elements !== 0)
+    throw new UnsupportedError(
+      `${file}: tensor '${info.name}' has ${columns} numbers a layer, in blocks of ` +
+        `${info.type.elements} (${info.type.name.toUpperCase()}): choose a file of another type`,
+    );
+  const byteLength = (info.byteLength / info.rows) * rows;
+  return { ...info, rows: rows * count, columns, byteLength };
+}
+
 /** A shape as people write it. */
 const shapeOf = ({ rows, columns, experts }: Pick<TensorInfo, 'rows' | 'columns' | 'experts'>) =>
   experts ? `[${experts}, ${rows / experts}, ${columns}]` : `[${rows}, ${columns}]`;
 
 interface Wanted extends Pick<TensorInfo, 'rows' | 'columns' | 'isNumbers' | 'parts' | 'experts'> {
   readonly optional: boolean;
+  /** Rows that each row of the file is cut into. */
+  readonly rowsOf?: number;
 }
 
 /** Every tensor that a model may have, by its name in the file. */
@@ -130,6 +149,14 @@ function wantedTensors(config: ModelConfig): Map<string, Wanted> {
     if (biased) want(`${name}.bias`, experts, rows, optional);
     want(`${name}.scale`, 1, experts, optional);
   };
+  if (config.layerInputs) {
+    const { width } = config.layerInputs;
+    // a table's row holds all layers' numbers: in memory each has a row of its own
+    want(INPUT_TABLE, V, config.layers * width, { rowsOf: config.layers });
+    const rows = new Array<number>(config.layers).fill(width);
+    for (const tensor of fused(INPUT_PROJECTION, rows, D)) wantMatrix(INPUT_PROJECTION, tensor);
+    want(INPUT_NORM, 1, width, { isNumbers: true });
+  }
   for (const [layer, spec] of layerSpecs.entries()) {
     for (const tensor of tensorsOfLayer(spec, D)) {
       const name = `${layerPrefix(layer)}${tensor.name}`;
@@ -173,6 +200,7 @@ function needs(
   tied: boolean,
 ): boolean {
   if (isFactors(tensor)) return true;
+  if (isLayerInput(tensor)) return first === 0;
   if (tensor === EMBEDDING) return first === 0 || (tied && end === config.layers);
   if (tensor === outputNormOf(config) || tensor === OUTPUT) return end === config.layers;
   const layer = Number(tensor.split('.')[1]);

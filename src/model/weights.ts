@@ -5,7 +5,14 @@ import { sides, tensorOf } from './adapter/spec.ts';
 import type { ModelConfig } from './config.ts';
 import { sum } from '../math/sum.ts';
 import type { TensorInfo, TensorPart } from './gguf.ts';
-import { bindLayer, type Layer, type NamedTensor, type TensorFinder } from './layer.ts';
+import { fused } from './blocks/block.ts';
+import { bindLayer, type Layer, type NamedTensor, nameOfPart, type TensorFinder } from './layer.ts';
+import {
+  INPUT_NORM,
+  INPUT_PROJECTION,
+  INPUT_TABLE,
+  type LayerInputWeights,
+} from './layer-inputs.ts';
 import type { AdapterPair } from './linear.ts';
 import { expertsRows, Filling, type Reserved } from './filling.ts';
 import {
@@ -28,6 +35,8 @@ export interface ModelWeights extends LayerRange {
   readonly outputNormName: string;
   /** The same; the embedding itself where the file has no output of its own (tied). */
   readonly output?: Weight;
+  /** What makes the inputs that each layer has of its own, where a model has such. */
+  readonly layerInputs?: LayerInputWeights | undefined;
   /** What angles of rotary pairs are divided by, [dims / 2], by the names that files have. */
   readonly factors: ReadonlyMap<string, readonly number[]>;
   readonly bytes: number;
@@ -133,6 +142,21 @@ function reserve(backend: Backend, tensors: readonly TensorInfo[]): Reserved {
   }
 }
 
+/** What makes the inputs that each layer has of its own. */
+function layerInputsOf(
+  { layerInputs, layers, width: D }: ModelConfig,
+  find: TensorFinder,
+): LayerInputWeights | undefined {
+  if (!layerInputs) return undefined;
+  const parts = fused(INPUT_PROJECTION, new Array<number>(layers).fill(layerInputs.width), D);
+  const name = `${INPUT_PROJECTION}.weight`;
+  return {
+    table: find.matrix(INPUT_TABLE)!,
+    projections: parts.map(({ part }) => ({ weight: find.matrix(nameOfPart(name, part))! })),
+    norm: find.vector(INPUT_NORM)!,
+  };
+}
+
 /** What adapters have for a matrix, among the matrices in memory. */
 function adaptersOf(
   { adapters = [] }: ModelConfig,
@@ -181,6 +205,7 @@ export function createWeights(
         outputNormName: outputNormOf(config),
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
         factors: filling.factors,
+        layerInputs: range.first === 0 ? layerInputsOf(config, find) : undefined,
         layers: config.layerSpecs.slice(range.first, range.end).map((spec, i) =>
           bindLayer(spec, config.width, layerPrefix(range.first + i), {
             ...find,

@@ -9,6 +9,7 @@ import { highestRank } from './adapter/spec.ts';
 import { attentionIn, type BlockSpec, blockOf } from './blocks/registry.ts';
 import type { ModelConfig } from './config.ts';
 import type { Room } from './layer.ts';
+import type { LayerInputRoom } from './layer-inputs.ts';
 import type { AdapterRoom } from './linear.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface Workspace {
   readonly piece: number;
   /** Hidden states, f32 [tokens, D]. */
   readonly x: Tensor;
+  /** Inputs of the layers' own, f32 [pieces][L][piece, P], where the model has such. */
+  readonly layerInputs?: Tensor | undefined;
   /** What passes share. It lies elsewhere once another conversation is opened or closed. */
   readonly shared: SharedRoom;
   dispose(): void;
@@ -33,6 +36,8 @@ export interface SharedRoom {
   readonly angles: readonly Angles[];
   /** f32 [piece, D]: what lies between hidden states and a block, before it and behind it. */
   readonly between: Tensor;
+  /** Where the model's layers have inputs of their own: see Workspace.layerInputs. */
+  readonly inputRoom?: Pick<LayerInputRoom, 'projected' | 'ids'> | undefined;
   /** f32 [piece, D], where blocks stand beside each other: what the first of two gave. */
   readonly aside?: Tensor;
   /** What the blocks of each of the model's layers work in. */
@@ -94,6 +99,10 @@ function regionsOf(config: ModelConfig, piece: number): Regions {
   regions.add('ids', Math.max(piece, MOST_DRAWN), 1);
   for (const [i, { dims }] of config.ropes.entries()) regions.add(`angles ${i}`, piece, dims);
   regions.add('between', piece, config.width);
+  if (config.layerInputs) {
+    regions.add('projected', piece, config.layers * config.layerInputs.width);
+    regions.add('input ids', piece, config.layers);
+  }
   if (hasBeside(config)) regions.add('aside', piece, config.width);
   for (const spec of config.layerSpecs.flat())
     for (const [name, columns] of Object.entries(blockOf(spec).room(spec, config.width)))
@@ -109,10 +118,11 @@ const hasBeside = ({ layerSpecs }: ModelConfig): boolean =>
 const roomName = ({ kind }: BlockSpec, name: string) => `${kind} ${name}`;
 
 /** The hidden states of a conversation. */
-function hiddenBytes({ width }: ModelConfig, tokens: number): number {
+function hiddenRegions({ width, layers, layerInputs }: ModelConfig, tokens: number): Regions {
   const regions = new Regions();
   regions.add('x', tokens, width);
-  return regions.bytes;
+  if (layerInputs) regions.add('inputs', tokens, layers * layerInputs.width);
+  return regions;
 }
 
 /**
@@ -126,7 +136,7 @@ export function workspaceBytes(
   piece = tokens,
 ): number {
   return (
-    hiddenBytes(config, tokens) +
+    hiddenRegions(config, tokens).bytes +
     regionsOf(config, piece).bytes +
     scratchBytes(backend, scratchShapes(config, piece))
   );
@@ -157,6 +167,10 @@ function layOut(config: ModelConfig, piece: number, start: Address): SharedRoom 
     ids: tensor('ids').address,
     angles: anglesIn(config, tensor),
     between: tensor('between', config.width),
+    inputRoom: config.layerInputs && {
+      projected: tensor('projected', config.layerInputs.width),
+      ids: tensor('input ids').address,
+    },
     aside: hasBeside(config) ? tensor('aside', config.width) : undefined,
     rooms: config.layerSpecs.map((layer) => layer.map(roomOf)),
     adapterRoom: adapterRoomIn(highestRank(config.adapters), piece, tensor),
@@ -192,12 +206,16 @@ export class Workspaces {
       for (const step of undo.splice(0).reverse()) step();
     };
     try {
-      const address = backend.arena.allocate(hiddenBytes(config, tokens));
+      const hidden = hiddenRegions(config, tokens);
+      const address = backend.arena.allocate(hidden.bytes);
+      const tensor = hidden.layOut(address);
+      const { layerInputs } = config;
       undo.push(() => backend.arena.free(address));
       const workspace: Workspace = {
         tokens,
         piece,
-        x: { address, columns: config.width },
+        x: tensor('x', config.width),
+        layerInputs: layerInputs && tensor('inputs', layerInputs.width),
         get shared() {
           return sharedRoom();
         },

@@ -1,5 +1,5 @@
-// Models with layers whose state is fixed in size, and can be cut nowhere: what is taken back, not
-// kept, stored or only rated leaves no trace, and a text far beyond the context goes on in the
+// Models with layers whose state is fixed in size, and can be cut nowhere, or which see others'
+// rows through windows: what is taken back, not kept, stored or only rated leaves no trace, and a text far beyond the context goes on in the
 // bytes that were promised.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -43,7 +43,7 @@ const kinds: Record<string, ConversationOptions> = {
 };
 
 const test = suite('hybrid models');
-for (const name of names)
+for (const name of [...names, 'gemma4', 'gpt-oss'])
   for (const [kind, options] of Object.entries(kinds))
     test(`${name}, ${kind}: a question that is not kept leaves no trace`, async () => {
       using model = await load(name);

@@ -4,6 +4,7 @@ import type { AttentionSpec } from '../blocks/attention.ts';
 import type { FeedForwardSpec } from '../blocks/feed-forward.ts';
 import type { UngatedSpec } from '../blocks/ungated.ts';
 import type { LayerSpec } from '../blocks/registry.ts';
+import type { LayerInputsSpec } from '../layer-inputs.ts';
 import type { MetadataReader } from '../metadata.ts';
 import type { RopeSpec } from '../rotary.ts';
 import { ropeSpec } from './ropes.ts';
@@ -37,6 +38,8 @@ export interface Description {
   /** What embeddings are multiplied by. Default 1. */
   readonly embeddingScale?: number | undefined;
   readonly layers: readonly LayerSpec[];
+  /** Inputs that each layer has of its own. Default: none. */
+  readonly layerInputs?: LayerInputsSpec;
   /** Name of the norm behind the last layer. Default 'output_norm'. */
   readonly outputNorm?: string;
   /**

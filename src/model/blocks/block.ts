@@ -187,6 +187,8 @@ export interface Piece extends Tokens {
   /** [T, D], the hidden states, and the norm that they go through before the block, if any. */
   readonly x: Tensor;
   readonly before?: NormBefore;
+  /** [T, P], the layer's own input of the tokens, where the model has such. */
+  readonly layerInput?: Tensor | undefined;
   /** [T, D], where the output goes, and whether it is added to what is there. */
   readonly y: Tensor;
   readonly behind?: AddBehind;
@@ -245,6 +247,8 @@ export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
    * first. A layer has one such block at most.
    */
   state?(spec: Spec): number;
+  /** Whether it changes the hidden states themselves, and adds nothing. */
+  readonly isInPlace?: boolean;
   /** y = f(norm(x)). False where nobody needs what would come out: the layer ends here then. */
   forward(
     piece: Piece,

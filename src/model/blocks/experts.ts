@@ -24,6 +24,11 @@ export interface ExpertsSpec extends Residual {
   readonly biased?: boolean;
   /** Whether gate and up are one tensor, ffn_gate_up_exps. */
   readonly isFused?: boolean;
+  /**
+   * The tensor of an RMS norm that the router's own input goes through, before it is divided by the
+   * root of the width; default: it reads what the experts do.
+   */
+  readonly routerNorm?: string;
   /** Names of the router, and what those of the experts end with. */
   readonly router?: string;
   readonly suffix?: string;
@@ -36,6 +41,7 @@ const tensors = (spec: ExpertsSpec, D: number) => {
     expertMatrix(`${name}${suffix}`, E, m, k, { biased });
   return {
     router: matrix(router, E, D, { biased }),
+    routerNorm: spec.routerNorm ? vector(spec.routerNorm, D, { suffix: '' }) : undefined,
     choiceBias: choiceBias ? vector('exp_probs_b', E, { suffix: '.bias' }) : undefined,
     gate: isFused ? undefined : of('ffn_gate', F, D),
     up: isFused ? of('ffn_gate_up', 2 * F, D) : of('ffn_up', F, D),
@@ -43,8 +49,9 @@ const tensors = (spec: ExpertsSpec, D: number) => {
   };
 };
 
-const room = ({ experts, used }: ExpertsSpec, D: number) => ({
+const room = ({ experts, used, routerNorm }: ExpertsSpec, D: number) => ({
   normed: D,
+  routed: routerNorm ? D : 0,
   logits: experts,
   ids: used,
   weights: used,
@@ -65,7 +72,11 @@ export const experts: BlockOf<ExpertsSpec, typeof tensors, typeof room> = {
       backend.rmsNorm(s.normed, x, before.norm.w, T, normEps);
       x = s.normed;
     }
-    applyLinear(piece, [[s.logits, w.router]], x); // [T, E]
+    if (w.routerNorm) {
+      backend.rmsNorm(s.routed, piece.x, w.routerNorm, T, normEps);
+      applyLinear(piece, [[s.logits, w.router]], s.routed);
+      backend.scale(s.logits, 1 / Math.sqrt(s.routed.columns), T);
+    } else applyLinear(piece, [[s.logits, w.router]], x); // [T, E]
     const choice = { ids: s.ids.address, weights: s.weights }; // [T, k]
     backend.experts.route(choice, s.logits, T, {
       used,

@@ -6,6 +6,8 @@ import { sum } from '../../math/sum.ts';
 import { deltaNet, type DeltaNetSpec } from './delta-net.ts';
 import { experts, type ExpertsSpec } from './experts.ts';
 import { feedForward, type FeedForwardSpec } from './feed-forward.ts';
+import { layerInput, type LayerInputSpec } from './layer-input.ts';
+import { layerScale, type LayerScaleSpec } from './layer-scale.ts';
 import { mamba2, type Mamba2Spec } from './mamba2.ts';
 import { ungated, type UngatedSpec } from './ungated.ts';
 import { shortConvolution, type ShortConvolutionSpec } from './short-convolution.ts';
@@ -18,6 +20,8 @@ const kinds = {
   'delta-net': deltaNet,
   mamba2,
   ungated,
+  'layer-input': layerInput,
+  'layer-scale': layerScale,
 };
 export type BlockSpec =
   | AttentionSpec
@@ -26,7 +30,9 @@ export type BlockSpec =
   | ShortConvolutionSpec
   | DeltaNetSpec
   | Mamba2Spec
-  | UngatedSpec;
+  | UngatedSpec
+  | LayerInputSpec
+  | LayerScaleSpec;
 
 /** How a block learns. Throws UnsupportedError where it cannot. */
 export function learningOf(spec: BlockSpec): Learning<BlockSpec, TensorSpecs, string> {
