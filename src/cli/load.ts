@@ -4,7 +4,6 @@ import { detectBuild } from '../backend/wasm/builds.ts';
 import { formatBytes } from '../math/format.ts';
 import type { LoadOptions } from '../engine/load-options.ts';
 import { loadModel, type Model } from '../engine/model.ts';
-import { architectures } from '../model/arch/registry.ts';
 import type { Table } from '../options/table.ts';
 import { optionTables } from '../session/options.ts';
 import type { Terminal } from './command.ts';
@@ -13,11 +12,10 @@ import { pathOf, shortPathOf } from './package.ts';
 /** The model that comes with the package. */
 export const TINY = 'models/recollect-tiny.gguf';
 
-const known = architectures.map((a) => a.name).join(', ');
-
 /** What a command that takes a model says where none is named. */
 export const aboutModels = `
-MODEL is a .gguf file, or the URL of one, of an architecture we run (${known}), such as
+MODEL is a .gguf file, or the URL of one, of an architecture we run (Llama, Qwen, Gemma, LFM2,
+Granite, Phi, Ministral, GPT-OSS and others: docs/models.md), such as
 Qwen3-0.6B-Q8_0.gguf or SmolLM2-135M-Instruct-Q8_0.gguf, which huggingface.co has.
 For a first look without a download there is ${shortPathOf(TINY)}
 (it knows one kind of text: ${shortPathOf('models/README.md')}).`.trim();

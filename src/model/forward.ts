@@ -5,13 +5,14 @@
 // T tokens of a piece, D width, V vocabulary. All activations f32.
 import type { Backend, Drawing } from '../backend/backend.ts';
 import type { Address, Tensor } from '../backend/tensor.ts';
-import type { Pass } from './blocks/block.ts';
+import type { Pass, Piece } from './blocks/block.ts';
 import type { ModelConfig } from './config.ts';
 import { layerInputOf, makeLayerInputs } from './layer-inputs.ts';
 import { applyLinear } from './linear.ts';
 import type { Rotary } from './rotary.ts';
 import type { ModelWeights } from './weights.ts';
-import type { Workspace } from './workspace.ts';
+import type { BoundBlock, Room } from './layer.ts';
+import type { SharedRoom, Workspace } from './workspace.ts';
 
 /** A model, or consecutive layers of it, that are here. */
 export interface Network {
@@ -85,34 +86,45 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
     const isLast = weights.first + layer === config.layers - 1;
     for (const { x, from, T } of pieces) {
       if (pieces.length > 1) turn(from, T);
-      const { angles, adapterRoom, between: room } = s;
+      const { angles, adapterRoom } = s;
       const at = { layer, first: weights.first, isLast, from, T };
       const inputs = pass.workspace.layerInputs;
       const layerInput =
         inputs && layerInputOf(inputsFrom(inputs, config.layers, from), weights.first + layer, T);
       const piece = { backend, pass, ...at, normEps, angles, adapterRoom, x, layerInput };
-      for (const [i, block] of blocks.entries()) {
-        const { norm, normAfter, outputScale, beside, forward: f } = block;
-        if (block.isInPlace) {
-          f({ ...piece, y: x }, rooms[i]);
-          continue;
-        }
-        const isFirstOfTwo = blocks[i + 1]?.beside !== undefined;
-        const isPlain = !isFirstOfTwo && !beside && !normAfter && outputScale === undefined;
-        const before = norm && { norm: { w: norm, eps: normEps }, room };
-        const y = isPlain ? x : isFirstOfTwo ? s.aside! : room;
-        const behind = isPlain ? ({ adds: true, room } as const) : undefined;
-        if (!f({ ...piece, before, y, behind }, rooms[i])) break; // x += f(norm(x))
-        if (isPlain) continue;
-        // x += norm(y), where y = f(norm(x))
-        if (normAfter) backend.rmsNorm(y, y, normAfter, T, normEps);
-        if (outputScale !== undefined) backend.scale(y, outputScale, T);
-        if (isFirstOfTwo) continue;
-        if (beside) backend.add(y, s.aside!, T);
-        if (beside?.norm) backend.rmsNorm(y, y, beside.norm, T, normEps);
-        backend.add(x, y, T);
-      }
+      throughLayer(blocks, rooms, piece, s);
     }
+  }
+}
+
+/** A piece through the blocks of a layer. */
+function throughLayer(
+  blocks: readonly BoundBlock[],
+  rooms: readonly Room[],
+  piece: Omit<Piece, 'y'>,
+  { between: room, aside }: Pick<SharedRoom, 'between' | 'aside'>,
+): void {
+  const { backend, x, T, normEps } = piece;
+  for (const [i, block] of blocks.entries()) {
+    const { norm, normAfter, outputScale, beside, forward: f } = block;
+    if (block.isInPlace) {
+      f({ ...piece, y: x }, rooms[i]);
+      continue;
+    }
+    const isFirstOfTwo = blocks[i + 1]?.beside !== undefined;
+    const isPlain = !isFirstOfTwo && !beside && !normAfter && outputScale === undefined;
+    const before = norm && { norm: { w: norm, eps: normEps }, room };
+    const y = isPlain ? x : isFirstOfTwo ? aside! : room;
+    const behind = isPlain ? ({ adds: true, room } as const) : undefined;
+    if (!f({ ...piece, before, y, behind }, rooms[i])) break; // x += f(norm(x))
+    if (isPlain) continue;
+    // x += norm(y), where y = f(norm(x))
+    if (normAfter) backend.rmsNorm(y, y, normAfter, T, normEps);
+    if (outputScale !== undefined) backend.scale(y, outputScale, T);
+    if (isFirstOfTwo) continue;
+    if (beside) backend.add(y, aside!, T);
+    if (beside?.norm) backend.rmsNorm(y, y, beside.norm, T, normEps);
+    backend.add(x, y, T);
   }
 }
 

@@ -1,5 +1,6 @@
 // A matrix as layers use it: y = x W^T + b, and what adapters add: sum_i scale_i (x A_i^T) B_i^T.
 // Whatever else a matrix may bring along is added here, and nowhere else.
+import { UnsupportedError } from '../errors.ts';
 import type { Activation, Around, Backend, NormBefore, Product } from '../backend/backend.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
 import type { Training } from '../backend/training.ts';
@@ -171,7 +172,12 @@ export function linearGradient(
   dx: Tensor | undefined,
 ): void {
   const { training, T, gradientOf } = learner;
-  for (const [dy, { weight, bias }] of outputs) {
+  for (const [dy, { weight, bias, scale = 1 }] of outputs) {
+    if (scale !== 1)
+      throw new UnsupportedError(
+        'a matrix has a scale of its own (NVFP4), whose gradient is not known: train a model of ' +
+          'another type',
+      );
     const dw = gradientOf(weight);
     const db = bias && gradientOf(bias);
     if (dw) training.weightGradient(dw, dy, x, T);

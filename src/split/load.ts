@@ -8,6 +8,7 @@ import type { Backend } from '../backend/backend.ts';
 import { type LoadOptions, loadTable } from '../engine/load-options.ts';
 import { type Model, type ModelFile, readModelFile } from '../engine/model.ts';
 import { loadWeights } from '../engine/place.ts';
+import { learningOf } from '../model/blocks/registry.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { hashText } from '../math/rng.ts';
 import type { Network } from '../model/forward.ts';
@@ -63,6 +64,8 @@ export async function loadHalf(
         `cut is ${cut}, expected a whole number from 0 to ${config.layers - 1}: the model has ` +
           `${config.layers} layers, the first ones are the client's, at least one the server's`,
       );
+    // who cannot learn cannot be split either: both halves run the layers as a training does
+    for (const spec of config.layerSpecs.flat()) learningOf(spec);
     const fingerprint = await fingerprintOf(source, file);
     const range = side === 'client' ? { first: 0, end: cut } : { first: cut, end: config.layers };
     const tensors = tensorsOfSide(file, side, range, side === labels);

@@ -325,7 +325,7 @@ test('wrong arguments end with 2 and say how it is done', async () => {
       /--top is '-1', expected a whole number from 1/,
     ],
     [['logits', model, '--text'], /--text/],
-    [['chat'], /MODEL is a \.gguf file[\s\S]*llama, qwen2, qwen3[\s\S]*recollect-tiny\.gguf/],
+    [['chat'], /MODEL is a \.gguf file[\s\S]*Llama, Qwen, Gemma[\s\S]*recollect-tiny\.gguf/],
     [['demo', '--conversations', '99'], /expected at most 8/],
     [['eval', model, '--data', data], /--policy NAME is missing/],
     [['eval', model, '--data', data, '--policy', 'lru', '--budget', '9'], /no policy 'lru'/],

@@ -42,24 +42,44 @@ test('each has its file, and every file is registered', async () => {
   assert.equal(architectures.map(({ name }) => name).sort(), found.sort());
 });
 
-/** What some architectures need beside the common keys. */
-const needed = {
+const ssm = {
   'ssm.conv_kernel': 4,
   'ssm.inner_size': 64,
   'ssm.state_size': 16,
   'ssm.time_step_rank': 4,
   'ssm.group_count': 2,
-  'shortconv.l_cache': 3,
-  'rope.dimension_sections': [3, 3, 2, 0],
-  expert_count: 4,
-  expert_used_count: 2,
-  expert_feed_forward_length: 16,
-  expert_gating_func: 2,
+};
+const sections = { 'rope.dimension_sections': [3, 3, 2, 0] };
+const experts = { expert_count: 4, expert_used_count: 2, expert_feed_forward_length: 16 };
+/** What some architectures need beside the common keys. */
+const needs: Readonly<Record<string, Record<string, unknown>>> = {
+  qwen3moe: experts,
+  qwen3vl: sections,
+  qwen35: { ...ssm, ...sections },
+  qwen35moe: { ...ssm, ...sections, ...experts },
+  gemma4: {
+    'attention.sliding_window': 512,
+    'attention.sliding_window_pattern': Array.from({ length: 12 }, (_, i) => i % 3 < 2),
+    'attention.key_length_swa': 8,
+    embedding_length_per_layer_input: 16,
+  },
+  lfm2: { 'shortconv.l_cache': 3 },
+  lfm2moe: { 'shortconv.l_cache': 3, ...experts, expert_gating_func: 2 },
+  granite: { logit_scale: 2 },
+  granitemoe: { logit_scale: 2, ...experts },
+  granitehybrid: { logit_scale: 2, ...ssm, 'attention.head_count_kv': [...Array(11).fill(0), 2] },
+  'gpt-oss': { ...experts, 'attention.sliding_window': 128 },
+  'falcon-h1': ssm,
+  nemotron_h: {
+    ...ssm,
+    feed_forward_length: Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? 64 : 0)),
+    'attention.head_count_kv': Array.from({ length: 12 }, (_, i) => (i % 3 === 1 ? 2 : 0)),
+  },
 };
 
 test('a config is plain data, which workers can be sent', () => {
   for (const { name } of architectures) {
-    const config = configOf(name, needed);
+    const config = configOf(name, needs[name]);
     assert.equal(structuredClone(config), config);
     assert.is(config.layerSpecs.length, 12);
   }

@@ -9,7 +9,6 @@ import { dialogueTokens } from '../../eval/evaluate.ts';
 import { type ReportData, renderFigures, renderReport } from '../../eval/report.ts';
 import { resultTable } from '../../eval/table.ts';
 import type { NextStep } from '../../eval/page.ts';
-import { architectures } from '../../model/arch/registry.ts';
 import * as kinds from '../../options/kinds.ts';
 import { option } from '../../options/table.ts';
 import { optionTables } from '../../session/options.ts';
@@ -165,10 +164,9 @@ function tellNext(out: string, next: readonly NextStep[], terminal: Terminal): v
 function nextSteps(): NextStep[] {
   const start = startedAs();
   const tiny = quoted(shortPathOf(TINY));
-  const known = architectures.map((a) => a.name).join(', ');
   return [
     {
-      what: `Talk with a model of yours (a .gguf file: ${known}):`,
+      what: 'Talk with a model of yours (a .gguf file: Llama, Qwen, Gemma, LFM2, Granite, ...):',
       command: `${start} chat YOUR-MODEL.gguf --budget 256MB`,
     },
     {
