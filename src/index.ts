@@ -92,11 +92,20 @@ export type { AdapterOption } from './model/adapter/option.ts';
 export type { AdapterSpec, PairSpec } from './model/adapter/spec.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { Description, Shape } from './model/arch/architecture.ts';
+export type { PlainActivation } from './backend/product.ts';
 export type { AttentionSpec } from './model/blocks/attention.ts';
+export type { DeltaNetSpec } from './model/blocks/delta-net.ts';
+export type { ExpertsSpec } from './model/blocks/experts.ts';
+export type { LayerInputSpec } from './model/blocks/layer-input.ts';
+export type { LayerScaleSpec } from './model/blocks/layer-scale.ts';
+export type { Mamba2Spec } from './model/blocks/mamba2.ts';
+export type { ShortConvolutionSpec } from './model/blocks/short-convolution.ts';
+export type { UngatedSpec } from './model/blocks/ungated.ts';
+export type { LayerInputsSpec } from './model/layer-inputs.ts';
 export type { Residual } from './model/blocks/block.ts';
 export type { FeedForwardSpec } from './model/blocks/feed-forward.ts';
 export type { BlockSpec, LayerSpec } from './model/blocks/registry.ts';
-export type { RopeSpec } from './model/rotary.ts';
+export type { RopeSpec, YarnSpec } from './model/rotary.ts';
 export type {
   DownloadOptions,
   LoadFetch,
@@ -145,6 +154,15 @@ export type { TrainingPlan } from './train/plan.ts';
 export type { HeldOut, TrainingReport, TrainingResult } from './train/report.ts';
 export type { Schedule } from './train/schedule.ts';
 export type { DenseAttention, Sequence, Training } from './backend/training.ts';
+export type {
+  Choice,
+  ExpertLayer,
+  ExpertMatrix,
+  Experts,
+  ExpertShape,
+  Routing,
+} from './backend/experts.ts';
+export type { Convolution, DeltaNet, GatedNorm, Mamba2, Recurrent } from './backend/recurrent.ts';
 export type { AdamW } from './backend/training.ts';
 export type { LearningShape } from './model/learning-room.ts';
 export {
