@@ -1,6 +1,7 @@
 // The newest tokens of a conversation, which a step may have to see again, and where what layers
 // keep in a fixed size can be put back to (marks.ts), where some keep that.
 import type { Mark } from '../backend/state.ts';
+import { layerShapes } from '../backend/cache-shape.ts';
 import { sum } from '../math/sum.ts';
 import { Marks, type Purpose } from './marks.ts';
 import type { Plan } from './plan.ts';
@@ -10,11 +11,17 @@ export class Newest {
   /** Where layers have something of fixed size. */
   readonly #marks: Marks | undefined;
   readonly #note: (mark: Mark) => void;
+  /** Whether layers keep a window of rows, and those of a block before it, and no more. */
+  readonly #hasWindows: boolean;
   /** A block of them at least, and what may be taken back behind it. */
   #tokens: readonly number[] = [];
 
   /** `note` has layers make a copy. */
-  constructor({ blockSize, shape }: Pick<Plan, 'blockSize' | 'shape'>, note: (mark: Mark) => void) {
+  constructor(
+    { blockSize, shape, slides }: Pick<Plan, 'blockSize' | 'shape' | 'slides'>,
+    note: (mark: Mark) => void,
+  ) {
+    this.#hasWindows = layerShapes(shape).some(({ kvHeads }, l) => kvHeads > 0 && slides[l]);
     this.#blockSize = blockSize;
     this.#note = note;
     if (sum(shape.fixedBytes ?? []) > 0) this.#marks = new Marks(blockSize);
@@ -75,8 +82,12 @@ export class Newest {
     return mark;
   }
 
-  /** The mark to go back to for one that was made once; undefined: nothing is left but to begin. */
-  nearest(given: Mark): Mark | undefined {
+  /**
+   * The mark to go back to for one that was made once, `evictedAt` being the number of tokens at
+   * the last eviction; undefined: nothing is left but to begin.
+   */
+  nearest(given: Mark, evictedAt: number): Mark | undefined {
+    if (this.#hasWindows && given.token < evictedAt - this.#blockSize) return undefined;
     return !this.#marks || this.#marks.holds(given) ? given : this.#marks.before(given.token);
   }
 

@@ -144,12 +144,12 @@ export class Run {
   /**
    * Goes back to a mark, whatever happened since: rows that were evicted for the sake of later
    * tokens stay evicted. `newest` are the tokens before it, as many as a block at least. Afterwards
-   * all layers are done. Where some of them have a state that was not marked there, it goes back
-   * further, at worst to the beginning: what is missing then has to be read again (`token`).
+   * all layers are done. Where some have a state that was not marked there, or lack rows of their
+   * window, it goes back further, at worst to the beginning: the rest has to be read (`token`).
    */
   async rewind(given: Mark, newest: readonly number[]): Promise<void> {
     if (given.token >= this.token) return;
-    const mark = this.#newest.nearest(given);
+    const mark = this.#newest.nearest(given, this.#evictedAt);
     if (!mark) return this.clear();
     await this.#goBack(mark, newest.slice(0, newest.length - (given.token - mark.token)));
   }

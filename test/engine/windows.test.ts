@@ -173,4 +173,35 @@ test('states that are joined keep the newest rows of windows', async ({ model, t
   }
   run.dispose();
 });
+test('going back by up to three windows: what is missing is read again', async ({
+  model,
+  tokens,
+}) => {
+  const options = optionsOf('keydiff');
+  const run = new Run(model.executor, planRun(model.executor, options));
+  const after = async (count: number) => {
+    await run.append(tokens.slice(count, count + 5));
+    return run.logits(4);
+  };
+  // (windows are cut all the time, the others keep all)
+  const end = 120;
+  const far = 3 * WINDOW;
+  let again = 0;
+  for (let back = 1; back <= far; back += 5) {
+    const to = end - back;
+    await run.clear();
+    await prefill(run, tokens.slice(0, to));
+    const plain = await after(to);
+    await run.clear();
+    await prefill(run, tokens.slice(0, end));
+    await run.rewind({ token: to }, tokens.slice(0, to));
+    if (run.token < to) again++;
+    await prefill(run, tokens.slice(run.token, to));
+    const found = await after(to);
+    const off = Math.max(...found.map((x, i) => Math.abs(x - plain[i])));
+    assert.ok(off < 1e-4, `${off} after going back by ${back}`);
+  }
+  assert.ok(again > 0 && again < far / 5);
+  run.dispose();
+});
 test.run();

@@ -10,7 +10,7 @@ import { readJson } from '../fixtures.ts';
 export const figuresOf = (path: string): TextLogits => readJson<TextLogits>(path);
 
 /** log softmax of log-odds. */
-function logProbabilities(logits: Float32Array): Float64Array {
+export function logProbabilities(logits: Float32Array): Float64Array {
   let peak = Number.NEGATIVE_INFINITY;
   for (const x of logits) peak = Math.max(peak, x);
   let sum = 0;
