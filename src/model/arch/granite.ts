@@ -2,11 +2,13 @@
 import {
   type Architecture,
   attentionSpec,
+  type Description,
   feedForwardSpec,
   layerSpecs,
   type Shape,
 } from './architecture.ts';
 import type { AttentionSpec } from '../blocks/attention.ts';
+import type { LayerSpec } from '../blocks/registry.ts';
 import type { MetadataReader } from '../metadata.ts';
 import { ropeSpec } from './ropes.ts';
 import { scaleKeys, scalesOf } from './scales.ts';
@@ -15,7 +17,7 @@ import { scaleKeys, scalesOf } from './scales.ts';
 export const graniteKeys = [...scaleKeys, 'attention.scale'] as const;
 
 /** What is different in the attention of all of Granite's kinds. */
-export function graniteAttention(
+function graniteAttention(
   { headDim }: Shape,
   read: MetadataReader,
   outputScale: number | undefined,
@@ -29,20 +31,32 @@ export function graniteAttention(
   };
 }
 
+/** A Granite of layers that `blocksOf` gives, which is told what their attention is. */
+export function describeGranite(
+  shape: Shape,
+  read: MetadataReader,
+  blocksOf: (
+    layer: number,
+    attention: Partial<AttentionSpec>,
+    outputScale: number | undefined,
+  ) => LayerSpec,
+): Description {
+  const { outputScale, ...scales } = scalesOf(read, {});
+  const attention = graniteAttention(shape, read, outputScale);
+  return {
+    ...scales,
+    ropes: [ropeSpec(shape, read, { style: 'pairs', factors: true })],
+    layers: layerSpecs(shape, (layer) => blocksOf(layer, attention, outputScale)),
+  };
+}
+
 export const granite: Architecture = {
   name: 'granite',
   activation: 'silu',
   keys: graniteKeys,
-  describe(shape, read) {
-    const { outputScale, ...scales } = scalesOf(read, {});
-    const attention = graniteAttention(shape, read, outputScale);
-    return {
-      ...scales,
-      ropes: [ropeSpec(shape, read, { style: 'pairs', factors: true })],
-      layers: layerSpecs(shape, (layer) => [
-        attentionSpec(shape, layer, attention),
-        feedForwardSpec(shape, layer, { outputScale }),
-      ]),
-    };
-  },
+  describe: (shape, read) =>
+    describeGranite(shape, read, (layer, attention, outputScale) => [
+      attentionSpec(shape, layer, attention),
+      feedForwardSpec(shape, layer, { outputScale }),
+    ]),
 };

@@ -1,17 +1,9 @@
 // Granite with experts; and its hybrids, most of whose layers are Mamba-2, with experts or without.
-import {
-  type Architecture,
-  attentionSpec,
-  feedForwardSpec,
-  layerSpecs,
-  type Shape,
-} from './architecture.ts';
+import { type Architecture, attentionSpec, feedForwardSpec, type Shape } from './architecture.ts';
 import type { BlockSpec } from '../blocks/registry.ts';
 import type { MetadataReader } from '../metadata.ts';
 import { expertKeys, expertsSpec, sharedKeys, withShared } from './experts.ts';
-import { graniteAttention, graniteKeys } from './granite.ts';
-import { ropeSpec } from './ropes.ts';
-import { scalesOf } from './scales.ts';
+import { describeGranite, graniteKeys } from './granite.ts';
 import { mamba2Spec, ssmKeys } from './ssm.ts';
 
 const moeKeys = [...graniteKeys, ...expertKeys, ...sharedKeys];
@@ -28,18 +20,11 @@ export const granitemoe: Architecture = {
   name: 'granitemoe',
   activation: 'silu',
   keys: moeKeys,
-  describe(shape, read) {
-    const { outputScale, ...scales } = scalesOf(read, {});
-    const attention = graniteAttention(shape, read, outputScale);
-    return {
-      ...scales,
-      ropes: [ropeSpec(shape, read, { style: 'pairs', factors: true })],
-      layers: layerSpecs(shape, (layer) => [
-        attentionSpec(shape, layer, attention),
-        ...expertsOf(shape, read, layer, outputScale),
-      ]),
-    };
-  },
+  describe: (shape, read) =>
+    describeGranite(shape, read, (layer, attention, outputScale) => [
+      attentionSpec(shape, layer, attention),
+      ...expertsOf(shape, read, layer, outputScale),
+    ]),
 };
 
 export const granitehybrid: Architecture = {
@@ -47,20 +32,14 @@ export const granitehybrid: Architecture = {
   activation: 'silu',
   keys: [...moeKeys, ...ssmKeys],
   describe(shape, read) {
-    const { outputScale, ...scales } = scalesOf(read, {});
-    const attention = graniteAttention(shape, read, outputScale);
     const hasExperts = read.number('expert_count', 0) > 0;
-    return {
-      ...scales,
-      ropes: [ropeSpec(shape, read, { style: 'pairs', factors: true })],
-      layers: layerSpecs(shape, (layer) => [
-        shape.kvHeadsOf[layer] > 0
-          ? attentionSpec(shape, layer, attention)
-          : mamba2Spec(shape, read, { outputScale }),
-        ...(hasExperts
-          ? expertsOf(shape, read, layer, outputScale)
-          : [feedForwardSpec(shape, layer, { outputScale })]),
-      ]),
-    };
+    return describeGranite(shape, read, (layer, attention, outputScale) => [
+      shape.kvHeadsOf[layer] > 0
+        ? attentionSpec(shape, layer, attention)
+        : mamba2Spec(shape, read, { outputScale }),
+      ...(hasExperts
+        ? expertsOf(shape, read, layer, outputScale)
+        : [feedForwardSpec(shape, layer, { outputScale })]),
+    ]);
   },
 };

@@ -1,4 +1,4 @@
-// y[t, c] = sum_j taps[c, j] input[t + j, c] + bias[c], the inputs being K - 1 of the state, then x.
+// y[t, c] = sum_j taps[c, j] input[t + j, c] + bias[c], inputs being K - 1 of the state, then x.
 // uses: lib/index, lib/work, lib/activation
 struct Params {
   y: u32, x: u32, taps: u32, bias: u32, state: u32, tokens: u32, channels: u32, K: u32,

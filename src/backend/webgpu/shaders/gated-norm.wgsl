@@ -1,4 +1,4 @@
-// Groups of a row normed by their root mean square, and gated: y = x / rms w silu(gate), or where the
+// Groups of a row normed by their root mean square, and gated: y = x / rms w silu(gate), or if the
 // gate comes first (GATE) that of x silu(gate), without it. A workgroup a group; y may be x or gate.
 // uses: lib/index, lib/work, lib/activation, lib/sum
 override GATE: u32;
