@@ -1,7 +1,7 @@
 // Layers of experts, but for the products: who goes where, and what is done around the products.
 // A pair is a token and one of its experts, number token * used + i; sorted by experts, pairs that
 // share a matrix lie one behind the other.
-import { round_input, rounded_bytes } from './gemm/rounded';
+import { AS_IT_IS, input_bytes, round_input } from './gemm/rounded';
 import { CLAMPED, gated, GELU, SILU } from './glu';
 import { exp1, sigmoid4 } from './math';
 import { madd } from './simd';
@@ -168,18 +168,19 @@ export function affine_rows(y: usize, n: i32, m: i32, ldy: i32, scale: usize, bi
 }
 
 /**
- * to[i] = what becomes of gate and up, rounded (gemm/rounded.ts) where that is asked for.
+ * to[i] = what becomes of gate and up, rounded as `format` says (gemm/rounded.ts).
  * to [n, f] | y f32 [n, 2 f]: gate, then up; overwritten | kind as in glu.ts
  */
-export function activate_rows(to: usize, y: usize, n: i32, f: i32, kind: i32, rounded: i32): void {
-  const step = rounded ? <usize>rounded_bytes(f) : words(f);
+export function activate_rows(to: usize, y: usize, n: i32, f: i32, kind: i32, format: i32): void {
+  const rounded = format != AS_IT_IS;
+  const step = <usize>input_bytes(f, format);
   for (let i = 0; i < n; i++, y += words(2 * f), to += step) {
     const at = rounded ? y : to;
     const up = y + words(f);
     if (kind == SILU) gated(at, y, up, f, SILU);
     else if (kind == GELU) gated(at, y, up, f, GELU);
     else gated(at, y, up, f, CLAMPED);
-    if (rounded) round_input(to, y, f);
+    if (rounded) round_input(to, y, f, format);
   }
 }
 

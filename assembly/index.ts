@@ -13,10 +13,11 @@ export {
   weight_gradient,
   weight_gradient_scratch,
 } from './gemm/weight-gradient';
-export { round_input, rounded_bytes } from './gemm/rounded';
+export { input_bytes, round_input, rounded_bytes } from './gemm/rounded';
+export { eight_bits, use_eight_bits, NONE, SEVENS, SIGNED, UNSIGNED } from './eight-bits';
 export { grid, grids } from './weights/grids';
 export { pack_group } from './weights/pack';
-export { weight_type, weight_types } from './weights/table';
+export { input_format, weight_type, weight_types } from './weights/table';
 export { gated_norm, rms_norm, rms_norm_backward } from './norm';
 export {
   add_rows,
@@ -79,6 +80,7 @@ export { TILE } from './rows/table';
 export { BY_ROW, GROUPED, MIXED, ROWS_F16, ROWS_F32 } from './rows/types';
 export { GROUP_ROWS } from './weights/pack';
 export { FLOATS } from './weights/table';
+export { AS_IT_IS, EIGHT_BITS, EIGHT_BITS_WIDE, SIXTEEN_BITS } from './gemm/rounded';
 
 /** First byte that the module does not use itself: where the arena begins. */
 export const heap_base: usize = __heap_base;

@@ -29,6 +29,18 @@ export function dotAdd(acc: v128, a: v128, b: v128): v128 {
   return i32x4.add(acc, i32x4.dot_i16x8_s(a, b));
 }
 
+/** acc + sums of four neighbours' products, x i8 and w bytes (eight-bits.ts). */
+@inline
+export function dotQuadsRelaxed(acc: v128, x: v128, w: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? v128.relaxed_dot_add<i32>(x, w, acc) : acc;
+}
+
+/** Sums of two neighbours' products as i16, the same. */
+@inline
+export function dotPairsRelaxed(x: v128, w: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? v128.relaxed_dot<i16>(x, w) : x;
+}
+
 /** Bytes of a table by their numbers, below 16. */
 @inline
 export function choose(table: v128, numbers: v128): v128 {

@@ -21,6 +21,7 @@ import { measureLimits } from './limit.ts';
 import { packing } from './packing.ts';
 import { peerVersions } from './peers/engines.ts';
 import { policies } from './policies.ts';
+import { eightBits } from './eight-bits.ts';
 import { products } from './products.ts';
 import { recurrent } from './recurrent.ts';
 import { type BenchRun, describe, figuresOf, toMarkdown } from './report.ts';
@@ -35,6 +36,7 @@ import { deviceFacts, webgpu } from './webgpu/group.ts';
 const groupsFor = (model?: string): readonly BenchGroup[] => [
   engine,
   products,
+  eightBits,
   kernels,
   experts,
   recurrent,

@@ -2,10 +2,12 @@
 // of codes (integers.ts), then multiplied with all tokens in register tiles.
 import { sumLanes } from '../simd';
 import { GROUP_ROWS } from '../weights/pack';
-import { FLOATS, Gemv, weightType } from '../weights/table';
+import { Gemv, weightType } from '../weights/table';
 import { PANEL_BYTES, PANEL_K, PANEL_ROWS, Unpack } from './floats';
+import { eight_bits, HAS_BYTES, SEVENS } from '../eight-bits';
+import { tile1 as bytes1, tile4 as bytes4 } from './bytes';
 import { tile1 as integers1, tile4 as integers4 } from './integers';
-import { rounded_bytes } from './rounded';
+import { AS_IT_IS, EIGHT_BITS, input_bytes } from './rounded';
 import { tile1 as floats1, tile4 as floats4, tileRows } from './tile';
 
 /** Rows that abs_sums() takes at a time. */
@@ -17,8 +19,8 @@ export function gemm_scratch(): i32 {
 }
 
 /**
- * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x [n, k] f32, or rounded (rounded.ts) where the
- * type wants it | w packed [m, k] | scratch gemm_scratch()
+ * y[n, m] = sum_k x[n, k] W[m, k]. y f32 [n, m] ldy | x [n, k] as the type wants it (rounded.ts,
+ * table.ts) | w packed [m, k] | scratch gemm_scratch()
  */
 export function gemm(
   y: usize,
@@ -30,14 +32,17 @@ export function gemm(
   k: i32,
   ldy: i32,
   type: i32,
+  format: i32,
 ): void {
   const t = weightType(type);
-  const floats = t.kind == FLOATS;
-  const unpack = changetype<Unpack>(floats ? t.unpack : t.codes);
+  const floats = format == AS_IT_IS;
+  const narrow = HAS_BYTES && format == EIGHT_BITS;
+  const unpack = changetype<Unpack>(floats ? t.unpack : narrow ? t.narrowCodes : t.codes);
+  const dot = t.dot();
   const half = <usize>GROUP_ROWS * t.rowBytes(k);
   const edge = scratch + <usize>PANEL_BYTES;
   const stepY = (<usize>ldy) << 2;
-  const stepX = floats ? (<usize>k) << 2 : <usize>rounded_bytes(k);
+  const stepX = <usize>input_bytes(k, format);
   for (let row = 0; row < m; row += PANEL_ROWS) {
     const group = w + <usize>(row / GROUP_ROWS) * half;
     const columns = min(PANEL_ROWS, m - row);
@@ -48,16 +53,19 @@ export function gemm(
       unpack(scratch + 16, group + half, k0, count);
       const add = k0 > 0;
       let to = y + ((<usize>row) << 2);
-      let from = x + (floats ? (<usize>k0) << 2 : <usize>rounded_bytes(k0));
+      let from = x + <usize>input_bytes(k0, format);
       let token = 0;
       for (; whole && token + 4 <= n; token += 4, to += 4 * stepY, from += 4 * stepX) {
         if (floats) floats4(to, from, scratch, count, ldy, k, 8, add);
+        else if (HAS_BYTES && narrow)
+          bytes4(to, from, scratch, count / 32, stepY, stepX, add, t.narrowKind, dot);
         else integers4(to, from, scratch, count / 32, stepY, stepX, add, t.kind);
       }
       for (; token < n; token++, to += stepY, from += stepX) {
         const at = whole ? to : edge;
         if (add && !whole) memory.copy(edge, to, (<usize>columns) << 2);
         if (floats) floats1(at, from, scratch, count, 8, add);
+        else if (HAS_BYTES && narrow) bytes1(at, from, scratch, count / 32, add, t.narrowKind, dot);
         else integers1(at, from, scratch, count / 32, add, t.kind);
         if (!whole) memory.copy(to, edge, (<usize>columns) << 2);
       }
@@ -66,8 +74,10 @@ export function gemm(
 }
 
 /** The same for one row of x, bit for bit. y f32 [m] | x [k] | w packed [m, k] */
-export function gemv(y: usize, x: usize, w: usize, m: i32, k: i32, type: i32): void {
-  changetype<Gemv>(weightType(type).gemv)(y, x, w, m, k);
+export function gemv(y: usize, x: usize, w: usize, m: i32, k: i32, type: i32, format: i32): void {
+  const t = weightType(type);
+  const narrow = eight_bits() == SEVENS ? t.sevens : t.narrow;
+  changetype<Gemv>(format == EIGHT_BITS ? narrow : t.gemv)(y, x, w, m, k);
 }
 
 /** y[i] = W[ids[i]]. y f32 [n, k] | w packed | ids i32 [n] | scratch gemm_scratch() */

@@ -33,8 +33,15 @@
 //   bytes(pair, i)                 what quads i of a pair's runs are both made of
 //   bits(shared, pair, i)          and what else
 //   quad(bytes, bits, pair, run, i)   quad i of a run: by default nibbles of bytes, low then high
+//   code(..), zero()               the same without a sign, and what it is too large by then, for
+//                                  products of eight bits: by default quads and their bias
+//   eights()                       whether codes take all 8 bits: those of quads then, a bit of them
+//                                  as the engine has it (eight-bits.ts)
+//   most()                         the largest of codes, where they are not as many bits as are stored
 //   quads()                        of a run that the same bytes and bits make: 1 by default, or 2,
 //                                  where quads i + 1 are asked for as those of runs 2 and 3
+import { flip, flippedZero } from '../eight-bits';
+import { WEIGHED } from '../gemm/bytes';
 import { OFFSETS } from '../gemm/integers';
 import { dotBytes, dotNibbles, dotQuad, nibbles } from './unpack';
 
@@ -212,6 +219,44 @@ export class Block<S, C> {
   quad(bytes: v128, bits: v128, pair: i32, run: i32, i: usize): v128 {
     const c = this.codes();
     return isDefined(c.quad) ? c.quad(bytes, bits, pair, run, i) : nibbles(bytes, run);
+  }
+
+
+  @inline
+  isEight(): bool {
+    const c = this.codes();
+    return isDefined(c.eights) ? c.eights() : this.codeBits() == 8;
+  }
+
+  /** Whether codes are up to 15. */
+  @inline
+  isFour(): bool {
+    const c = this.codes();
+    if (isDefined(c.most)) return c.most() <= 15;
+    return !isDefined(c.code) && this.codeBits() <= 4;
+  }
+
+
+  @inline
+  code(bytes: v128, bits: v128, pair: i32, run: i32, i: usize): v128 {
+    const c = this.codes();
+    if (this.isEight()) return flip(this.quad(bytes, bits, pair, run, i));
+    if (isDefined(c.code)) return c.code(bytes, bits, pair, run, i);
+    return this.quad(bytes, bits, pair, run, i);
+  }
+
+
+  @inline
+  zero(): i32 {
+    const c = this.codes();
+    if (this.isEight()) return flippedZero();
+    return isDefined(c.zero) ? c.zero() : this.bias();
+  }
+
+  /** kind(), and whether runs are weighed. */
+  @inline
+  narrowKind(): i32 {
+    return this.weighs() ? this.kind() | WEIGHED : this.kind();
   }
 
 

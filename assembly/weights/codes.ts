@@ -54,8 +54,9 @@ export class Nibbles {
 }
 
 /**
- * Nibbles that number one of 16 signed bytes, the values of V. A part, low nibbles first; parts lie
- * one behind another. 4 x [4 rows][4 bytes]
+ * Nibbles that number one of 16 signed bytes, the values of V; or codes that are zero() too large,
+ * where they don't take all eight bits. A part, low nibbles first; parts lie one behind another.
+ * 4 x [4 rows][4 bytes]
  */
 @unmanaged
 export class Chosen<V> {
@@ -81,6 +82,24 @@ export class Chosen<V> {
   @inline
   quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
     return choose(changetype<V>(0).values(), nibbles(bytes, run));
+  }
+
+
+  @inline
+  eights(): bool {
+    return changetype<V>(0).zero() == 0;
+  }
+
+
+  @inline
+  code(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    return choose(changetype<V>(0).codes(), nibbles(bytes, run));
+  }
+
+
+  @inline
+  zero(): i32 {
+    return changetype<V>(0).zero();
   }
 }
 

@@ -135,6 +135,18 @@ export class GridCodes<T> {
     const digits = (run & 1) == 0 ? bytes : bits;
     return choose(v128.load(this.fields().levels()), nibbles(digits, run >> 1));
   }
+
+
+  @inline
+  code(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    return i8x16.add(this.quad(bytes, bits, part, run, i), i8x16.splat(64));
+  }
+
+  /** No level is larger. */
+  @inline
+  zero(): i32 {
+    return 64;
+  }
 }
 
 /** Entries that four rows' bytes at p name. */

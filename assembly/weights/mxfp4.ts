@@ -11,6 +11,11 @@ const VALUES: usize = memory.data<i8>(
   [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12],
   16,
 );
+/** The same, 12 more. */
+const CODES: usize = memory.data<u8>(
+  [12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0],
+  16,
+);
 const ONE: usize = memory.data<i32>([1]);
 
 /** Twice the numbers of a sign, two bits of exponent and one of mantissa. */
@@ -20,6 +25,18 @@ export class Fp4 {
   @inline
   values(): v128 {
     return v128.load(VALUES);
+  }
+
+
+  @inline
+  zero(): i32 {
+    return 12;
+  }
+
+
+  @inline
+  codes(): v128 {
+    return v128.load(CODES);
   }
 }
 

@@ -73,9 +73,26 @@ class Eights {
 
 
   @inline
-  quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+  numbers(part: i32, run: i32, i: usize): v128 {
     const at = changetype<usize>(this) + ((<usize>(2 * part + run)) << 5) + ((i & 1) << 4);
-    const nibbles = lowNibbles(i16x8.shr_u(v128.load(at), (<i32>(i >> 1)) << 2));
-    return choose(changetype<Fp4>(0).values(), nibbles);
+    return lowNibbles(i16x8.shr_u(v128.load(at), (<i32>(i >> 1)) << 2));
+  }
+
+
+  @inline
+  quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    return choose(changetype<Fp4>(0).values(), this.numbers(part, run, i));
+  }
+
+
+  @inline
+  code(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    return choose(changetype<Fp4>(0).codes(), this.numbers(part, run, i));
+  }
+
+
+  @inline
+  zero(): i32 {
+    return changetype<Fp4>(0).zero();
   }
 }

@@ -86,10 +86,28 @@ class Threes {
 
 
   @inline
-  quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+  code(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
     const low = fourParts(changetype<usize>(this) + PAIRS, part, run, i);
     const third = v128.load(changetype<usize>(this) + ((<usize>run) << 6) + (i << 4));
     const top = i32x4.shl(bitOfBytes(third, part), 2);
-    return i8x16.sub(v128.or(low, top), constant(BYTES_4));
+    return v128.or(low, top);
+  }
+
+
+  @inline
+  zero(): i32 {
+    return 4;
+  }
+
+
+  @inline
+  most(): i32 {
+    return 7;
+  }
+
+
+  @inline
+  quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    return i8x16.sub(this.code(bytes, bits, part, run, i), constant(BYTES_4));
   }
 }

@@ -104,12 +104,24 @@ class SplitCodes {
 
 
   @inline
-  quad(bytes: v128, bits: v128, part: i32, half: i32, i: usize): v128 {
+  code(bytes: v128, bits: v128, part: i32, half: i32, i: usize): v128 {
     const at = changetype<usize>(this) + ((<usize>half) << 6) + (i << 4);
     const nibbles = v128.load(at + ((<usize>(part >> 2)) << 8) + ((<usize>(part & 1)) << 7));
     const top = v128.load(at + ((<usize>(part >> 2)) << 7), TOP);
     const low = lowNibbles(i16x8.shr_u(nibbles, (part & 2) << 1));
     const pair = i32x4.shl(pairsOfBits(top, part & 3), 4);
-    return i8x16.sub(v128.or(low, pair), constant(BYTES_32));
+    return v128.or(low, pair);
+  }
+
+
+  @inline
+  zero(): i32 {
+    return 32;
+  }
+
+
+  @inline
+  quad(bytes: v128, bits: v128, part: i32, half: i32, i: usize): v128 {
+    return i8x16.sub(this.code(bytes, bits, part, half, i), constant(BYTES_32));
   }
 }

@@ -1,5 +1,8 @@
 // The table of stored weight types: a row a type, by number. Nothing else knows which there are.
 import { gemvNumbers, unpackNumbers } from '../gemm/floats';
+import { eight_bits, HAS_BYTES, NONE, SEVENS } from '../eight-bits';
+import { PAIRS, QUADS, RUNS } from '../gemm/bytes';
+import { AS_IT_IS, EIGHT_BITS, EIGHT_BITS_WIDE, SIXTEEN_BITS } from '../gemm/rounded';
 import { gemvBlocks, unpackBlocks, unpackCodes } from './blocks';
 import { IQ1_M } from './iq1_m';
 import { IQ1_S } from './iq1_s';
@@ -12,6 +15,8 @@ import { IQ4_NL } from './iq4_nl';
 import { IQ4_XS } from './iq4_xs';
 import { MXFP4 } from './mxfp4';
 import { NVFP4 } from './nvfp4';
+import { Exact, Narrow, Sevens, Wide } from './multiply';
+import { Bytes, PairsOfCodes } from './panel';
 import { Q1_0 } from './q1_0';
 import { Q2_0 } from './q2_0';
 import { Q2_K } from './q2_k';
@@ -49,6 +54,21 @@ export class WeightType {
   unpack: usize;
   codes: usize;
   gemv: usize;
+  /** The same with activations of eight bits (gemm/bytes.ts), where the build has them. */
+  narrowKind: i32;
+  narrowCodes: usize;
+  narrow: usize;
+  /** Where two products saturate in 16 bits. */
+  sevens: usize;
+  /** Codes take all eight bits, or at most four. */
+  isEight: i32;
+  isFour: i32;
+
+  /** How products of it add up. */
+  @inline
+  dot(): i32 {
+    return eight_bits() != SEVENS ? QUADS : this.isFour ? RUNS : PAIRS;
+  }
 
   /** Bytes of a packed row of k elements. */
   @inline
@@ -78,6 +98,16 @@ export function weight_types(): i32 {
   return count;
 }
 
+/** How products with a type want x (gemm/rounded.ts), which is to be rounded to 8 bits or not. */
+export function input_format(number: i32, eight: bool): i32 {
+  const t = weightType(number);
+  if (t.kind == FLOATS) return AS_IT_IS;
+  if (!eight) return SIXTEEN_BITS;
+  const kernels = eight_bits();
+  if (kernels == NONE || (kernels == SEVENS && t.isEight)) return EIGHT_BITS_WIDE;
+  return EIGHT_BITS;
+}
+
 /** Weights that are plain numbers, T as in loadFour() of gemm/floats.ts. Group: [k][4 rows] */
 function addNumbers<T>(name: string, ggml: i32): void {
   const type = newType(name, ggml);
@@ -93,8 +123,8 @@ function addNumbers<T>(name: string, ggml: i32): void {
   });
 }
 
-/** A type of codes and scales, described by B (blocks.ts). */
-function addBlocks<B>(name: string, ggml: i32): void {
+/** A type of codes and scales, described by B (blocks.ts), with activations of 16 bits. */
+function addWide<B>(name: string, ggml: i32): WeightType {
   const type = newType(name, ggml);
   const block = changetype<B>(0);
   type.elements = block.elements();
@@ -107,11 +137,66 @@ function addBlocks<B>(name: string, ggml: i32): void {
     unpackBlocks<B>(dst, src, k0, count);
   });
   type.codes = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
-    unpackCodes<B>(dst, src, k0, count);
+    unpackCodes<B, PairsOfCodes>(dst, src, k0, count);
   });
   type.gemv = changetype<usize>((y: usize, x: usize, w: usize, m: i32, k: i32): void => {
-    gemvBlocks<B>(y, x, w, m, k);
+    gemvBlocks<B, Wide>(y, x, w, m, k);
   });
+  return type;
+}
+
+/** With activations of eight bits, but for what multiplies one row. */
+function addNarrow<B>(type: WeightType): void {
+  const block = changetype<B>(0);
+  type.isEight = <i32>block.isEight();
+  type.isFour = <i32>block.isFour();
+  type.narrowKind = block.narrowKind();
+  type.narrowCodes = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
+    unpackCodes<B, Bytes>(dst, src, k0, count);
+  });
+}
+
+/** Where the engine is exact with bytes. */
+function addExact<B>(type: WeightType): void {
+  type.narrow = changetype<usize>((y: usize, x: usize, w: usize, m: i32, k: i32): void => {
+    gemvBlocks<B, Narrow<Exact>>(y, x, w, m, k);
+  });
+}
+
+/** Of codes up to 127, in every engine. */
+function addSevens<B>(type: WeightType): void {
+  type.sevens = changetype<usize>((y: usize, x: usize, w: usize, m: i32, k: i32): void => {
+    gemvBlocks<B, Narrow<Sevens>>(y, x, w, m, k);
+  });
+  type.narrow = type.sevens;
+}
+
+/** Codes that take all eight bits. */
+function addEights<B>(name: string, ggml: i32): void {
+  const type = addWide<B>(name, ggml);
+  if (HAS_BYTES) {
+    addNarrow<B>(type);
+    addExact<B>(type);
+  }
+}
+
+/** Codes up to 127. */
+function addBlocks<B>(name: string, ggml: i32): void {
+  const type = addWide<B>(name, ggml);
+  if (HAS_BYTES) {
+    addNarrow<B>(type);
+    addSevens<B>(type);
+    addExact<B>(type);
+  }
+}
+
+/** The same of types whose time goes into taking codes apart: kernels for every engine are enough. */
+function addSlow<B>(name: string, ggml: i32): void {
+  const type = addWide<B>(name, ggml);
+  if (HAS_BYTES) {
+    addNarrow<B>(type);
+    addSevens<B>(type);
+  }
 }
 
 function newType(name: string, ggml: i32): WeightType {
@@ -128,7 +213,7 @@ function newType(name: string, ggml: i32): WeightType {
 addNumbers<f32>('f32', 0);
 addNumbers<u16>('f16', 1);
 addNumbers<i16>('bf16', 30);
-addBlocks<Q8_0>('q8_0', 8);
+addEights<Q8_0>('q8_0', 8);
 addBlocks<Q4_0>('q4_0', 2);
 addBlocks<Q4_1>('q4_1', 3);
 addBlocks<Q5_0>('q5_0', 6);
@@ -136,20 +221,20 @@ addBlocks<Q5_1>('q5_1', 7);
 addBlocks<Q4_K>('q4_k', 12);
 addBlocks<Q5_K>('q5_k', 13);
 addBlocks<Q6_K>('q6_k', 14);
-addBlocks<IQ4_NL>('iq4_nl', 20);
-addBlocks<IQ4_XS>('iq4_xs', 23);
+addEights<IQ4_NL>('iq4_nl', 20);
+addEights<IQ4_XS>('iq4_xs', 23);
 addBlocks<Q2_K>('q2_k', 10);
 addBlocks<Q3_K>('q3_k', 11);
 addBlocks<MXFP4>('mxfp4', 39);
-addBlocks<NVFP4>('nvfp4', 40);
-addBlocks<Q1_0>('q1_0', 41);
-addBlocks<Q2_0>('q2_0', 42);
-addBlocks<TQ1_0>('tq1_0', 34);
-addBlocks<TQ2_0>('tq2_0', 35);
-addBlocks<IQ3_S>('iq3_s', 21);
-addBlocks<IQ3_XXS>('iq3_xxs', 18);
-addBlocks<IQ2_S>('iq2_s', 22);
-addBlocks<IQ2_XS>('iq2_xs', 17);
-addBlocks<IQ2_XXS>('iq2_xxs', 16);
-addBlocks<IQ1_M>('iq1_m', 29);
-addBlocks<IQ1_S>('iq1_s', 19);
+addSlow<NVFP4>('nvfp4', 40);
+addSlow<Q1_0>('q1_0', 41);
+addSlow<Q2_0>('q2_0', 42);
+addSlow<TQ1_0>('tq1_0', 34);
+addSlow<TQ2_0>('tq2_0', 35);
+addSlow<IQ3_S>('iq3_s', 21);
+addSlow<IQ3_XXS>('iq3_xxs', 18);
+addSlow<IQ2_S>('iq2_s', 22);
+addSlow<IQ2_XS>('iq2_xs', 17);
+addSlow<IQ2_XXS>('iq2_xxs', 16);
+addSlow<IQ1_M>('iq1_m', 29);
+addSlow<IQ1_S>('iq1_s', 19);

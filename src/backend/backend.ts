@@ -19,6 +19,7 @@ import type { BackendLimits, ScratchShape } from './limits.ts';
 import type { AttentionHow, Observation } from './observation.ts';
 import type { Activation, Around, NormBefore, Product } from './product.ts';
 import type { Recurrent } from './recurrent.ts';
+import type { Rounding } from './rounding.ts';
 import type { MostLooked, Protection, Selection, Share } from './selection.ts';
 import type { Address, Angles, Scores, Tensor, Weight } from './tensor.ts';
 import type { Training } from './training.ts';
@@ -61,6 +62,13 @@ export interface Backend extends Elements {
   readonly recurrent?: Recurrent;
   /** Layers of experts, where it has them. */
   readonly experts?: Experts;
+  /**
+   * Products with quantised weights that are asked for within `run` may round activations to 8
+   * bits; others round to 16 at least. Missing: activations are f32.
+   */
+  inEightBits?(run: () => void): void;
+  /** How products round activations, where they do. */
+  readonly rounding?: Rounding;
   /** Whether rows of a type can be cached for heads of so many dimensions. */
   supportsRows(type: RowType, headDim: number): boolean;
 

@@ -2,6 +2,7 @@
 import { describeValue, oneOf } from '../arguments.ts';
 import type { Backend } from '../backend/backend.ts';
 import { type BackendName, backendNames } from '../backend/registry.ts';
+import { activationKinds } from '../backend/rounding.ts';
 import { MOST_THREADS } from '../backend/wasm/backend.ts';
 import { type Build, builds } from '../backend/wasm/builds.ts';
 import { type AdapterOption, readAdapterOptions } from '../model/adapter/option.ts';
@@ -76,6 +77,19 @@ const machineTable = {
    * module are for tests.
    */
   build: option(build, { default: 'auto', flag: 'build NAME', summary: 'kernels to use' }),
+  /**
+   * How activations are rounded, in blocks of 32, for products with quantised weights: to 8 bits,
+   * as llama.cpp does, or to 16, which takes up to twice the time and is 200 times as exact.
+   * Default 'auto': to 8 bits, but in conversations that keep rows in f32, and in training, to 16.
+   * Of wasm: other devices compute in f32.
+   */
+  activations: option(kinds.oneOf(activationKinds), {
+    default: 'auto',
+    flag: 'activations BITS',
+    summary:
+      'how activations are rounded for products with quantised weights; auto: to 8 bits, but to ' +
+      '16 with rows of f32, and in training',
+  }),
   /**
    * Threads that share the work, this one included. Default 'auto': by the cores there are, 1 where
    * memory cannot be shared (pages without cross-origin isolation). They start with the first work

@@ -34,8 +34,8 @@ const wasmBytes = ({ memoryLimit }: LoadOptions): number =>
 
 /** What is to compute, and why. */
 export function deviceFor(options: LoadOptions): Promise<Choice> {
-  const { device = 'auto', build, threads } = options;
-  return chooseDevice(device, { build, threads }, whyWasm(options));
+  const { device = 'auto', build, threads, activations } = options;
+  return chooseDevice(device, { build, threads, activations }, whyWasm(options));
 }
 
 /** What was asked for that WebAssembly alone does. */
@@ -88,7 +88,7 @@ export async function placeLayers(
   device: Choice['device'],
   options: LoadOptions,
 ): Promise<Placed> {
-  const { build, threads, memoryLimit, onProgress, signal } = options;
+  const { build, threads, activations = 'auto', memoryLimit, onProgress, signal } = options;
   const tensors = parts.flatMap((part) => part.tensors);
   const limitBytes = wasmBytes(options);
   const layerRanges = stagesOf(tensors, config, device, options);
@@ -96,6 +96,7 @@ export async function placeLayers(
   const backend = await createBackend(device, {
     build,
     threads: split ? 1 : threads,
+    activations,
     limitBytes,
     deviceBytes: memoryLimit === undefined ? undefined : Number(memoryLimit),
   });
@@ -105,7 +106,7 @@ export async function placeLayers(
     let fallback: string | undefined;
     if (split) {
       const kernels = compileKernels(build);
-      const pipeline = { parts, config, layerRanges, backend, kernels };
+      const pipeline = { parts, config, layerRanges, backend, kernels, activations };
       try {
         const executor = await PipelineExecutor.load({
           ...pipeline,

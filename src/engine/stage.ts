@@ -91,6 +91,8 @@ export class Stage {
       this.workspace = transformer.createWorkspace(
         Math.max(plan.blockSize, plan.promptTokens),
         plan.blockSize,
+        // who keeps rows in f32 wants what f32 gives
+        plan.shape.rowType !== 'f32',
       );
       undo.push(() => this.workspace.dispose());
       this.#buffers = backend.arena.allocate(extent * rowBuffers.length);

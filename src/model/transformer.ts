@@ -12,9 +12,10 @@ import { reserveScratch, scratchShapes, type Workspace, Workspaces } from './wor
 export interface Transformer extends Network {
   /**
    * Reserves activations for passes of up to `tokens` tokens, worked on `piece` (default: all) at a
-   * time. Conversations share what they need only during a pass.
+   * time. Conversations share what they need only during a pass. `coarse`: products may round
+   * activations to 8 bits.
    */
-  createWorkspace(tokens: number, piece?: number): Workspace;
+  createWorkspace(tokens: number, piece?: number, coarse?: boolean): Workspace;
   /** T of an input. */
   countOf(input: Input): number;
   /**
@@ -54,9 +55,12 @@ export function createTransformer(
   const countOf = (input: Input) =>
     input instanceof Float32Array ? input.length / D : 'ids' in input ? input.count : input.length;
 
+  const rounded = ({ coarse }: Workspace, run: () => void) =>
+    coarse && backend.inEightBits ? backend.inEightBits(run) : run();
+
   return {
     ...network,
-    createWorkspace: (tokens, piece = tokens) => workspaces.open(tokens, piece),
+    createWorkspace: (tokens, piece = tokens, coarse) => workspaces.open(tokens, piece, coarse),
     countOf,
     forward(input, pass) {
       const count = countOf(input);
@@ -66,7 +70,7 @@ export function createTransformer(
         throw new RangeError(
           `${count} tokens in one pass, the workspace holds ${pass.workspace.tokens}`,
         );
-      forward(network, input, count, pass);
+      rounded(pass.workspace, () => forward(network, input, count, pass));
     },
     async embed(tokens) {
       const ids = backend.arena.allocate(EMBED_TOKENS * (1 + D) * 4);
@@ -91,9 +95,9 @@ export function createTransformer(
     },
     hidden: (s, T) => backend.readFloats(s.x.address, T * D),
     logits(s, t) {
-      logits(network, s, t);
+      rounded(s, () => logits(network, s, t));
       return backend.readFloats(s.shared.logits.address, config.vocabulary);
     },
-    draw: (s, t, to, by, random) => draw(network, s, t, to, by, random),
+    draw: (s, t, to, by, random) => rounded(s, () => draw(network, s, t, to, by, random)),
   };
 }

@@ -19,6 +19,8 @@ import type { AdapterRoom } from './linear.ts';
 export interface Workspace {
   readonly tokens: number;
   readonly piece: number;
+  /** Whether products may round activations to 8 bits, where the backend does so. */
+  readonly coarse: boolean;
   /** Hidden states, f32 [tokens, D]. */
   readonly x: Tensor;
   /** Inputs of the layers' own, f32 [pieces][L][piece, P], where the model has such. */
@@ -198,7 +200,7 @@ export class Workspaces {
    * Reserves memory for passes of up to `tokens` tokens, `piece` at a time, and the scratch that
    * their operations need. Throws DeviceError where memory ends; nothing is left reserved then.
    */
-  open(tokens: number, piece: number): Workspace {
+  open(tokens: number, piece: number, coarse = false): Workspace {
     const [config, backend] = [this.#config, this.#backend];
     const sharedRoom = () => this.#shared!;
     const undo: (() => void)[] = [];
@@ -214,6 +216,7 @@ export class Workspaces {
       const workspace: Workspace = {
         tokens,
         piece,
+        coarse,
         x: tensor('x', config.width),
         layerInputs: layerInputs && tensor('inputs', layerInputs.width),
         get shared() {

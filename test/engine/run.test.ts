@@ -95,7 +95,7 @@ test('full, in blocks, answers as one plain forward pass, token for token', asyn
     room: 800,
   } as const;
   const cache = new CpuCache(seen(model), shape);
-  const workspace = transformer.createWorkspace(800);
+  const workspace = transformer.createWorkspace(800, 800, true);
   const plain: number[] = [];
   let next = [...tokens, ...question];
   for (let at = 0; plain.length < 20;) {

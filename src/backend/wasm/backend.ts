@@ -3,6 +3,7 @@ import { runtime } from '#runtime';
 import { describeValue } from '../../arguments.ts';
 import { createArena } from '../arena.ts';
 import { OptionError, UnsupportedError } from '../../errors.ts';
+import type { Activations } from '../rounding.ts';
 import { type Build, canShareMemory, compileKernels, instantiate } from './builds.ts';
 import { createCore } from './core.ts';
 import { createOps, type WasmBackend } from './ops.ts';
@@ -24,6 +25,12 @@ export interface WasmOptions {
   readonly threads?: number | 'auto';
   /** Multiply-adds from which work is shared. For tests: 0 shares everything. */
   readonly worthSharing?: number;
+  /**
+   * How activations are rounded for products with quantised weights, in blocks of 32: to 8 bits, as
+   * llama.cpp does, or to 16, which takes up to twice the time; 'auto': to 8 where
+   * that may be (Backend.inEightBits). Default 'auto'.
+   */
+  readonly activations?: Activations;
   /** Most bytes of its memory. Default: what 32 bits reach, 4 GiB. */
   readonly limitBytes?: number;
 }
@@ -38,7 +45,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
     typeof options === 'string' || options instanceof Uint8Array
       ? { build: options, threads: 1 }
       : options;
-  const { build, threads, worthSharing, limitBytes } = given;
+  const { build, threads, worthSharing, limitBytes, activations = 'auto' } = given;
   const size = chooseThreads(threads);
   const core = createCore(compileKernels(build, size > 1), { limitBytes, instantiate });
   const arena = createArena(core.base, core.limitBytes, core.reserve);
@@ -50,6 +57,7 @@ export function createWasmBackend(options: WasmOptions['build'] | WasmOptions = 
       worthSharing,
       teamOf: (board) => new Team(core, board, size),
     }),
+    activations,
   );
 }
 

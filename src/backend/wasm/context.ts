@@ -1,7 +1,9 @@
 // What the operations of this folder share: a core's memory, who makes the calls, and the loop over
 // heads that get scores.
 import type { Arena } from '../arena.ts';
+import { type WeightType, weightTypes } from '../dtype.ts';
 import type { CpuScores, HeadRows } from '../cpu/memory.ts';
+import type { Activations } from '../rounding.ts';
 import type { Address } from '../tensor.ts';
 import type { Call } from './call.ts';
 import type { Core, Kernels } from './core.ts';
@@ -11,12 +13,36 @@ export interface Context extends Pick<Schedule, 'numbers' | 'share' | 'parts' | 
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
   readonly arena: Arena;
+  /** How products with a type want their activations: a number of assembly/gemm/rounded.ts. */
+  formatOf(type: WeightType): number;
+  /** See Backend. */
+  inEightBits(run: () => void): void;
 }
 
-export function createContext(core: Core, arena: Arena, schedule: Schedule): Context {
+export function createContext(
+  core: Core,
+  arena: Arena,
+  schedule: Schedule,
+  activations: Activations,
+): Context {
   const { kernels, memory } = core;
   const { numbers, share, parts, scratch } = schedule;
-  return { kernels, memory, arena, numbers, share, parts, scratch };
+  // (asked once: a token asks some hundred times)
+  const formatsOf = (eight: boolean) =>
+    weightTypes.map(({ number }) => kernels.input_format(number, eight));
+  const fine = formatsOf(activations === 'int8');
+  const coarse = formatsOf(activations !== 'int16');
+  let formats = fine;
+  const inEightBits = (run: () => void) => {
+    formats = coarse;
+    try {
+      run();
+    } finally {
+      formats = fine;
+    }
+  };
+  const formatOf = ({ number }: WeightType) => formats[number];
+  return { kernels, memory, arena, numbers, share, parts, scratch, formatOf, inEightBits };
 }
 
 /** Multiply-adds that an element of normalising, rotating and gating counts as. */

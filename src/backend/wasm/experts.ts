@@ -2,6 +2,7 @@
 // experts and taken some at a time, as many as there are tokens: the products of an expert are made
 // of all its tokens at once, and what lies between takes no more room than that of a dense layer.
 import {
+  AS_IT_IS,
   BY_CHOSEN,
   BY_SIGMOID,
   BY_SOFTMAX,
@@ -18,7 +19,7 @@ import type { Address, Tensor } from '../tensor.ts';
 import { type Call, call, SCRATCH } from './call.ts';
 import { type Context, ELEMENT_WORK, shareRows } from './context.ts';
 import type { Kernels } from './core.ts';
-import { roundInput } from './products.ts';
+import { formatOfAll, roundInput } from './products.ts';
 
 const activations = { silu: SILU, gelu: GELU, clamped: CLAMPED };
 const gates = { softmax: BY_SOFTMAX, sigmoid: BY_SIGMOID, chosen: BY_CHOSEN };
@@ -66,6 +67,8 @@ interface Pass {
   readonly T: number;
   readonly choice: Choice;
   readonly room: (name: string) => Tensor;
+  /** How x is rounded, where matrices want it so. */
+  readonly format: number;
 }
 
 /** Rows that products are made of, `step` bytes from one to the next. */
@@ -80,6 +83,7 @@ function multiply(
   groups: readonly Group[],
   products: readonly (readonly [ExpertMatrix, Place])[],
   input: Input,
+  format: number,
 ): void {
   const rows = products.reduce((sum, [, { m }]) => sum + m, 0);
   const pairs = groups.reduce((sum, { count }) => sum + count, 0);
@@ -99,8 +103,8 @@ function multiply(
       const part = (row: number, n: number): Call => {
         const w = first + row * rowBytes;
         return count === 1
-          ? call(numbers.gemv, y + row * 4, x, w, n, k, number)
-          : call(numbers.gemm, y + row * 4, x, w, SCRATCH, count, n, k, ld, number);
+          ? call(numbers.gemv, y + row * 4, x, w, n, k, number, format)
+          : call(numbers.gemm, y + row * 4, x, w, SCRATCH, count, n, k, ld, number, format);
       };
       for (const one of parts(m, PANEL_ROWS, work, part, groups.length * rows))
         multiplied.push(one);
@@ -114,17 +118,17 @@ function multiply(
   if (added.length > 0) share(added, pairs * rows * ELEMENT_WORK);
 }
 
-/** x of `n` pairs, rounded or not: gathered, but of one token. */
+/** x of `n` pairs, rounded to a format: gathered, but of one token. */
 function inputOf(
   { context, x, T, choice, room }: Pass,
   pairs: Address,
   n: number,
-  rounded: boolean,
+  format: number,
 ): Input {
   const { columns: used } = choice.weights;
-  const from = rounded ? room('rounded').address : x.address;
+  const from = format === AS_IT_IS ? x.address : room('rounded').address;
   if (T === 1) return { address: from, step: 0 };
-  const step = rounded ? context.kernels.rounded_bytes(x.columns) : x.columns * 4;
+  const step = context.kernels.input_bytes(x.columns, format);
   const { address } = room('outer');
   const { gather_rows: kernel } = context.numbers;
   shareRows(context, n, x.columns / ELEMENT_WORK, (i, count) =>
@@ -136,7 +140,7 @@ function inputOf(
 /** Adds what experts make of the pairs at an address, group by group. */
 function addBatch(pass: Pass, pairs: Address, groups: readonly Group[]): void {
   const { context, layer, y, choice, room } = pass;
-  const { numbers, share, parts, kernels } = context;
+  const { numbers, share, parts, kernels, formatOf } = context;
   const { gate, up, down, activation } = layer;
   const n = groups.reduce((sum, { count }) => sum + count, 0);
   const f = down.weight.columns;
@@ -148,19 +152,21 @@ function addBatch(pass: Pass, pairs: Address, groups: readonly Group[]): void {
         [up, { ...place, address: between + f * 4 }],
       ]
     : [[up, { ...place, m: 2 * f }]];
-  for (const rounded of [true, false]) {
+  for (const format of new Set([pass.format, AS_IT_IS])) {
+    const rounded = format !== AS_IT_IS;
     const alike = products.filter(([{ weight }]) => weight.type.rounded === rounded);
-    if (alike.length > 0) multiply(context, groups, alike, inputOf(pass, pairs, n, rounded));
+    if (alike.length > 0) multiply(context, groups, alike, inputOf(pass, pairs, n, format), format);
   }
-  const { rounded } = down.weight.type;
-  const step = rounded ? kernels.rounded_bytes(f) : f * 4;
+  const format = formatOf(down.weight.type);
+  const step = kernels.input_bytes(f, format);
   shareRows(context, n, f, (i, count) => {
     const [to, from] = [inner + i * step, between + i * f * 8];
     const { activate_rows: kernel } = numbers;
-    return call(kernel, to, from, count, f, activations[activation], rounded ? 1 : 0);
+    return call(kernel, to, from, count, f, activations[activation], format);
   });
   const { columns: D } = y;
-  multiply(context, groups, [[down, { address: outer, m: D, ld: D }]], { address: inner, step });
+  const behind = { address: outer, m: D, ld: D };
+  multiply(context, groups, [[down, behind]], { address: inner, step }, format);
   const weights = choice.weights.address;
   const sum = (c: number, count: number): Call => {
     const [to, from] = [y.address + c * 4, outer + c * 4];
@@ -216,12 +222,11 @@ export function expertOps(context: Context): Experts {
           `${regions.bytes} bytes of scratch are needed, ${reserved} are reserved`,
         );
       const room = regions.layOut(scratch.common);
-      const pass: Pass = { context, layer, y, x, T, choice, room };
+      const outer = [layer.gate ?? layer.up, layer.up].map(({ weight }) => weight);
+      const format = formatOfAll(context, outer);
+      const pass: Pass = { context, layer, y, x, T, choice, room, format };
       if (!adds) new Float32Array(memory.buffer, y.address, T * y.columns).fill(0);
-      const isRounded = [layer.gate ?? layer.up, layer.up].some(
-        ({ weight }) => weight.type.rounded,
-      );
-      if (isRounded) roundInput(context, room('rounded').address, x, T);
+      if (format !== AS_IT_IS) roundInput(context, room('rounded').address, x, T, format);
       for (const { pairs, groups } of batches(pass, experts, rows)) addBatch(pass, pairs, groups);
     },
   };

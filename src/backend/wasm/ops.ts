@@ -7,6 +7,7 @@ import { cacheOps } from '../cpu/operations.ts';
 import { createScoreArithmetic, createScoreChecks } from '../cpu/scores.ts';
 import { createSelect } from '../cpu/select.ts';
 import { createWeighing } from '../cpu/weighing.ts';
+import type { Activations } from '../rounding.ts';
 import { attentionOps } from './attention.ts';
 import { clusterOps } from './clusters.ts';
 import { createContext } from './context.ts';
@@ -33,11 +34,19 @@ export interface WasmBackend extends CpuBackend {
   readonly team?: Team;
 }
 
+/** By the numbers of assembly/eight-bits.ts. */
+const BYTES = ['widened', 'unsigned', 'signed', 'seven-bit'] as const;
+
 /** The operations on a core's memory. */
-export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBackend {
+export function createOps(
+  core: Core,
+  arena: Arena,
+  schedule: Schedule,
+  activations: Activations,
+): WasmBackend {
   const { kernels } = core;
   const { team } = schedule;
-  const context = createContext(core, arena, schedule);
+  const context = createContext(core, arena, schedule, activations);
   const memory = memoryOps(context);
   const elements = elementOps(context);
   const selecting = selectOps(context);
@@ -53,6 +62,8 @@ export function createOps(core: Core, arena: Arena, schedule: Schedule): WasmBac
     },
     team,
     arena,
+    inEightBits: context.inEightBits,
+    rounding: { activations, bytes: BYTES[kernels.eight_bits()] },
     ...cacheOps(() => backend),
     ...memory,
     ...weightOps(context),

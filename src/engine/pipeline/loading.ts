@@ -1,6 +1,7 @@
 // A model on its way into the workers of a pipeline: each is told what it owns, then gets the rows
 // of its tensors as they are read, no more at once than workers can put away.
 import type { Backend } from '../../backend/backend.ts';
+import type { Activations } from '../../backend/rounding.ts';
 import type { Compiled } from '../../backend/wasm/core.ts';
 import { DeviceError } from '../../errors.ts';
 import type { ModelConfig } from '../../model/config.ts';
@@ -19,6 +20,7 @@ export interface PipelineOptions {
   readonly backend: Backend;
   /** What workers run. */
   readonly kernels: Compiled;
+  readonly activations: Activations;
   /** Most bytes of each worker's memory. */
   readonly limitBytes: number;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -103,7 +105,8 @@ export class Loading {
 
   /** Starts each worker, with a channel to the one before and the one behind. */
   #begin(owned: readonly (readonly TensorInfo[])[]): void {
-    const { config, layerRanges, kernels, limitBytes } = this.#options;
+    const { config, layerRanges, kernels, activations, limitBytes } = this.#options;
+    const given = { config, kernels, activations, limitBytes };
     const channels = layerRanges.slice(1).map(() => new MessageChannel());
     layerRanges.forEach((range, stage) => {
       const [before, behind] = [channels[stage - 1]?.port2, channels[stage]?.port1];
@@ -111,7 +114,7 @@ export class Loading {
       this.#workers.start(stage);
       this.#workers.tell(
         stage,
-        { kind: 'begin', stage, range, config, tensors, kernels, limitBytes, before, behind },
+        { kind: 'begin', stage, range, tensors, before, behind, ...given },
         [before, behind].filter((port) => port !== undefined),
       );
     });

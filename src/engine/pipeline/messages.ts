@@ -6,6 +6,7 @@
 //
 // Commands go through the workers in one order, each doing its part, so nothing has to be agreed
 // upon, and the next may follow at once.
+import type { Activations } from '../../backend/rounding.ts';
 import type { Compiled } from '../../backend/wasm/core.ts';
 import type { Failure } from '../../errors.ts';
 import type { Place, TokenSpan } from '../../backend/cache.ts';
@@ -27,6 +28,7 @@ export interface Begin {
   readonly config: ModelConfig;
   readonly tensors: readonly TensorInfo[];
   readonly kernels: Compiled;
+  readonly activations: Activations;
   /** Most bytes of its memory. */
   readonly limitBytes: number;
   /** From the worker before, and to the one behind. */

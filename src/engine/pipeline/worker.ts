@@ -53,7 +53,7 @@ class Worker {
     this.#begin = begin;
     const core = createCore(begin.kernels, { limitBytes: begin.limitBytes });
     const arena = createArena(core.base, core.limitBytes, core.reserve);
-    this.#backend = createOps(core, arena, createSchedule(core, arena));
+    this.#backend = createOps(core, arena, createSchedule(core, arena), begin.activations);
     this.#store = createWeights(this.#backend, begin.config, begin.tensors, begin.range);
     begin.before?.addEventListener('message', (event: MessageEvent<Command>) =>
       this.command(event.data),
