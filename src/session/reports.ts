@@ -1,5 +1,7 @@
 // What a conversation tells of itself: memory, speed, episodes. Everything is read off its parts as
 // they are now.
+import type { Backend } from '../backend/backend.ts';
+import type { Rounding } from '../backend/rounding.ts';
 import type { Plan } from '../engine/plan.ts';
 import type { Episode } from '../episode/episodes.ts';
 import type { Segment } from '../episode/segment.ts';
@@ -40,6 +42,12 @@ export interface Statistics {
   readonly backend: string;
   readonly build: string;
   readonly backendReason: string;
+  /**
+   * How activations are rounded for products with quantised weights, and how bytes are multiplied
+   * here; 'f32' where they are not rounded.
+   */
+  readonly activations: 'int8' | 'int16' | 'f32';
+  readonly bytes: Rounding['bytes'] | undefined;
   /** Threads that share the work. */
   readonly threads: number;
   /** Workers that own some of the layers each; 1: the layers are together. */
@@ -117,6 +125,16 @@ const deviceMemoryOf = (plan: Plan, peakCacheBytes: number) => ({
   peakBytes: plan.promisedDeviceBytes - plan.promisedCacheBytes + peakCacheBytes,
 });
 
+function activationsOf(
+  { rounding }: Backend,
+  { shape }: Plan,
+): Pick<Statistics, 'activations' | 'bytes'> {
+  if (!rounding) return { activations: 'f32', bytes: undefined };
+  const auto = shape.rowType === 'f32' ? 'int16' : 'int8';
+  const activations = rounding.activations === 'auto' ? auto : rounding.activations;
+  return { activations, bytes: activations === 'int8' ? rounding.bytes : undefined };
+}
+
 /** `now`: tokens of the conversation, and which episodes answered last. */
 export function statisticsOf(
   { model, plan, episodes, meter, recollection }: Parts,
@@ -130,6 +148,7 @@ export function statisticsOf(
     backend: model.backend.name,
     build: model.backend.build,
     backendReason: model.backendReason,
+    ...activationsOf(model.backend, plan),
     threads: model.backend.threads,
     pipeline: model.executor.layerRanges.length,
     fallback: model.fallback,
