@@ -1,4 +1,5 @@
 // Figures of another program: tokens of a text, and the most probable tokens behind each.
+import type { RowType } from '../../src/backend/dtype.ts';
 import { everything } from '../../src/engine/everything.ts';
 import type { TextLogits } from '../../src/engine/logits.ts';
 import type { Model } from '../../src/engine/model.ts';
@@ -25,8 +26,9 @@ export async function differenceOf(
   tokens: readonly number[],
   top: TextLogits['top'],
   blockSize: number,
+  rowType: RowType = 'f32',
 ): Promise<{ most: number; mean: number }> {
-  const options = { ...everything, rowType: 'f32' as const, blockSize };
+  const options = { ...everything, rowType, blockSize };
   const plan = planRun(model.executor, { ...options, budget: { tokens: tokens.length } });
   const run = new Run(model.executor, plan);
   let [most, sum, count] = [0, 0, 0];

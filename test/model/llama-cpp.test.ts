@@ -44,6 +44,7 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
       const expected = readJson<TextLogits>(fixture(`${name}.json`));
       using model = await loadModel(fixture(`${name}.gguf`), {
         build: build === 'debug' ? kernelBytes('debug') : build,
+        activations: 'int16',
       });
       assert.is(model.backend.build, build);
       // the debug build is slow
@@ -67,6 +68,23 @@ for (const build of ['simd', 'relaxed', 'debug'] as const) {
   test.run();
 }
 
+/** Activations of 8 bits: both round, K types not alike. */
+const rounded = suite('llama.cpp fixtures, activations of 8 bits');
+for (const name of names) {
+  const { mean, most } = tolerance(name);
+  const more = /k$|iq/.test(name) ? 1.2 : 1;
+  rounded(name, async () => {
+    const expected = readJson<TextLogits>(fixture(`${name}.json`));
+    using model = await loadModel(fixture(`${name}.gguf`));
+    const off = differences(
+      await textLogits(model, expected.text, model.config.vocabulary),
+      expected,
+    );
+    assert.ok(off.mean <= more * mean && off.most <= more * most, `${off.mean}, ${off.most}`);
+  });
+}
+rounded.run();
+
 /** What f16 cache rows and f32 sums leave. */
 const REFERENCE_TOLERANCE = 2e-3;
 
@@ -77,7 +95,7 @@ for (const name of names) {
     const reference = await loadModel(fixture(`${name}.gguf`), {
       device: createReferenceBackend(),
     });
-    using model = await loadModel(fixture(`${name}.gguf`));
+    using model = await loadModel(fixture(`${name}.gguf`), { activations: 'int16' });
     const off = differences(
       await textLogits(model, text.slice(0, 40), model.config.vocabulary),
       await textLogits(reference, text.slice(0, 40), 20),

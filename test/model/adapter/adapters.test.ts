@@ -62,7 +62,12 @@ const llama = fixture('llama-f32.gguf');
 const TEXT = 'Hello world, how are you? the quick brown fox jumps over the lazy dog, and sleeps.';
 
 async function logOdds(options: LoadOptions, file = llama, text = TEXT) {
-  using model = await loadModel(file, { threads: 1, pipeline: 1, ...options });
+  using model = await loadModel(file, {
+    threads: 1,
+    activations: 'int16',
+    pipeline: 1,
+    ...options,
+  });
   const { top } = await textLogits(model, text, model.config.vocabulary);
   return { top, bytes: model.bytes, adapters: model.config.adapters };
 }

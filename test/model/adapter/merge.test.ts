@@ -31,7 +31,7 @@ const r4 = [{ source: adapterFile('llama-f32-r4.gguf') }];
 const TEXT = 'Hello world, how are you? the quick brown fox';
 
 async function logOdds(input: string | Uint8Array, adapters: readonly AdapterOption[] = []) {
-  using model = await loadModel(input, { adapters, threads: 1, pipeline: 1 });
+  using model = await loadModel(input, { adapters, threads: 1, activations: 'int16', pipeline: 1 });
   return await textLogits(model, TEXT, model.config.vocabulary);
 }
 
@@ -42,7 +42,7 @@ for (const { name, model, options, top, text } of adapterCases.filter((c) => !/q
       matrices.length > 0 && matrices.every(({ from, to }) => from === 'f32' && to === from),
     );
     assert.ok(matrices.every(({ lost }) => lost < 1e-4));
-    using found = await loadModel(file, { threads: 1, pipeline: 1 });
+    using found = await loadModel(file, { threads: 1, activations: 'int16', pipeline: 1 });
     const off = differences(await textLogits(found, text, found.config.vocabulary), { top });
     // an unmerged bf16 adapter is not rounded as llama.cpp rounds it either
     assert.ok(off.most <= 0.006 && off.mean <= 0.001, JSON.stringify(off));
