@@ -41,6 +41,7 @@ export {
   group_choice,
   route,
 } from './experts';
+export { correct_streams, match_norms, predict_streams } from './streams';
 export { rope, rope_shift } from './rope';
 export { mean_direction, row_cosines, row_norms } from './row-norms';
 export { rows_scratch, rows_store, rows_widen } from './rows/table';

@@ -21,6 +21,7 @@ import type { Activation, Around, NormBefore, Product } from './product.ts';
 import type { Recurrent } from './recurrent.ts';
 import type { Rounding } from './rounding.ts';
 import type { MostLooked, Protection, Selection, Share } from './selection.ts';
+import type { StreamOps } from './streams.ts';
 import type { Address, Angles, Scores, Tensor, Weight } from './tensor.ts';
 import type { Training } from './training.ts';
 
@@ -42,7 +43,7 @@ export interface LaterFault {
   error(fault: string, odd?: 'queries' | 'keys' | 'values'): Error;
 }
 
-export interface Backend extends Elements {
+export interface Backend extends Elements, StreamOps {
   /** 'wasm' or 'reference'. */
   readonly name: string;
   /** Which build of the kernels: 'simd', 'relaxed', 'debug'; 'f64' for the reference. */

@@ -19,6 +19,7 @@ import { rowOps } from './reference/rows.ts';
 import { scoreOps } from './reference/scores.ts';
 import { scoringOps } from './reference/scoring.ts';
 import { chooseOps, selectOps } from './reference/select.ts';
+import { streamOps } from './reference/streams.ts';
 import { DeviceError } from '../errors.ts';
 
 const DEFAULT_BYTES = 64 << 20;
@@ -43,6 +44,7 @@ export function createReferenceBackend(bytes = DEFAULT_BYTES, wide = false): Cpu
     ...bytesOps,
     ...productOps(memory, elements),
     ...elements,
+    ...streamOps(memory),
     ...rowOps(memory),
     ...attentionOps(memory),
     ...lookOps(memory),

@@ -12,9 +12,11 @@ import { lookCases } from './looks.ts';
 import { productCases } from './products.ts';
 import { recurrentCases } from './recurrent.ts';
 import { scoreCases } from './scores.ts';
+import { streamCases } from './streams.ts';
 
 export const conformanceCases: readonly OpCase[] = [
   ...elementCases,
+  ...streamCases,
   ...productCases,
   ...recurrentCases,
   ...composedCases,

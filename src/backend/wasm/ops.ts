@@ -26,6 +26,7 @@ import type { Schedule } from './schedule.ts';
 import { scoringOps } from './scoring.ts';
 import { scratchOf } from './scratch.ts';
 import { selectOps } from './select.ts';
+import { streamOps } from './streams.ts';
 import type { Team } from './team.ts';
 import { weightOps } from './weights.ts';
 
@@ -69,6 +70,7 @@ export function createOps(
     ...weightOps(context),
     ...productOps(context, elements),
     ...elements,
+    ...streamOps(context),
     ...rowOps(context),
     ...attentionOps(context),
     ...lookOps(context),

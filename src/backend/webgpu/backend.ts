@@ -20,6 +20,7 @@ import { PIECE_BYTES, scoreOps } from './scores.ts';
 import { expectedBytes, scoringOps } from './scoring.ts';
 import { Scratch } from './scratch.ts';
 import { selectOps } from './select.ts';
+import { streamOps } from './streams.ts';
 import type { DeviceUsage } from './usage.ts';
 import { weighingOps } from './weighing.ts';
 import { weightStore } from './weights.ts';
@@ -59,6 +60,7 @@ export async function createWebgpuBackend(
     limits,
     ...memoryOps(recorder),
     ...elements,
+    ...streamOps(recorder),
     ...drawOps(recorder),
     ...productOps(recorder, heap, elements, device),
     ...scoreOps(recorder, scratch),

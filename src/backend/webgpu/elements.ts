@@ -9,7 +9,7 @@ import type { Recorder } from './recorder.ts';
 /** Numbers that a workgroup of a plain loop does (shaders' workgroup_size). */
 const LANES = 64;
 
-const groupsFor = (count: number) => Math.ceil(count / LANES);
+export const groupsFor = (count: number) => Math.ceil(count / LANES);
 
 /** Activations that need no more than a gate, as shaders number them (lib/activation.wgsl). */
 export const plainGates: Readonly<Record<PlainActivation, number>> = {
