@@ -50,7 +50,7 @@ export async function readModelHeader(
   const source = await openSource(input, { signal, ...options });
   try {
     const { header, tensors } = await readAnyGguf(source, refuseOtherKinds, signal);
-    const config = readConfig(header.metadata, source.name);
+    const config = readConfig(header.metadata, source.name, { tensors });
     // what they are cut to is of no matter: padding behind the last token stays in the file
     checkTensors(tensors, config, source.name);
     return { header, tensors, config };
