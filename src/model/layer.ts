@@ -83,6 +83,10 @@ export function tensorsOfLayer(layer: LayerSpec, D: number): TensorSpec[] {
   return all.flatMap((specs) => Object.values(specs)).filter((spec) => spec !== undefined);
 }
 
+/** Tensors that files may have for a layer, and that nothing is computed with. */
+export const unreadOfLayer = (layer: LayerSpec, D: number): TensorSpec[] =>
+  layer.flatMap((spec) => blockOf(spec).unread?.(spec, D) ?? []);
+
 /** The layer with its tensors, whose names begin with `prefix` in the file. */
 export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: TensorFinder): Layer {
   const own = attentionIn(layer);

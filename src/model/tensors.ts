@@ -4,9 +4,9 @@ import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { TensorInfo } from './gguf.ts';
 import { clip } from './damaged.ts';
-import { type ExpertsMatrixSpec, fused, type MatrixSpec } from './blocks/block.ts';
+import { type ExpertsMatrixSpec, fused, type MatrixSpec, type TensorSpec } from './blocks/block.ts';
 import { INPUT_NORM, INPUT_PROJECTION, INPUT_TABLE } from './layer-inputs.ts';
-import { nameOfPart, tensorsOfLayer } from './layer.ts';
+import { nameOfPart, tensorsOfLayer, unreadOfLayer } from './layer.ts';
 
 /** Consecutive layers [first, end). */
 export interface LayerRange {
@@ -40,10 +40,10 @@ const isLayerInput = (tensor: string): boolean => /^per_layer_/.test(tensor);
 export const layerPrefix = (layer: number): string => `blk.${layer}.`;
 
 /**
- * Holds a file's tensors against its metadata and gives those to be read: the file's, less the
- * rows of the embedding and the output that stand behind the last token (padding: nothing could
- * say what they mean). Throws ModelFormatError for one that is missing or misshapen,
- * UnsupportedError for one we would have to ignore.
+ * Holds a file's tensors against its metadata and gives those to be read: the file's, less what
+ * nothing is computed with, and the rows of the embedding and the output that stand behind the last
+ * token (padding: nothing could say what they mean). Throws ModelFormatError for one that is
+ * missing or misshapen, UnsupportedError for one we would have to ignore.
  */
 export function checkTensors(
   tensors: readonly TensorInfo[],
@@ -51,7 +51,7 @@ export function checkTensors(
   name: string,
 ): TensorInfo[] {
   const wanted = wantedTensors(config);
-  const checked = tensors.map((info): TensorInfo => {
+  const checked = tensors.flatMap((info): TensorInfo | [] => {
     const shape = wanted.get(info.name);
     if (!shape) throw new UnsupportedError(`${name}: ${strange(info.name, config)}`);
     const { rows, columns, isNumbers, parts, experts } = shape;
@@ -77,6 +77,7 @@ export function checkTensors(
           `F32, F16 or BF16`,
       );
     }
+    if (shape.isUnread) return [];
     if (shape.rowsOf) return cutRows(info, rows, shape.rowsOf, name);
     const byteLength = isTurned ? info.byteLength : (info.byteLength / info.rows) * rows;
     return {
@@ -116,32 +117,28 @@ interface Wanted extends Pick<TensorInfo, 'rows' | 'columns' | 'isNumbers' | 'pa
   readonly optional: boolean;
   /** Rows that each row of the file is cut into. */
   readonly rowsOf?: number;
+  readonly isUnread?: boolean;
 }
 
-/** Every tensor that a model may have, by its name in the file. */
-function wantedTensors(config: ModelConfig): Map<string, Wanted> {
-  const { width: D, vocabulary: V, ropes, layerSpecs, output } = config;
+/** Collects what a model may have. */
+function wants() {
   const wanted = new Map<string, Wanted>();
   const want = (name: string, rows: number, columns: number, more: Partial<Wanted> = {}) =>
     wanted.set(name, { rows, columns, optional: false, ...more });
-  want(EMBEDDING, V, D);
-  want(outputNormOf(config), 1, D, { isNumbers: true });
-  if (output !== 'tied') want(OUTPUT, V, D, { optional: output === undefined });
-  for (const { factors, dims } of ropes)
-    for (const name of factors ? alternatives(factors) : [])
-      want(name, 1, dims / 2, { isNumbers: true, optional: true });
-  const wantMatrix = (name: string, { rows, columns, biased, part }: MatrixSpec) => {
+  const wantMatrix = (name: string, spec: MatrixSpec, also: Partial<Wanted>) => {
+    const { rows, columns, biased, part } = spec;
     const all = part ? (rows / part.count) * part.period : rows;
     const add = (tensor: string, m: number, k: number, more: Partial<Wanted>) => {
       const parts = part && [
         ...(wanted.get(tensor)?.parts ?? []),
         { ...part, name: nameOfPart(tensor, part) },
       ];
-      want(tensor, m, k, { ...more, ...(parts && { parts }) });
+      want(tensor, m, k, { ...also, ...more, ...(parts && { parts }) });
     };
+    const optional = { isNumbers: true, optional: true };
     add(`${name}.weight`, all, columns, {});
-    if (biased) add(`${name}.bias`, 1, all, { isNumbers: true, optional: true });
-    want(`${name}.scale`, 1, 1, { isNumbers: true, optional: true });
+    if (biased) add(`${name}.bias`, 1, all, optional);
+    want(`${name}.scale`, 1, 1, { ...also, ...optional });
   };
   const wantExperts = (name: string, { experts, rows, columns, biased }: ExpertsMatrixSpec) => {
     const optional = { isNumbers: true, optional: true };
@@ -149,22 +146,41 @@ function wantedTensors(config: ModelConfig): Map<string, Wanted> {
     if (biased) want(`${name}.bias`, experts, rows, optional);
     want(`${name}.scale`, 1, experts, optional);
   };
+  /** What stands in front of its name, if anything does. */
+  const wantTensor = (prefix: string, tensor: TensorSpec, also: Partial<Wanted> = {}) => {
+    const name = `${prefix}${tensor.name}`;
+    if (tensor.kind === 'matrix') wantMatrix(name, tensor, also);
+    else if (tensor.kind === 'experts') wantExperts(name, tensor);
+    else {
+      const rows = tensor.kind === 'vector' ? tensor.rows : 1;
+      want(name, rows, tensor.columns, { ...also, isNumbers: true });
+    }
+  };
+  return { wanted, want, wantTensor };
+}
+
+/** Every tensor that a model may have, by its name in the file. */
+function wantedTensors(config: ModelConfig): Map<string, Wanted> {
+  const { width: D, vocabulary: V, ropes, layerSpecs, output } = config;
+  const { wanted, want, wantTensor } = wants();
+  want(EMBEDDING, V, D);
+  want(outputNormOf(config), 1, D, { isNumbers: true });
+  if (output !== 'tied') want(OUTPUT, V, D, { optional: output === undefined });
+  for (const { factors, dims } of ropes)
+    for (const name of factors ? alternatives(factors) : [])
+      want(name, 1, dims / 2, { isNumbers: true, optional: true });
   if (config.layerInputs) {
     const { width } = config.layerInputs;
     // a table's row holds all layers' numbers: in memory each has a row of its own
     want(INPUT_TABLE, V, config.layers * width, { rowsOf: config.layers });
     const rows = new Array<number>(config.layers).fill(width);
-    for (const tensor of fused(INPUT_PROJECTION, rows, D)) wantMatrix(INPUT_PROJECTION, tensor);
+    for (const tensor of fused(INPUT_PROJECTION, rows, D)) wantTensor('', tensor);
     want(INPUT_NORM, 1, width, { isNumbers: true });
   }
   for (const [layer, spec] of layerSpecs.entries()) {
-    for (const tensor of tensorsOfLayer(spec, D)) {
-      const name = `${layerPrefix(layer)}${tensor.name}`;
-      if (tensor.kind === 'matrix') wantMatrix(name, tensor);
-      else if (tensor.kind === 'experts') wantExperts(name, tensor);
-      else
-        want(name, tensor.kind === 'vector' ? tensor.rows : 1, tensor.columns, { isNumbers: true });
-    }
+    for (const tensor of tensorsOfLayer(spec, D)) wantTensor(layerPrefix(layer), tensor);
+    for (const tensor of unreadOfLayer(spec, D))
+      wantTensor(layerPrefix(layer), tensor, { isUnread: true, optional: true });
   }
   return wanted;
 }

@@ -6,6 +6,10 @@ import * as assert from 'uvu/assert';
 import { architectures } from '../../src/model/arch/registry.ts';
 import { attentionIn } from '../../src/model/blocks/registry.ts';
 import { type ModelConfig, readConfig } from '../../src/model/config.ts';
+import type { TensorInfo } from '../../src/model/gguf.ts';
+import { readModelHeader } from '../../src/model/rewrite.ts';
+import { checkTensors } from '../../src/model/tensors.ts';
+import { fixture } from '../fixtures.ts';
 import { rejects } from '../rejects.ts';
 
 const common = {
@@ -153,5 +157,24 @@ test('windows that cannot be', async () => {
       'attention.sliding_window': 512,
       [key]: value,
     });
+});
+
+test('keys and values of a layer that sees the rows of another may stand in a file, unread', async () => {
+  const { tensors, config } = await readModelHeader(fixture('archs/gemma4.gguf'));
+  const layer = attentionOf(config).findIndex(({ rowsOf }) => rowsOf !== undefined);
+  const { kvHeads, headDim } = attentionOf(config)[layer];
+  const extra = (name: string, rows: number, columns: number): TensorInfo => ({
+    ...{ ...tensors[0], name: `blk.${layer}.${name}.weight`, rows, columns },
+    type: tensors.find(({ type }) => type.name === 'f32')!.type,
+  });
+  const key = extra('attn_k', kvHeads * headDim, config.width);
+  const more = [key, extra('attn_k_norm', 1, headDim)];
+  const read = checkTensors(tensors, config, 'file');
+  assert.equal(checkTensors([...tensors, ...more], config, 'file'), read);
+  for (const [odd, reason] of [
+    [{ ...key, rows: key.rows + 4 }, /the metadata imply/],
+    [{ ...key, name: key.name.replace('attn_k', 'attn_z') }, /is not part of/],
+  ] as const)
+    assert.throws(() => checkTensors([...tensors, odd], config, 'file'), reason);
 });
 test.run();

@@ -15,6 +15,7 @@ import {
   type Piece,
   type Residual,
   type RowsPart,
+  type TensorSpec,
   vector,
 } from './block.ts';
 
@@ -88,6 +89,13 @@ const tensors = (spec: AttentionSpec, D: number) => {
     sinks: spec.hasSinks ? vector('attn_sinks', Hq) : undefined,
     subNorm: subNorm === undefined ? undefined : vector(subNorm, Hq * d),
   };
+};
+
+/** A layer that attends to another's rows has no use for what would make its own. */
+const unread = (spec: AttentionSpec, D: number): TensorSpec[] => {
+  if (spec.rowsOf === undefined) return [];
+  const { k, v, kNorm } = tensors({ ...spec, rowsOf: undefined }, D);
+  return [k, v, kNorm].filter((each) => each !== undefined);
 };
 
 const room = ({ queryHeads: Hq, kvHeads: Hkv, headDim: d, isGated }: AttentionSpec) => ({
@@ -247,6 +255,7 @@ function makeRows(piece: Piece, spec: AttentionSpec, w: Weights, s: Room): void 
 
 export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
   tensors,
+  unread,
   room,
   forward(piece, spec, w, s) {
     const { backend, pass, layer, isLast, from, T, normEps } = piece;

@@ -238,6 +238,8 @@ export interface Learning<Spec, Specs extends TensorSpecs, Room extends string> 
 export interface Block<Spec, Specs extends TensorSpecs, Room extends string> {
   /** D: the model's width. */
   tensors(spec: Spec, D: number): Specs;
+  /** Tensors that files may have for it, and that nothing is computed with. */
+  unread?(spec: Spec, D: number): readonly TensorSpec[];
   /** Columns, f32, of what it works in, for each token. */
   room(spec: Spec, D: number): Readonly<Record<Room, number>>;
   /** What its operations have to be ready for, beside attention and products. */
