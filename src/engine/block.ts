@@ -85,8 +85,9 @@ export function stepPrompt(stage: Stage, prompt: Input, step: Step, kept: Kept):
         slide(stage, layer, step, kept);
         return;
       }
-      // the prompt's own rows are not rated: each head is shown as it was before them
-      const cached = cache.rows(layer, done);
+      // the prompt's own rows are not rated: each head is shown as it was before them (another
+      // layer's are all there already)
+      const cached = cache.rows(layer, at === layer ? done : P);
       const view = viewOf(stage, layer, step, { queries, count, looks, attending, cached });
       const scores = rateRows(policy, view, backend);
       const how = done === count ? 'first' : isMean ? 'mean' : 'max';

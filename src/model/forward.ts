@@ -87,7 +87,8 @@ export function forward(model: Network, input: Input, count: number, pass: Forwa
     for (const { x, from, T } of pieces) {
       if (pieces.length > 1) turn(from, T);
       const { angles, adapterRoom } = s;
-      const at = { layer, first: weights.first, isLast, from, T };
+      const left = count - from - T;
+      const at = { layer, first: weights.first, isLast, from, left, T };
       const inputs = pass.workspace.layerInputs;
       const layerInput =
         inputs && layerInputOf(inputsFrom(inputs, config.layers, from), weights.first + layer, T);

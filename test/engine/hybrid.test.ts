@@ -5,8 +5,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadModel, type Model } from '../../src/engine/model.ts';
 import { planRun } from '../../src/engine/plan.ts';
+import type { LocalExecutor } from '../../src/engine/executor.ts';
+import { attentionIn } from '../../src/model/blocks/registry.ts';
 import { prefill } from '../../src/engine/prefill.ts';
 import { Run } from '../../src/engine/run.ts';
+import { Stage } from '../../src/engine/stage.ts';
+import { findPolicy } from '../../src/policy/registry.ts';
 import { type Conversation, openConversation } from '../../src/session/conversation.ts';
 import type { ConversationOptions } from '../../src/session/options.ts';
 import { figuresOf } from '../model/figures.ts';
@@ -141,5 +145,34 @@ for (const name of names)
       assert.ok(run.position < CONTEXT);
       assert.ok(run.peakBytes <= run.plan.promisedBytes);
     });
+  });
+/** Tokens of all rows of layers that see the whole text, once a prompt of 24 rated 32 tokens, so many at a time. */
+async function keptBy(model: Model, name: string, blockSize: number): Promise<number[][]> {
+  const options = { ...optionsOf(20), policy: findPolicy('kvzip'), blockSize, promptTokens: 24 };
+  const { transformer } = model.executor as LocalExecutor;
+  const stage = new Stage(transformer, planRun(model.executor, options));
+  const tokens = tokensOf(name);
+  const flags = { rates: true, patched: true, evicts: true, compact: false, base: -1 };
+  for (let at = 0; at < 32; at += 16) {
+    const place = { position: at, token: at, count: 16, layerRows: 'layerRows' as const };
+    const step = { ...flags, ...place, evicts: at > 0 };
+    await stage.step(tokens.slice(at, at + 16), at > 0 ? tokens.slice(40, 64) : undefined, step);
+  }
+  const own = model.config.layerSpecs.flatMap((layer, l) => {
+    const { window, rowsOf } = attentionIn(layer)!;
+    return window === undefined && rowsOf === undefined ? [l] : [];
+  });
+  const heads = await Promise.all(own.map((l) => stage.cache.tokens(l)));
+  stage.dispose();
+  return heads.flat().map((head) => [...head]);
+}
+
+for (const name of ['gemma4'])
+  test(`${name}: a prompt in pieces looks at the rows that it looks at as a whole`, async () => {
+    using model = await load(name);
+    const inPieces = await keptBy(model, name, 16);
+    const whole = await keptBy(model, name, 24);
+    assert.ok(whole.every(({ length }) => length > 0 && length < 32));
+    assert.equal(inPieces, whole);
   });
 test.run();

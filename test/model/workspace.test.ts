@@ -82,4 +82,26 @@ test('where memory ends nothing is left behind, and what was there goes on', asy
   assert.ok((await run.logits(7)).every(Number.isFinite));
   run.dispose();
 });
+/** Log-odds behind some tokens of one pass, in pieces of a size. */
+async function passOf(model: Model, piece: number): Promise<number[]> {
+  const { executor, backend } = model;
+  const { transformer } = executor as LocalExecutor;
+  const shape = planRun(executor, planOptions('full', { budget: { tokens: 60 }, blockSize: 24 }));
+  const cache = backend.createCache(shape.shape);
+  const workspace = transformer.createWorkspace(24, piece);
+  transformer.forward(tokensOf(3), { cache, workspace, position: 0, token: 0 });
+  const found: number[] = [];
+  for (const t of [3, 8, 23]) found.push(...(await transformer.logits(workspace, t)));
+  workspace.dispose();
+  cache.dispose();
+  return found;
+}
+
+for (const name of ['archs/gemma4', 'qwen3-f32'])
+  test(`${name}: pieces of a pass give what it gives as a whole`, async () => {
+    using model = await loadModel(fixture(`${name}.gguf`), { device: 'wasm', threads: 1 });
+    const whole = await passOf(model, 24);
+    assert.ok(whole.every(Number.isFinite));
+    for (const piece of [1, 5, 8]) assert.equal(await passOf(model, piece), whole);
+  });
 test.run();

@@ -268,7 +268,9 @@ export const attention: BlockOf<AttentionSpec, typeof tensors, typeof room> = {
     const leaves = pass.looks && !ends && window === undefined;
     const looks = leaves ? { address: s.looks.address, unseen: from + T } : undefined;
     const attending = { cap, sinks: w.sinks };
-    const rows = cache.rows(rowsOf === undefined ? layer : rowsOf - piece.first);
+    // (another layer has the rows of the whole pass already)
+    const rows =
+      rowsOf === undefined ? cache.rows(layer) : cache.rows(rowsOf - piece.first, piece.left);
     if (!ends) backend.attention(s.mixed, s.q, rows, T, { looks, window, ...attending });
     pass.onLayer?.(layer, s.q, T, from + T, looks, attending);
     if (ends) return false;

@@ -179,8 +179,9 @@ export interface Piece extends Tokens {
   readonly first: number;
   /** Whether it is the model's last. */
   readonly isLast: boolean;
-  /** Tokens of the pass before these. */
+  /** Tokens of the pass before these, and behind them. */
   readonly from: number;
+  readonly left: number;
   readonly normEps: number;
   /** Their rotations, by the model's ropes. */
   readonly angles: readonly Angles[];
