@@ -57,9 +57,11 @@ function stagesOf(
 ): LayerRange[] {
   const apart = config.layerInputs
     ? 'each layer has inputs of its own, which are made where the tokens are'
-    : config.layerSpecs.some((layer) => attentionIn(layer)?.rowsOf !== undefined)
-      ? "layers attend to other layers' rows"
-      : undefined;
+    : config.streams
+      ? 'its hidden states are several streams'
+      : config.layerSpecs.some((layer) => attentionIn(layer)?.rowsOf !== undefined)
+        ? "layers attend to other layers' rows"
+        : undefined;
   if (apart && Number(pipeline) > 1)
     throw new OptionError(`pipeline is ${pipeline}, but ${apart}: use pipeline: 1, or threads`);
   if (apart) return [];

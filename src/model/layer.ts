@@ -46,6 +46,7 @@ export interface BoundBlock {
   readonly outputScale?: number | undefined;
   readonly isInPlace?: boolean | undefined;
   readonly beside?: { readonly norm?: Tensor | undefined } | undefined;
+  readonly toOthers?: boolean | undefined;
   /** y = f(norm(x)), see blocks/block.ts. */
   forward(piece: Piece, room: Room): boolean;
   /** How it learns, see blocks/block.ts. */
@@ -119,6 +120,7 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
         outputScale: spec.outputScale,
         isInPlace: block.isInPlace,
         beside: spec.beside && { norm: besideNorm },
+        toOthers: spec.toOthers,
         forward: (piece, room) => block.forward(piece, spec, weights, room),
         learning: {
           forward: (batch, room, y) => learningOf(spec).forward(batch, spec, weights, room, y),

@@ -7,6 +7,7 @@ import { clip } from './damaged.ts';
 import { type ExpertsMatrixSpec, fused, type MatrixSpec, type TensorSpec } from './blocks/block.ts';
 import { INPUT_NORM, INPUT_PROJECTION, INPUT_TABLE } from './layer-inputs.ts';
 import { nameOfPart, tensorsOfLayer, unreadOfLayer } from './layer.ts';
+import { MERGE, SPREAD, streamMatrices } from './streams.ts';
 
 /** Consecutive layers [first, end). */
 export interface LayerRange {
@@ -35,6 +36,11 @@ const alternatives = (factors: string): string[] =>
 
 /** Whether a tensor makes the inputs that each layer has of its own. */
 const isLayerInput = (tensor: string): boolean => /^per_layer_/.test(tensor);
+
+/** Whether a tensor makes the other streams of hidden states, or mixes them again. */
+const [isSpread, isMerge] = [SPREAD, MERGE].map(
+  (name) => (tensor: string) => tensor.startsWith(`${name}.`),
+);
 
 /** What the names of a layer's tensors begin with. */
 export const layerPrefix = (layer: number): string => `blk.${layer}.`;
@@ -161,7 +167,7 @@ function wants() {
 
 /** Every tensor that a model may have, by its name in the file. */
 function wantedTensors(config: ModelConfig): Map<string, Wanted> {
-  const { width: D, vocabulary: V, ropes, layerSpecs, output } = config;
+  const { width: D, vocabulary: V, ropes, layerSpecs, output, streams = 1 } = config;
   const { wanted, want, wantTensor } = wants();
   want(EMBEDDING, V, D);
   want(outputNormOf(config), 1, D, { isNumbers: true });
@@ -177,6 +183,9 @@ function wantedTensors(config: ModelConfig): Map<string, Wanted> {
     for (const tensor of fused(INPUT_PROJECTION, rows, D)) wantTensor('', tensor);
     want(INPUT_NORM, 1, width, { isNumbers: true });
   }
+  for (const name of streams > 1 ? [SPREAD, MERGE] : [])
+    for (const tensor of streamMatrices(name, streams, D))
+      wantTensor('', tensor, { experts: streams - 1 });
   for (const [layer, spec] of layerSpecs.entries()) {
     for (const tensor of tensorsOfLayer(spec, D)) wantTensor(layerPrefix(layer), tensor);
     for (const tensor of unreadOfLayer(spec, D))
@@ -216,7 +225,8 @@ function needs(
   tied: boolean,
 ): boolean {
   if (isFactors(tensor)) return true;
-  if (isLayerInput(tensor)) return first === 0;
+  if (isLayerInput(tensor) || isSpread(tensor)) return first === 0;
+  if (isMerge(tensor)) return end === config.layers;
   if (tensor === EMBEDDING) return first === 0 || (tied && end === config.layers);
   if (tensor === outputNormOf(config) || tensor === OUTPUT) return end === config.layers;
   const layer = Number(tensor.split('.')[1]);

@@ -5,7 +5,7 @@ import { sides, tensorOf } from './adapter/spec.ts';
 import type { ModelConfig } from './config.ts';
 import { sum } from '../math/sum.ts';
 import type { TensorInfo, TensorPart } from './gguf.ts';
-import { fused } from './blocks/block.ts';
+import { fused, type MatrixSpec } from './blocks/block.ts';
 import { bindLayer, type Layer, type NamedTensor, nameOfPart, type TensorFinder } from './layer.ts';
 import {
   INPUT_NORM,
@@ -13,7 +13,8 @@ import {
   INPUT_TABLE,
   type LayerInputWeights,
 } from './layer-inputs.ts';
-import type { AdapterPair } from './linear.ts';
+import type { AdapterPair, Linear } from './linear.ts';
+import { MERGE, SPREAD, streamMatrices, type StreamWeights } from './streams.ts';
 import { expertsRows, Filling, type Reserved } from './filling.ts';
 import {
   EMBEDDING,
@@ -37,6 +38,8 @@ export interface ModelWeights extends LayerRange {
   readonly output?: Weight;
   /** What makes the inputs that each layer has of its own, where a model has such. */
   readonly layerInputs?: LayerInputWeights | undefined;
+  /** What makes several streams of hidden states and mixes them again, where a model has such. */
+  readonly streams?: StreamWeights | undefined;
   /** What angles of rotary pairs are divided by, [dims / 2], by the names that files have. */
   readonly factors: ReadonlyMap<string, readonly number[]>;
   readonly bytes: number;
@@ -79,7 +82,7 @@ type Held = Pick<TensorInfo, 'name' | 'type' | 'rows' | 'columns' | 'isNumbers'>
 
 /** What a file's tensor is kept as: itself, or several. */
 const heldAs = (tensor: TensorInfo): Held[] =>
-  tensor.experts && !tensor.isNumbers
+  tensor.experts && !tensor.isNumbers && !tensor.parts
     ? [{ ...tensor, rows: expertsRows(tensor) }]
     : partsOf(tensor);
 
@@ -142,17 +145,34 @@ function reserve(backend: Backend, tensors: readonly TensorInfo[]): Reserved {
   }
 }
 
+/** Matrices that no block owns. */
+const linearsOf = (find: TensorFinder, specs: readonly MatrixSpec[]): Linear[] =>
+  specs.map(({ name, part }) => ({
+    weight: find.matrix(nameOfPart(`${name}.weight`, part))!,
+    scale: find.number(`${name}.scale`),
+  }));
+
+/** What makes several streams of hidden states, and mixes them again, of layers [first, end). */
+function streamsOf(
+  { streams, layers, width: D }: ModelConfig,
+  { first, end }: LayerRange,
+  find: TensorFinder,
+): StreamWeights | undefined {
+  if (streams === undefined) return undefined;
+  const all = (name: string) => linearsOf(find, streamMatrices(name, streams, D));
+  return { spread: first === 0 ? all(SPREAD) : [], merge: end === layers ? all(MERGE) : [] };
+}
+
 /** What makes the inputs that each layer has of its own. */
 function layerInputsOf(
   { layerInputs, layers, width: D }: ModelConfig,
   find: TensorFinder,
 ): LayerInputWeights | undefined {
   if (!layerInputs) return undefined;
-  const parts = fused(INPUT_PROJECTION, new Array<number>(layers).fill(layerInputs.width), D);
-  const name = `${INPUT_PROJECTION}.weight`;
+  const rows = new Array<number>(layers).fill(layerInputs.width);
   return {
     table: find.matrix(INPUT_TABLE)!,
-    projections: parts.map(({ part }) => ({ weight: find.matrix(nameOfPart(name, part))! })),
+    projections: linearsOf(find, fused(INPUT_PROJECTION, rows, D)),
     norm: find.vector(INPUT_NORM)!,
   };
 }
@@ -206,6 +226,7 @@ export function createWeights(
         output: ends ? (matrices.get(OUTPUT) ?? matrices.get(EMBEDDING)) : undefined,
         factors: filling.factors,
         layerInputs: range.first === 0 ? layerInputsOf(config, find) : undefined,
+        streams: streamsOf(config, range, find),
         layers: config.layerSpecs.slice(range.first, range.end).map((spec, i) =>
           bindLayer(spec, config.width, layerPrefix(range.first + i), {
             ...find,

@@ -21,7 +21,10 @@ export interface Workspace {
   readonly piece: number;
   /** Whether products may round activations to 8 bits, where the backend does so. */
   readonly coarse: boolean;
-  /** Hidden states, f32 [tokens, D]. */
+  /**
+   * Hidden states, f32 [tokens, D]; [pieces][S][piece, D] between layers, where the model has S
+   * streams of them.
+   */
   readonly x: Tensor;
   /** Inputs of the layers' own, f32 [pieces][L][piece, P], where the model has such. */
   readonly layerInputs?: Tensor | undefined;
@@ -120,9 +123,10 @@ const hasBeside = ({ layerSpecs }: ModelConfig): boolean =>
 const roomName = ({ kind }: BlockSpec, name: string) => `${kind} ${name}`;
 
 /** The hidden states of a conversation. */
-function hiddenRegions({ width, layers, layerInputs }: ModelConfig, tokens: number): Regions {
+function hiddenRegions(config: ModelConfig, tokens: number): Regions {
+  const { width, layers, layerInputs, streams = 1 } = config;
   const regions = new Regions();
-  regions.add('x', tokens, width);
+  regions.add('x', tokens, streams * width);
   if (layerInputs) regions.add('inputs', tokens, layers * layerInputs.width);
   return regions;
 }

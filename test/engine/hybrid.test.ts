@@ -47,7 +47,7 @@ const kinds: Record<string, ConversationOptions> = {
 };
 
 const test = suite('hybrid models');
-for (const name of [...names, 'gemma4', 'gpt-oss'])
+for (const name of [...names, 'gemma3n', 'gemma4', 'gpt-oss'])
   for (const [kind, options] of Object.entries(kinds))
     test(`${name}, ${kind}: a question that is not kept leaves no trace`, async () => {
       using model = await load(name);
@@ -167,7 +167,7 @@ async function keptBy(model: Model, name: string, blockSize: number): Promise<nu
   return heads.flat().map((head) => [...head]);
 }
 
-for (const name of ['gemma4'])
+for (const name of ['gemma3n', 'gemma4'])
   test(`${name}: a prompt in pieces looks at the rows that it looks at as a whole`, async () => {
     using model = await load(name);
     const inPieces = await keptBy(model, name, 16);

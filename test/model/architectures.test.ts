@@ -177,4 +177,63 @@ test('keys and values of a layer that sees the rows of another may stand in a fi
   ] as const)
     assert.throws(() => checkTensors([...tensors, odd], config, 'file'), reason);
 });
+
+const sparse = 1.6448533535003662;
+const gemma3n = {
+  ...{ block_count: 30, 'attention.sliding_window': 512 },
+  'attention.sliding_window_pattern': Array.from({ length: 30 }, (_, i) => i % 5 < 4),
+};
+
+test('gemma3n: what the file does not tell is as in the published models, and is told the same', () => {
+  const plain = configOf('gemma3n', { block_count: 30, 'attention.sliding_window': 512 });
+  const told = configOf('gemma3n', {
+    ...gemma3n,
+    'altup.num_inputs': 4,
+    'altup.active_idx': 0,
+    embedding_length_per_layer_input: 256,
+    'attention.shared_kv_layers': 10,
+    activation_sparsity_scale: Array.from({ length: 30 }, (_, i) => (i < 10 ? sparse : -Infinity)),
+    final_logit_softcapping: 30,
+    'rope.freq_base_swa': 10000,
+  });
+  assert.equal(told, plain);
+  const owners = attentionOf(plain).map(({ rowsOf }) => rowsOf);
+  assert.equal(owners.slice(0, 20), new Array(20).fill(undefined));
+  assert.equal(owners.slice(20), [18, 18, 18, 18, 19, 18, 18, 18, 18, 19]);
+  const activations = plain.layerSpecs
+    .flat()
+    .flatMap((spec) => (spec.kind === 'feed-forward' ? [spec.activation] : []));
+  assert.equal(activations, [...Array(10).fill('sparse-gelu'), ...Array(20).fill('gelu')]);
+  assert.is(plain.streams, 4);
+  assert.equal(plain.layerInputs, { width: 256 });
+});
+
+test('gemma3n: what it cannot be', async () => {
+  for (const [key, value] of [
+    ['altup.active_idx', 1],
+    ['activation_sparsity_scale', [...Array(29).fill(-Infinity), 0.5]],
+    ['altup.lr_multiplier', 0.5],
+    ['laurel_scale', 2],
+  ] as const)
+    await refuses('UnsupportedError', new RegExp(`gemma3n.${key}.*choose`), 'gemma3n', {
+      ...gemma3n,
+      [key]: value,
+    });
+  for (const [key, value] of [
+    ['altup.num_inputs', 1],
+    ['altup.num_inputs', 1.5],
+    ['activation_sparsity_scale', [sparse]],
+    ['activation_sparsity_scale', 1],
+    ['embedding_length_per_layer_input', 0],
+    ['attention.shared_kv_layers', 29],
+  ] as const)
+    await refuses('ModelFormatError', new RegExp(`gemma3n.${key}.*expected`), 'gemma3n', {
+      ...gemma3n,
+      [key]: value,
+    });
+  await refuses('ModelFormatError', /share rows, but/, 'gemma3n', {
+    ...gemma3n,
+    'attention.shared_kv_layers': 11,
+  });
+});
 test.run();

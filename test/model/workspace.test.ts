@@ -97,7 +97,7 @@ async function passOf(model: Model, piece: number): Promise<number[]> {
   return found;
 }
 
-for (const name of ['archs/gemma4', 'qwen3-f32'])
+for (const name of ['archs/gemma3n', 'archs/gemma4', 'qwen3-f32'])
   test(`${name}: pieces of a pass give what it gives as a whole`, async () => {
     using model = await loadModel(fixture(`${name}.gguf`), { device: 'wasm', threads: 1 });
     const whole = await passOf(model, 24);

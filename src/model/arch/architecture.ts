@@ -40,6 +40,8 @@ export interface Description {
   readonly layers: readonly LayerSpec[];
   /** Inputs that each layer has of its own. Default: none. */
   readonly layerInputs?: LayerInputsSpec;
+  /** Streams of hidden states (streams.ts). Default: one. */
+  readonly streams?: number;
   /** Name of the norm behind the last layer. Default 'output_norm'. */
   readonly outputNorm?: string;
   /**

@@ -13,6 +13,7 @@ import {
 } from './architecture.ts';
 import { expertKeys, expertsSpec } from './experts.ts';
 import { ropeSpec } from './ropes.ts';
+import { rowOwners, sharedRowsKey } from './shared-rows.ts';
 import { windowKeys, windowsOf } from './windows.ts';
 
 const LOGIT_CAP = 30;
@@ -20,7 +21,6 @@ const MOST = 2 ** 16;
 const [GLOBAL, LOCAL] = [0, 1];
 
 const widthKey = 'embedding_length_per_layer_input';
-const sharedKey = 'attention.shared_kv_layers';
 const localKeys = [
   'attention.key_length_swa',
   'attention.value_length_swa',
@@ -38,23 +38,6 @@ function localHeads({ file }: Shape, read: MetadataReader) {
         `lengths are supported`,
     );
   return { headDim, ropeDims: read.count('rope.dimension_count_swa', MOST, headDim) };
-}
-
-/** The layer whose rows a layer attends to; undefined: its own. */
-function ownersOf(shape: Shape, read: MetadataReader, windows: readonly unknown[]) {
-  const { layers, file } = shape;
-  const own = layers - read.number(sharedKey, 0);
-  if (!(Number.isInteger(own) && own >= 2 && own <= layers))
-    throw read.wrong(sharedKey, `a whole number of layers below ${layers - 1}`);
-  const isFit =
-    own === layers || (windows[own - 1] === undefined && windows[own - 2] !== undefined);
-  if (!isFit)
-    throw new ModelFormatError(
-      `${file}: layers from ${own} on share rows, but the last two before them are not one with ` +
-        `a window and one without`,
-    );
-  return (layer: number) =>
-    layer < own ? undefined : windows[layer] === undefined ? own - 1 : own - 2;
 }
 
 /** The dense feed-forward, and experts beside it where a file has them. */
@@ -84,13 +67,13 @@ export const gemma4: Architecture = {
     ...localKeys,
     ...expertKeys,
     widthKey,
-    sharedKey,
+    sharedRowsKey,
     'final_logit_softcapping',
   ],
   describe(shape, read) {
     const windows = windowsOf(shape, read, 1);
     const local = localHeads(shape, read);
-    const ownerOf = ownersOf(shape, read, windows);
+    const ownerOf = rowOwners(shape, read, windows);
     const width = read.number(widthKey);
     const cap = read.finite('final_logit_softcapping', LOGIT_CAP);
     const global = ropeSpec(shape, read, { style: 'halves', factors: true });

@@ -7,6 +7,7 @@ import { exaone4 } from './exaone4.ts';
 import { falconH1 } from './falcon-h1.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
+import { gemma3n } from './gemma3n.ts';
 import { gemma4 } from './gemma4.ts';
 import { gptOss } from './gpt-oss.ts';
 import { granite } from './granite.ts';
@@ -37,6 +38,7 @@ export const architectures: readonly Architecture[] = [
   smollm3,
   gemma2,
   gemma3,
+  gemma3n,
   gemma4,
   lfm2,
   lfm2moe,

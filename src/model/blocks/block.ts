@@ -12,6 +12,7 @@ import type {
   NormBefore,
 } from '../../backend/backend.ts';
 import type { ExpertMatrix } from '../../backend/experts.ts';
+import type { Streams } from '../../backend/streams.ts';
 import type { Sequence } from '../../backend/training.ts';
 import type { Address, Tensor } from '../../backend/tensor.ts';
 import { sum } from '../../math/sum.ts';
@@ -121,7 +122,9 @@ export type Bound<Specs> = {
             ? Linear | undefined
             : Specs[Name] extends ExpertsMatrixSpec | undefined
               ? ExpertMatrix | undefined
-              : Tensor | undefined;
+              : Specs[Name] extends NumberSpec | undefined
+                ? number | undefined
+                : Tensor | undefined;
 };
 
 /** What every block has around it. */
@@ -140,6 +143,11 @@ export interface Residual {
    * before it left.
    */
   readonly beside?: { readonly norm?: string } | undefined;
+  /**
+   * Whether its output is added to the other streams of hidden states instead of that which it
+   * reads.
+   */
+  readonly toOthers?: boolean;
 }
 
 /** What goes through the layers, where it stands, for whom. */
@@ -188,6 +196,8 @@ export interface Piece extends Tokens {
   /** [T, D], the hidden states, and the norm that they go through before the block, if any. */
   readonly x: Tensor;
   readonly before?: NormBefore;
+  /** All streams of the hidden states, where the model has several: x is the first. */
+  readonly streams?: Streams | undefined;
   /** [T, P], the layer's own input of the tokens, where the model has such. */
   readonly layerInput?: Tensor | undefined;
   /** [T, D], where the output goes, and whether it is added to what is there. */

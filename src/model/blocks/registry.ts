@@ -1,4 +1,5 @@
 // The kinds of blocks there are. A new one: its file, and its line in both lists here.
+import { altup, type AltUpSpec } from './altup.ts';
 import { attention, type AttentionSpec } from './attention.ts';
 import { UnsupportedError } from '../../errors.ts';
 import type { Block, Learning, TensorSpecs } from './block.ts';
@@ -6,6 +7,7 @@ import { sum } from '../../math/sum.ts';
 import { deltaNet, type DeltaNetSpec } from './delta-net.ts';
 import { experts, type ExpertsSpec } from './experts.ts';
 import { feedForward, type FeedForwardSpec } from './feed-forward.ts';
+import { laurel, type LaurelSpec } from './laurel.ts';
 import { layerInput, type LayerInputSpec } from './layer-input.ts';
 import { layerScale, type LayerScaleSpec } from './layer-scale.ts';
 import { mamba2, type Mamba2Spec } from './mamba2.ts';
@@ -22,6 +24,8 @@ const kinds = {
   ungated,
   'layer-input': layerInput,
   'layer-scale': layerScale,
+  laurel,
+  altup,
 };
 export type BlockSpec =
   | AttentionSpec
@@ -32,7 +36,9 @@ export type BlockSpec =
   | Mamba2Spec
   | UngatedSpec
   | LayerInputSpec
-  | LayerScaleSpec;
+  | LayerScaleSpec
+  | LaurelSpec
+  | AltUpSpec;
 
 /** How a block learns. Throws UnsupportedError where it cannot. */
 export function learningOf(spec: BlockSpec): Learning<BlockSpec, TensorSpecs, string> {
