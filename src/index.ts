@@ -118,7 +118,7 @@ export type { LoadProgress } from './model/load.ts';
 export type { LoadOptions } from './engine/load-options.ts';
 export { loadModel, type Model } from './engine/model.ts';
 export { cachedModels, type CachedModel, deleteCachedModel } from './model/cached-models.ts';
-export type { CacheReport, ModelInput } from './model/source.ts';
+export type { CacheReport, ModelFiles, ModelInput } from './model/source.ts';
 export type { Tokenizer } from './model/tokenizer.ts';
 export type { OptionsOf } from './options/table.ts';
 export { type Axes, composePolicy } from './policy/compose.ts';

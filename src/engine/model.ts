@@ -9,12 +9,8 @@ import { readAdapterOptions } from '../model/adapter/option.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
-import {
-  type CacheReport,
-  type ModelInput,
-  type ModelSource,
-  openSource,
-} from '../model/source.ts';
+import { firstOf, openModel } from '../model/parts.ts';
+import type { CacheReport, ModelFiles, ModelSource } from '../model/source.ts';
 import { checkTensors } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
 import { hashText } from '../math/rng.ts';
@@ -57,7 +53,8 @@ export interface Model {
 }
 
 /**
- * Loads a GGUF model from a path, URL, Blob or bytes.
+ * Loads a GGUF model from a path, URL, Blob or bytes; one in several files from the path or URL of
+ * its first part, or from a list of all.
  *
  *     using model = await loadModel('models/recollect-tiny.gguf');
  *
@@ -67,7 +64,7 @@ export interface Model {
  * ends, the signal's reason when aborted. Adapters are held against the model before anything is
  * reserved (docs/adapters.md).
  */
-export async function loadModel(input: ModelInput, given: LoadOptions = {}): Promise<Model> {
+export async function loadModel(input: ModelFiles, given: LoadOptions = {}): Promise<Model> {
   const options = settle('loadModel', given, loadTable);
   options.signal?.throwIfAborted();
   const loaded = await loadFastest(input, options);
@@ -116,7 +113,7 @@ interface Loaded {
 }
 
 /** Loads a model to the device that was asked for, or the best that has room for it. */
-async function loadFastest(input: ModelInput, options: LoadOptions): Promise<Loaded> {
+async function loadFastest(input: ModelFiles, options: LoadOptions): Promise<Loaded> {
   let chosen: Choice | undefined;
   try {
     return await load(input, options, async () => (chosen = await deviceFor(options)));
@@ -129,16 +126,20 @@ async function loadFastest(input: ModelInput, options: LoadOptions): Promise<Loa
 }
 
 async function load(
-  input: ModelInput,
+  input: ModelFiles,
   options: LoadOptions,
   choose: () => Promise<Choice>,
 ): Promise<Loaded> {
-  const source = await openSource(input, options);
+  const source = await openModel(input, options);
   let adapters: OpenAdapter[] = [];
   try {
     const { tensors, ...file } = await readModelFile(source, options);
     const choices = readAdapterOptions('adapters', options.adapters ?? []);
-    adapters = await openAdapters(choices, { input, config: file.config, tensors }, options);
+    adapters = await openAdapters(
+      choices,
+      { input: firstOf(input), config: file.config, tensors },
+      options,
+    );
     const config = withAdapters(file.config, adapters);
     let fingerprint = 0;
     const parts = [{ source, tensors }, ...adapters.map(partOf)].map((part) => ({
@@ -177,7 +178,7 @@ const watched = (source: ModelSource, hear: (piece: Uint8Array) => void): ModelS
  * where something else lies there by now.
  */
 async function loadAgain(
-  input: ModelInput,
+  input: ModelFiles,
   options: LoadOptions,
   { source, file, fingerprint }: Loaded,
   signal: AbortSignal,

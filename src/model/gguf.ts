@@ -4,7 +4,7 @@ import type { RowsPart } from './blocks/block.ts';
 import { type WeightType, weightRowBytes, weightTypes } from '../backend/dtype.ts';
 import { UnsupportedError } from '../errors.ts';
 import { clip, damaged } from './damaged.ts';
-import { refuseOtherFormats, refuseOtherKinds } from './kind.ts';
+import { refuseOtherFormats, refuseOtherKinds, refuseOtherModels } from './kind.ts';
 import { FIXED_BYTES, type Header, readHeader, type TensorEntry } from './header.ts';
 import type { ModelSource } from './source.ts';
 
@@ -18,6 +18,8 @@ export interface TensorInfo {
   readonly columns: number;
   readonly offset: number;
   readonly byteLength: number;
+  /** The file's name, where a model is in several. */
+  readonly file?: string;
   /** Matrices that lie one behind the other, of rows / experts rows each. Default 1. */
   readonly experts?: number;
   /** Kept as f32 (tensors.ts); else it is a matrix, kept as it is stored. */
@@ -34,7 +36,7 @@ export interface TensorPart extends RowsPart {
 
 export interface GgufFile {
   readonly metadata: Metadata;
-  /** In the order they lie in the file. */
+  /** In the order they lie in the file, or in one file behind the other. */
   readonly tensors: readonly TensorInfo[];
 }
 
@@ -79,8 +81,10 @@ const unsupportedNames: Readonly<Record<number, string>> = {
  * aborted.
  */
 export async function readGguf(source: ModelSource, signal?: AbortSignal): Promise<GgufFile> {
-  const { header, tensors } = await readAnyGguf(source, refuseOtherKinds, signal);
-  return { metadata: header.metadata, tensors };
+  const refuse = source.join ? refuseOtherModels : refuseOtherKinds;
+  const { header, tensors } = await readAnyGguf(source, refuse, signal);
+  const all = source.join ? await source.join(header, tensors) : tensors;
+  return { metadata: header.metadata, tensors: all };
 }
 
 /** The same of a file of any kind, an adapter for one, that `refuse` lets through. */

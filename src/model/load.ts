@@ -39,6 +39,7 @@ export async function readTensors(
     tensors.map((tensor) => [source, tensor] as const),
   );
   for (const [source, tensor] of all) {
+    const file = tensor.file ?? source.name;
     const rowBytes = tensor.byteLength / tensor.rows;
     const step = pieceRows(tensor);
     for (let row = 0; row < tensor.rows; row += step) {
@@ -49,11 +50,11 @@ export async function readTensors(
       const chunk = await source.read(offset, rows * rowBytes);
       if (chunk.length < rows * rowBytes) {
         throw new ModelFormatError(
-          `${source.name}: ends inside tensor '${tensor.name}', at byte ` +
+          `${file}: ends inside tensor '${tensor.name}', at byte ` +
             `${offset + chunk.length}: the file was cut off, get another copy`,
         );
       }
-      checkFinite(tensor, row, chunk, source.name);
+      checkFinite(tensor, row, chunk, file);
       await put(tensor, row, rows, chunk);
       loadedBytes += rows * rowBytes;
       options.onProgress?.({ loadedBytes, totalBytes });

@@ -5,8 +5,12 @@ import { runtime } from '#runtime';
 import { DeviceError, OptionError, RecollectError } from '../errors.ts';
 import { openDownload } from './download/download.ts';
 import type { DownloadOptions } from './download/options.ts';
+import type { TensorInfo } from './gguf.ts';
+import type { Header } from './header.ts';
 
 export type ModelInput = string | URL | Blob | ArrayBufferLike | ArrayBufferView;
+/** A model's file, or all of them where it has several, in any order. */
+export type ModelFiles = ModelInput | readonly ModelInput[];
 
 export interface ModelSource {
   /** For messages: the path, the URL without its secrets, or what kind of input it was. */
@@ -21,6 +25,11 @@ export interface ModelSource {
   /** Promises that nothing before `offset` will be read again. */
   forget(offset: number): void;
   close(): Promise<void>;
+  /**
+   * Where a model may be in several files: the tensors of all, given what the first one says; read
+   * and checked, at the places from which read() gives them.
+   */
+  join?(header: Header, tensors: readonly TensorInfo[]): Promise<readonly TensorInfo[]>;
   /** What came of `cache`, where it was asked for; final once it is closed. */
   readonly cache?: CacheReport;
 }

@@ -2,7 +2,7 @@
 import type { FinishReason } from '../engine/decode.ts';
 import { type SampleOptions, sampleTable } from '../engine/sampling/options.ts';
 import { text as readText } from '../arguments.ts';
-import type { ModelInput } from '../model/source.ts';
+import type { ModelFiles } from '../model/source.ts';
 import * as kinds from '../options/kinds.ts';
 import { option, type OptionsOf, settle } from '../options/table.ts';
 import { replyTable } from '../session/ask-options.ts';
@@ -62,7 +62,7 @@ export interface SplitReply {
  * ContextError where text and question are longer than the context.
  */
 export async function* askSplit(
-  input: ModelInput,
+  input: ModelFiles,
   question: string,
   given: SplitQuestionOptions,
 ): AsyncGenerator<string, SplitReply> {

@@ -13,7 +13,8 @@ import { OptionError, UnsupportedError } from '../errors.ts';
 import { hashText } from '../math/rng.ts';
 import type { Network } from '../model/forward.ts';
 import type { TensorInfo } from '../model/gguf.ts';
-import { type ModelInput, type ModelSource, openSource } from '../model/source.ts';
+import { openModel } from '../model/parts.ts';
+import type { ModelFiles, ModelSource } from '../model/source.ts';
 import { EMBEDDING, type LayerRange, ROPE_FACTORS, tensorsOf } from '../model/tensors.ts';
 import { createTransformer, type Transformer } from '../model/transformer.ts';
 import { without } from '../options/table.ts';
@@ -50,12 +51,12 @@ export const halfTable = without(loadTable, 'adapters', 'weights', 'pipeline');
  * and what loadModel() throws.
  */
 export async function loadHalf(
-  input: ModelInput,
+  input: ModelFiles,
   side: Side,
   { cut, labels }: Cut,
   options: SplitLoadOptions = {},
 ): Promise<HalfModel> {
-  const source = await openSource(input, options);
+  const source = await openModel(input, options);
   try {
     const file = await readModelFile(source, options);
     const { config } = file;

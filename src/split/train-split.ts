@@ -1,5 +1,5 @@
 // The public way to train with half a model: it is loaded, trained with, and given back.
-import type { ModelInput } from '../model/source.ts';
+import type { ModelFiles } from '../model/source.ts';
 import * as kinds from '../options/kinds.ts';
 import { option, settle } from '../options/table.ts';
 import { halfTable, loadHalf, type SplitLoadOptions } from './load.ts';
@@ -36,7 +36,7 @@ const table = {
  * StoreError (it does not know the training any more), ProtocolError.
  */
 export async function trainSplit(
-  input: ModelInput,
+  input: ModelFiles,
   lines: readonly unknown[],
   given: SplitOptions,
 ): Promise<SplitResult> {

@@ -209,13 +209,13 @@ kinds(
     ) => load(writeGguf(smallLlama({ metadata, tensors })));
     await rejects(
       of({ 'split.count': u16(3), 'split.no': u16(1) }),
-      'UnsupportedError',
-      /part 2 of 3.*--merge/,
+      'OptionError',
+      /part 2 of 3.*name the first/,
     );
     await rejects(
       of({ 'split.count': u16(2), 'split.no': u16(0) }, none.tensors),
-      'UnsupportedError',
-      /part 1 of 2/,
+      'OptionError',
+      /part 1 of 2.*as a list/,
     );
     await of({ 'split.count': u16(1), 'split.no': u16(0) }); // a whole that a splitter wrote
     await rejects(of({ 'general.type': 'adapter' }), 'UnsupportedError', /adapter/);
