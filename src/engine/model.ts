@@ -9,7 +9,7 @@ import { readAdapterOptions } from '../model/adapter/option.ts';
 import { type ChatTemplate, createChatTemplate } from '../model/chat-template.ts';
 import { type ModelConfig, readConfig } from '../model/config.ts';
 import { type Metadata, readGguf, type TensorInfo } from '../model/gguf.ts';
-import { firstOf, openModel } from '../model/parts.ts';
+import { openModel } from '../model/parts.ts';
 import type { CacheReport, ModelFiles, ModelSource } from '../model/source.ts';
 import { checkTensors } from '../model/tensors.ts';
 import { createTokenizer, type Tokenizer } from '../model/tokenizer.ts';
@@ -135,11 +135,7 @@ async function load(
   try {
     const { tensors, ...file } = await readModelFile(source, options);
     const choices = readAdapterOptions('adapters', options.adapters ?? []);
-    adapters = await openAdapters(
-      choices,
-      { input: firstOf(input), config: file.config, tensors },
-      options,
-    );
+    adapters = await openAdapters(choices, { input, config: file.config, tensors }, options);
     const config = withAdapters(file.config, adapters);
     let fingerprint = 0;
     const parts = [{ source, tensors }, ...adapters.map(partOf)].map((part) => ({

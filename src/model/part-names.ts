@@ -4,7 +4,7 @@ import { OptionError } from '../errors.ts';
 import type { DownloadOptions } from './download/options.ts';
 import { readAnyGguf } from './gguf.ts';
 import { splitOf } from './kind.ts';
-import { locate, type ModelInput, openSource } from './source.ts';
+import { locate, type ModelInput, type ModelSource } from './source.ts';
 
 const NUMBERED = /-(\d{5})-of-(\d{5})(\.gguf)$/i;
 
@@ -45,6 +45,7 @@ function placeOf(input: ModelInput): string | URL | undefined {
 /** Parts in the order of their numbers. Throws OptionError where one is there twice or missing. */
 export async function inOrder(
   inputs: readonly ModelInput[],
+  open: (place: ModelInput) => Promise<ModelSource>,
   options: DownloadOptions,
 ): Promise<readonly ModelInput[]> {
   if (inputs.length === 0)
@@ -58,7 +59,7 @@ export async function inOrder(
     parts.push(
       areTold
         ? { input, no: numbers[i]!, name: names[i]! }
-        : { input, ...(await numberOf(input, options)) },
+        : { input, ...(await numberOf(await open(input), options)) },
     );
   parts.sort((a, b) => a.no - b.no);
   for (const [i, { no, name }] of parts.entries()) {
@@ -89,10 +90,9 @@ function nameOf(input: ModelInput): string | undefined {
 
 /** The number that a part's header has. */
 async function numberOf(
-  input: ModelInput,
+  source: ModelSource,
   options: DownloadOptions,
 ): Promise<Omit<Numbered, 'input'>> {
-  const source = await openSource(input, options);
   try {
     const { header } = await readAnyGguf(source, () => {}, options.signal);
     const { name } = source;

@@ -5,6 +5,7 @@ import { ModelFormatError, OptionError } from '../errors.ts';
 import { sum } from '../math/sum.ts';
 import { clip } from './damaged.ts';
 import type { DownloadOptions } from './download/options.ts';
+import { optionsFor } from './download/origin.ts';
 import { readAnyGguf, type TensorInfo } from './gguf.ts';
 import type { Header } from './header.ts';
 import { checkSplit, type Split, splitOf } from './kind.ts';
@@ -26,9 +27,10 @@ export async function openModel(
   input: ModelFiles,
   options: DownloadOptions = {},
 ): Promise<ModelSource> {
-  const places = isList(input) ? await inOrder(input, options) : undefined;
+  const open = (place: ModelInput) => openSource(place, optionsFor(place, input, options));
+  const places = isList(input) ? await inOrder(input, open, options) : undefined;
   const place = places ? places[0] : (input as ModelInput);
-  const first = await openSource(place, options);
+  const first = await open(place);
   const placeOf = (no: number, { count }: Split) => {
     if (places && places.length !== count)
       throw new OptionError(
@@ -38,11 +40,8 @@ export async function openModel(
     return places ? places[no] : partBeside(place, first.name, no, count);
   };
   const isWholeList = places !== undefined && places.length > 1;
-  return new PartsSource({ place, source: first }, placeOf, isWholeList, options);
+  return new PartsSource({ place, source: first }, placeOf, isWholeList, open, options);
 }
-
-/** What stands for a model where one place is asked for: its first file. */
-export const firstOf = (input: ModelFiles): ModelInput => (isList(input) ? input[0] : input);
 
 const isList = (input: ModelFiles): input is readonly ModelInput[] => Array.isArray(input);
 
@@ -63,6 +62,7 @@ class PartsSource implements ModelSource {
   readonly name: string;
   readonly #placeOf: (no: number, split: Split) => ModelInput;
   readonly #mustBeParts: boolean;
+  readonly #openPlace: (place: ModelInput) => Promise<ModelSource>;
   readonly #options: DownloadOptions;
   readonly #parts: OpenPart[];
   /** The part that is open. */
@@ -72,11 +72,13 @@ class PartsSource implements ModelSource {
     { place, source }: Pick<OpenPart, 'place' | 'source'>,
     placeOf: (no: number, split: Split) => ModelInput,
     mustBeParts: boolean,
+    open: (place: ModelInput) => Promise<ModelSource>,
     options: DownloadOptions,
   ) {
     this.name = source.name;
     this.#placeOf = placeOf;
     this.#mustBeParts = mustBeParts;
+    this.#openPlace = open;
     this.#options = options;
     const cachedBytes = source.cache?.cachedBytes ?? 0;
     const end = Number.POSITIVE_INFINITY;
@@ -122,7 +124,7 @@ class PartsSource implements ModelSource {
   /** Reads the header of a part; its tensors, at their places among all bytes. */
   async #add(no: number, split: Split): Promise<TensorInfo[]> {
     const place = this.#placeOf(no, split);
-    const source = await openSource(place, this.#options).catch((cause) => {
+    const source = await this.#openPlace(place).catch((cause) => {
       if (!(cause instanceof OptionError)) throw cause;
       throw new OptionError(
         `${this.name}: part ${no + 1} of ${split.count} is missing (${cause.message}): put it ` +
@@ -176,7 +178,7 @@ class PartsSource implements ModelSource {
   /** Goes over to another part, which must be what it was when its header was read. */
   async #open(part: OpenPart): Promise<void> {
     await this.#current.source.close();
-    part.source = await openSource(part.place, this.#options);
+    part.source = await this.#openPlace(part.place);
     this.#current = part;
     const { tensors } = await readAnyGguf(part.source, () => {}, this.#options.signal);
     if (listOf(tensors) !== part.listed)

@@ -12,6 +12,10 @@ export type ModelInput = string | URL | Blob | ArrayBufferLike | ArrayBufferView
 /** A model's file, or all of them where it has several, in any order. */
 export type ModelFiles = ModelInput | readonly ModelInput[];
 
+const isList = (files: ModelFiles): files is readonly ModelInput[] => Array.isArray(files);
+export const filesOf = (files: ModelFiles): readonly ModelInput[] =>
+  isList(files) ? files : [files];
+
 export interface ModelSource {
   /** For messages: the path, the URL without its secrets, or what kind of input it was. */
   readonly name: string;
@@ -67,7 +71,7 @@ export async function openSource(
 }
 
 /** Not instanceof, which knows neither other windows' and contexts' classes nor those of tests. */
-const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+export const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
 
 function bytesOf(input: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(input))

@@ -1,12 +1,12 @@
 // Adapters on their way from where they lie to a model: opened, held against it, read once, and
 // then given as tensors that are loaded behind the model's own. Nothing is reserved here.
-import { runtime } from '#runtime';
 import { ModelFormatError, OptionError, RecollectError } from '../../errors.ts';
 import type { ModelConfig } from '../config.ts';
 import type { DownloadOptions } from '../download/options.ts';
+import { optionsFor, urlOf } from '../download/origin.ts';
 import type { TensorInfo } from '../gguf.ts';
 import type { Part } from '../load.ts';
-import { type ModelInput, type ModelSource, openSource } from '../source.ts';
+import { type ModelFiles, type ModelInput, type ModelSource, openSource } from '../source.ts';
 import { checkPairs, scanPairs, tensorsIn } from './check.ts';
 import { readGgufAdapter } from './gguf-adapter.ts';
 import type { AdapterOption } from './option.ts';
@@ -18,7 +18,7 @@ import { type AdapterSpec, sides, tensorOf } from './spec.ts';
 /** What adapters are for. */
 export interface AdapterBase {
   /** Where the model is. */
-  readonly input: ModelInput;
+  readonly input: ModelFiles;
   readonly config: ModelConfig;
   /** The model's tensors. */
   readonly tensors: readonly TensorInfo[];
@@ -55,35 +55,6 @@ export async function openAdapters(
   } catch (error) {
     await closeAdapters(open);
     throw error;
-  }
-}
-
-/** What a download is told: headers for the model's server are for no other one. */
-function optionsFor(
-  place: ModelInput,
-  model: ModelInput,
-  options: DownloadOptions,
-): DownloadOptions {
-  const own = originOf(model);
-  return own === undefined || own === originOf(place)
-    ? options
-    : { ...options, headers: undefined };
-}
-
-/** The server that something comes from; undefined where it comes from none. */
-function originOf(input: ModelInput): string | undefined {
-  const url = urlOf(input);
-  return url && /^https?:$/.test(url.protocol) ? url.origin : undefined;
-}
-
-/** What an input is as a URL that others may be relative to; undefined for a path, or no text. */
-function urlOf(input: ModelInput): URL | undefined {
-  if (typeof input !== 'string' && !(input instanceof URL)) return undefined;
-  try {
-    const url = new URL(input, runtime.baseUrl);
-    return /^(https?|file):$/.test(url.protocol) ? url : undefined;
-  } catch {
-    return undefined;
   }
 }
 
