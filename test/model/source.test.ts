@@ -277,6 +277,7 @@ test('another file is never continued', async () => {
       /it is \d+ bytes long and was \d+/,
     ],
     ['bytes, whole', {}, { ranges: false, bytes: other }, /byte 99999 is another now/],
+    ['bytes, its length', {}, { bytes: other }, /byte 99999 is another now/],
     ['bytes, no length', { length: null }, { bytes: other }, /byte 99999 is another now/],
   ];
   for (const [name, before, after, pattern] of cases)

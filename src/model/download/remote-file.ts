@@ -42,9 +42,9 @@ export class RemoteFile {
     return this.#ranges && !this.#encoded;
   }
 
-  /** Whether something tells that the next answer is of the same file. */
+  /** Whether something tells that the next answer is of the same file: its length is not enough. */
   get isKnown(): boolean {
-    return (this.version?.etag ?? this.version?.modified ?? this.total) !== undefined;
+    return (this.version?.etag ?? this.version?.modified) !== undefined;
   }
 
   progress(end: number): Progress {
