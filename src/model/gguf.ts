@@ -4,7 +4,7 @@ import type { RowsPart } from './blocks/block.ts';
 import { type WeightType, weightRowBytes, weightTypes } from '../backend/dtype.ts';
 import { UnsupportedError } from '../errors.ts';
 import { clip, damaged } from './damaged.ts';
-import { refuseOtherFormats, refuseOtherKinds, refuseOtherModels } from './kind.ts';
+import { refuseOtherFormats, refuseOtherKinds } from './kind.ts';
 import { FIXED_BYTES, type Header, readHeader, type TensorEntry } from './header.ts';
 import type { ModelSource } from './source.ts';
 
@@ -75,16 +75,21 @@ const unsupportedNames: Readonly<Record<number, string>> = {
   42: 'Q2_0',
 };
 
+/** What a file's header says of itself and of its tensors, which lie in this order. */
+export interface Headed {
+  readonly header: Header;
+  readonly tensors: readonly TensorInfo[];
+}
+
 /**
- * Reads and checks a header. Throws ModelFormatError where the file is damaged, UnsupportedError
- * for a format, version, kind of model or type that we don't read, the signal's reason when
- * aborted.
+ * Reads and checks a model's header, or those of its parts. Throws ModelFormatError where a file is
+ * damaged, OptionError for parts that do not belong together, UnsupportedError for a format,
+ * version, kind of model or type that we don't read, the signal's reason when aborted.
  */
 export async function readGguf(source: ModelSource, signal?: AbortSignal): Promise<GgufFile> {
-  const refuse = source.join ? refuseOtherModels : refuseOtherKinds;
-  const { header, tensors } = await readAnyGguf(source, refuse, signal);
-  const all = source.join ? await source.join(header, tensors) : tensors;
-  return { metadata: header.metadata, tensors: all };
+  const { header, tensors } = await (source.readHeaders?.(false) ??
+    readAnyGguf(source, refuseOtherKinds, signal));
+  return { metadata: header.metadata, tensors };
 }
 
 /** The same of a file of any kind, an adapter for one, that `refuse` lets through. */
@@ -92,7 +97,7 @@ export async function readAnyGguf(
   source: ModelSource,
   refuse: (header: Header, file: string) => void,
   signal?: AbortSignal,
-): Promise<{ header: Header; tensors: TensorInfo[] }> {
+): Promise<Headed> {
   signal?.throwIfAborted();
   const head = (await source.read(0, TELLING_BYTES)).slice();
   refuseOtherFormats(head, source.name);

@@ -3,6 +3,7 @@
 import { ModelFormatError, OptionError, UnsupportedError } from '../errors.ts';
 import { architectures } from './arch/registry.ts';
 import type { Header } from './header.ts';
+import { numbered, splitOf } from './split-keys.ts';
 
 interface Format {
   readonly name: string;
@@ -151,69 +152,22 @@ const kindsByArchitecture: Readonly<Record<string, string>> = {
   controlvector: 'a control vector',
 };
 
-/** Which part of a model in several files a file is. */
-export interface Split {
-  /** From 0. */
-  readonly no: number;
-  readonly count: number;
-  /** Of all parts; undefined where the file does not say. */
-  readonly tensors?: number;
-}
-
-const numberIn = (metadata: Header['metadata'], key: string): number | undefined => {
+const numberIn = (metadata: Header['metadata'], key: string): number => {
   const value = metadata[key];
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
 };
 
-/** What a file says of its part; undefined where it is the only one. */
-export function splitOf(metadata: Header['metadata']): Split | undefined {
-  const count = numberIn(metadata, 'split.count') ?? 0;
-  if (count <= 1) return undefined;
-  const no = numberIn(metadata, 'split.no') ?? 0;
-  return { no, count, tensors: numberIn(metadata, 'split.tensors.count') };
-}
-
-/** Throws OptionError where a file is not the part that is expected in its place. */
-export function checkSplit(metadata: Header['metadata'], file: string, expected: Split): void {
-  const found = splitOf(metadata);
-  const part = ({ no, count }: Split) => `part ${no + 1} of ${count}`;
-  const mustBe = `expected ${part(expected)} (split.no, split.count)`;
-  if (!found) throw new OptionError(`${file}: no part of a model, ${mustBe}: get that file`);
-  if (found.no !== expected.no || found.count !== expected.count)
-    throw new OptionError(
-      `${file}: ${part(found)}, ${mustBe}: name the parts as they were, ` +
-        `NAME-00001-of-${String(found.count).padStart(5, '0')}.gguf and so on`,
-    );
-  if (found.tensors !== expected.tensors)
-    throw new OptionError(
-      `${file}: a part of another model (split.tensors.count is ${found.tensors}, in the first ` +
-        `part ${expected.tensors}): get all parts of one model`,
-    );
-}
-
 /**
- * Lets a whole language model through that we may run. Throws UnsupportedError that names what it
- * is: a part of a split model, an adapter, a projector, a vocabulary, experts, another
- * architecture.
+ * Lets a language model through that we may run, or the first of its parts. Throws UnsupportedError
+ * that names what it is: an adapter, a projector, a vocabulary, experts, another architecture;
+ * OptionError for another part.
  */
-export function refuseOtherKinds(header: Header, file: string): void {
-  const split = splitOf(header.metadata);
-  if (split)
-    throw new UnsupportedError(
-      `${file}: part ${split.no + 1} of ${split.count} of a split model (split.count is ` +
-        `${split.count}); only whole files are read here: join the parts with llama.cpp's ` +
-        `'llama-gguf-split --merge', or choose a file that is whole`,
-    );
-  refuseOtherModels(header, file);
-}
-
-/** The same, but for the first of several parts. Throws OptionError for another part. */
-export function refuseOtherModels({ metadata, tensors }: Header, file: string): void {
-  const split = splitOf(metadata);
+export function refuseOtherKinds({ metadata, tensors }: Header, file: string): void {
+  const split = splitOf(metadata, file);
   if (split && split.no !== 0)
     throw new OptionError(
       `${file}: part ${split.no + 1} of ${split.count} of a model: name the first part ` +
-        `(-00001-of-${String(split.count).padStart(5, '0')}.gguf), or pass all parts as a list`,
+        `(${numbered(0, split.count)}.gguf), or pass all parts as a list`,
     );
   const refuse = (what: string, advice: string): never => {
     throw new UnsupportedError(`${file}: ${what}: ${advice}`);
@@ -250,7 +204,7 @@ export function refuseOtherModels({ metadata, tensors }: Header, file: string): 
       'choose a model of one of these',
     );
   }
-  const experts = numberIn(metadata, `${architecture}.expert_count`) ?? 0;
+  const experts = numberIn(metadata, `${architecture}.expert_count`);
   const hasExperts = experts > 0 || tensors.some((t) => t.name.includes('.ffn_gate_inp.'));
   if (hasExperts && !found?.keys.includes('expert_count')) {
     const count = experts > 0 ? ` of ${experts} experts` : '';

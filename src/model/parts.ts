@@ -1,22 +1,25 @@
 // A model in several files (NAME-00001-of-00003.gguf, ...) behind the way to read one: the parts'
-// bytes follow each other, in the order of their numbers. One part is open at a time, as pages may
-// have few connections to a server.
+// bytes follow each other, in the order of their numbers. One part at a time has a connection, as
+// pages may have few of them, and those that idle break.
 import { ModelFormatError, OptionError } from '../errors.ts';
 import { sum } from '../math/sum.ts';
 import { clip } from './damaged.ts';
 import type { DownloadOptions } from './download/options.ts';
 import { optionsFor } from './download/origin.ts';
-import { readAnyGguf, type TensorInfo } from './gguf.ts';
+import { type Headed, readAnyGguf, type TensorInfo } from './gguf.ts';
 import type { Header } from './header.ts';
-import { checkSplit, type Split, splitOf } from './kind.ts';
+import { refuseOtherKinds } from './kind.ts';
 import { inOrder, partBeside } from './part-names.ts';
 import {
   type CacheReport,
+  filesOf,
+  keeping,
   type ModelFiles,
   type ModelInput,
   type ModelSource,
   openSource,
 } from './source.ts';
+import { checkSplit, type Split, SPLIT_COUNT, SPLIT_TENSORS, splitOf } from './split-keys.ts';
 
 /**
  * Opens a model for reading: one file, all of its parts in any order, or the first part, whose
@@ -28,61 +31,80 @@ export async function openModel(
   options: DownloadOptions = {},
 ): Promise<ModelSource> {
   const open = (place: ModelInput) => openSource(place, optionsFor(place, input, options));
-  const places = isList(input) ? await inOrder(input, open, options) : undefined;
-  const place = places ? places[0] : (input as ModelInput);
-  const first = await open(place);
-  const placeOf = (no: number, { count }: Split) => {
-    if (places && places.length !== count)
-      throw new OptionError(
-        `${first.name}: its model has ${count} parts, and ${places.length} are listed: list each ` +
-          'of them once, and nothing else',
-      );
-    return places ? places[no] : partBeside(place, first.name, no, count);
+  const files = filesOf(input);
+  if (files.length === 1) {
+    const [place] = files;
+    const first = await open(place);
+    const isBeside = `put it beside the first, or pass all parts as a list`;
+    const next = (no: number, { count }: Split) =>
+      orMissing(open(partBeside(place, first.name, no, count)), first.name, no, count, isBeside);
+    return new PartsSource([first], 1, next, options);
+  }
+  const parts = await inOrder(files, open, options);
+  const openPart = async (no: number) => parts[no].source ?? open(parts[no].input);
+  const first = await openPart(0);
+  const next = async (no: number, { count }: Split) => {
+    if (parts.length === count)
+      return orMissing(openPart(no), first.name, no, count, 'check its place in the list');
+    throw new OptionError(
+      `${first.name}: its model has ${count} parts, and ${parts.length} are listed: list each ` +
+        'of them once, and nothing else',
+    );
   };
-  const isWholeList = places !== undefined && places.length > 1;
-  return new PartsSource({ place, source: first }, placeOf, isWholeList, open, options);
+  const held = parts.flatMap(({ source }, no) => (no > 0 && source ? [source] : []));
+  return new PartsSource([first, ...held], parts.length, next, options);
 }
 
-const isList = (input: ModelFiles): input is readonly ModelInput[] => Array.isArray(input);
+async function orMissing(
+  opening: Promise<ModelSource>,
+  first: string,
+  no: number,
+  count: number,
+  advice: string,
+): Promise<ModelSource> {
+  try {
+    return await opening;
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new OptionError(
+      `${first}: part ${no + 1} of ${count} cannot be opened (${cause.message}): ${advice}`,
+      { cause },
+    );
+  }
+}
 
-interface OpenPart {
-  readonly place: ModelInput;
-  /** Open or closed. */
-  source: ModelSource;
-  /** Bytes that were kept of it before this load. */
-  readonly cachedBytes: number;
-  /** Where it begins among all parts' bytes, and where its last tensor ends. */
+/** A part, and where its bytes begin and end among those of all. */
+interface Part {
+  readonly source: ModelSource;
   readonly start: number;
   readonly end: number;
-  /** What its header says of its tensors, to know it again. */
-  readonly listed: string;
 }
 
 class PartsSource implements ModelSource {
   readonly name: string;
-  readonly #placeOf: (no: number, split: Split) => ModelInput;
-  readonly #mustBeParts: boolean;
-  readonly #openPlace: (place: ModelInput) => Promise<ModelSource>;
-  readonly #options: DownloadOptions;
-  readonly #parts: OpenPart[];
-  /** The part that is open. */
-  #current: OpenPart;
+  /** All that was opened. */
+  readonly #sources: Set<ModelSource>;
+  readonly #listed: number;
+  readonly #next: (no: number, split: Split) => Promise<ModelSource>;
+  readonly #signal?: AbortSignal;
+  #parts: Part[];
+  /** The part that is read. */
+  #current: Part;
 
+  /** `sources`: the first part, and others that are open, so that they are closed in the end. */
   constructor(
-    { place, source }: Pick<OpenPart, 'place' | 'source'>,
-    placeOf: (no: number, split: Split) => ModelInput,
-    mustBeParts: boolean,
-    open: (place: ModelInput) => Promise<ModelSource>,
-    options: DownloadOptions,
+    sources: readonly ModelSource[],
+    listed: number,
+    next: (no: number, split: Split) => Promise<ModelSource>,
+    { signal }: DownloadOptions,
   ) {
+    const [source] = sources;
     this.name = source.name;
-    this.#placeOf = placeOf;
-    this.#mustBeParts = mustBeParts;
-    this.#openPlace = open;
-    this.#options = options;
-    const cachedBytes = source.cache?.cachedBytes ?? 0;
-    const end = Number.POSITIVE_INFINITY;
-    this.#current = { place, source, cachedBytes, start: 0, end, listed: '' };
+    this.#sources = new Set(sources);
+    this.#listed = listed;
+    this.#next = next;
+    this.#signal = signal;
+    this.#current = { source, start: 0, end: Number.POSITIVE_INFINITY };
     this.#parts = [this.#current];
   }
 
@@ -92,58 +114,57 @@ class PartsSource implements ModelSource {
 
   get cache(): CacheReport | undefined {
     const reports = this.#parts.flatMap(({ source }) => source.cache ?? []);
-    if (reports.length === 0) return undefined;
-    const note = reports.find((report) => report.note)?.note;
+    if (reports.length <= 1) return reports[0];
     return {
-      cachedBytes: sum(this.#parts.map((part) => part.cachedBytes)),
+      cachedBytes: sum(reports.map(({ cachedBytes }) => cachedBytes)),
       complete: reports.every(({ complete }) => complete),
-      ...(note !== undefined && { note }),
+      note: reports.find(({ note }) => note !== undefined)?.note,
     };
   }
 
-  async join(header: Header, tensors: readonly TensorInfo[]): Promise<readonly TensorInfo[]> {
-    const split = splitOf(header.metadata);
+  async readHeaders(keepsKeys: boolean): Promise<Headed> {
+    const [{ source }] = this.#parts;
+    const from = keepsKeys ? keeping(source) : source;
+    const check = (header: Header, file: string) => {
+      const found = splitOf(header.metadata, file);
+      // (a list has all parts: one of another number is misnamed)
+      if (found && this.#listed > 1) checkSplit(header.metadata, file, { ...found, no: 0 });
+      refuseOtherKinds(header, file);
+    };
+    const { header, tensors } = await readAnyGguf(from, check, this.#signal);
+    const split = splitOf(header.metadata, this.name);
     if (!split) {
-      if (!this.#mustBeParts) return tensors;
+      if (this.#listed === 1) return { header, tensors };
       throw new OptionError(
-        `${this.name}: is a model of one file (it has no split.count), and stands in a list of ` +
-          'parts: list the parts of one model, or pass this file alone',
+        `${this.name}: is a model of one file (it has no ${SPLIT_COUNT}), and stands in a list ` +
+          'of parts: list the parts of one model, or pass this file alone',
       );
     }
-    const [{ place, source, cachedBytes }] = this.#parts;
-    this.#current = this.#parts[0] = {
-      ...{ place, source, cachedBytes, start: 0 },
-      ...{ end: endOf(header, tensors), listed: listOf(tensors) },
-    };
+    this.#current = { source, start: 0, end: endOf(header, tensors) };
+    this.#parts = [this.#current];
+    const entries = [...header.tensors];
     const all: TensorInfo[] = tensors.map((tensor) => ({ ...tensor, file: source.name }));
-    for (let no = 1; no < split.count; no++) all.push(...(await this.#add(no, split)));
+    for (let no = 1; no < split.count; no++) {
+      const part = await this.#add(no, split);
+      entries.push(...part.header.tensors);
+      all.push(...part.tensors);
+    }
     this.#checkNames(all, split);
-    return all;
+    return { header: { ...header, tensors: entries }, tensors: all };
   }
 
   /** Reads the header of a part; its tensors, at their places among all bytes. */
-  async #add(no: number, split: Split): Promise<TensorInfo[]> {
-    const place = this.#placeOf(no, split);
-    const source = await this.#openPlace(place).catch((cause) => {
-      if (!(cause instanceof OptionError)) throw cause;
-      throw new OptionError(
-        `${this.name}: part ${no + 1} of ${split.count} is missing (${cause.message}): put it ` +
-          'beside the first, or pass all parts as a list',
-        { cause },
-      );
-    });
-    try {
-      const check = ({ metadata }: Header, file: string) =>
-        checkSplit(metadata, file, { ...split, no });
-      const { header, tensors } = await readAnyGguf(source, check, this.#options.signal);
-      const start = this.#parts[no - 1].end;
-      const end = start + endOf(header, tensors);
-      const cachedBytes = source.cache?.cachedBytes ?? 0;
-      this.#parts.push({ place, source, cachedBytes, start, end, listed: listOf(tensors) });
-      return tensors.map((t) => ({ ...t, offset: start + t.offset, file: source.name }));
-    } finally {
-      await source.close();
-    }
+  async #add(no: number, split: Split): Promise<Headed> {
+    const source = await this.#next(no, split);
+    this.#sources.add(source);
+    const check = ({ metadata }: Header, file: string) =>
+      checkSplit(metadata, file, { ...split, no });
+    const { header, tensors } = await readAnyGguf(source, check, this.#signal);
+    await source.pause?.();
+    const start = this.#parts[no - 1].end;
+    this.#parts.push({ source, start, end: start + endOf(header, tensors) });
+    const placed = tensors.map((t) => ({ ...t, offset: start + t.offset, file: source.name }));
+    return { header, tensors: placed };
   }
 
   #checkNames(tensors: readonly TensorInfo[], split: Split): void {
@@ -159,13 +180,16 @@ class PartsSource implements ModelSource {
     if (split.tensors !== undefined && tensors.length !== split.tensors)
       throw new ModelFormatError(
         `${this.name}: its ${split.count} parts have ${tensors.length} tensors, and ` +
-          `split.tensors.count is ${split.tensors}: a part is of another model, get all of one`,
+          `${SPLIT_TENSORS} is ${split.tensors}: a part is of another model, get all of one`,
       );
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     const part = this.#parts.find(({ end }) => offset < end) ?? this.#current;
-    if (part !== this.#current) await this.#open(part);
+    if (part !== this.#current) {
+      await this.#current.source.pause?.();
+      this.#current = part;
+    }
     const bytes = await part.source.read(offset - part.start, length);
     if (this.#parts.length > 1 && bytes.length < length)
       throw new ModelFormatError(
@@ -175,34 +199,15 @@ class PartsSource implements ModelSource {
     return bytes;
   }
 
-  /** Goes over to another part, which must be what it was when its header was read. */
-  async #open(part: OpenPart): Promise<void> {
-    await this.#current.source.close();
-    part.source = await this.#openPlace(part.place);
-    this.#current = part;
-    const { tensors } = await readAnyGguf(part.source, () => {}, this.#options.signal);
-    if (listOf(tensors) !== part.listed)
-      throw new OptionError(
-        `${part.source.name}: the file changed while the model was loaded: load it again`,
-      );
-  }
-
   forget(offset: number): void {
-    const { source, start, end } = this.#current;
-    if (offset >= start && offset < end) source.forget(offset - start);
+    for (const { source, start, end } of this.#parts)
+      if (offset > start) source.forget(Math.min(offset, end) - start);
   }
 
-  close(): Promise<void> {
-    return this.#current.source.close();
+  async close(): Promise<void> {
+    await Promise.all([...this.#sources].map((source) => source.close()));
   }
 }
 
 const endOf = ({ end }: Header, tensors: readonly TensorInfo[]): number =>
   tensors.reduce((most, { offset, byteLength }) => Math.max(most, offset + byteLength), end);
-
-const listOf = (tensors: readonly TensorInfo[]): string =>
-  tensors
-    .map(({ name, type, rows, columns, offset }) =>
-      [name, type.name, rows, columns, offset].join(' '),
-    )
-    .join('\n');

@@ -46,7 +46,7 @@ export interface Rewriting {
 export async function readModelHeader(
   input: ModelInput,
   { signal, ...options }: DownloadOptions = {},
-): Promise<{ header: Header; tensors: TensorInfo[]; config: ModelConfig }> {
+): Promise<{ header: Header; tensors: readonly TensorInfo[]; config: ModelConfig }> {
   const source = await openSource(input, { signal, ...options });
   try {
     const { header, tensors } = await readAnyGguf(source, refuseOtherKinds, signal);

@@ -5,8 +5,7 @@ import { runtime } from '#runtime';
 import { DeviceError, OptionError, RecollectError } from '../errors.ts';
 import { openDownload } from './download/download.ts';
 import type { DownloadOptions } from './download/options.ts';
-import type { TensorInfo } from './gguf.ts';
-import type { Header } from './header.ts';
+import type { Headed } from './gguf.ts';
 
 export type ModelInput = string | URL | Blob | ArrayBufferLike | ArrayBufferView;
 /** A model's file, or all of them where it has several, in any order. */
@@ -28,15 +27,28 @@ export interface ModelSource {
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Promises that nothing before `offset` will be read again. */
   forget(offset: number): void;
+  /** Lets go of connections, and what else there are few of, until the next read. */
+  pause?(): Promise<void>;
   close(): Promise<void>;
   /**
-   * Where a model may be in several files: the tensors of all, given what the first one says; read
-   * and checked, at the places from which read() gives them.
+   * Where a model may be in several files: what the headers of all say, checked; tensors are at the
+   * places that read() knows. The beginning of the first can be read again if `keepsKeys`.
    */
-  join?(header: Header, tensors: readonly TensorInfo[]): Promise<readonly TensorInfo[]>;
+  readHeaders?(keepsKeys: boolean): Promise<Headed>;
   /** What came of `cache`, where it was asked for; final once it is closed. */
   readonly cache?: CacheReport;
 }
+
+/** A source whose bytes can be read again, and whose end is another's business. */
+export const keeping = (source: ModelSource): ModelSource => ({
+  name: source.name,
+  get sizeBytes() {
+    return source.sizeBytes;
+  },
+  read: (offset, length) => source.read(offset, length),
+  forget() {},
+  close: async () => {},
+});
 
 /** What came of the option `cache`. */
 export interface CacheReport {
@@ -88,7 +100,7 @@ function noInput(input: unknown, tag: string): string {
     Request: 'pass its URL, and what it sends as `headers`',
     ReadableStream: 'pass the URL behind it, or the blob() of a Response made of it',
     FileSystemFileHandle: 'pass what its getFile() gives',
-    FileList: 'pass one of its files',
+    FileList: 'pass one of its files, or [...files] where a model has several',
   };
   const found = input === null ? 'null' : typeof input === 'object' ? tag : typeof input;
   const hint = hints[tag] === undefined ? '' : `: ${hints[tag]}`;

@@ -1,4 +1,5 @@
-// Parts of a model from servers: what each is told.
+// Parts of a model from servers: what each is asked for, and told; a part that is another file by
+// the time its tensors are read.
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -76,6 +77,24 @@ async function logitsOf(input: ModelFiles, options: LoadOptions = {}) {
 }
 const whole = async () => (await textLogits(await tinyModel(), 'Anna went', 20)).top;
 
+test('the first tells the others, and no byte of a header is asked for twice', async ({
+  first,
+}) => {
+  // the second part is refused once for the moment
+  first.answer = (asked, response, bytes) => {
+    const isBusy = asked.no === 1 && first.asked.filter(({ no }) => no === 1).length === 1;
+    if (isBusy) response.writeHead(503).end();
+    else send({ etag: '"1"' })(asked, response, bytes);
+  };
+  assert.equal(await logitsOf(places(first)[0]), await whole());
+  assert.equal(
+    first.asked.map(({ no }) => no),
+    [0, 1, 1, 2, 1, 2],
+  );
+  const [again, last] = first.asked.slice(-2).map(({ range }) => Number(/\d+/.exec(range ?? '')));
+  for (const from of [again, last]) assert.ok(from >= 1 << 18 && from < 1 << 19, `${from}`);
+});
+
 test("headers for the first part's server go to no other", async ({ first, second }) => {
   const headers = { authorization: 'secret' };
   const tokens = ({ asked }: Server) => [...new Set(asked.splice(0).map(({ token }) => token))];
@@ -94,6 +113,32 @@ test("headers for the first part's server go to no other", async ({ first, secon
   const work = logitsOf([asBlob, b, a], { headers, adapters });
   await rejects(work, 'OptionError', /none\.gguf.*404/);
   assert.equal([tokens(first), tokens(second)], [['secret'], [undefined]]);
+});
+
+test('a part that is another file by the time its tensors are read is named', async ({ first }) => {
+  const other = parts[1].slice();
+  for (let at = 300_000; at < other.length; at++) other[at] ^= 1;
+  // (what came before is compared where no version is told)
+  for (let at = 100; at < 300_000; at++) other[at] ^= 1;
+  const longer = new Uint8Array([...parts[1], ...new Uint8Array(64)]);
+  const cases: [Record<string, string>, Record<string, string>, Uint8Array, RegExp][] = [
+    [{ etag: '"1"' }, { etag: '"2"' }, other, /ETag was "1" and is "2"/],
+    [{ etag: '"1"' }, { etag: '"1"' }, longer, /it is \d+ bytes long and was \d+/],
+    [{}, {}, longer, /it is \d+ bytes long and was \d+/],
+    [{}, {}, other, /byte \d+ is another now/],
+  ];
+  for (const [before, after, body, pattern] of cases) {
+    first.asked.length = 0;
+    first.answer = (asked, response, bytes) => {
+      const isLater = asked.no === 1 && first.asked.filter(({ no }) => no === 1).length > 1;
+      send(isLater ? after : before)(asked, response, isLater ? body : bytes);
+    };
+    const failed = await logitsOf(places(first)[0]).catch((error: Error) => error);
+    assert.is((failed as Error).name, 'NetworkError');
+    const { message } = failed as Error;
+    assert.match(message, /m-00002-of-00003\.gguf\S*: the file changed while it was read/);
+    assert.match(message, pattern);
+  }
 });
 
 test.run();

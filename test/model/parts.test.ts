@@ -1,23 +1,24 @@
 // A model in several files is the model in one, wherever its parts come from and in whatever order;
 // a part that is missing, foreign, doubled or cut off is named.
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { textLogits } from '../../src/engine/logits.ts';
-import { loadModel } from '../../src/engine/model.ts';
+import { type LoadOptions, loadModel } from '../../src/engine/model.ts';
 import type { LoadProgress } from '../../src/model/load.ts';
 import type { ModelFiles } from '../../src/model/source.ts';
+import { loadHalf } from '../../src/split/load.ts';
+import { fixture } from '../fixtures.ts';
 import { type MetadataValue, smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 import { rejects } from '../rejects.ts';
+import { partName, splitModel } from './split-model.ts';
 
 const u16 = (n: number): MetadataValue => ({
   raw: Uint8Array.from([2, 0, 0, 0, n & 255, n >> 8]),
 });
-const nameOf = (no: number) => `small-0000${no + 1}-of-00003.gguf`;
 const { metadata, tensors } = smallLlama();
 
 /** Part `no` of three, of which the first has no tensors where `first` is 0. */
@@ -50,37 +51,61 @@ parts('a list in any order, and a first part without tensors, are the whole mode
   }
 });
 
-parts('the other parts are found beside the first: paths and URLs, with progress', async () => {
+parts('threads, workers of a pipeline and halves take parts as they take one file', async () => {
+  const file = readFileSync(fixture('llama-f32.gguf'));
+  const list = splitModel(file).toReversed();
+  const top = async (input: ModelFiles, options: LoadOptions) => {
+    using model = await loadModel(input, { device: 'wasm', ...options });
+    const { top } = await textLogits(model, 'the end of it', 20);
+    return { top, workers: model.executor.layerRanges.length, threads: model.backend.threads };
+  };
+  for (const options of [
+    { threads: 2, pipeline: 1 },
+    { threads: 1, pipeline: 2 },
+  ] as const) {
+    const found = await top(list, options);
+    assert.equal(found, await top(file, options));
+    assert.is(Math.max(found.workers, found.threads), 2);
+  }
+  const halfOf = async (input: ModelFiles, side: 'client' | 'server') => {
+    const { fingerprint, dispose } = await loadHalf(input, side, { cut: 1, labels: 'server' });
+    dispose();
+    return fingerprint;
+  };
+  assert.is(await halfOf(list, 'client'), await halfOf(file, 'server'));
+});
+
+parts('the other parts are found beside the first, with progress over all', async () => {
   const whole = await logitsOf(writeGguf({ metadata, tensors }));
   const folder = mkdtempSync(join(tmpdir(), 'parts-'));
-  const asked: string[] = [];
-  const server = createServer((request, response) => {
-    asked.push(request.url!);
-    const no = [0, 1, 2].find((n) => request.url === `/${nameOf(n)}?key=1`);
-    // the second part is refused once for the moment
-    const isBusy = no === 1 && asked.filter((url) => url === request.url).length === 1;
-    if (no === undefined || isBusy) return response.writeHead(isBusy ? 503 : 404).end();
-    return response.writeHead(200, { etag: `"${no}"` }).end(partOf(no));
-  });
   try {
-    for (const [no, bytes] of three().entries()) writeFileSync(join(folder, nameOf(no)), bytes);
+    const paths = three().map((bytes, no) => {
+      const path = join(folder, partName(no));
+      writeFileSync(path, bytes);
+      return path;
+    });
     const seen: LoadProgress[] = [];
-    assert.equal(await logitsOf(join(folder, nameOf(0)), (progress) => seen.push(progress)), whole);
+    assert.equal(await logitsOf(paths[0], (progress) => seen.push(progress)), whole);
     const { loadedBytes, totalBytes } = seen.at(-1)!;
     assert.is(loadedBytes, totalBytes);
     assert.is(
       totalBytes,
       tensors.reduce((bytes, { data }) => bytes + data.length, 0),
     );
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    assert.equal(await logitsOf(`${at}${nameOf(0)}?key=1`), whole);
-    await rejects(logitsOf(join(folder, nameOf(1))), 'OptionError', /part 2 of 3.*name the first/);
-    unlinkSync(join(folder, nameOf(2)));
-    await rejects(logitsOf(join(folder, nameOf(0))), 'OptionError', /part 3 of 3 is missing/);
+    assert.equal(await logitsOf([pathToFileURL(paths[0])]), whole);
+    assert.equal(await logitsOf([paths[1], paths[2], paths[0]]), whole);
+    await rejects(logitsOf(paths[1]), 'OptionError', /part 2 of 3.*name the first/);
+    unlinkSync(paths[2]);
+    const missing = /part 3 of 3 cannot be opened \(no file at .*: put it/;
+    await rejects(logitsOf(paths[0]), 'OptionError', missing);
+    await rejects(logitsOf(paths), 'OptionError', /part 3 of 3 cannot be opened .*in the list/);
+    writeFileSync(join(folder, 'renamed.gguf'), three()[0]);
+    await rejects(
+      logitsOf(join(folder, 'renamed.gguf')),
+      'OptionError',
+      /part 1 of 3.*does not end in -00001-of-00003\.gguf/,
+    );
   } finally {
-    server.closeAllConnections();
-    server.close();
     rmSync(folder, { recursive: true });
   }
 });
@@ -90,7 +115,7 @@ parts('parts that do not belong together are named', async () => {
   const other = three({ count: 7 });
   await rejects(logitsOf(a), 'OptionError', /part 1 of 3.*pass all 3/);
   await rejects(logitsOf([]), 'OptionError', /empty/);
-  await rejects(logitsOf([a]), 'OptionError', /3 parts, and 1 are listed/);
+  await rejects(logitsOf([a]), 'OptionError', /part 1 of 3.*pass all 3/);
   await rejects(logitsOf([a, b]), 'OptionError', /3 parts, and 2 are listed/);
   await rejects(logitsOf([a, c]), 'OptionError', /part 2 is missing/);
   await rejects(logitsOf([a, b, b]), 'OptionError', /both part 2/);
@@ -99,13 +124,23 @@ parts('parts that do not belong together are named', async () => {
   await rejects(logitsOf(other), 'ModelFormatError', /11 tensors.*is 7/);
   const doubled = partOf(2, { all: tensors.with(10, tensors[0]) });
   await rejects(logitsOf([a, b, doubled]), 'ModelFormatError', /token_embd.weight' is in/);
-  const cut = new File([c.slice(0, -64)], nameOf(2));
+  const cut = new File([c.slice(0, -64)], partName(2));
   await rejects(
-    logitsOf([new File([a], nameOf(0)), cut, new File([b], nameOf(1))]),
+    logitsOf([new File([a], partName(0)), cut, new File([b], partName(1))]),
     'ModelFormatError',
-    /^small-00003-of-00003.gguf: .*cut off/,
+    /^m-00003-of-00003.gguf: .*cut off/,
   );
-  const renamed = [a, c, b].map((bytes, no) => new File([bytes], nameOf(no)));
+  for (const [no, count] of [
+    [3, 3],
+    [0, 2.5],
+  ]) {
+    const odd = { ...metadata, 'split.no': u16(no), 'split.count': { f32: count } };
+    const work = logitsOf(writeGguf({ metadata: odd, tensors }));
+    await rejects(work, 'ModelFormatError', /split.no is . and split.count /);
+  }
+  const turned = [b, a, c].map((bytes, no) => new File([bytes], partName(no)));
+  await rejects(logitsOf(turned), 'OptionError', /part 2 of 3, expected part 1 of 3.*name the/);
+  const renamed = [a, c, b].map((bytes, no) => new File([bytes], partName(no)));
   await rejects(logitsOf(renamed), 'OptionError', /part 3 of 3, expected part 2 of 3/);
 });
 

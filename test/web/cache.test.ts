@@ -10,9 +10,23 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CachedModel } from '../../src/model/cached-models.ts';
 import { chromiumArguments, chromiumPath, servePage } from '../browser.ts';
+import { smallLlama, writeGguf } from '../gguf-writer.ts';
+import { partName, splitModel } from '../model/split-model.ts';
 import { skip } from '../skip.ts';
 import { FileServer, MIB, sumOf } from './kept-files.ts';
 
+/** Of 4 MiB each. */
+const parts = splitModel(
+  writeGguf(
+    smallLlama({
+      tensors: () =>
+        ['a', 'b', 'c'].map((name, i) => ({
+          ...{ name, shape: [MIB], type: 0 },
+          data: new Uint8Array(4 * MIB).fill(i + 1),
+        })),
+    }),
+  ),
+);
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
 const imports = {
@@ -23,6 +37,7 @@ const imports = {
 const PAGE = `<!doctype html><title>recollect</title>
 <script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module">
+import { openModel } from '/build/js/src/model/parts.js';
 import { openSource } from '/build/js/src/model/source.js';
 import { checksum, EMPTY_CHECKSUM } from '/build/js/src/cache/checksum.js';
 import { cachedModels, deleteCachedModel } from '/build/js/src/model/cached-models.js';
@@ -55,6 +70,16 @@ globalThis.load = async (url, options) => {
   } catch (error) {
     return { failed: error.name + ': ' + error.message };
   }
+};
+globalThis.loadParts = async (url) => {
+  const model = await openModel(url, { cache: true, retries: 0 });
+  let sum = EMPTY_CHECKSUM;
+  for (const { offset, byteLength } of (await model.readHeaders(false)).tensors) {
+    model.forget(offset);
+    sum = checksum(sum, new Int32Array((await model.read(offset, byteLength)).slice().buffer));
+  }
+  await model.close();
+  return plain({ sum, cache: model.cache });
 };
 </script>`;
 
@@ -228,6 +253,35 @@ else {
     } finally {
       await server.listen();
     }
+  });
+
+  test('a model in several files is kept file by file', async () => {
+    const [path, ...rest] = parts.map((bytes, no) => {
+      server.others.set(`/${partName(no)}`, bytes);
+      return `/${partName(no)}`;
+    });
+    const urlOf = (name: string) => new URL(name, server.url).href;
+    const loadParts = () => call<Omit<Loaded, 'at' | 'failed'>>('loadParts', [urlOf(path)]);
+    const total = parts.reduce((bytes, { length }) => bytes + length, 0);
+    const { sum, cache } = await loadParts();
+    assert.equal(cache, { cachedBytes: 0, complete: true });
+    const from = server.take().asked.map((asked) => Number(/\d+/.exec(asked) ?? 0));
+    assert.equal(
+      from.map((at) => at > 0),
+      [false, false, false, true, true],
+      `${from}`,
+    );
+    assert.equal(await loadParts(), { sum, cache: { cachedBytes: total, complete: true } });
+    assert.equal(server.take(), { asked: ['HEAD', 'HEAD', 'HEAD'], sent: 0 });
+    const kept = await list();
+    assert.equal(kept.map(({ url }) => url).sort(), [path, ...rest].map(urlOf));
+    // what is gone of one comes again, and nothing of the others
+    await call('remove', [urlOf(rest[0])]);
+    const cachedBytes = total - parts[1].length;
+    assert.equal(await loadParts(), { sum, cache: { cachedBytes, complete: true } });
+    assert.is(server.take().asked.filter((asked) => asked === 'GET').length, 1);
+    for (const name of [path, ...rest]) await call('remove', [urlOf(name)]);
+    assert.equal(await list(), []);
   });
 
   test('what tells no version is loaded, and not kept', async () => {

@@ -37,6 +37,8 @@ export class FileServer {
   readonly asked: string[] = [];
   /** Bytes of bodies. */
   sent = 0;
+  /** Other files that it has, by their paths. */
+  readonly others = new Map<string, Uint8Array>();
   file: Kept = { seed: 1, mibs: 3, headers: { etag: '"v1"' }, refuses: {} };
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   #port = 0;
@@ -65,7 +67,8 @@ export class FileServer {
     return taken;
   }
 
-  async #answer({ method = '', headers }: IncomingMessage, response: ServerResponse) {
+  async #answer({ url = '', method = '', headers }: IncomingMessage, response: ServerResponse) {
+    const other = this.others.get(url);
     const { seed, mibs, headers: version, refuses, breakAt } = this.file;
     const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
     this.asked.push(first === undefined ? method : `${method} ${first}`);
@@ -74,7 +77,7 @@ export class FileServer {
       'access-control-expose-headers': 'etag, content-range',
     };
     if (refuses[method]) return response.writeHead(refuses[method], cors).end();
-    const size = mibs * MIB;
+    const size = other?.length ?? mibs * MIB;
     const [from, end] = [Number(first ?? 0), last ? Number(last) + 1 : size];
     const part = { 'content-range': `bytes ${from}-${end - 1}/${size}` };
     response.writeHead(first === undefined ? 200 : 206, {
@@ -91,7 +94,7 @@ export class FileServer {
         this.file.breakAt = undefined;
         return setTimeout(() => response.destroy(), 50);
       }
-      const bytes = new Uint8Array(pieceOf(seed, mib).buffer);
+      const bytes = other?.subarray(mib * MIB) ?? new Uint8Array(pieceOf(seed, mib).buffer);
       const piece = bytes.subarray(at - mib * MIB, Math.min(MIB, end - mib * MIB));
       at += piece.length;
       this.sent += piece.length;

@@ -6,8 +6,7 @@ import type { ModelConfig } from '../config.ts';
 import { clip } from '../damaged.ts';
 import type { TensorInfo } from '../gguf.ts';
 import { readTensors } from '../load.ts';
-import type { ModelSource } from '../source.ts';
-import { view } from './numbers.ts';
+import { keeping, type ModelSource } from '../source.ts';
 import type { FilePair, ScaledPair } from './pairs.ts';
 
 /** The tensors of pairs, in the order in which they lie in the file. */
@@ -56,7 +55,7 @@ export async function scanPairs(
   pairs: readonly ScaledPair[],
   signal?: AbortSignal,
 ): Promise<number> {
-  const kept: ModelSource = { ...view(source), forget() {} };
+  const kept = keeping(source);
   const facts = pairs.map(({ matrix, rank, scale }) => `${matrix} ${rank} ${scale}`);
   let sum = addBytes(EMPTY_CHECKSUM, new TextEncoder().encode(facts.join()));
   const add = (_: TensorInfo, __: number, ___: number, bytes: Uint8Array) => {

@@ -3,7 +3,7 @@
 import { dequantize } from '../../backend/dequantize.ts';
 import type { TensorInfo } from '../gguf.ts';
 import { readTensors } from '../load.ts';
-import type { ModelSource } from '../source.ts';
+import { keeping, type ModelSource } from '../source.ts';
 import type { ScaledPair } from './pairs.ts';
 import type { PairData } from './write.ts';
 
@@ -16,7 +16,7 @@ export async function readPair(
   signal?: AbortSignal,
 ): Promise<PairData> {
   // pairs are read in any order, and some twice
-  const kept: ModelSource = { ...view(source), forget() {} };
+  const kept = keeping(source);
   const numbersOf = (tensor: TensorInfo) => readNumbers(kept, tensor, signal);
   return { matrix, rank, a: await numbersOf(a), b: await numbersOf(b) };
 }
@@ -35,12 +35,3 @@ async function readNumbers(
   );
   return out;
 }
-
-/** A source whose end is another's business. */
-export const view = (source: ModelSource): ModelSource => ({
-  name: source.name,
-  sizeBytes: source.sizeBytes,
-  read: (offset, length) => source.read(offset, length),
-  forget: (offset) => source.forget(offset),
-  close: async () => {},
-});

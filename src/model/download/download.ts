@@ -136,6 +136,10 @@ class Download implements DownloadSource {
     this.#received.forget(offset);
   }
 
+  async pause(): Promise<void> {
+    this.#drop();
+  }
+
   async close(): Promise<void> {
     this.#wait.close();
     this.#received.clear();

@@ -29,20 +29,23 @@ export interface Rest {
 export class CachedSource implements ModelSource {
   readonly name: string;
   readonly sizeBytes: number;
-  readonly #copy: Copy;
+  readonly #copy: Omit<Copy, 'file'>;
+  /** Undefined while it is paused: in a page each open file has a worker. */
+  #file?: Copy['file'];
   readonly #rest?: Rest;
   readonly #signal?: AbortSignal;
   #cache: CacheReport;
 
   constructor(
     name: string,
-    copy: Copy,
+    { file, ...copy }: Copy,
     { rest, note, signal }: { rest?: Rest; note?: string; signal?: AbortSignal },
   ) {
     const { entry } = copy;
     this.name = name;
     this.sizeBytes = entry.totalBytes;
     this.#copy = copy;
+    this.#file = file;
     this.#rest = rest;
     this.#signal = signal;
     this.#cache = { cachedBytes: entry.bytes, complete: isComplete(entry), note };
@@ -57,9 +60,10 @@ export class CachedSource implements ModelSource {
     const { bytes: end, totalBytes } = this.#copy.entry;
     const wanted = Math.max(0, Math.min(length, totalBytes - offset));
     const here = Math.max(0, Math.min(wanted, end - offset));
+    const file = await this.#open();
     if (here === 0) return this.#rest?.download.read(offset, wanted) ?? new Uint8Array();
-    const kept = await this.#copy.file.read(HEAD_BYTES + offset, here);
-    if (kept.length < here)
+    const kept = await file?.read(HEAD_BYTES + offset, here);
+    if (!kept || kept.length < here)
       throw new StoreError(
         `${this.name}: the browser lost some of its copy while it was read: load it again`,
       );
@@ -71,11 +75,36 @@ export class CachedSource implements ModelSource {
     this.#rest?.download.forget(offset);
   }
 
+  /** The copy stays this load's. */
+  async pause(): Promise<void> {
+    await this.#rest?.download.pause?.();
+    await this.#rest?.keeper.finish();
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  /** Undefined where it cannot be opened again: then it is not kept. */
+  async #open(): Promise<Copy['file'] | undefined> {
+    if (this.#file) return this.#file;
+    const { files, fileName } = this.#copy;
+    if (!this.#rest) return (this.#file = await files.openToRead(fileName));
+    const { keeper } = this.#rest;
+    try {
+      const file = await files.openToWrite(fileName, true);
+      keeper.goOn(file);
+      return (this.#file = file);
+    } catch (error) {
+      keeper.failure = (error as Error).message;
+      return undefined;
+    }
+  }
+
   async close(): Promise<void> {
-    const { files, fileName, file, release } = this.#copy;
+    const { files, fileName, release } = this.#copy;
     try {
       await this.#finish();
-      await file.close();
+      await this.#file?.close();
       if (this.#rest?.keeper.failure !== undefined) await files.remove(fileName);
     } catch (error) {
       this.#note((error as Error).message);
@@ -89,8 +118,10 @@ export class CachedSource implements ModelSource {
     if (!this.#rest) return;
     const { download, keeper } = this.#rest;
     const left = this.sizeBytes - keeper.end;
-    if (left > 0 && left <= LEFT_BYTES && !this.#signal?.aborted)
+    if (left > 0 && left <= LEFT_BYTES && !this.#signal?.aborted) {
+      await this.#open();
       await download.read(this.sizeBytes, 0).catch(() => {});
+    }
     await download.close();
     await keeper.finish();
     this.#cache = { ...this.#cache, complete: isComplete(keeper.entry) };

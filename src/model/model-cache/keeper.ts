@@ -10,12 +10,12 @@ const PIECE_BYTES = 4 << 20;
 const SAVE_BYTES = 16 << 20;
 
 export class Keeper implements DownloadSink {
-  readonly #file: OriginFile;
+  #file: OriginFile;
   /** What the file's head says. */
   #entry: Entry;
   /** Bytes of the model that lie in the file. */
   #written: number;
-  #piece = new Uint8Array(PIECE_BYTES);
+  #piece?: Uint8Array<ArrayBuffer>;
   #filled = 0;
   /** Offset in the model behind the last byte that came. */
   end: number;
@@ -41,10 +41,16 @@ export class Keeper implements DownloadSink {
     return this.#try(() => this.#save());
   }
 
+  /** Goes on with the same file, which was closed and opened again. */
+  goOn(file: OriginFile): void {
+    this.#file = file;
+  }
+
   async add(bytes: Uint8Array): Promise<void> {
     this.end += bytes.length;
     for (let at = 0; at < bytes.length && this.failure === undefined;) {
       const count = Math.min(PIECE_BYTES - this.#filled, bytes.length - at);
+      this.#piece ??= new Uint8Array(PIECE_BYTES);
       this.#piece.set(bytes.subarray(at, at + count), this.#filled);
       this.#filled += count;
       at += count;
@@ -52,7 +58,7 @@ export class Keeper implements DownloadSink {
     }
   }
 
-  /** Writes what is left. */
+  /** Writes what is left. More may come. */
   async finish(): Promise<void> {
     if (this.#filled > 0) await this.#next();
     await this.#writing;
@@ -62,8 +68,8 @@ export class Keeper implements DownloadSink {
   /** Waits for the write before, and begins that of the piece. */
   async #next(): Promise<void> {
     await this.#writing;
-    const piece = this.#piece.subarray(0, this.#filled);
-    this.#piece = new Uint8Array(PIECE_BYTES);
+    const piece = this.#piece!.subarray(0, this.#filled);
+    this.#piece = undefined;
     this.#filled = 0;
     this.#writing = this.#try(async () => {
       const { length } = piece;
