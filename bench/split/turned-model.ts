@@ -11,9 +11,8 @@ import { UnsupportedError } from '../../src/errors.ts';
 import type { TensorInfo } from '../../src/model/gguf.ts';
 import { joined } from '../../src/math/joined.ts';
 import { ggufHeader, padding } from '../../src/model/gguf-writer.ts';
-import { FIXED_BYTES } from '../../src/model/header.ts';
-import { readModelHeader } from '../../src/model/rewrite.ts';
-import { type ModelInput, openSource } from '../../src/model/source.ts';
+import { readKeys, readModelHeader } from '../../src/model/rewrite.ts';
+import { type ModelInput, type ModelSource, openSource } from '../../src/model/source.ts';
 
 /** What reads the stream, and behind which norm; what writes into it. */
 const READERS = /^(blk\.\d+\.)(?:(attn)_[qkv]|(ffn)_(?:gate|up))\.weight$/;
@@ -45,15 +44,13 @@ function turnColumns(W: Float32Array, R: Float64Array, D: number): Float32Array 
 }
 
 /** The numbers of all tensors of a model. */
-async function numbersIn(input: ModelInput, tensors: readonly TensorInfo[]) {
-  const source = await openSource(input);
+async function numbersIn(source: ModelSource, tensors: readonly TensorInfo[]) {
   const numbers = new Map<string, Float32Array>();
   for (const { name, type, offset, byteLength, rows, columns } of tensors)
     numbers.set(
       name,
       dequantize(type.name, (await source.read(offset, byteLength)).slice(), rows * columns),
     );
-  await source.close();
   return numbers;
 }
 
@@ -75,8 +72,11 @@ export async function turnedModel(
   input: ModelInput,
   R: Float64Array,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { header, tensors, config } = await readModelHeader(input);
-  const numbers = await numbersIn(input, tensors);
+  const source = await openSource(input);
+  const { header, tensors, config } = await readModelHeader(source);
+  const keys = await readKeys(source, header);
+  const numbers = await numbersIn(source, tensors);
+  await source.close();
   const isTied = !numbers.has(HEAD);
   if (isTied) numbers.set(HEAD, numbers.get(EMBEDDING)!);
   const { width: D, vocabulary } = config;
@@ -92,12 +92,6 @@ export async function turnedModel(
     ...{ name, type, shape: shapes.get(name)! },
     byteLength: parts[i].byteLength,
   }));
-  const source = await openSource(input);
-  const keys = {
-    count: Number(header.metadata.kv_count),
-    bytes: (await source.read(FIXED_BYTES, header.keysEnd - FIXED_BYTES)).slice(),
-  };
-  await source.close();
   return joined([
     ggufHeader(keys, entries),
     ...parts.flatMap((part) => [new Uint8Array(part.buffer), padding(part.byteLength)]),

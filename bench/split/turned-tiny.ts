@@ -2,6 +2,7 @@
 // axes of its hidden states where the comparisons cut it.
 import { readFileSync } from 'node:fs';
 import { readModelHeader } from '../../src/model/rewrite.ts';
+import { openSource } from '../../src/model/source.ts';
 import { loadHalf } from '../../src/split/load.ts';
 import { readExamples } from '../../src/train/data.ts';
 import type { Example } from '../../src/train/batches.ts';
@@ -32,7 +33,9 @@ export async function turnedTiny(talks = 2): Promise<Uint8Array<ArrayBuffer>> {
 
 /** The bundled model in f32, not turned: kernels of stored bits round on their own. */
 export async function plainTiny(): Promise<Uint8Array<ArrayBuffer>> {
-  const { width } = (await readModelHeader(tiny)).config;
+  const source = await openSource(tiny);
+  const { width } = (await readModelHeader(source)).config;
+  await source.close();
   const at = { length: width * width };
   return turnedModel(
     tiny,

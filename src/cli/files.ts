@@ -70,6 +70,9 @@ export async function checkWritable(path: string): Promise<void> {
   }
 }
 
+/** Of a model in several files the first is named, and all are read. */
+const NUMBER_OF_PART = /-\d{5}(?=-of-\d{5}\.gguf$)/i;
+
 /**
  * Throws OptionError where a file to be written, by its flag, is one that is read, or is written
  * twice: what it holds would be lost.
@@ -83,7 +86,7 @@ export async function checkApart(
   for (const [flag, path] of written) {
     if (path === undefined) continue;
     const place = await placeOf(path);
-    const use = taken.get(place);
+    const use = taken.get(place) ?? taken.get(place.replace(NUMBER_OF_PART, '-00001'));
     if (use !== undefined) throw new OptionError(`${flag} '${path}' ${use}: choose another name`);
     taken.set(place, `is written by ${flag} too`);
   }

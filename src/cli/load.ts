@@ -14,9 +14,10 @@ export const TINY = 'models/recollect-tiny.gguf';
 
 /** What a command that takes a model says where none is named. */
 export const aboutModels = `
-MODEL is a .gguf file, or the URL of one, of an architecture we run (Llama, Qwen, Gemma, LFM2,
-Granite, Phi, Ministral, GPT-OSS and others: docs/models.md), such as
-Qwen3-0.6B-Q8_0.gguf or SmolLM2-135M-Instruct-Q8_0.gguf, which huggingface.co has.
+MODEL is a .gguf file, or the URL of one (the first, where a model has several), of an
+architecture we run (Llama, Qwen, Gemma, LFM2, Granite, Phi, Ministral, GPT-OSS and others:
+docs/models.md), such as Qwen3-0.6B-Q8_0.gguf or SmolLM2-135M-Instruct-Q8_0.gguf, which
+huggingface.co has.
 For a first look without a download there is ${shortPathOf(TINY)}
 (it knows one kind of text: ${shortPathOf('models/README.md')}).`.trim();
 

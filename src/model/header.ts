@@ -18,8 +18,8 @@ export interface TensorEntry {
 export interface Header {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly tensors: readonly TensorEntry[];
-  /** Where the keys end in the file. */
-  readonly keysEnd: number;
+  /** Where the keys are in the file, one behind the other. */
+  readonly keys: readonly { readonly name: string; readonly begin: number; readonly end: number }[];
   /** Where the header ends in the file, before it is aligned. */
   readonly end: number;
 }
@@ -71,19 +71,21 @@ export async function readHeader(source: ModelSource, signal?: AbortSignal): Pro
     ['tensor_count', tensorCount],
     ['kv_count', keyCount],
   ]);
-  const keys = new Set<string>();
+  const names = new Set<string>();
+  const keys: { name: string; begin: number; end: number }[] = [];
   for (let i = 0; i < Number(keyCount); i++) {
+    const begin = cursor.position;
     const key = await readText(cursor, `the name of key ${i}`, MAX_NAME_BYTES);
-    if (keys.has(key)) cursor.fail(`metadata '${clip(key)}' is there twice`);
-    keys.add(key);
+    if (names.has(key)) cursor.fail(`metadata '${clip(key)}' is there twice`);
+    names.add(key);
     metadata.set(key, await readValue(cursor, key));
+    keys.push({ name: key, begin, end: cursor.position });
   }
 
-  const keysEnd = cursor.position;
   const tensors: TensorEntry[] = [];
   for (let i = 0; i < Number(tensorCount); i++) tensors.push(await readTensorEntry(cursor, i));
   // own properties whatever they are called, '__proto__' too
-  return { metadata: Object.fromEntries(metadata), tensors, keysEnd, end: cursor.position };
+  return { metadata: Object.fromEntries(metadata), tensors, keys, end: cursor.position };
 }
 
 async function readTensorEntry(cursor: HeaderCursor, i: number): Promise<TensorEntry> {

@@ -1,16 +1,17 @@
 // A model's file written again with other numbers in some tensors: keys and all other tensors are
 // copied as they are, some rows at a time, so that no model is held in memory.
 import { type WeightName, weightRowBytes, type WeightType, weightTypes } from '../backend/dtype.ts';
+import { joined } from '../math/joined.ts';
 import { canQuantize } from '../backend/quantize.ts';
 import { ModelFormatError } from '../errors.ts';
 import { type ModelConfig, readConfig } from './config.ts';
-import type { DownloadOptions } from './download/options.ts';
-import { alignmentOf, readAnyGguf, type TensorInfo } from './gguf.ts';
-import { ggufHeader, padding } from './gguf-writer.ts';
-import { FIXED_BYTES, type Header } from './header.ts';
+import { alignmentOf, type Headed, readAnyGguf, type TensorInfo } from './gguf.ts';
+import { ggufHeader, type KeysOut, padding } from './gguf-writer.ts';
+import type { Header } from './header.ts';
 import { refuseOtherKinds } from './kind.ts';
 import { type LoadProgress, readTensors } from './load.ts';
-import { type ModelInput, type ModelSource, openSource } from './source.ts';
+import { keeping, type ModelSource } from './source.ts';
+import { splitKeys } from './split-keys.ts';
 import { checkTensors } from './tensors.ts';
 
 /** What changed matrices are stored as; 'same': as before where we can write that, else F16. */
@@ -42,24 +43,36 @@ export interface Rewriting {
   readonly signal?: AbortSignal;
 }
 
-/** What a model's file says of itself, checked. Throws as loadModel() does. */
+/**
+ * What a model's file, or files, say of themselves, checked; it can be read again from its
+ * beginning. Throws as loadModel() does.
+ */
 export async function readModelHeader(
-  input: ModelInput,
-  { signal, ...options }: DownloadOptions = {},
-): Promise<{ header: Header; tensors: readonly TensorInfo[]; config: ModelConfig }> {
-  const source = await openSource(input, { signal, ...options });
-  try {
-    const { header, tensors } = await readAnyGguf(source, refuseOtherKinds, signal);
-    const config = readConfig(header.metadata, source.name, { tensors });
-    // what they are cut to is of no matter: padding behind the last token stays in the file
-    checkTensors(tensors, config, source.name);
-    return { header, tensors, config };
-  } finally {
-    await source.close();
-  }
+  source: ModelSource,
+  signal?: AbortSignal,
+): Promise<Headed & { config: ModelConfig }> {
+  const { header, tensors } = await (source.readHeaders?.(true) ??
+    readAnyGguf(keeping(source), refuseOtherKinds, signal));
+  const config = readConfig(header.metadata, source.name, { tensors });
+  // what they are cut to is of no matter: padding behind the last token stays in the file
+  checkTensors(tensors, config, source.name);
+  return { header, tensors, config };
 }
 
-/** Writes a model again. Throws ModelFormatError where its file is shorter than it says. */
+/** A model's keys as they stand in its file, without those that say which part it is. */
+export async function readKeys(source: ModelSource, { keys }: Header): Promise<KeysOut> {
+  if (keys.length === 0) return { count: 0, bytes: new Uint8Array() };
+  const { begin } = keys[0];
+  const length = keys[keys.length - 1].end - begin;
+  const bytes = await source.read(begin, length);
+  if (bytes.length < length)
+    throw new ModelFormatError(`${source.name}: is shorter than it was: get another copy`);
+  const kept = keys.filter(({ name }) => !splitKeys.includes(name));
+  const pieces = kept.map((key) => bytes.subarray(key.begin - begin, key.end - begin));
+  return { count: kept.length, bytes: joined(pieces) };
+}
+
+/** Writes a model again, as one file. Throws ModelFormatError where its own is cut off. */
 export async function rewriteModel(
   source: ModelSource,
   header: Header,
@@ -74,13 +87,7 @@ export async function rewriteModel(
   });
   const alignment = alignmentOf(header.metadata, source);
   const shapes = new Map(header.tensors.map(({ name, shape }) => [name, shape]));
-  const keyBytes = header.keysEnd - FIXED_BYTES;
-  const keys = {
-    count: Number(header.metadata.kv_count),
-    bytes: (await source.read(FIXED_BYTES, keyBytes)).slice(),
-  };
-  if (keys.bytes.length < keyBytes)
-    throw new ModelFormatError(`${source.name}: is shorter than it was: get another copy`);
+  const keys = await readKeys(source, header);
   const entries = outputs.map(({ tensor: { name }, stored, byteLength }) => ({
     name,
     shape: shapes.get(name)!,

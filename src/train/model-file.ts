@@ -4,8 +4,9 @@ import { dequantize } from '../backend/dequantize.ts';
 import { quantize } from '../backend/quantize.ts';
 import type { DownloadOptions } from '../model/download/options.ts';
 import type { LoadProgress } from '../model/load.ts';
+import { openModel } from '../model/parts.ts';
 import { type MergeType, readModelHeader, rewriteModel, typeFor } from '../model/rewrite.ts';
-import { type ModelInput, openSource } from '../model/source.ts';
+import type { ModelFiles } from '../model/source.ts';
 
 export interface ModelFileOptions extends DownloadOptions {
   /** What matrices are stored as. Default 'same': as before where we can write that, else F16. */
@@ -20,14 +21,14 @@ export interface ModelFileOptions extends DownloadOptions {
  * by name. Throws as loadModel() does.
  */
 export async function writeTrainedModel(
-  input: ModelInput,
+  input: ModelFiles,
   weights: ReadonlyMap<string, Float32Array>,
   options: ModelFileOptions,
 ): Promise<void> {
   const { type = 'same' } = options;
-  const { header, tensors } = await readModelHeader(input, options);
-  const source = await openSource(input, options);
+  const source = await openModel(input, options);
   try {
+    const { header, tensors } = await readModelHeader(source, options.signal);
     await rewriteModel(source, header, tensors, {
       ...options,
       typeOf: (tensor) => (weights.has(tensor.name) ? typeFor(tensor, type) : undefined),

@@ -6,15 +6,20 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { checkApart } from '../../src/cli/files.ts';
 import { textLogits } from '../../src/engine/logits.ts';
 import { type LoadOptions, loadModel } from '../../src/engine/model.ts';
+import { mergeAdapters } from '../../src/model/adapter/merge.ts';
 import type { LoadProgress } from '../../src/model/load.ts';
 import type { ModelFiles } from '../../src/model/source.ts';
 import { loadHalf } from '../../src/split/load.ts';
+import { writeTrainedModel } from '../../src/train/model-file.ts';
 import { fixture } from '../fixtures.ts';
 import { type MetadataValue, smallLlama, type TensorSpec, writeGguf } from '../gguf-writer.ts';
 import { rejects } from '../rejects.ts';
 import { partName, splitModel } from './split-model.ts';
+
+type Write = (piece: Uint8Array) => Promise<void>;
 
 const u16 = (n: number): MetadataValue => ({
   raw: Uint8Array.from([2, 0, 0, 0, n & 255, n >> 8]),
@@ -75,6 +80,26 @@ parts('threads, workers of a pipeline and halves take parts as they take one fil
   assert.is(await halfOf(list, 'client'), await halfOf(file, 'server'));
 });
 
+parts('what writes a model again joins its parts', async () => {
+  const file = readFileSync(fixture('llama-f32.gguf'));
+  const name = 'blk.1.ffn_down.weight';
+  const weights = new Map([[name, new Float32Array(64 * 128).fill(0.5)]]);
+  const adapters = [{ source: fixture('adapters/llama-f32-r4.gguf') }];
+  for (const writeModel of [
+    (input: ModelFiles, write: Write) => mergeAdapters(input, { adapters, type: 'f16', write }),
+    (input: ModelFiles, write: Write) => writeTrainedModel(input, weights, { write }),
+  ]) {
+    const written = async (input: ModelFiles) => {
+      const pieces: Uint8Array[] = [];
+      await writeModel(input, async (piece) => void pieces.push(piece.slice()));
+      return Buffer.concat(pieces);
+    };
+    const whole = await written(file);
+    assert.not(whole.equals(file));
+    assert.ok((await written(splitModel(file))).equals(whole));
+  }
+});
+
 parts('the other parts are found beside the first, with progress over all', async () => {
   const whole = await logitsOf(writeGguf({ metadata, tensors }));
   const folder = mkdtempSync(join(tmpdir(), 'parts-'));
@@ -95,6 +120,11 @@ parts('the other parts are found beside the first, with progress over all', asyn
     assert.equal(await logitsOf([pathToFileURL(paths[0])]), whole);
     assert.equal(await logitsOf([paths[1], paths[2], paths[0]]), whole);
     await rejects(logitsOf(paths[1]), 'OptionError', /part 2 of 3.*name the first/);
+    await rejects(
+      checkApart([['--out', paths[2]]], [paths[0]]),
+      'OptionError',
+      /^--out '.*-00003-of-00003.gguf' is what is read/,
+    );
     unlinkSync(paths[2]);
     const missing = /part 3 of 3 cannot be opened \(no file at .*: put it/;
     await rejects(logitsOf(paths[0]), 'OptionError', missing);

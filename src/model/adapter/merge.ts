@@ -10,7 +10,8 @@ import type { TensorInfo } from '../gguf.ts';
 import type { Header } from '../header.ts';
 import type { LoadProgress } from '../load.ts';
 import { type MergeType, readModelHeader, rewriteModel, typeFor } from '../rewrite.ts';
-import { type ModelInput, type ModelSource, openSource } from '../source.ts';
+import { openModel } from '../parts.ts';
+import type { ModelFiles, ModelSource } from '../source.ts';
 import { readPair } from './numbers.ts';
 import { closeAdapters, type OpenAdapter, openAdapters } from './open.ts';
 import type { AdapterOption } from './option.ts';
@@ -48,22 +49,18 @@ interface Addend extends PairData {
  * an adapter or a header is to blame.
  */
 export async function mergeAdapters(
-  input: ModelInput,
+  input: ModelFiles,
   options: MergeOptions,
 ): Promise<MergedMatrix[]> {
-  const { header, tensors, config } = await readModelHeader(input, options);
-  const base = { input, config, tensors };
-  const adapters = await openAdapters(options.adapters, base, options);
+  const source = await openModel(input, options);
+  let adapters: OpenAdapter[] = [];
   try {
-    // from the beginning again: a download is read forward only
-    const source = await openSource(input, options);
-    try {
-      return await writeMerged(source, header, tensors, adapters, options);
-    } finally {
-      await source.close();
-    }
+    const { header, tensors, config } = await readModelHeader(source, options.signal);
+    adapters = await openAdapters(options.adapters, { input, config, tensors }, options);
+    return await writeMerged(source, header, tensors, adapters, options);
   } finally {
     await closeAdapters(adapters);
+    await source.close();
   }
 }
 
