@@ -9,60 +9,17 @@ import { Run } from '../src/engine/run.ts';
 import { loadModel, type Model } from '../src/engine/model.ts';
 import { planOptions } from '../test/plan-options.ts';
 import type { BenchGroup, Measurement } from './case.ts';
-import { bestOf, type EngineRate, nativeLlama, wllama } from './peers/engines.ts';
+import { besideOthers, THREADS } from './beside.ts';
+import { BLOCK, ownEngine } from './own-engine.ts';
+import { inTurn } from './peers/engines.ts';
 import { randomModel, SHAPE } from './random-model.ts';
 
 const PROMPT = 512;
 const REPLY = 64;
-const BLOCK = 128;
-const ROUNDS = 4;
-const THREADS = [1, 2];
+const ROUNDS = 8;
 /** A prompt long enough that filling and emptying the pipeline is a small part of it. */
 const LONG_PROMPT = 2048;
 const PIPELINE = 2;
-
-/**
- * Times that all sides take turns: neighbours on the machine slow it down for seconds or minutes.
- */
-const PASSES = 2;
-
-/**
- * Models beside one another, round by round, the best of each: neighbours only ever take speed
- * away.
- */
-async function measure(models: readonly Model[], policy: string): Promise<EngineRate[]> {
-  const evicts = policy !== 'full';
-  let best = models.map(() => ({ prefill: 0, decode: 0 }) as EngineRate);
-  for (let round = 0; round < ROUNDS; round++) {
-    const now: EngineRate[] = [];
-    for (const { executor } of models) {
-      const plan = planRun(
-        executor,
-        planOptions(policy, {
-          budget: { tokens: evicts ? 192 : PROMPT + 2 * BLOCK },
-          blockSize: BLOCK,
-        }),
-      );
-      const run = new Run(executor, plan);
-      const tokens = Array.from(
-        { length: PROMPT },
-        (__, i) => (i * 7919 + round) % SHAPE.vocabulary,
-      );
-      let at = performance.now();
-      for (let i = 0; i < PROMPT; i += BLOCK) await run.step(tokens.slice(i, i + BLOCK));
-      const prefill = PROMPT / ((performance.now() - at) / 1000);
-      at = performance.now();
-      for (let i = 0; i < REPLY; i++) {
-        await run.append([i]);
-        await run.logits(0);
-      }
-      now.push({ prefill, decode: REPLY / ((performance.now() - at) / 1000) });
-      run.dispose();
-    }
-    best = best.map((rate, i) => bestOf([rate, now[i]]));
-  }
-  return best;
-}
 
 /**
  * A long prompt through workers that own layers, beside one thread, round by round: neighbours take
@@ -72,7 +29,7 @@ async function measurePipeline(path: string, alone: Model): Promise<Measurement>
   const split = await loadModel(path, { pipeline: PIPELINE });
   const tokens = Array.from({ length: LONG_PROMPT }, (_, i) => (i * 7919) % SHAPE.vocabulary);
   const best = { alone: 0, split: 0 };
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < ROUNDS / 2; round++) {
     for (const [name, model] of [
       ['alone', alone],
       ['split', split],
@@ -138,45 +95,16 @@ export const engine: BenchGroup = {
   name: 'engine',
   summary:
     `135M-parameter llama in Q8_0: load, ${PROMPT}-token prompt, ${REPLY} tokens of ` +
-    `reply; all sides in turn, best of ${ROUNDS * PASSES}`,
+    `reply; all sides in turn, best of ${ROUNDS}`,
   async run(report) {
     const path = randomModel();
     report(loadInAProcess(path));
     const models: Model[] = [];
     for (const threads of THREADS) models.push(await loadModel(path, { threads }));
-    const peers = {
-      'llama.cpp, native': nativeLlama,
-      'wllama, Chromium': wllama,
-    };
-    const task = { path, prompt: PROMPT, reply: REPLY, rounds: ROUNDS };
-    let own = models.map((): EngineRate => ({ prefill: 0, decode: 0 }));
-    const others = THREADS.map(() => new Map<string, EngineRate>());
-    for (let pass = 0; pass < PASSES; pass++) {
-      own = (await measure(models, 'full')).map((rate, i) => bestOf([rate, own[i]]));
-      for (const [i, threads] of THREADS.entries()) {
-        for (const [name, run] of Object.entries(peers)) {
-          const rate = await run({ ...task, threads });
-          if (rate) others[i].set(name, bestOf([rate, others[i].get(name) ?? rate]));
-        }
-      }
-    }
-    own = (await measure(models, 'full')).map((rate, i) => bestOf([rate, own[i]]));
-    for (const [i, threads] of THREADS.entries()) {
-      for (const what of ['prefill', 'decode'] as const) {
-        report({
-          name:
-            `${what} ${what === 'prefill' ? PROMPT : REPLY}, ${threads} ` +
-            `thread${threads > 1 ? 's' : ''}`,
-          rate: own[i][what],
-          unit: 'tokens/s',
-          peers: [...others[i]].map(([name, rate]) => ({ name, rate: rate[what] })),
-          note:
-            threads > 1 ? `${(own[i][what] / own[0][what]).toFixed(2)} x one thread` : undefined,
-        });
-      }
-    }
+    const task = { path, prompt: PROMPT, reply: REPLY };
+    await besideOthers(report, models, { ...task, rounds: ROUNDS });
     for (const policy of ['snapkv', 'kvzip']) {
-      const [{ prefill, decode }] = await measure(models.slice(0, 1), policy);
+      const [{ prefill, decode }] = await inTurn([ownEngine(models[0], task, policy)], ROUNDS / 2);
       report({
         name: `prefill ${PROMPT}, ${policy} to 192 rows, 1 thread`,
         rate: prefill,

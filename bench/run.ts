@@ -26,6 +26,7 @@ import { products } from './products.ts';
 import { recurrent } from './recurrent.ts';
 import { type BenchRun, describe, figuresOf, toMarkdown } from './report.ts';
 import { rows } from './rows.ts';
+import { shapesOfModels } from './shapes.ts';
 import { sampling } from './sampling.ts';
 import { train } from './train.ts';
 import { training } from './training.ts';
@@ -47,6 +48,7 @@ const groupsFor = (model?: string): readonly BenchGroup[] => [
   policies,
   sampling,
   packing,
+  shapesOfModels,
   growth,
   webgpu(model),
 ];

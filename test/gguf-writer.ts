@@ -65,7 +65,7 @@ class Writer {
     } else if ('f32' in value) {
       this.u32(F32);
       this.f32(value.f32);
-    } else if ('raw' in value) this.bytes.push(...value.raw);
+    } else if ('raw' in value) for (const byte of value.raw) this.bytes.push(byte);
     else {
       this.u32(ARRAY);
       const texts = typeof value[0] === 'string';

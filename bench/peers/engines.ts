@@ -30,26 +30,42 @@ interface LlamaCpp {
   }>;
 }
 
-/** Tokens that an engine is to take in, and to say, with a model of a file. */
+/** A model of a file, on so many threads, and tokens that it is to take in and to say. */
 export interface EngineTask {
   readonly path: string;
   readonly threads: number;
   readonly prompt: number;
   readonly reply: number;
-  readonly rounds: number;
 }
 
-/**
- * llama.cpp as it runs on this processor; undefined where node-llama-cpp is not installed. Best of
- * `rounds`.
- */
-export async function nativeLlama({
-  path,
-  threads,
-  prompt,
-  reply,
-  rounds,
-}: EngineTask): Promise<EngineRate | undefined> {
+/** An engine that holds the task's model, so that several can take turns. */
+export interface OpenEngine {
+  readonly name: string;
+  measure(round: number): Promise<EngineRate>;
+  close(): Promise<void>;
+}
+
+/** Ids that every vocabulary of the benches has. */
+const VOCABULARY = 49000;
+
+/** Another prompt each round, so that no engine can go on with the last one's. */
+export const promptOf = (count: number, round: number): number[] =>
+  Array.from({ length: count }, (_, i) => (i * 7919 + round) % VOCABULARY);
+
+/** Best rates of engines that take turns: neighbours on the machine only ever take speed away. */
+export async function inTurn(
+  engines: readonly OpenEngine[],
+  rounds: number,
+): Promise<EngineRate[]> {
+  const rates = engines.map(() => [] as EngineRate[]);
+  for (let round = 0; round < rounds; round++)
+    for (const [i, engine] of engines.entries()) rates[i].push(await engine.measure(round));
+  return rates.map(bestOf);
+}
+
+/** llama.cpp as it runs on this processor; undefined where node-llama-cpp is not installed. */
+export async function openNative(task: EngineTask): Promise<OpenEngine | undefined> {
+  const { path, threads, prompt, reply } = task;
   const peer = await loadPeer<LlamaCpp>('node-llama-cpp');
   if (!peer) return undefined;
   const llama = await peer.getLlama({ gpu: false, logLevel: 'error' });
@@ -61,21 +77,24 @@ export async function nativeLlama({
     flashAttention: true,
   });
   const sequence = context.getSequence();
-  const rates: EngineRate[] = [];
-  for (let round = 0; round < rounds; round++) {
-    await sequence.clearHistory();
-    const tokens = Array.from({ length: prompt }, (_, i) => (i * 7919 + round) % 49000);
-    let begin = performance.now();
-    await sequence.evaluateWithoutGeneratingNewTokens(tokens);
-    const prefill = prompt / ((performance.now() - begin) / 1000);
-    begin = performance.now();
-    for (let i = 0; i < reply; i++) await sequence.evaluateWithoutGeneratingNewTokens([i]);
-    rates.push({ prefill, decode: reply / ((performance.now() - begin) / 1000) });
-  }
-  await context.dispose();
-  await model.dispose();
-  await llama.dispose();
-  return bestOf(rates);
+  return {
+    name: 'llama.cpp, native',
+    async measure(round) {
+      await sequence.clearHistory();
+      const tokens = promptOf(prompt, round);
+      let begin = performance.now();
+      await sequence.evaluateWithoutGeneratingNewTokens(tokens);
+      const prefill = prompt / ((performance.now() - begin) / 1000);
+      begin = performance.now();
+      for (let i = 0; i < reply; i++) await sequence.evaluateWithoutGeneratingNewTokens([i]);
+      return { prefill, decode: reply / ((performance.now() - begin) / 1000) };
+    },
+    async close() {
+      await context.dispose();
+      await model.dispose();
+      await llama.dispose();
+    },
+  };
 }
 
 export const bestOf = (rates: readonly EngineRate[]): EngineRate => ({
@@ -86,22 +105,27 @@ export const bestOf = (rates: readonly EngineRate[]): EngineRate => ({
 /** What the page runs. */
 const PAGE = `<!doctype html><title>wllama</title><script type="module">
 import { Wllama } from '/index.js';
-globalThis.measure = async ({ threads, prompt, reply, rounds }) => {
-  const wasm = '/wasm/wllama.wasm';
-  const engine = new Wllama({ default: wasm, 'single-thread/wllama.wasm': wasm, 'multi-thread/wllama.wasm': wasm });
+const wasm = '/wasm/wllama.wasm';
+const engine = new Wllama({ default: wasm, 'single-thread/wllama.wasm': wasm, 'multi-thread/wllama.wasm': wasm });
+globalThis.load = async ({ threads, prompt }) => {
   const model = await (await fetch('/model.gguf')).blob();
   await engine.loadModel([model], { n_ctx: 1024, n_batch: prompt, n_threads: threads, n_gpu_layers: 0, warmup: false });
-  const found = [];
-  for (let round = 0; round < rounds; round++) {
-    // one token a letter
-    const text = Array.from({ length: prompt }, (_, i) => String.fromCharCode(97 + ((i * 7 + round) % 26))).join('');
-    const { timings } = await engine.createCompletion({ prompt: text, max_tokens: reply, temperature: 0 });
-    if (!timings || timings.prompt_n < 0.9 * prompt) throw new Error('wllama took ' + timings?.prompt_n + ' tokens in, not ' + prompt);
-    found.push({ prefill: timings.prompt_per_second, decode: timings.predicted_per_second });
-  }
-  return found;
+};
+globalThis.measure = async ({ prompt, reply, round }) => {
+  // one token a letter
+  const text = Array.from({ length: prompt }, (_, i) => String.fromCharCode(97 + ((i * 7 + round) % 26))).join('');
+  const { timings } = await engine.createCompletion({ prompt: text, max_tokens: reply, temperature: 0 });
+  if (!timings || timings.prompt_n < 0.9 * prompt) throw new Error('wllama took ' + timings?.prompt_n + ' tokens in, not ' + prompt);
+  if (timings.predicted_n < 0.9 * reply) throw new Error('wllama said ' + timings.predicted_n + ' tokens, not ' + reply);
+  return { prefill: timings.prompt_per_second, decode: timings.predicted_per_second };
 };
 </script>`;
+
+/** What the page's script leaves to be called. */
+interface PageGlobals {
+  load(argument: object): Promise<void>;
+  measure(argument: object): Promise<EngineRate>;
+}
 
 interface Page {
   waitForFunction(expression: string): Promise<unknown>;
@@ -116,9 +140,9 @@ interface Playwright {
 
 /**
  * wllama in Chromium, by its own timings; undefined where it, playwright-core or Chromium are
- * missing. Best of `rounds`.
+ * missing.
  */
-export async function wllama({ path, ...task }: EngineTask): Promise<EngineRate | undefined> {
+export async function openWllama({ path, ...task }: EngineTask): Promise<OpenEngine | undefined> {
   const playwright = await loadPeer<Playwright>('playwright-core');
   if (!playwright || !peerPath('@wllama/wllama') || !chromiumPath) return undefined;
   const fileOf = (url: string) =>
@@ -128,21 +152,27 @@ export async function wllama({ path, ...task }: EngineTask): Promise<EngineRate 
     executablePath: chromiumPath,
     args: chromiumArguments,
   });
+  const close = async () => {
+    await browser.close();
+    await server.close();
+  };
   try {
     const page = await browser.newPage();
     await page.goto(server.url);
     await page.waitForFunction('globalThis.measure');
-    const rates = await page.evaluate(
-      (argument) =>
-        (globalThis as unknown as { measure(argument: object): Promise<EngineRate[]> }).measure(
-          argument,
-        ),
-      task,
-    );
-    return bestOf(rates);
-  } finally {
-    await browser.close();
-    await server.close();
+    await page.evaluate((argument) => (globalThis as unknown as PageGlobals).load(argument), task);
+    return {
+      name: 'wllama, Chromium',
+      measure: (round) =>
+        page.evaluate((argument) => (globalThis as unknown as PageGlobals).measure(argument), {
+          ...task,
+          round,
+        }),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
