@@ -8,6 +8,7 @@ import { attentionIn } from '../../src/model/blocks/registry.ts';
 import { type ModelConfig, readConfig } from '../../src/model/config.ts';
 import type { TensorInfo } from '../../src/model/gguf.ts';
 import { readModelHeader } from '../../src/model/rewrite.ts';
+import { openSource } from '../../src/model/source.ts';
 import { checkTensors } from '../../src/model/tensors.ts';
 import { fixture } from '../fixtures.ts';
 import { rejects } from '../rejects.ts';
@@ -160,7 +161,8 @@ test('windows that cannot be', async () => {
 });
 
 test('keys and values of a layer that sees the rows of another may stand in a file, unread', async () => {
-  const { tensors, config } = await readModelHeader(fixture('archs/gemma4.gguf'));
+  const source = await openSource(fixture('archs/gemma4.gguf'));
+  const { tensors, config } = await readModelHeader(source).finally(() => source.close());
   const layer = attentionOf(config).findIndex(({ rowsOf }) => rowsOf !== undefined);
   const { kvHeads, headDim } = attentionOf(config)[layer];
   const extra = (name: string, rows: number, columns: number): TensorInfo => ({
