@@ -19,8 +19,8 @@ export function cutFor(
   T: number,
 ): Cut {
   const over = ledger.exceeding(T, plan[layerRows], Math.min(plan.sinks, token + T));
-  const { slides } = plan;
-  if (over.some((is, i) => is && !slides[i])) return 'all';
+  const { slides, shape } = plan;
+  if (over.some((is, i) => is && (shape.pooled || !slides[i]))) return 'all';
   return over.some(Boolean) ? 'windows' : 'none';
 }
 

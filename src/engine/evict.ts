@@ -15,11 +15,11 @@ export type Kept = { readonly layer: number; readonly tokens: Promise<readonly I
  */
 export function evict(stage: Stage, layer: number, scores: Scores, step: Step, kept: Kept): void {
   if (!step.evicts) return;
-  const { plan, cache, room } = stage;
+  const { plan, cache, room, withRows } = stage;
   const { backend } = stage.transformer;
   const rows = cache.rows(layer);
   const { sinks, safeguard } = plan;
-  const before = plan.shape.pooled && layer > 0 ? stage.ratedLayers : undefined;
+  const before = plan.shape.pooled && layer > withRows[0] ? stage.ratedLayers : undefined;
   const protection = { sinks, recent: recentOf(stage, layer) };
   const rated = backend.protect(before ?? room.rated, rows, scores, protection);
   if (keepsScores(stage)) backend.keepAsState(rows, rated);
@@ -33,13 +33,13 @@ export function evict(stage: Stage, layer: number, scores: Scores, step: Step, k
   }
   const all = before ? backend.join(before, rated) : rated;
   stage.ratedLayers = all;
-  if (layer < cache.layers - 1) return;
+  if (layer < withRows[withRows.length - 1]) return;
   const selection = backend.select(room.kept, cache.allRows(), all, {
     ...share,
     heads: 'adaptive',
   });
   cache.compactAll(selection, turningOf(stage, step));
-  for (let l = 0; l < cache.layers; l++) tell(stage, l, kept);
+  for (const each of withRows) tell(stage, each, kept);
 }
 
 /** More tokens than any conversation has; an f32 has them all. */

@@ -55,6 +55,8 @@ export class Stage {
   ratedLayers?: Scores;
   /** Called at the end of a step; it must not call the stage. */
   onKept?: OnKept;
+  /** Layers that keep rows. */
+  readonly withRows: readonly number[];
   /** Whether the model's last layer is one of these. */
   readonly isLast: boolean;
   #buffers: Address;
@@ -76,6 +78,9 @@ export class Stage {
     this.#owners = config.layerSpecs
       .slice(first, end)
       .map((layer, i) => (attentionIn(layer)?.rowsOf ?? first + i) - first);
+    this.withRows = [...plan.slides.keys()].filter(
+      (layer) => layerShape(plan.shape, layer).kvHeads > 0,
+    );
     const { observe } = plan.policy;
     const ahead = (observe.queries === 'block' && observe.ahead) || 0;
     const extent = plan.layerCapacity * 4;
@@ -217,10 +222,10 @@ export class Stage {
   /** How many rows there are of the tokens of each span, in layers that see the whole text. */
   rowsOf(spans: readonly TokenSpan[]): Promise<number[]> {
     const { slides } = this.plan;
-    const layers = [...slides.keys()].filter(
-      (layer) => !slides[layer] && layerShape(this.plan.shape, layer).kvHeads > 0,
+    return this.cache.held(
+      spans,
+      this.withRows.filter((layer) => !slides[layer]),
     );
-    return this.cache.held(spans, layers);
   }
 
   dispose(): void {

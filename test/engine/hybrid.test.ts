@@ -74,6 +74,23 @@ for (const name of [...names, 'gemma3n', 'gemma4', 'gpt-oss'])
       assert.equal(await replies(true), await replies(false));
     });
 
+for (const name of names)
+  test(`${name}: all layers with rows compete for one budget, wherever they stand`, async () => {
+    using model = await load(name);
+    const options = { ...optionsOf(24), layers: 'global' as const };
+    const run = new Run(model.executor, planRun(model.executor, options));
+    let rows = 0;
+    run.layers.onKept = (layer, heads) => {
+      const own = heads.reduce((count, head) => count + head.length, 0);
+      rows = run.plan.shape.keptRows.findIndex((kept) => kept > 4) === layer ? own : rows + own;
+    };
+    await prefill(run, tokensOf(name));
+    const { kvHeads } = run.plan.shape;
+    const heads = (kvHeads as readonly number[]).reduce((a, b) => a + b);
+    assert.is(rows, (24 + 4) * heads);
+    run.dispose();
+  });
+
 const optionsOf = (rows: number) =>
   planOptions('keydiff', { budget: { tokens: rows }, blockSize: 16, rowType: 'f32' });
 
