@@ -12,28 +12,28 @@ export function largestExtent(shape: CacheShape, rows: number): Extent {
   const heads = dims.length;
   const widest = dims.indexOf(Math.max(...dims));
   const lengths = Array.from({ length: heads }, (_, i) => (i === widest ? rows : 0));
-  if (!isGrouped(shape.rowType)) return { lengths, grids: 0, slots: 0 };
-  const grids = cacheRanges(shape).reduce(
-    (sum, range) => sum + gridsOf(range.rows, range.heads),
-    0,
+  if (!isGrouped(shape.rowType)) return { lengths, gridChannels: 0, slotChannels: 0 };
+  const channels = cacheRanges(shape).map(
+    (range) => gridsOf(range.rows, range.heads) * range.shape.headDim,
   );
-  return { lengths, grids, slots: Math.min(rows, heads * SETTLED_SLOTS) };
+  const slots = Math.min(rows, heads * SETTLED_SLOTS);
+  return { lengths, gridChannels: sum(channels), slotChannels: slots * Math.max(0, ...dims) };
 }
 
 /**
  * Bytes of each section: a head's columns one by one, then all grids, then all slots; then what
  * layers keep beside rows. Multiples of 4.
  */
-export function sectionsOf(shape: CacheShape, { lengths, grids, slots }: Extent): number[] {
+export function sectionsOf(shape: CacheShape, extent: Extent): number[] {
+  const { lengths, gridChannels, slotChannels } = extent;
   const { rowType } = shape;
   const fixedBytes = sum(shape.fixedBytes ?? []);
   const dims = headDims(shape);
   const sections = dims.flatMap((headDim, h) =>
     cacheColumns(headDim, rowType).map(([, bytes]) => lengths[h] * bytes),
   );
-  // (heads that share grids are all alike)
   if (isGrouped(rowType) && dims.length > 0)
-    sections.push(grids * gridBytes(rowType, dims[0]), slots * slotBytes(dims[0]));
+    sections.push(gridChannels * gridBytes(rowType, 1), slotChannels * slotBytes(1));
   return fixedBytes > 0 ? [...sections, fixedBytes] : sections;
 }
 

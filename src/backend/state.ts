@@ -15,9 +15,12 @@ export interface Mark {
 export interface Extent {
   /** Rows of each head, layer after layer. */
   readonly lengths: readonly number[];
-  /** Of rows that share grids: how many grids, and rows that are not rounded yet. */
-  readonly grids: number;
-  readonly slots: number;
+  /**
+   * Of rows that share grids: channels of all grids, and of all rows that are not rounded yet.
+   * (Layers whose heads differ have grids of several sizes.)
+   */
+  readonly gridChannels: number;
+  readonly slotChannels: number;
 }
 
 export interface State {

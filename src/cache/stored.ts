@@ -1,10 +1,10 @@
 // The format of a stored conversation: where it stands, and the rows of its caches (extent.ts),
 // stage after stage. i32, little-endian:
 //
-//   head:  'RCS5' | numbers of the head | checksum of the rest of it | tag [4] | token
+//   head:  'RCS6' | numbers of the head | checksum of the rest of it | tag [4] | token
 //          | position base | rebased at | checksum of all layers' heads and dimensions
 //          | bytes beside rows | type of rows | stages
-//          | layers, grids, slots of each | length of each head
+//          | layers, channels of grids and of slots of each | length of each head
 //   body:  the bytes of each stage's cache, in sections (extent.ts)
 //   tail:  a checksum of each section of the body, and one of these checksums
 //
@@ -82,7 +82,7 @@ export class LostError extends StoreError {
 }
 
 /** Its digit is raised with every change of what the bytes mean. */
-const MAGIC = 0x35534352; // 'RCS5'
+const MAGIC = 0x36534352; // 'RCS6'
 const VERSIONS = /^RCS(\d)$/;
 const textOf = (magic: number) =>
   String.fromCharCode(...[0, 8, 16, 24].map((shift) => (magic >>> shift) & 0xff));
@@ -139,8 +139,8 @@ export function makeHead(
   const head = new Int32Array(headInts(shapes));
   head.set([MAGIC, head.length, 0, ...tag, token, base, rebasedAt, ...shapeNumbers(shapes)]);
   let at = FIXED_INTS;
-  for (const [i, { grids, slots }] of extents.entries()) {
-    head.set([shapes[i].keptRows.length, grids, slots], at);
+  for (const [i, { gridChannels, slotChannels }] of extents.entries()) {
+    head.set([shapes[i].keptRows.length, gridChannels, slotChannels], at);
     at += STAGE_INTS;
   }
   for (const { lengths } of extents) {
@@ -171,10 +171,10 @@ export function readHead(
   let at = FIXED_INTS + STAGE_INTS * shapes.length;
   const extents = shapes.map((shape, i): Extent => {
     const stageAt = FIXED_INTS + STAGE_INTS * i;
-    const [layers, grids, slots] = head.subarray(stageAt, stageAt + STAGE_INTS);
+    const [layers, gridChannels, slotChannels] = head.subarray(stageAt, stageAt + STAGE_INTS);
     if (layers !== shape.keptRows.length) refuse('it is no snapshot of these layers');
     const lengths = Array.from(head.subarray(at, (at += headCount(shape))));
-    return { lengths, grids, slots };
+    return { lengths, gridChannels, slotChannels };
   });
   const [token, base, rebasedAt] = head.subarray(STANDING_AT, SHAPE_AT);
   return { standing: { token, base, rebasedAt }, extents };

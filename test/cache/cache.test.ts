@@ -213,8 +213,8 @@ test('a stored state restores rows and standing; a damaged or foreign one is ref
   await refuse(bytes.slice(0, 12), /header/);
   await refuse(new Uint8Array(0), /header/);
   await refuse(
-    bytes.map((b, i) => (i === 3 ? '4'.charCodeAt(0) : b)),
-    /stored as RCS4, another version of the format than RCS5/,
+    bytes.map((b, i) => (i === 3 ? '5'.charCodeAt(0) : b)),
+    /stored as RCS5, another version of the format than RCS6/,
   );
   // whichever byte was changed
   for (let at = 0; at < bytes.length; at++)

@@ -275,11 +275,11 @@ test('a saved cache reads back to the bit, in another cache, and within what it 
     putting({})();
     assert.equal([...(await takeBytes(other.cache, standing))], [...bytes]);
     for (const wrong of [
-      putting({ grids: 0 }),
-      putting({ slots: 1 }),
+      putting({ gridChannels: 0 }),
+      putting({ slotChannels: d }),
       putting({}, 0x7fff),
       putting({}, -1),
-      putting({ grids: extent.grids + 1 }),
+      putting({ gridChannels: extent.gridChannels + d }),
       // the second head's first row names a grid of the first head; a rounded row's value names
       // a slot, the last row's value another than its key
       putting({}, new Int32Array(whole.buffer)[keyWords - 1], length * headWords + keyWords - 1),

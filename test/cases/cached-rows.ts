@@ -3,6 +3,7 @@
 import type { Cache } from '../../src/backend/cache.ts';
 import { cacheColumns, type CacheShape, layerShape } from '../../src/backend/cache-shape.ts';
 import {
+  gridBytes,
   isGrouped,
   isQuantized,
   type RowType,
@@ -11,7 +12,7 @@ import {
 } from '../../src/backend/dtype.ts';
 import { sectionsOf } from '../../src/backend/extent.ts';
 import { encodeGroup, encodeRow, quantize, tailOf } from '../../src/backend/row-codec.ts';
-import { SETTLED_SLOTS } from '../../src/backend/group-sizes.ts';
+import { SETTLED_SLOTS, slotBytes } from '../../src/backend/group-sizes.ts';
 import type { Extent } from '../../src/backend/state.ts';
 import { joined } from '../../src/math/joined.ts';
 import { hashText } from '../../src/math/rng.ts';
@@ -124,8 +125,14 @@ export function encodeHeads(
   const grids = heads.flatMap(({ rows }) => rows.grids);
   const unrounded = heads.flatMap(({ rows }) => rows.unrounded);
   const lengths = heads.map(({ tokens }) => tokens.length);
+  const channels = (parts: readonly Uint8Array[], bytes: number) =>
+    parts.length === 0 ? 0 : joined(parts).length / bytes;
   return {
-    extent: { lengths, grids: grids.length, slots: unrounded.length / 2 },
+    extent: {
+      lengths,
+      gridChannels: channels(grids, gridBytes(type, 1)),
+      slotChannels: channels(unrounded, slotBytes(1)),
+    },
     bytes: joined([...columns, ...grids, ...unrounded]),
   };
 }

@@ -34,10 +34,11 @@ export class CacheReader {
     this.#cache = cache;
     for (const groups of cache.groups) groups.settle();
     this.#regions = columnsOf(cache);
-    const { grids, slots } = namedRegions(cache);
-    for (const list of [grids, slots]) for (const region of list) this.#regions.push(region);
+    const named = namedRegions(cache);
+    for (const region of named.regions) this.#regions.push(region);
     const lengths = cache.heads.flatMap((heads) => heads.map((head) => head.length));
-    this.extent = { lengths, grids: grids.length, slots: slots.length >> 1 };
+    const { gridChannels, slotChannels } = named;
+    this.extent = { lengths, gridChannels, slotChannels };
   }
 
   /** Fills memory with the next bytes; gives how many there were. */
@@ -72,13 +73,13 @@ export class CacheWriter {
     makeRoomFor(cache, extent);
     this.#regions = columnsOf(cache);
     const done = () => {
-      const { grids, slots } = namedRegions(cache);
-      if (grids.length !== extent.grids || slots.length >> 1 !== extent.slots)
+      const { regions, gridChannels, slotChannels } = namedRegions(cache);
+      if (gridChannels !== extent.gridChannels || slotChannels !== extent.slotChannels)
         throw new StoreError(
-          `its rows name ${grids.length} grids and ${slots.length >> 1} unrounded rows, it has ` +
-            `${extent.grids} and ${extent.slots}`,
+          `its rows name grids of ${gridChannels} channels and unrounded rows of ` +
+            `${slotChannels}, it has ${extent.gridChannels} and ${extent.slotChannels}`,
         );
-      for (const list of [grids, slots]) for (const region of list) this.#regions.push(region);
+      for (const region of regions) this.#regions.push(region);
     };
     this.#regions.push({ address: 0, bytes: 0, done });
     this.#pass();
@@ -125,16 +126,20 @@ function columnsOf(cache: CpuCache): Region[] {
   );
 }
 
-/** Grids and slots that rows name. Throws StoreError where they are not there. */
-function namedRegions({ groups }: CpuCache): { grids: Region[]; slots: Region[] } {
+/** Grids, and then slots, that rows name. Throws StoreError where they are not there. */
+function namedRegions({ groups }: CpuCache): Omit<Extent, 'lengths'> & { regions: Region[] } {
   const [grids, slots]: [Region[], Region[]] = [[], []];
+  let [gridChannels, slotChannels] = [0, 0];
   for (const range of groups) {
     const { headDim: d, rowType } = range.shape;
     const named = namedIn(range);
     if (!named) throw new StoreError('its rows name grids or slots that are not there');
+    gridChannels += named.grids.length * d;
+    // (a slot has a key or a value, a row both)
+    slotChannels += (named.slots.length >> 1) * d;
     for (const g of named.grids)
       grids.push({ address: range.gridAddress(g), bytes: gridBytes(rowType, d) });
     for (const s of named.slots) slots.push({ address: range.slotAddress(s), bytes: 2 * d });
   }
-  return { grids, slots };
+  return { regions: [...grids, ...slots], gridChannels, slotChannels };
 }

@@ -212,7 +212,7 @@ export class DeviceCache implements Cache {
   async save(): Promise<Extent> {
     const heads = await this.heads();
     this.#reader = new DeviceReader(this.#recorder, this.shape, heads);
-    return { lengths: heads.map(({ length }) => length), grids: 0, slots: 0 };
+    return { lengths: heads.map(({ length }) => length), gridChannels: 0, slotChannels: 0 };
   }
 
   async read(into: Uint8Array): Promise<void> {
