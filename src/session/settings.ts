@@ -11,6 +11,7 @@ import { settle, type Settled } from '../options/table.ts';
 import { composePolicy } from '../policy/compose.ts';
 import { readPolicy } from '../policy/define.ts';
 import type { Policy } from '../policy/policy.ts';
+import { attentionIn, rowsIn } from '../model/blocks/registry.ts';
 import { findPolicy } from '../policy/registry.ts';
 import { Framing } from './framing.ts';
 import type { Instructions } from './option-kinds.ts';
@@ -165,28 +166,41 @@ const ASIDE = 4;
 /** What depends on the model: whether the kernels can do what options and policy ask for. */
 function checkKernels(policy: Policy, blockSize: number, { config, backend }: Model): void {
   const { observerNumbers, valueColumns } = backend.limits;
-  const { queryHeads, kvHeads, headDim } = config;
-  const numbers = blockSize * (queryHeads / kvHeads) * (headDim + ASIDE);
-  if (numbers > observerNumbers) {
-    const most = Math.floor((observerNumbers / numbers) * blockSize);
-    throw new OptionError(
-      `blockSize ${blockSize} is too much for ${queryHeads / kvHeads} query heads of ${headDim} ` +
-        `to a kv head: lower it to ${most} or less`,
-    );
-  }
-  if (policy.value === 'projected' && headDim > valueColumns) {
-    throw new OptionError(
-      `policy '${policy.name}' weighs rows by their values, which heads of ${headDim} are too ` +
-        `wide for (at most ${valueColumns}): ` +
-        "choose a policy without a value term, or value: 'none'",
-    );
+  for (const layer of config.layerSpecs) {
+    const own = attentionIn(layer);
+    // (rows of a window are kept whatever they are worth)
+    if (!own || own.window !== undefined) continue;
+    const { queryHeads, kvHeads, headDim } = own;
+    const numbers = blockSize * (queryHeads / kvHeads) * (headDim + ASIDE);
+    if (numbers > observerNumbers) {
+      const most = Math.floor((observerNumbers / numbers) * blockSize);
+      throw new OptionError(
+        `blockSize ${blockSize} is too much for ${queryHeads / kvHeads} query heads of ` +
+          `${headDim} to a kv head: lower it to ${most} or less`,
+      );
+    }
+    if (policy.value === 'projected' && headDim > valueColumns) {
+      throw new OptionError(
+        `policy '${policy.name}' weighs rows by their values, which heads of ${headDim} are too ` +
+          `wide for (at most ${valueColumns}): ` +
+          "choose a policy without a value term, or value: 'none'",
+      );
+    }
   }
 }
 
 function checkRowType(type: PlanOptions['rowType'], { config, backend }: Model): void {
-  const { headDim } = config;
-  const { limits, name } = backend;
-  if (backend.supportsRows(type, headDim)) return;
+  const rows = config.layerSpecs.map(rowsIn).filter(({ kvHeads }) => kvHeads > 0);
+  for (const headDim of new Set(rows.map((own) => own.headDim))) checkHeads(type, headDim, backend);
+}
+
+/** Whether heads of so many dimensions can be cached as rows of a type. */
+function checkHeads(
+  type: PlanOptions['rowType'],
+  headDim: number,
+  { supportsRows, limits, name }: Model['backend'],
+): void {
+  if (supportsRows(type, headDim)) return;
   if (headDim > limits.headDim)
     throw new OptionError(
       `device '${name}' caches heads of ${limits.headDim} dimensions at most, this model's have ` +
