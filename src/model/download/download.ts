@@ -182,8 +182,8 @@ class Download implements DownloadSource {
   /** Asks for the file, from where it stopped; there is no answer to read where it ends there. */
   async #connect(): Promise<void> {
     const { end, tailLength } = this.#received;
-    // where nothing else tells that it is the same file, a piece is read twice and compared; not the
-    // first byte, which would be the whole file
+    // where nothing else tells that it is the same file, a piece is read twice and compared;
+    // not the first byte, which would be the whole file
     const offset = this.#file.isKnown ? end : Math.max(end - tailLength, Math.min(end, 1));
     const asked = this.#file.hasParts ? offset : 0;
     const control = new AbortController();
