@@ -10,18 +10,10 @@
 // is multiplied with the sums of the two halves of x, so a half has zeros where the other one's is.
 import { dotPairs, dotQuads } from '../eight-bits';
 import { madd } from '../simd';
-import {
-  HALVES,
-  OFFSET_HALVES,
-  OFFSETS,
-  PANEL_CODES,
-  PANEL_SECOND,
-  PANEL_THIRD,
-  SCALES,
-} from './integers';
+import { addRun, Codes, PANEL_SECOND, scaled, shifted } from './codes';
+import { HALVES, OFFSET_HALVES, OFFSETS, PANEL_CODES, PANEL_THIRD, SCALES } from './integers';
 import { PANEL_BYTES } from './floats';
-import { FIRST, NARROW_BLOCK, NARROW_CODES, SCALE, SUM, TOTAL } from './rounded';
-import { sumTile } from './tile';
+import { FIRST, NARROW_BLOCK, NARROW_CODES } from './rounded';
 
 export const NARROW_ZERO: usize = PANEL_CODES;
 export const NARROW_WEIGHTS: usize = NARROW_ZERO + 64;
@@ -84,8 +76,8 @@ export class Pairs {
   }
 }
 
-// What is behind a run, whose scales lie at w; left(): bytes from it to what is behind the codes of x;
-// zero(): where, from w, the zeros lie.
+// What is behind a run of codes (codes.ts): a scale; an offset too; a half with a scale of its own; or
+// one that counts by whole numbers.
 
 @unmanaged
 class Scaled {
@@ -102,7 +94,7 @@ class Scaled {
   }
 }
 
-
+/** Codes with offsets are not too large. */
 @unmanaged
 class Shifted {
 
@@ -111,10 +103,10 @@ class Shifted {
     return 0;
   }
 
-  /** sums + offsets times the sum of the block of x. */
+
   @inline
-  add(sums: v128, w: usize, x: usize): v128 {
-    return madd(sums, v128.load(w, PANEL_SECOND), v128.load32_splat(x, SUM));
+  add(y: v128, w: usize, x: usize): v128 {
+    return shifted(y, w, x);
   }
 }
 
@@ -150,121 +142,49 @@ class SecondHalf {
   }
 }
 
-/** Whole sums less what the codes of x's block, whose end is at x, are too large by. */
-@inline
-function lessZero(sums: v128, zero: usize, x: usize): v128 {
-  const totals = v128.load32_splat(x, TOTAL);
-  return i32x4.sub(sums, i32x4.dot_i16x8_s(totals, v128.load(zero)));
-}
-
-/** y + sums, scaled by what lies at w. */
-@inline
-function scaled(y: v128, sums: v128, w: usize, x: usize): v128 {
-  const by = f32x4.mul(v128.load(w), v128.load32_splat(x, SCALE));
-  return madd(y, f32x4.convert_i32x4_s(sums), by);
-}
-
-/** Steps of quads of codes (tile.ts); `this` is where a run's scales lie. */
+/** Sums as i32 [8]: the first half's. */
 @unmanaged
-class Codes<Behind, Dot> {
+class FirstWeighed {
 
   @inline
-  load(p: usize): v128 {
-    return v128.load(p);
+  left(): usize {
+    return NARROW_CODES / 2;
   }
 
 
   @inline
-  size(): usize {
-    return 16;
+  zero(): usize {
+    return NARROW_ZERO;
   }
 
 
   @inline
-  add(sum: v128, x: v128, w: v128): v128 {
-    return changetype<Dot>(0).add(sum, x, w);
-  }
-
-
-  @inline
-  one(y: usize, sums: v128, w: usize, x: usize): void {
-    const behind = changetype<Behind>(0);
-    let whole = changetype<Dot>(0).whole(sums);
-    if (isDefined(behind.zero)) whole = lessZero(whole, changetype<usize>(this) + behind.zero(), x);
-    const all = scaled(v128.load(y), whole, w, x);
-    v128.store(y, isDefined(behind.add) ? behind.add(all, w, x) : all);
-  }
-
-  /** y += sums, scaled. */
-  @inline
-  leave(y: usize, half: usize, low: v128, high: v128, x: usize): void {
-    const w = changetype<usize>(this);
-    const at = x + changetype<Behind>(0).left();
-    this.one(y, low, w, at);
-    this.one(y + half, high, w + 16, at);
+  put(to: usize, sums: v128, w: usize): void {
+    v128.store(to, i32x4.mul(sums, v128.load(w, NARROW_WEIGHTS)));
   }
 }
 
-/** The same of halves that count by whole numbers; `this` is the panel's block. */
+/** The second one's added. */
 @unmanaged
-class Weighed<Behind, Dot> {
+class SecondWeighed {
 
   @inline
-  load(p: usize): v128 {
-    return v128.load(p);
+  left(): usize {
+    return 0;
   }
 
 
   @inline
-  size(): usize {
-    return 16;
+  zero(): usize {
+    return NARROW_ZERO + 32;
   }
 
 
   @inline
-  add(sum: v128, x: v128, w: v128): v128 {
-    return changetype<Dot>(0).add(sum, x, w);
+  put(to: usize, sums: v128, w: usize): void {
+    const product = i32x4.mul(sums, v128.load(w, NARROW_WEIGHTS + 32));
+    v128.store(to, i32x4.add(v128.load(to), product));
   }
-
-
-  @inline
-  second(): bool {
-    return changetype<Behind>(0).left() == 0;
-  }
-
-
-  @inline
-  one(to: usize, sums: v128, at: usize, x: usize): void {
-    const panel = changetype<usize>(this);
-    const zero = panel + NARROW_ZERO + (this.second() ? 32 : 0);
-    const whole = lessZero(changetype<Dot>(0).whole(sums), zero, x);
-    const by = v128.load(panel + NARROW_WEIGHTS + (this.second() ? 32 : 0) + at);
-    const product = i32x4.mul(whole, by);
-    v128.store(to, this.second() ? i32x4.add(v128.load(to), product) : product);
-  }
-
-  /** Sums as i32 [8]: the first half's, then both's. */
-  @inline
-  leave(to: usize, half: usize, low: v128, high: v128, x: usize): void {
-    const end = x + changetype<Behind>(0).left();
-    this.one(to, low, 0, end);
-    this.one(to + half, high, 16, end);
-  }
-}
-
-/** y[t, 0..8] += of a run of codes at x, as far as `end`, and p. */
-@inline
-function addRun<Step>(
-  w: usize,
-  y: usize,
-  x: usize,
-  p: usize,
-  end: usize,
-  rows: i32,
-  ldy: usize,
-  ldx: usize,
-): void {
-  sumTile(changetype<Step>(w), y, x, p, end, rows, false, ldy, 16, ldx, false, 4, 32);
 }
 
 /** The block of weighed halves; sums: room for i32 [rows, 8]. */
@@ -282,15 +202,15 @@ function addWeighed<Dot>(
   const p = panel + NARROW_PANEL_CODES;
   const middle = x + NARROW_CODES / 2;
   const end = x + NARROW_CODES;
-  addRun<Weighed<FirstHalf, Dot>>(panel, sums, x, p, middle, rows, 32, ldx);
-  addRun<Weighed<SecondHalf, Dot>>(panel, sums, middle, p + 128, end, rows, 32, ldx);
+  addRun<Codes<FirstWeighed, Dot>>(panel, sums, x, p, middle, rows, 32, ldx);
+  addRun<Codes<SecondWeighed, Dot>>(panel, sums, middle, p + 128, end, rows, 32, ldx);
   for (let t = 0; t < rows; t++, y += ldy, x += ldx, sums += 32) {
     for (let half: usize = 0; half < 32; half += 16) {
       const w = panel + half;
       const at = x + NARROW_CODES;
       let all = scaled(v128.load(y + half), v128.load(sums + half), w, at);
       if (kind == (OFFSET_HALVES | WEIGHED)) {
-        all = madd(all, v128.load(w, PANEL_SECOND), v128.load32_splat(at, SUM));
+        all = shifted(all, w, at);
         all = madd(all, v128.load(w, PANEL_THIRD), v128.load32_splat(at, FIRST));
       }
       v128.store(y + half, all);

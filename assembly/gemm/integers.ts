@@ -6,8 +6,8 @@
 //   panel, a block of 32 elements:
 //     [scale f32 [8] | what the type has besides 2 x f32 [8] | 16 pairs of k: i16 [8 rows][2]]
 import { dotAdd, madd } from '../simd';
-import { FIRST, ROUNDED_BLOCK, ROUNDED_CODES, SCALE, SUM } from './rounded';
-import { sumTile } from './tile';
+import { addRun, Codes, PANEL_SECOND, shifted } from './codes';
+import { FIRST, ROUNDED_BLOCK, ROUNDED_CODES } from './rounded';
 
 /**
  * What stands behind the scale: nothing; an offset; the scale of the second 16 elements; their
@@ -19,7 +19,7 @@ export const HALVES: i32 = 3;
 export const OFFSET_HALVES: i32 = 4;
 
 /** Bytes of a panel's block, and where its parts lie. */
-export const PANEL_SECOND: usize = 32;
+export { PANEL_SECOND } from './codes';
 export const PANEL_THIRD: usize = 64;
 export const PANEL_CODES: usize = 96;
 export const PANEL_BLOCK: usize = PANEL_CODES + 512;
@@ -30,57 +30,9 @@ export const PANEL_BLOCK: usize = PANEL_CODES + 512;
  */
 export type UnpackCodes = (dst: usize, src: usize, k0: i32, count: i32) => void;
 
-// What is behind a run of codes: a scale; an offset too; or the other half of a block comes first.
-
+/** Products of pairs of 16 bits. */
 @unmanaged
-class Scaled {}
-
-
-@unmanaged
-class Shifted {
-  /** sums + offsets, which lie behind their scales at w, times the sum of the block of x. */
-  @inline
-  add(sums: v128, w: usize, x: usize): v128 {
-    return madd(sums, v128.load(w, PANEL_SECOND), v128.load32_splat(x, SUM));
-  }
-}
-
-
-@unmanaged
-class ShiftedHalves {
-
-  @inline
-  add(sums: v128, w: usize, x: usize): v128 {
-    const all = changetype<Shifted>(0).add(sums, w, x);
-    return madd(all, v128.load(w, PANEL_THIRD), v128.load32_splat(x, FIRST));
-  }
-}
-
-
-@unmanaged
-class FirstHalf {
-  /** Bytes from the run to what is behind the codes of x. */
-  @inline
-  left(): usize {
-    return ROUNDED_CODES / 2;
-  }
-}
-
-/** Steps of pairs of codes (tile.ts); `this` is where a run's scales lie. */
-@unmanaged
-class Codes<Behind> {
-
-  @inline
-  load(p: usize): v128 {
-    return v128.load(p);
-  }
-
-
-  @inline
-  size(): usize {
-    return 16;
-  }
-
+class Pairs {
 
   @inline
   add(sum: v128, x: v128, w: v128): v128 {
@@ -89,38 +41,63 @@ class Codes<Behind> {
 
 
   @inline
-  scaled(y: usize, sums: v128, w: usize, x: usize): void {
-    const behind = changetype<Behind>(0);
-    const by = f32x4.mul(v128.load(w), v128.load32_splat(x, SCALE));
-    const all = madd(v128.load(y), f32x4.convert_i32x4_s(sums), by);
-    v128.store(y, isDefined(behind.add) ? behind.add(all, w, x) : all);
-  }
-
-  /** y += sums, scaled. */
-  @inline
-  leave(y: usize, half: usize, low: v128, high: v128, x: usize): void {
-    const behind = changetype<Behind>(0);
-    const w = changetype<usize>(this);
-    const at = isDefined(behind.left) ? x + behind.left() : x;
-    this.scaled(y, low, w, at);
-    this.scaled(y + half, high, w + 16, at);
+  whole(sum: v128): v128 {
+    return sum;
   }
 }
 
-/** y[t, 0..8] += of a run of codes at x, as far as `end`, and p; w: where its scales lie. */
-@inline
-function addRun<Behind>(
-  w: usize,
-  y: usize,
-  x: usize,
-  p: usize,
-  end: usize,
-  rows: i32,
-  ldy: usize,
-  ldx: usize,
-): void {
-  const codes = changetype<Codes<Behind>>(w);
-  sumTile(codes, y, x, p, end, rows, false, ldy, 16, ldx, false, 4, 32);
+// What is behind a run of codes (codes.ts): a scale; an offset too; or the other half of a block comes
+// first.
+
+@unmanaged
+class Scaled {
+
+  @inline
+  left(): usize {
+    return 0;
+  }
+}
+
+
+@unmanaged
+class Shifted {
+
+  @inline
+  left(): usize {
+    return 0;
+  }
+
+
+  @inline
+  add(y: v128, w: usize, x: usize): v128 {
+    return shifted(y, w, x);
+  }
+}
+
+
+@unmanaged
+class ShiftedHalves {
+
+  @inline
+  left(): usize {
+    return 0;
+  }
+
+
+  @inline
+  add(y: v128, w: usize, x: usize): v128 {
+    return madd(shifted(y, w, x), v128.load(w, PANEL_THIRD), v128.load32_splat(x, FIRST));
+  }
+}
+
+
+@unmanaged
+class FirstHalf {
+
+  @inline
+  left(): usize {
+    return ROUNDED_CODES / 2;
+  }
 }
 
 /** y[t, 0..8] (+)= of `blocks` blocks, t < rows, a constant. y f32 ldy bytes | x rounded, ldx bytes */
@@ -140,13 +117,14 @@ function addBlocks(
   for (let b = 0; b < blocks; b++, panel += PANEL_BLOCK, x += ROUNDED_BLOCK) {
     const p = panel + PANEL_CODES;
     const end = x + ROUNDED_CODES;
-    if (kind == SCALES) addRun<Scaled>(panel, y, x, p, end, rows, ldy, ldx);
-    else if (kind == OFFSETS) addRun<Shifted>(panel, y, x, p, end, rows, ldy, ldx);
-    else if (kind == OFFSET_HALVES) addRun<ShiftedHalves>(panel, y, x, p, end, rows, ldy, ldx);
+    if (kind == SCALES) addRun<Codes<Scaled, Pairs>>(panel, y, x, p, end, rows, ldy, ldx);
+    else if (kind == OFFSETS) addRun<Codes<Shifted, Pairs>>(panel, y, x, p, end, rows, ldy, ldx);
+    else if (kind == OFFSET_HALVES)
+      addRun<Codes<ShiftedHalves, Pairs>>(panel, y, x, p, end, rows, ldy, ldx);
     else {
       const middle = x + ROUNDED_CODES / 2;
-      addRun<FirstHalf>(panel, y, x, p, middle, rows, ldy, ldx);
-      addRun<Scaled>(panel + PANEL_SECOND, y, middle, p + 256, end, rows, ldy, ldx);
+      addRun<Codes<FirstHalf, Pairs>>(panel, y, x, p, middle, rows, ldy, ldx);
+      addRun<Codes<Scaled, Pairs>>(panel + PANEL_SECOND, y, middle, p + 256, end, rows, ldy, ldx);
     }
   }
 }
