@@ -35,9 +35,9 @@ export async function openModel(
   if (files.length === 1) {
     const [place] = files;
     const first = await open(place);
-    const isBeside = `put it beside the first, or pass all parts as a list`;
+    const advice = 'put it beside the first, or pass all parts as a list';
     const next = (no: number, { count }: Split) =>
-      orMissing(open(partBeside(place, first.name, no, count)), first.name, no, count, isBeside);
+      orMissing(open(partBeside(place, first.name, no, count)), first.name, no, count, advice);
     return new PartsSource([first], 1, next, options);
   }
   const parts = await inOrder(files, open, options);
@@ -142,14 +142,12 @@ class PartsSource implements ModelSource {
     }
     this.#current = { source, start: 0, end: endOf(header, tensors) };
     this.#parts = [this.#current];
-    const entries = [...header.tensors];
-    const all: TensorInfo[] = tensors.map((tensor) => ({ ...tensor, file: source.name }));
-    for (let no = 1; no < split.count; no++) {
-      const part = await this.#add(no, split);
-      entries.push(...part.header.tensors);
-      all.push(...part.tensors);
-    }
+    const first = tensors.map((tensor) => ({ ...tensor, file: source.name }));
+    const parts: Headed[] = [{ header, tensors: first }];
+    for (let no = 1; no < split.count; no++) parts.push(await this.#add(no, split));
+    const all = parts.flatMap((part) => part.tensors);
     this.#checkNames(all, split);
+    const entries = parts.flatMap((part) => part.header.tensors);
     return { header: { ...header, tensors: entries }, tensors: all };
   }
 
