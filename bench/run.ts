@@ -20,6 +20,7 @@ import { kernels } from './kernels.ts';
 import { measureLimits } from './limit.ts';
 import { packing } from './packing.ts';
 import { peerVersions } from './peers/engines.ts';
+import { pastContext } from './past-context.ts';
 import { policies } from './policies.ts';
 import { eightBits } from './eight-bits.ts';
 import { products } from './products.ts';
@@ -50,6 +51,7 @@ const groupsFor = (model?: string): readonly BenchGroup[] => [
   packing,
   shapesOfModels,
   growth,
+  pastContext,
   webgpu(model),
 ];
 /** Passes that a group gets on top where something fell. */

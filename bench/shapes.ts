@@ -3,7 +3,8 @@
 import { loadModel, type Model } from '../src/engine/model.ts';
 import { besideOthers, THREADS } from './beside.ts';
 import type { BenchGroup } from './case.ts';
-import { shapeModel, shapes } from './shape-models.ts';
+import { shapeModel } from './shape-files.ts';
+import { shapes } from './shape-models.ts';
 
 const TASK = { prompt: 512, reply: 64, rounds: 3, wllamaShare: 1 / 4 };
 
