@@ -16,7 +16,6 @@ import {
   headCount,
   layerShape,
   layerShapes,
-  rowsBytes,
 } from '../cache-shape.ts';
 import type { Extent, Mark } from '../state.ts';
 import type { Address, QueriesKeysValues, Tensor } from '../tensor.ts';
@@ -156,7 +155,7 @@ export class CpuCache implements Cache {
 
   /** Notes how many bytes the rows take that are there now. */
   #count(): void {
-    this.#usedBytes = rowsBytes(this.shape, this.rangeRows);
+    this.#usedBytes = this.#ranges.reduce((bytes, range) => bytes + range.bytes, 0);
     if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
   }
 

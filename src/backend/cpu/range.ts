@@ -22,6 +22,7 @@ export class Range {
   readonly groups?: Groups;
   readonly #backend: CpuBackend;
   readonly columns: Columns;
+  readonly #rowBytes: number;
   readonly #kept: number;
   readonly #rows: number;
   /** First row of each head. */
@@ -40,6 +41,7 @@ export class Range {
     this.groups = groups;
     this.#backend = backend;
     this.columns = columns;
+    this.#rowBytes = sum(columns.map(({ bytes }) => bytes));
     this.#kept = kept;
     this.#rows = rows;
   }
@@ -47,6 +49,11 @@ export class Range {
   /** Rows held now. */
   get rows(): number {
     return this.heads.reduce((sum, head) => sum + head.length, 0);
+  }
+
+  /** Bytes of the rows held now. */
+  get bytes(): number {
+    return this.rows * this.#rowBytes;
   }
 
   /** Rows that head i can still take. */
