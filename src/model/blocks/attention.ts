@@ -212,9 +212,7 @@ function project(piece: Piece, w: Weights, s: Room): void {
     [s.v, w.v], // [T, Hkv d]
   ] as const;
   const made = outputs.flatMap(([y, linear]) => (linear ? [[y, linear] as const] : []));
-  // (as many at once as a device takes)
-  applyLinear(piece, made.slice(0, 3), piece.x, piece.before);
-  if (made.length > 3) applyLinear(piece, made.slice(3), piece.x, piece.before);
+  applyLinear(piece, made, piece.x, piece.before);
 }
 
 /** Queries of a layer that attends to another's rows. */
