@@ -16,7 +16,7 @@ export {
 export { input_bytes, round_input, rounded_bytes } from './gemm/rounded';
 export { eight_bits, use_eight_bits, NONE, SEVENS, SIGNED, UNSIGNED } from './eight-bits';
 export { grid, grids } from './weights/grids';
-export { pack_group } from './weights/pack';
+export { pack_rows } from './weights/pack';
 export { input_format, weight_type, weight_types } from './weights/table';
 export { gated_norm, rms_norm, rms_norm_backward } from './norm';
 export {

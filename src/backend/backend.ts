@@ -90,9 +90,15 @@ export interface Backend extends Elements, StreamOps {
   weightBytes(type: WeightType, rows: number, columns: number): number;
   /**
    * Stores rows `row` .. `row + count` of a weight, `file` holding them as the GGUF file does; row
-   * % 4 == 0, and so is count but for the last rows, of the weight or of an expert.
+   * % 4 == 0, and so is count but for the last rows, of the weight or of an expert. Bytes that
+   * `rowsAt` gave are packed where they are.
    */
   packRows(weight: Weight, row: number, count: number, file: Uint8Array): void;
+  /**
+   * Where rows will lie, for what is read to be packed there: until the memory grows. Left out by
+   * a device, whose memory nobody else writes to.
+   */
+  rowsAt?(weight: Weight, row: number, count: number): Uint8Array;
 
   /** y[i] = W[ids[i]]; ids i32 [n]. */
   embed(y: Tensor, table: Weight, ids: Address, n: number): void;

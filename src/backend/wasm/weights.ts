@@ -9,37 +9,30 @@ export function weightOps({
   memory,
   arena,
   scratch,
-}: Context): Pick<Backend, 'weightBytes' | 'packRows' | 'embed'> {
+}: Context): Pick<Backend, 'weightBytes' | 'rowsAt' | 'packRows' | 'embed'> {
+  const bytesAt = (address: number, count: number) => new Uint8Array(memory.buffer, address, count);
+  const padded = (rows: number) => Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS;
   return {
-    weightBytes: (type, rows, columns) =>
-      Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS * weightRowBytes(type, columns),
-    packRows(weight, row, count, file) {
-      const { type, columns } = weight;
+    weightBytes: (type, rows, columns) => padded(rows) * weightRowBytes(type, columns),
+    rowsAt({ address, type, columns }, row, count) {
       const rowBytes = weightRowBytes(type, columns);
-      const staging = arena.allocate(count * rowBytes);
+      return bytesAt(address + row * rowBytes, count * rowBytes);
+    },
+    packRows({ address, type, rows, columns }, row, count, file) {
+      const rowBytes = weightRowBytes(type, columns);
+      const at = address + row * rowBytes;
+      if (file.buffer !== memory.buffer || file.byteOffset !== at)
+        bytesAt(at, file.length).set(file);
+      // (by this thread: that takes as long as copying, while another reads on)
+      const scratch = arena.allocate(GROUP_ROWS * rowBytes);
       try {
-        new Uint8Array(memory.buffer, staging, file.length).set(file);
-        for (let r = 0; r < count; r += GROUP_ROWS) {
-          const rows = Math.min(GROUP_ROWS, count - r);
-          kernels.pack_group(
-            weight.address + (row + r) * rowBytes,
-            staging + r * rowBytes,
-            rows,
-            columns,
-            type.number,
-          );
-        }
-        const packed = Math.ceil((row + count) / GROUP_ROWS) * GROUP_ROWS;
-        const padded = Math.ceil(weight.rows / PANEL_ROWS) * PANEL_ROWS;
-        if (packed >= weight.rows && packed < padded)
-          new Uint8Array(
-            memory.buffer,
-            weight.address + packed * rowBytes,
-            (padded - packed) * rowBytes,
-          ).fill(0);
+        kernels.pack_rows(at, scratch, count, columns, type.number);
       } finally {
-        arena.free(staging);
+        arena.free(scratch);
       }
+      const packed = Math.ceil((row + count) / GROUP_ROWS) * GROUP_ROWS;
+      if (packed >= rows && packed < padded(rows))
+        bytesAt(address + packed * rowBytes, (padded(rows) - packed) * rowBytes).fill(0);
     },
 
     embed(y, table, ids, n) {

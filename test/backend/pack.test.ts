@@ -1,0 +1,76 @@
+// How weights lie in memory, byte by byte: every type's blocks interleaved as its row of the table
+// says, wherever rows come from.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type WeightType, weightRowBytes, weightTypes } from '../../src/backend/dtype.ts';
+import { createWasmBackend } from '../../src/backend/wasm/backend.ts';
+import { detectBuild } from '../../src/backend/wasm/builds.ts';
+import { createRandom } from '../../src/math/rng.ts';
+import { PANEL_ROWS } from '../../build/generated/kernels.ts';
+
+const test = suite('backend, packed weights');
+const builds = detectBuild() === 'relaxed' ? (['simd', 'relaxed'] as const) : (['simd'] as const);
+const GUARD = 0xa5;
+
+/** Rows of a file as groups of four, field by field; those that are missing are zeros. */
+function interleaved(type: WeightType, file: Uint8Array, rows: number): Uint8Array {
+  const rowBytes = file.length / rows;
+  const sizes = [
+    ...new Array<number>(type.lead).fill(1),
+    ...new Array<number>(type.head).fill(2),
+    ...new Array<number>(type.words).fill(4),
+    ...new Array<number>(type.tail).fill(2),
+  ];
+  const out = new Uint8Array(Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS * rowBytes);
+  for (let row = 0; row < rows; row++) {
+    let to = (row - (row % 4)) * rowBytes;
+    for (let at = row * rowBytes; at < (row + 1) * rowBytes;)
+      for (const size of sizes) {
+        out.set(file.subarray(at, at + size), to + (row % 4) * size);
+        at += size;
+        to += 4 * size;
+      }
+  }
+  return out;
+}
+
+for (const build of builds)
+  test(`${build}: every type, in place and copied`, () => {
+    const backend = createWasmBackend({ build, threads: 1 });
+    const random = createRandom(1);
+    for (const type of weightTypes)
+      for (const [rows, blocks] of [
+        [1, 1],
+        [6, 11],
+        [29, 3],
+      ]) {
+        const columns = type.elements * blocks;
+        const rowBytes = weightRowBytes(type, columns);
+        const file = Uint8Array.from({ length: rows * rowBytes }, () => random() * 256);
+        const expected = interleaved(type, file, rows);
+        const address = backend.arena.allocate(expected.length + 1);
+        const weight = { address, type, rows, columns };
+        assert.is(backend.weightBytes(type, rows, columns), expected.length);
+        for (const inPlace of [false, true]) {
+          backend.bytes(address, expected.length + 1).fill(GUARD);
+          // two pieces, as files come
+          const first = Math.min(rows, 8);
+          for (const [from, count] of [
+            [0, first],
+            [first, rows - first],
+          ].filter(([, some]) => some > 0)) {
+            const piece = file.subarray(from * rowBytes, (from + count) * rowBytes);
+            const place = backend.rowsAt!(weight, from, count);
+            if (inPlace) place.set(piece);
+            backend.packRows(weight, from, count, inPlace ? place : piece);
+          }
+          const held = backend.bytes(address, expected.length + 1);
+          const what = `${type.name}, [${rows}, ${columns}], in place: ${inPlace}`;
+          assert.is(Buffer.compare(held.subarray(0, -1), expected), 0, what);
+          assert.is(held.at(-1), GUARD, what);
+        }
+        backend.arena.free(address);
+      }
+    backend.dispose();
+  });
+test.run();
