@@ -162,8 +162,9 @@ const watched = (source: ModelSource, hear: (piece: Uint8Array) => void): ModelS
   },
   forget: (offset) => source.forget(offset),
   close: () => source.close(),
-  async read(offset, length) {
-    const piece = await source.read(offset, length);
+  readsInto: source.readsInto,
+  async read(offset, length, into) {
+    const piece = await source.read(offset, length, into);
     hear(piece.subarray(0, KNOWN_BYTES));
     return piece;
   },

@@ -159,7 +159,7 @@ export async function loadWeights(
       ? store.put(widened(tensor), row, rows, widenedBytes(tensor, rows, bytes))
       : store.put(tensor, row, rows, bytes);
   try {
-    await readTensors(parts, put, options);
+    await readTensors(parts, put, { ...options, place: widens ? undefined : store.place });
     return store.finish();
   } catch (error) {
     store.free();

@@ -8,7 +8,10 @@ import type { TensorInfo, TensorPart } from './gguf.ts';
 import { PartRows } from './part-rows.ts';
 import { isFactors } from './tensors.ts';
 
-/** Memory that is made ready ahead of what arrives, so that it does not grow with every piece. */
+/**
+ * Memory that is made ready ahead of what arrives, or half of what is there where that is more:
+ * V8 takes each growth for as much garbage as the memory is long, and collects it.
+ */
 const AHEAD_BYTES = 16 << 20;
 
 /** Where tensors will lie. */
@@ -58,10 +61,23 @@ export class Filling {
   readonly #parts = new Map<string, PartRows>();
   readonly #backend: Backend;
   readonly #reserved: Reserved;
+  /** Up to where the memory is there. */
+  #ready: Address = 0;
 
   constructor(backend: Backend, reserved: Reserved) {
     this.#backend = backend;
     this.#reserved = reserved;
+  }
+
+  /**
+   * Where rows of a tensor can be read to. All of the memory is there from then on: it must not
+   * grow while something is read into it.
+   */
+  place(tensor: TensorInfo, row: number, rows: number): Uint8Array | undefined {
+    if (!this.#backend.rowsAt || tensor.isNumbers || !isWhole(tensor)) return undefined;
+    this.#ready = Math.max(this.#ready, this.#reserved.end);
+    this.#backend.arena.touch(this.#ready);
+    return this.#backend.rowsAt(this.#reserved.matrices.get(tensor.name)!, row, rows);
   }
 
   /** Stores rows of a tensor as the file has them: see WeightStore. */
@@ -103,7 +119,8 @@ export class Filling {
   }
 
   #touch(to: Address): void {
-    const { end } = this.#reserved;
-    this.#backend.arena.touch(Math.min(end, Math.ceil(to / AHEAD_BYTES) * AHEAD_BYTES));
+    if (to <= this.#ready) return;
+    this.#ready = Math.min(this.#reserved.end, to + Math.max(AHEAD_BYTES, to / 2));
+    this.#backend.arena.touch(this.#ready);
   }
 }

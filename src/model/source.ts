@@ -22,9 +22,11 @@ export interface ModelSource {
   readonly sizeBytes: number;
   /**
    * Up to `length` bytes from `offset`, fewer only at the end. They are the caller's until the next
-   * read.
+   * read; for good where they were read into memory of its own.
    */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** Whether reads fill the memory they are given: a file's do, others have their bytes already. */
+  readonly readsInto?: boolean;
   /** Promises that nothing before `offset` will be read again. */
   forget(offset: number): void;
   /** Lets go of connections, and what else there are few of, until the next read. */
@@ -165,7 +167,9 @@ async function openFile(place: string | URL): Promise<ModelSource> {
   return {
     name,
     sizeBytes: file.sizeBytes,
-    read: (offset, length) => file.read(offset, length).catch((cause) => failed(cause, 'read')),
+    readsInto: true,
+    read: (offset, length, into) =>
+      file.read(offset, length, into).catch((cause) => failed(cause, 'read')),
     forget() {},
     close: file.close,
   };
@@ -220,12 +224,20 @@ function blobSource(blob: Blob): ModelSource {
   };
 }
 
-/** A source whose reads end at once when the signal aborts. */
+/**
+ * A source whose reads end at once when the signal aborts; those into the caller's memory once
+ * nothing is written there any more.
+ */
 function interruptible(source: ModelSource, { signal }: DownloadOptions): ModelSource {
   if (!signal) return source;
   return {
     ...source,
-    read(offset, length) {
+    async read(offset, length, into) {
+      if (into) {
+        const bytes = await source.read(offset, length, into);
+        signal.throwIfAborted();
+        return bytes;
+      }
       return new Promise((resolve, reject) => {
         const abort = () => reject(signal.reason);
         if (signal.aborted) return abort();

@@ -62,6 +62,8 @@ export function namedTensors(weights: ModelWeights): NamedTensor[] {
 
 /** Weights that are being filled. */
 export interface WeightStore {
+  /** Memory that rows can be read to before they are put there; where none can, undefined. */
+  place(tensor: TensorInfo, row: number, rows: number): Uint8Array | undefined;
   /**
    * Stores rows `row` .. `row + rows` of a tensor as the file has them; `row` is a multiple of
    * GROUP_ROWS, and so is `rows` but for the last ones.
@@ -209,6 +211,7 @@ export function createWeights(
   const { matrices, vectors, free } = reserved;
   const filling = new Filling(backend, reserved);
   return {
+    place: (tensor, row, rows) => filling.place(tensor, row, rows),
     put: (tensor, row, rows, bytes) => filling.put(tensor, row, rows, bytes),
     finish() {
       const ends = vectors.has(outputNormOf(config));

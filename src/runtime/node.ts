@@ -52,12 +52,13 @@ export const runtime: Runtime = {
       const { size } = await handle.stat();
       return {
         sizeBytes: size,
-        async read(offset, length) {
-          if (buffer.length < length) buffer = new Uint8Array(length);
+        async read(offset, length, into) {
+          if (!into && buffer.length < length) buffer = new Uint8Array(length);
+          const target = into ?? buffer;
           let filled = 0;
           while (filled < length) {
             const { bytesRead } = await handle.read(
-              buffer,
+              target,
               filled,
               length - filled,
               offset + filled,
@@ -65,7 +66,7 @@ export const runtime: Runtime = {
             if (bytesRead === 0) break;
             filled += bytesRead;
           }
-          return buffer.subarray(0, filled);
+          return target.subarray(0, filled);
         },
         close: () => handle.close(),
       };

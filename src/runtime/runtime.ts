@@ -6,9 +6,9 @@ export interface RandomAccessFile {
   readonly sizeBytes: number;
   /**
    * Up to `length` bytes from `offset`; fewer only at the end of the file. The bytes are the
-   * caller's until the next read.
+   * caller's until the next read, those in `into`, which has room for them, for good.
    */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
