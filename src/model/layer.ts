@@ -26,8 +26,8 @@ export interface TensorFinder {
   vector(name: string): Tensor | undefined;
   /** A number that blocks compute with. */
   number(name: string): number | undefined;
-  /** What adapters have for a matrix. */
-  adapters(name: string): readonly AdapterPair[] | undefined;
+  /** What adapters have for a matrix, or for some rows of it. */
+  adapters(name: string, part?: RowsPart): readonly AdapterPair[] | undefined;
 }
 
 /** A matrix or vector in memory, by the name that files have for it. */
@@ -60,6 +60,8 @@ export interface Layer {
   readonly blocks: readonly BoundBlock[];
   /** All of its matrices and vectors. */
   readonly parameters: readonly NamedTensor[];
+  /** Numbers that products of its matrices are multiplied by, where not 1, by name. */
+  readonly scaled: readonly string[];
   /** The output projection [D, Hq d] of its attention, where it has one. */
   readonly attentionOutput?: Weight;
 }
@@ -92,12 +94,17 @@ export const unreadOfLayer = (layer: LayerSpec, D: number): TensorSpec[] =>
 export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: TensorFinder): Layer {
   const own = attentionIn(layer);
   const parameters: NamedTensor[] = [];
+  const scaled: string[] = [];
   const named: TensorFinder = {
     matrix: (name) => noted(name, find.matrix(name)),
     vector: (name) => noted(name, find.vector(name)),
-    number: find.number,
-    adapters(name) {
-      const found = find.adapters(name);
+    number(name) {
+      const found = find.number(name);
+      if (found !== undefined && found !== 1 && name.endsWith('.scale')) scaled.push(name);
+      return found;
+    },
+    adapters(name, part) {
+      const found = find.adapters(name, part);
       for (const { a, b } of found ?? []) {
         noted(`${name}.lora_a`, a);
         noted(`${name}.lora_b`, b);
@@ -111,6 +118,7 @@ export function bindLayer(layer: LayerSpec, D: number, prefix: string, find: Ten
   }
   return {
     parameters,
+    scaled,
     blocks: layer.map((spec): BoundBlock => {
       const block = blockOf(spec);
       const weights = bind(block.tensors(spec, D), prefix, named);
@@ -156,7 +164,7 @@ function bind<Specs extends TensorSpecs>(
       weight: find.matrix(matrix)!,
       bias: find.vector(nameOfPart(`${name}.bias`, spec.part)),
       scale: find.number(`${name}.scale`),
-      adapters: find.adapters(matrix),
+      adapters: find.adapters(`${name}.weight`, spec.part),
     };
     return [key, linear];
   });

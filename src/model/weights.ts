@@ -1,11 +1,11 @@
 // Weights in a backend's memory: of a whole model, or of consecutive layers of it.
 import type { Backend } from '../backend/backend.ts';
 import type { Address, Tensor, Weight } from '../backend/tensor.ts';
-import { sides, tensorOf } from './adapter/spec.ts';
+import { tensorOf } from './adapter/spec.ts';
 import type { ModelConfig } from './config.ts';
 import { sum } from '../math/sum.ts';
 import type { TensorInfo, TensorPart } from './gguf.ts';
-import { fused, type MatrixSpec } from './blocks/block.ts';
+import { fused, type MatrixSpec, type RowsPart } from './blocks/block.ts';
 import { bindLayer, type Layer, type NamedTensor, nameOfPart, type TensorFinder } from './layer.ts';
 import {
   INPUT_NORM,
@@ -179,18 +179,19 @@ function layerInputsOf(
   };
 }
 
-/** What adapters have for a matrix, among the matrices in memory. */
+/** What adapters have for a matrix, or for some of its rows, among the matrices in memory. */
 function adaptersOf(
   { adapters = [] }: ModelConfig,
-  matrix: string,
+  name: string,
+  part: RowsPart | undefined,
   matrices: ReadonlyMap<string, Weight>,
 ): AdapterPair[] | undefined {
   const found = adapters.flatMap(({ pairs }, i) =>
     pairs
-      .filter((pair) => pair.matrix === matrix)
+      .filter(({ matrix }) => matrix === name)
       .map(({ scale }): AdapterPair => {
-        const [a, b] = sides.map((side) => matrices.get(tensorOf(matrix, side, i))!);
-        return { a, b, scale };
+        const rows = tensorOf(nameOfPart(name, part), 'lora_b', i);
+        return { a: matrices.get(tensorOf(name, 'lora_a', i))!, b: matrices.get(rows)!, scale };
       }),
   );
   return found.length > 0 ? found : undefined;
@@ -219,7 +220,7 @@ export function createWeights(
         matrix: (name: string) => matrices.get(name),
         vector: (name: string) => vectors.get(name),
         number: (name: string) => filling.numbers.get(name),
-        adapters: (name: string) => adaptersOf(config, name, matrices),
+        adapters: (name: string, part?: RowsPart) => adaptersOf(config, name, part, matrices),
       };
       const bind = (more: TensorFinder['adapters'] = () => undefined): ModelWeights => ({
         ...range,
@@ -233,7 +234,7 @@ export function createWeights(
         layers: config.layerSpecs.slice(range.first, range.end).map((spec, i) =>
           bindLayer(spec, config.width, layerPrefix(range.first + i), {
             ...find,
-            adapters: (name) => joined(find.adapters(name), more(name)),
+            adapters: (name, part) => joined(find.adapters(name, part), more(name, part)),
           }),
         ),
         bytes: weightBytes(backend, tensors),

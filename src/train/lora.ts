@@ -113,8 +113,9 @@ export function createLora(network: Network, shape: LoraShape, seed: number): Lo
   return {
     network: {
       ...network,
-      weights: weights.withAdapters((name) => {
-        const pair = pairs.get(name);
+      weights: weights.withAdapters((name, part) => {
+        // (models whose rows are kept apart are not trained)
+        const pair = part ? undefined : pairs.get(name);
         return pair && [pair];
       }),
     },

@@ -40,7 +40,8 @@ const gguf = takeApart(joined(ggufAdapter(data, { architecture: 'llama' })));
 const ropes = [
   { style: 'pairs', factors: 'rope_freqs.weight', base: 1e4, dims: 4, scale: 1 },
 ] as const;
-const peft = peftAdapter(data, { ropes, queryHeads: 2, kvHeads: 1, layers: 1 });
+const own = { kind: 'attention', queryHeads: 2, kvHeads: 1, headDim: 4 } as const;
+const peft = peftAdapter(data, { ropes, layerSpecs: [[own]], layers: 1 });
 const safetensors = joined(peft.tensors);
 const headerBytes = Number(new DataView(safetensors.buffer).getBigUint64(0, true));
 const header = new TextDecoder().decode(safetensors.subarray(8, 8 + headerBytes)).trimEnd();

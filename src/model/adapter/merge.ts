@@ -4,7 +4,7 @@
 import { dequantize } from '../../backend/dequantize.ts';
 import type { WeightName, WeightType } from '../../backend/dtype.ts';
 import { quantize } from '../../backend/quantize.ts';
-import { ModelFormatError } from '../../errors.ts';
+import { ModelFormatError, UnsupportedError } from '../../errors.ts';
 import type { DownloadOptions } from '../download/options.ts';
 import type { TensorInfo } from '../gguf.ts';
 import type { Header } from '../header.ts';
@@ -57,11 +57,25 @@ export async function mergeAdapters(
   try {
     const { header, tensors, config } = await readModelHeader(source, options.signal);
     adapters = await openAdapters(options.adapters, { input, config, tensors }, options);
+    checkUnscaled(adapters, tensors);
     return await writeMerged(source, header, tensors, adapters, options);
   } finally {
     await closeAdapters(adapters);
     await source.close();
   }
+}
+
+/** Throws UnsupportedError for a matrix whose products are scaled: adapters' are not. */
+function checkUnscaled(adapters: readonly OpenAdapter[], tensors: readonly TensorInfo[]): void {
+  const names = new Set(tensors.map(({ name }) => name));
+  const scaled = adapters
+    .flatMap(({ spec }) => spec.pairs)
+    .find(({ matrix }) => names.has(matrix.replace(/weight$/, 'scale')));
+  if (scaled)
+    throw new UnsupportedError(
+      `'${scaled.matrix}' has a scale of its own, which is not meant for what an adapter adds: ` +
+        `load the adapter with the model instead`,
+    );
 }
 
 async function writeMerged(

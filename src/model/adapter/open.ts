@@ -13,7 +13,7 @@ import type { AdapterOption } from './option.ts';
 import { inGgufOrder } from './order.ts';
 import type { ScaledPair } from './pairs.ts';
 import { readPeftAdapter } from './peft.ts';
-import { type AdapterSpec, sides, tensorOf } from './spec.ts';
+import { type AdapterSpec, tensorOf } from './spec.ts';
 
 /** What adapters are for. */
 export interface AdapterBase {
@@ -65,13 +65,15 @@ export async function closeAdapters(adapters: readonly OpenAdapter[]): Promise<v
 /** What has to be loaded of an adapter that is number `i` of its model. */
 export function partOf({ source, pairs, spec }: OpenAdapter, i: number): Part {
   const loaded = new Set(spec.pairs.map(({ matrix }) => matrix));
-  const names = new Map(
-    pairs.flatMap(({ matrix, a, b }) =>
-      [a, b].map(({ name }, side) => [name, tensorOf(matrix, sides[side], i)] as const),
-    ),
-  );
-  const tensors = tensorsIn(pairs.filter(({ matrix }) => loaded.has(matrix)));
-  return { source, tensors: tensors.map((t) => ({ ...t, name: names.get(t.name)! })) };
+  const held = pairs.map(({ matrix, a, b, parts, ...pair }) => ({
+    ...{ ...pair, matrix },
+    a: { ...a, name: tensorOf(matrix, 'lora_a', i) },
+    b: {
+      ...{ ...b, name: tensorOf(matrix, 'lora_b', i) },
+      parts: parts?.map((part) => ({ ...part, name: tensorOf(part.name, 'lora_b', i) })),
+    },
+  }));
+  return { source, tensors: tensorsIn(held.filter(({ matrix }) => loaded.has(matrix))) };
 }
 
 async function openAdapter(
@@ -92,7 +94,9 @@ async function openAdapter(
       );
     });
     const spec = { name: file.name, scale: by, pairs: by === 0 ? [] : scaled, checksum };
-    return { source, pairs, spec };
+    const partsOf = new Map(base.tensors.map(({ name, parts }) => [name, parts]));
+    const apart = pairs.map((pair) => ({ ...pair, parts: partsOf.get(pair.matrix) }));
+    return { source, pairs: apart, spec };
   } catch (error) {
     await file.close();
     throw error;

@@ -1,6 +1,7 @@
 // The order of rows of queries and keys. Where rotary pairs are interleaved (llama), GGUF has a
 // head's rows in another order than Hugging Face, which splits it in halves: row 2i + j of a head
 // of d is row j d/2 + i there. So it is with the rows of B; A reads the same hidden states.
+import { attentionIn } from '../blocks/registry.ts';
 import type { ModelConfig } from '../config.ts';
 import type { TensorInfo } from '../gguf.ts';
 import type { ModelSource } from '../source.ts';
@@ -15,12 +16,14 @@ export interface Reordered {
 /** Heads of a matrix whose rows the two have in different orders; undefined: in the same. */
 export function rowOrder(
   matrix: string,
-  { ropes, queryHeads, kvHeads }: Pick<ModelConfig, 'ropes' | 'queryHeads' | 'kvHeads'>,
+  { ropes, layerSpecs }: Pick<ModelConfig, 'ropes' | 'layerSpecs'>,
 ): number | undefined {
   // layers that turn nothing (smollm3) are converted like the others
   if (ropes[0]?.style !== 'pairs') return undefined;
-  const target = placeOf(matrix)?.target;
-  return target === 'q' ? queryHeads : target === 'k' ? kvHeads : undefined;
+  const { layer, target } = placeOf(matrix) ?? {};
+  const own = layer !== undefined && layerSpecs[layer] && attentionIn(layerSpecs[layer]);
+  if (!own) return undefined;
+  return target === 'q' ? own.queryHeads : target === 'k' ? own.kvHeads : undefined;
 }
 
 /** The row of Hugging Face's order that stands at a row of GGUF's, in heads of d rows. */

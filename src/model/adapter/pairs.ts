@@ -18,6 +18,8 @@ export interface FilePair {
   readonly a: TensorInfo;
   readonly b: TensorInfo;
   readonly rank: number;
+  /** Where the model keeps rows of the matrix apart, as it does those of B. */
+  readonly parts?: TensorInfo['parts'];
 }
 
 /** A pair, and what the file says that its product is multiplied by. */

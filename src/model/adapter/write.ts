@@ -57,7 +57,7 @@ export function ggufAdapter(
   ];
 }
 
-export type PeftModel = Pick<ModelConfig, 'ropes' | 'queryHeads' | 'kvHeads' | 'layers'>;
+export type PeftModel = Pick<ModelConfig, 'ropes' | 'layerSpecs' | 'layers'>;
 
 /** The pieces of PEFT's adapter_model.safetensors for a model, and its adapter_config.json. */
 export function peftAdapter(
