@@ -7,15 +7,27 @@ import type { Sequence } from '../backend/training.ts';
 import type { Tensor } from '../backend/tensor.ts';
 import { UnsupportedError } from '../errors.ts';
 import type { Batch } from './blocks/block.ts';
+import { learningOf, unlearnedError } from './blocks/registry.ts';
+import type { ModelConfig } from './config.ts';
 import type { Network } from './forward.ts';
 import type { LearningRoom } from './learning-room.ts';
 import { applyLinear, type Learner, linearGradient } from './linear.ts';
+import type { ModelWeights } from './weights.ts';
 
 /** Where gradients are added up; undefined: not trained. */
 export type GradientOf = Learner['gradientOf'];
 
 /** Target of a token that nothing is learned from. */
 export const NO_TARGET = -1;
+
+/** Throws UnsupportedError for a model with anything that has no way back. */
+export function checkLearnable(config: ModelConfig, weights?: ModelWeights): void {
+  for (const spec of config.layerSpecs.flat()) learningOf(spec);
+  const [scaled] = weights?.layers.flatMap((layer) => layer.scaled) ?? [];
+  if (config.logitCap !== undefined) throw unlearnedError('capped log-odds');
+  if (config.layerInputs) throw unlearnedError('inputs of each layer');
+  if (scaled !== undefined) throw unlearnedError(`a scale of a matrix (${scaled})`);
+}
 
 export class LearningPass {
   readonly #network: Network;
@@ -70,12 +82,14 @@ export class LearningPass {
     const { layers, normed, y } = this.#room;
     const { inputs, outputs, blocks } = layers[layer];
     const T = this.#count;
-    for (const [b, { norm, normAfter, learning }] of weights.layers[layer].blocks.entries()) {
+    for (const [b, block] of weights.layers[layer].blocks.entries()) {
+      const { norm, normAfter, outputScale, learning } = block;
       const [x, next] = [inputs[b], inputs[b + 1]];
       if (norm) backend.rmsNorm(normed, x, norm, T, config.normEps);
       const raw = normAfter ? outputs[b] : y;
       learning.forward(this.#batch(norm ? normed : x), blocks[b], raw); // y = f(norm(x))
       if (normAfter) backend.rmsNorm(y, raw, normAfter, T, config.normEps);
+      if (outputScale !== undefined) backend.scale(y, outputScale, T);
       backend.copy(next.address, x.address, T * config.width * 4);
       backend.add(next, y, T); // next = x + y
     }
@@ -144,9 +158,12 @@ export class LearningPass {
     backend.write(head.targets, targets);
     backend.rmsNorm(normed, rows, weights.outputNorm!, n, eps);
     applyLinear({ backend, T: n }, [[logits, output]], normed); // [n, V]
+    const { logitScale } = config;
+    if (logitScale !== undefined) backend.scale(logits, logitScale, n);
     this.#training.crossEntropy(head.losses, logits, head.targets, n, scale ?? 0);
     const losses = backend.readFloats(head.losses, n);
     if (scale === undefined) return losses;
+    if (logitScale !== undefined) backend.scale(logits, logitScale, n);
     const learner = { ...this.#batch(normed), T: n };
     linearGradient(learner, [[logits, output]], normed, dh); // [n, D]
     const dw = this.#gradientOf(weights.outputNorm!);
@@ -185,18 +202,25 @@ export class LearningPass {
     const { blocks } = weights.layers[layer];
     const [T, eps] = [this.#count, config.normEps];
     for (let b = blocks.length - 1; b >= 0; b--) {
-      const { norm, normAfter, learning } = blocks[b];
+      const { norm, normAfter, outputScale, learning } = blocks[b];
       const x = inputs[b];
       const wanted = isWanted || b > 0;
       if (norm) backend.rmsNorm(normed, x, norm, T, eps);
+      let dy = dx;
+      if (outputScale !== undefined) {
+        backend.copy(y.address, dx.address, T * config.width * 4);
+        backend.scale(y, outputScale, T);
+        dy = y;
+      }
       if (normAfter) {
         const dw = this.#gradientOf(normAfter);
-        this.#training.rmsNormGradient(y, dx, outputs[b], normAfter, T, eps, { dw });
+        this.#training.rmsNormGradient(y, dy, outputs[b], normAfter, T, eps, { dw });
+        dy = y;
       }
       const dNorm = norm && this.#gradientOf(norm);
       const h = norm ? normed : x;
       const into = wanted || dNorm ? dh : undefined;
-      learning.backward(this.#batch(h), rooms[b], normAfter ? y : dx, into);
+      learning.backward(this.#batch(h), rooms[b], dy, into);
       if (norm && into)
         this.#training.rmsNormGradient(dx, dh, x, norm, T, eps, { dw: dNorm, add: true });
       else if (wanted) backend.add(dx, dh, T);

@@ -8,7 +8,7 @@ import type { Backend } from '../backend/backend.ts';
 import { type LoadOptions, loadTable } from '../engine/load-options.ts';
 import { type Model, type ModelFile, readModelFile } from '../engine/model.ts';
 import { loadWeights } from '../engine/place.ts';
-import { learningOf } from '../model/blocks/registry.ts';
+import { checkLearnable } from '../model/learning.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
 import { hashText } from '../math/rng.ts';
 import type { Network } from '../model/forward.ts';
@@ -66,13 +66,14 @@ export async function loadHalf(
           `${config.layers} layers, the first ones are the client's, at least one the server's`,
       );
     // who cannot learn cannot be split either: both halves run the layers as a training does
-    for (const spec of config.layerSpecs.flat()) learningOf(spec);
+    checkLearnable(config);
     const fingerprint = await fingerprintOf(source, file);
     const range = side === 'client' ? { first: 0, end: cut } : { first: cut, end: config.layers };
     const tensors = tensorsOfSide(file, side, range, side === labels);
     const backend = await backendFor(options);
     try {
       const weights = await loadWeights([{ source, tensors }], config, range, backend, options);
+      checkLearnable(config, weights);
       const network = createTransformer(config, weights, backend);
       const end = { ...weights, first: config.layers, end: config.layers, layers: [] };
       return {

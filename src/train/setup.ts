@@ -3,7 +3,7 @@ import { localOf } from '../engine/lasting.ts';
 import type { Model } from '../engine/model.ts';
 import type { Tensor, Weight } from '../backend/tensor.ts';
 import { OptionError, UnsupportedError } from '../errors.ts';
-import { learningOf } from '../model/blocks/registry.ts';
+import { checkLearnable } from '../model/learning.ts';
 import type { Network } from '../model/forward.ts';
 import { namedTensors } from '../model/weights.ts';
 import { createLora, loraBytes, loraMatrices, type LoraShape } from './lora.ts';
@@ -20,7 +20,7 @@ export function networkOf({ executor, backend }: Model): Network {
     throw new OptionError(
       `the model's layers are in workers, training needs them together: load it with pipeline: 1`,
     );
-  for (const spec of local.config.layerSpecs.flat()) learningOf(spec);
+  checkLearnable(local.config, local.transformer.weights);
   return local.transformer;
 }
 

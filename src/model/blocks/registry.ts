@@ -43,13 +43,17 @@ export type BlockSpec =
 /** How a block learns. Throws UnsupportedError where it cannot. */
 export function learningOf(spec: BlockSpec): Learning<BlockSpec, TensorSpecs, string> {
   const { learning, unlearned } = blockOf(spec);
-  const reason = learning ? unlearned?.(spec) : `blocks of ${spec.kind}`;
-  if (reason === undefined) return learning!;
-  throw new UnsupportedError(
-    `a model with ${reason} cannot be trained yet: choose another, or train it elsewhere and ` +
-      `load the adapter`,
-  );
+  if (!learning) throw unlearnedError(`blocks of ${spec.kind}`);
+  const reason = spec.beside ? 'blocks beside each other' : unlearned?.(spec);
+  if (reason === undefined) return learning;
+  throw unlearnedError(reason);
 }
+
+export const unlearnedError = (what: string): UnsupportedError =>
+  new UnsupportedError(
+    `a model with ${what} can neither be trained nor cut in two yet: choose another, or train ` +
+      `it elsewhere and load the adapter`,
+  );
 
 /** The blocks of a layer, first to last. */
 export type LayerSpec = readonly BlockSpec[];
