@@ -23,14 +23,21 @@ interface Track {
   lost: number[][];
 }
 
+/** What layers kept when each was cut last: layers with a window may be cut alone. */
+interface Held {
+  seen: number;
+  readonly layers: Map<number, { readonly heads: readonly Int32Array[]; readonly seen: number }>;
+}
+
 /**
  * Follows the evidence of several questions through the blocks of a conversation, for every
  * episode's cache on its own.
  */
 export class EvidenceTrace {
   readonly #spans: readonly (readonly TokenRange[])[];
-  #layers: (readonly Int32Array[])[] = [];
-  #tracks = new Map<string, Track>();
+  #told = new Map<number, readonly Int32Array[]>();
+  readonly #held = new Map<number, Held>();
+  readonly #tracks = new Map<string, Track>();
 
   /** `spans[q]`: the tokens of question q's evidence. */
   constructor(spans: readonly (readonly TokenRange[])[]) {
@@ -39,37 +46,48 @@ export class EvidenceTrace {
 
   /** What a layer kept, head by head: token numbers, ascending. */
   onKept(layer: number, tokens: readonly Int32Array[]): void {
-    this.#layers[layer] = tokens;
+    this.#told.set(layer, tokens);
   }
 
   /** The block is through; what was kept of it belongs to an episode's cache. */
   onBlock(seen: number, episode: number): void {
-    const layers = this.#layers;
-    this.#layers = [];
-    if (layers.length === 0) return;
-    this.#spans.forEach((spans, q) => {
-      const said = spans
-        .filter(([begin]) => begin < seen)
-        .map(([begin, end]): TokenRange => [begin, Math.min(end, seen)]);
-      const total = said.reduce((sum, [begin, end]) => sum + end - begin, 0);
-      if (total === 0) return;
-      const key = `${episode} ${q}`;
-      const known = this.#tracks.get(key);
-      // a cache that is made again begins at the first token again
-      const track =
-        known && known.seen < seen
-          ? known
-          : { seen, kept: [], lost: layers.map((heads) => heads.map(() => -1)) };
-      track.seen = seen;
-      track.kept = layers.map((heads, layer) =>
-        heads.map((tokens, h) => {
-          const share = said.reduce((sum, span) => sum + countIn(tokens, span), 0) / total;
-          if (share < HALF && track.lost[layer][h] < 0) track.lost[layer][h] = seen;
-          return share;
-        }),
-      );
-      this.#tracks.set(key, track);
+    const told = this.#told;
+    this.#told = new Map();
+    if (told.size === 0) return;
+    const known = this.#held.get(episode);
+    // a cache that is made again begins at the first token again
+    const held = known && known.seen < seen ? known : { seen, layers: new Map() };
+    held.seen = seen;
+    for (const [layer, heads] of told) held.layers.set(layer, { heads, seen });
+    this.#held.set(episode, held);
+    for (const q of this.#spans.keys()) this.#follow(q, episode, held);
+  }
+
+  #follow(q: number, episode: number, { seen, layers }: Held): void {
+    const said = this.#spans[q]
+      .filter(([begin]) => begin < seen)
+      .map(([begin, end]): TokenRange => [begin, Math.min(end, seen)]);
+    const total = said.reduce((sum, [begin, end]) => sum + end - begin, 0);
+    if (total === 0) return;
+    const key = `${episode} ${q}`;
+    const known = this.#tracks.get(key);
+    const { lost } = known && known.seen < seen ? known : { lost: [] };
+    const count = Math.max(...layers.keys()) + 1;
+    // (a layer that keeps no rows, or was not cut yet, has no heads here)
+    const kept = Array.from({ length: count }, (_, layer) => {
+      const own = layers.get(layer);
+      return (own?.heads ?? []).map((tokens) => {
+        const shares = said.map((span) => countIn(tokens, span) + countSince(own!.seen, span));
+        return shares.reduce((sum, rows) => sum + rows, 0) / total;
+      });
     });
+    const lostAt = kept.map((heads, layer) =>
+      heads.map((share, h) => {
+        const before = lost[layer]?.[h] ?? -1;
+        return share < HALF && before < 0 ? seen : before;
+      }),
+    );
+    this.#tracks.set(key, { seen, kept, lost: lostAt });
   }
 
   /** Undefined where nothing was ever evicted, or the question names no evidence. */
@@ -90,3 +108,7 @@ function countIn(tokens: Int32Array, [begin, end]: TokenRange): number {
   for (const token of tokens) if (token >= begin && token < end) count++;
   return count;
 }
+
+/** Tokens of a span that came since a layer was cut: it has all of them. */
+const countSince = (seen: number, [begin, end]: TokenRange): number =>
+  Math.max(0, end - Math.max(begin, seen));

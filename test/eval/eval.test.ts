@@ -59,6 +59,23 @@ test('evidence is followed through the blocks: what each head holds of it, and w
   block(10, 0, [4, 5, 6, 7], [0]); // the cache is made again
   assert.equal(trace.explain(0, 0), { tokens: 4, kept: [[1, 0]], lost: [[-1, 10]] });
 });
+test('evidence in layers that are cut apart: a window goes on while others wait', () => {
+  const trace = new EvidenceTrace([[[4, 8]]]);
+  const told = (layer: number, ...tokens: number[]) =>
+    trace.onKept(layer, [Int32Array.from(tokens)]);
+  told(0, 5, 6, 7);
+  trace.onBlock(8, 0);
+  told(0, 14, 15);
+  told(2, 0, 4, 5, 15);
+  trace.onBlock(16, 0);
+  told(0, 22, 23);
+  trace.onBlock(24, 0);
+  assert.equal(trace.explain(0, 0), {
+    tokens: 4,
+    kept: [[0], [], [0.5]],
+    lost: [[16], [], [-1]],
+  });
+});
 test('bundled conversations are read whole', () => {
   for (const [file, conversations, questions] of [
     ['conv-2k', 8, 320],
