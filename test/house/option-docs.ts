@@ -18,7 +18,7 @@ const begin = (name: string) => `<!-- ${name}: written by npm run docs -->`;
 const end = (name: string) => `<!-- end of ${name} -->`;
 
 /** Rows of cells, the first of them the head, as prettier writes them. */
-function tableOf(rows: readonly (readonly string[])[]): string {
+export function tableOf(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
   const widths = cells[0].map((_, i) => Math.max(3, ...cells.map((row) => row[i].length)));
   const line = (row: readonly string[], fill = ' ') =>
