@@ -55,15 +55,14 @@ function productsOf(type: WeightType, build: 'relaxed' | 'debug') {
     at = place + size;
     return place;
   };
-  const [w, from, input, y] = [rows * bytes, file.length, x.byteLength, N * m * 4].map(place);
+  const [w, input, y] = [rows * bytes, x.byteLength, N * m * 4].map(place);
   const rounded = place(N * kernels.rounded_bytes(k));
   const scratch = place(kernels.gemm_scratch());
   core.reserve(at);
   new Uint8Array(memory.buffer, w, rows * bytes).fill(0);
-  new Uint8Array(memory.buffer, from, file.length).set(file);
+  new Uint8Array(memory.buffer, w, file.length).set(file);
   new Float32Array(memory.buffer, input, x.length).set(x);
-  for (let r = 0; r < m; r += 4)
-    kernels.pack_group(w + r * bytes, from + r * bytes, Math.min(4, m - r), k, type.number);
+  kernels.pack_rows(w, scratch, m, k, type.number);
 
   /** All tokens at once, then each alone: the same bits. */
   function results(format: number): Float32Array {
