@@ -3,6 +3,7 @@
 import { type Conversation, openConversation } from '../../src/session/conversation.ts';
 import { expect } from './expect.ts';
 import type { Feature } from './outcome.ts';
+import { code } from './policies.ts';
 import { expectStored } from './rows.ts';
 import { conversing, type RunOptions, type Subject } from './subject.ts';
 
@@ -54,7 +55,7 @@ const kinds: Readonly<Record<string, RunOptions>> = {
 const ofKinds = Object.entries(kinds).map(([name, options]): Feature => ({
   name,
   group: 'conversations',
-  promise: `a question that is not kept leaves no trace: ${JSON.stringify(options)}`,
+  promise: `a question that is not kept leaves no trace: ${code(options)}`,
   check: (subject) => expectNoTrace(subject, options),
 }));
 

@@ -12,13 +12,17 @@ export interface Tried {
 
 const WORKS = 'yes';
 
-const intro = `# Compatibility
-
-What works on which architecture. Each cell is the outcome of a trial on a small random model: _yes_ where a check held (below), or the number of the reason for
-which it is refused. Reasons that name a number (heads of 20 dimensions, say) are those of the file that was tried.
-
-Written by \`node build/js/test/compatibility/run.js --write docs/compatibility.md\`, which tries everything on every file
-(\`--only WORD\`: some of it; \`--device webgpu\`: that column, which takes minutes in software); \`npm test\` holds some of it against this page.`;
+const intro = [
+  '# Compatibility',
+  'What works on which architecture. Each cell is the outcome of a trial on a small random ' +
+    'model: _yes_ where a check held (below each table), or the number of the reason why it is refused. ' +
+    'Reasons that name a number (heads of 20 dimensions, say) are those of the file that was ' +
+    'tried. An empty cell was not tried.',
+  'Written by `node build/js/test/compatibility/run.js --write docs/compatibility.md`, which ' +
+    'tries everything on every fixture (files and folders: those; `--only WORD`: some of it; ' +
+    '`--device webgpu`: that column, which takes minutes in software) and keeps what it did not ' +
+    'try. `npm test` holds some of it against this page.',
+].join('\n\n');
 
 /** A refusal without what differs from feature to feature. */
 export const reasonIn = (reason: string, { name }: Pick<Feature, 'name'>): string =>

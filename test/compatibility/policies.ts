@@ -1,5 +1,5 @@
-// Every policy, and how heads and layers share what is kept: the budget to the row, the same rows as
-// plain loops in f64 keep, and where there is room for everything, what no policy would give.
+// Every policy, and how heads and layers share what is kept: the budget to the row, the same rows
+// as plain loops in f64 keep, and where there is room for everything, what no policy would give.
 import { layerShapes } from '../../src/backend/cache-shape.ts';
 import { policies } from '../../src/policy/registry.ts';
 import { sum } from '../../src/math/sum.ts';
@@ -19,7 +19,7 @@ import {
 const TIES = 0.15;
 const NEAR = 1e-3;
 
-/** Throws where a layer holds other numbers of rows than planned, not in order, or not the sinks. */
+/** Throws where a layer holds other rows than planned, not in order, or not the sinks. */
 export function expectPlanned({ plan, kept }: Ran, tokens: number): void {
   const { slides, layerRows, shape, sinks } = plan;
   const shapes = layerShapes(shape);
@@ -89,10 +89,14 @@ const sharings: Readonly<Record<string, RunOptions>> = {
   'compact positions': { policy: 'keydiff', positions: 'compact' },
 };
 
+/** Options as they are written. */
+export const code = (options: RunOptions): string =>
+  `\`${JSON.stringify(options).replaceAll('"', "'")}\``;
+
 const ofSharings = Object.entries(sharings).map(([name, options]): Feature => ({
   name,
   group: 'sharing',
-  promise: `${JSON.stringify(options)}: budget, rows and log-odds as for a policy`,
+  promise: `${code(options)}: budget, rows and log-odds as for a policy`,
   check: (subject) => expectRows(subject, options),
 }));
 

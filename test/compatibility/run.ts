@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
     write: { type: 'string' },
   },
 });
-const tried = features.filter(({ group, name }) =>
+const wanted = features.filter(({ group, name }) =>
   values.device === undefined
     ? name !== 'webgpu' && `${group} ${name}`.includes(values.only)
     : name === values.device,
@@ -28,7 +28,7 @@ const tried = features.filter(({ group, name }) =>
 async function tryAll(subject: Subject): Promise<Tried> {
   const { config } = await subject.model();
   const outcomes = new Map<string, Outcome>();
-  for (const feature of tried) {
+  for (const feature of wanted) {
     const outcome = await outcomeOf(feature, subject);
     outcomes.set(feature.name, outcome);
     if (outcome.kind !== 'fault') continue;
@@ -41,18 +41,19 @@ async function tryAll(subject: Subject): Promise<Tried> {
   return { architecture: config.architecture, name: subject.name, outcomes };
 }
 
-const all: Tried[] = [];
+/** Writes what was tried into the document, whose other cells stay. */
+function write(file: string, tried: Tried): void {
+  const before = existsSync(file) ? readDocument(readFileSync(file, 'utf8')) : new Map();
+  writeFileSync(file, documentOf(withTried(before, [tried])));
+}
+
 for (const subject of subjectsIn(positionals)) {
   try {
-    all.push(await tryAll(subject));
+    const tried = await tryAll(subject);
+    if (values.write !== undefined) write(values.write, tried);
   } catch (error) {
     process.exitCode = 1;
     console.log(`FAULT ${subject.name}: ${(error as Error).message}`);
   }
   await subject.dispose();
-}
-const { write } = values;
-if (write !== undefined) {
-  const before = existsSync(write) ? readDocument(readFileSync(write, 'utf8')) : new Map();
-  writeFileSync(write, documentOf(withTried(before, all)));
 }

@@ -1,4 +1,5 @@
-// Who runs the layers: threads, workers, builds of the kernels, devices. What comes out is the same.
+// Who runs the layers: threads, workers, builds of the kernels, devices. What comes out is the
+// same.
 import type { LoadOptions } from '../../src/engine/load-options.ts';
 import { expect, expectNear, expectSameBits, expectSameKept } from './expect.ts';
 import type { Feature } from './outcome.ts';
@@ -7,7 +8,7 @@ import { type RunOptions, runOf, type Subject } from './subject.ts';
 /** What looks at rows, what only counts them, and what is forwarded for its looks. */
 const tried: readonly RunOptions[] = [
   { policy: 'snapkv', cacheType: 'f16' },
-  { policy: 'keydiff', positions: 'compact', cacheType: 'int8' },
+  { policy: 'keydiff', positions: 'compact', cacheType: 'f16' },
   { policy: 'kvzip' },
 ];
 

@@ -20,7 +20,7 @@ export const PLENTY = 4096;
 /** Options of conversations that have to evict. */
 export const conversing: ConversationOptions = { budget: FEW, blockSize: BLOCK };
 
-/** What a run of a text gave: tokens that each head of a layer kept, and log-odds behind the end. */
+/** What a run of a text gave: tokens that each head of a layer kept, log-odds behind the end. */
 export interface Ran {
   readonly plan: Plan;
   readonly kept: ReadonlyMap<number, readonly (readonly number[])[]>;
@@ -46,7 +46,9 @@ export class Subject {
 
   /** The model, loaded once for all that want it alike. */
   model(how: LoadOptions = {}): Promise<Model> {
-    const options = { ...{ device: 'wasm', threads: 1, pipeline: 1 }, ...how } as LoadOptions;
+    // (with 8 bits quantised weights give other numbers than the reference)
+    const plain = { device: 'wasm', threads: 1, pipeline: 1, activations: 'int16' } as const;
+    const options: LoadOptions = { ...plain, ...how };
     const key = JSON.stringify(how);
     const loaded =
       this.#models.get(key) ?? loadModel(this.file, { contextLength: CONTEXT, ...options });

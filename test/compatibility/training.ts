@@ -7,8 +7,8 @@ import { joined } from '../../src/math/joined.ts';
 import { mergeAdapters } from '../../src/model/adapter/merge.ts';
 import { placeOf } from '../../src/model/adapter/spec.ts';
 import { type AdapterData, ggufAdapter } from '../../src/model/adapter/write.ts';
+import { openModel } from '../../src/model/parts.ts';
 import { readModelHeader } from '../../src/model/rewrite.ts';
-import { openSource } from '../../src/model/source.ts';
 import { readLines, settled, train } from '../../src/train/train.ts';
 import { writeTrainedModel } from '../../src/train/model-file.ts';
 import { greedy, localConversation, repliesOf, repliesWhole, shapeOf } from '../split/generate.ts';
@@ -20,18 +20,11 @@ import { PLENTY, runOf, type Subject, withRun } from './subject.ts';
 const RANK = 3;
 const whole = { policy: 'full', budget: PLENTY, cacheType: 'f32' } as const;
 
-async function headerOf(file: string) {
-  const source = await openSource(file);
-  try {
-    return await readModelHeader(source);
-  } finally {
-    await source.close();
-  }
-}
-
 /** Random pairs for every matrix of a model that adapters may change. */
 async function adapterFor({ file, name }: Subject): Promise<AdapterData> {
-  const { tensors } = await headerOf(file);
+  const source = await openModel(file, {});
+  const { tensors } = await readModelHeader(source);
+  await source.close();
   const random = createRandom(5);
   const numbers = (count: number) => Float32Array.from({ length: count }, () => random() - 0.5);
   const pairs = tensors
