@@ -2,11 +2,23 @@
 // the [T, n] scores never exist. Tiles begin at row 0 whatever the block, so that a query's output
 // has the same bits however its context was cut into blocks. One token alone goes another way
 // (decode.ts), which adds in the same order.
+import { roundQueries, scoreCodes } from './coded/scores';
+import { CodedTile, layOutTile, takeKeys, takeValues, tileBytes, widenListed } from './coded/tile';
+import { mixCodes } from './coded/values';
 import { attendOne, isDecode } from './decode';
 import { tilePanels } from './gemm/tile';
 import { capRow, exp1, exp4 } from './math';
 import { gatherQueries } from './queries';
-import { finishOutputs, isPlain, loadRows, rowBytes, TILE, tileOf, valueType } from './rows/table';
+import {
+  finishOutputs,
+  isCoded,
+  isPlain,
+  loadRows,
+  rowBytes,
+  TILE,
+  tileOf,
+  valueType,
+} from './rows/table';
 import { maxLanes, scale, storeColumns, sumLanes } from './simd';
 import { hideBefore, noScores, massOf, takeScores } from './softmax';
 
@@ -118,7 +130,8 @@ function firstOf(firsts: usize, t: i32): i32 {
 /** Bytes of scratch for attention() over T tokens of G heads. */
 export function attention_scratch(T: i32, G: i32, d: i32): i32 {
   const R = T * G;
-  return (R * d + R * padded(d) + 2 * R + TILE * d * 2 + TILE * padded(d) + 4 * TILE) * 4;
+  const numbers = R * d + R * padded(d) + 2 * R + TILE * d * 2 + TILE * padded(d) + 4 * TILE;
+  return numbers * 4 + tileBytes(R, d);
 }
 
 /**
@@ -153,7 +166,8 @@ export function attention(
   sinks: usize,
 ): void {
   const begin = firsts != 0 ? load<i32>(firsts) : 0;
-  if (isDecode(T, d) && looks == 0) {
+  const coded = isCoded(type);
+  if (isDecode(T, d) && looks == 0 && !coded) {
     attendOne(out, q, k, v, rest, G, begin, n, d, type, scratch, cap, sinks);
     return;
   }
@@ -167,17 +181,28 @@ export function attention(
   const panels = masses + ((<usize>R) << 2);
   const values = behindRows(panels, d);
   const s = values + ((<usize>(TILE * dp)) << 2);
+  const behind = s + ((<usize>(4 * TILE)) << 2);
+  const codes = coded ? layOutTile(behind, R, d) : changetype<CodedTile>(0);
 
   gatherQueries(queries, q, T, G, d, ldq, type);
   memory.fill(sums, 0, (<usize>(R * dp)) << 2);
   noScores(peaks, masses, R);
+  if (coded) roundQueries(codes, queries, R, d, type);
   if (dp != d) memory.fill(values, 0, (<usize>(TILE * dp)) << 2);
 
   for (let i0 = begin & ~(TILE - 1); i0 < n; i0 += TILE) {
     const keys = min(TILE, n - i0);
-    packRows(panels, k, i0, keys, d, rest, type);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
-    if (!isPlain<f32>(type) || dp != d) {
+    if (coded) {
+      const wide = panels + ((<usize>(TILE * d)) << 2);
+      const rows = k + <usize>i0 * rowBytes(d, type);
+      takeKeys(codes, rows, rest, keys, d, type);
+      takeValues(codes, tile, keys, d, type);
+      widenListed(wide, rows, rest, codes.plainKeys, codes.keysLeft, d, type);
+      packKeys(panels, wide, codes.keysLeft, d);
+      widenListed(values, tile, rest, codes.plainValues, codes.valuesLeft, d, ofValues);
+    } else packRows(panels, k, i0, keys, d, rest, type);
+    if (!coded && (!isPlain<f32>(type) || dp != d)) {
       loadRows(values, tile, rest, keys, d, dp, ofValues);
       tile = values;
     }
@@ -186,7 +211,9 @@ export function attention(
       // rows of the tile that the last of these queries sees
       const shown = n - T + (r + rows - 1) / G + 1 - i0;
       if (shown <= 0 || firstOf(firsts, r / G) >= i0 + keys) continue;
-      tileScores(s, queries + ((<usize>(r * d)) << 2), panels, rows, keys, d, cap);
+      const x = queries + ((<usize>(r * d)) << 2);
+      if (coded) scoreCodes(codes, s, x, panels, rest, r, rows, keys, d, type, cap);
+      else tileScores(s, x, panels, rows, keys, d, cap);
       for (let i = 0; i < rows; i++) {
         const row = s + ((<usize>(i * TILE)) << 2);
         const visible = min(keys, n - T + (r + i) / G + 1 - i0);
@@ -211,7 +238,8 @@ export function attention(
         if (decay != 1) scale(sums + ((<usize>((r + i) * dp)) << 2), decay, (<usize>dp) << 2);
       }
       const o = sums + ((<usize>(r * dp)) << 2);
-      tilePanels(o, s, tile, rows, dp >> 3, 32, keys, dp, TILE, dp, true);
+      if (coded) mixCodes(codes, o, s, values, rows, keys, d, type);
+      else tilePanels(o, s, tile, rows, dp >> 3, 32, keys, dp, TILE, dp, true);
     }
   }
   for (let t = 0; t < T; t++) {

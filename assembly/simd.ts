@@ -112,6 +112,32 @@ export function sumOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(first, f32x4.add(column(2, a, b, c, d), column(3, a, b, c, d)));
 }
 
+/** The same of integers. */
+@inline
+export function sumOfEachInt(a: v128, b: v128, c: v128, d: v128): v128 {
+  const first = i32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const second = i32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
+  return i32x4.add(i64x2.shuffle(first, second, 0, 2), i64x2.shuffle(first, second, 1, 3));
+}
+
+/** Sum of the four i32 lanes. */
+@inline
+export function sumLanesInt(v: v128): i32 {
+  const pairs = i32x4.add(v, i32x4.shuffle(v, v, 2, 3, 0, 1));
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+}
+
+// what a number of [-2^21, 2^21] is added to so that the adder rounds it, half to even, and leaves
+// it in the low bits
+const MAGIC: usize = memory.data<f32>([12582912]); // 1.5 * 2^23
+const MAGIC_BITS: usize = memory.data<u32>([0x4b400000]);
+
+/** Four numbers of [-2^21, 2^21] as integers, rounded half to even. */
+@inline
+export function rounded(v: v128): v128 {
+  return i32x4.sub(f32x4.add(v, constant(MAGIC)), constant(MAGIC_BITS));
+}
+
 // f16 s eeeee mmmmmmmmmm -> f32: the magnitude bits moved to 27..13 are the number times 2^-112,
 // subnormals included. Infinities and NaN come out as finite numbers: no weight or cache row of a
 // working model holds them.

@@ -9,7 +9,7 @@
 //         byte i < d / 8 behind them holds the third bit of codes i, d / 8 + i, ..., lowest first
 //
 // d % 8 == 0.
-import { constant, loadHalf, madd, maxLanes, minLanes, toHalves } from '../simd';
+import { constant, loadHalf, madd, maxLanes, minLanes, rounded, toHalves } from '../simd';
 
 /** Channels of a row of codes are a multiple of this. */
 export const CODE_CHANNELS: i32 = 8;
@@ -149,12 +149,6 @@ function codeRow(dst: usize, y: usize, d: i32, bits: i32): void {
     );
 }
 
-/**
- * What a number of [-2^21, 2^21] is added to so that the adder rounds it, half to even, and leaves
- * it in the low bits.
- */
-const MAGIC: usize = memory.data<f32>([12582912]); // 1.5 * 2^23
-const MAGIC_BITS: usize = memory.data<u32>([0x4b400000]);
 const THREE: usize = memory.data<u32>([3]);
 const FIFTEEN: usize = memory.data<u32>([15]);
 const ONE: usize = memory.data<u32>([1]);
@@ -163,7 +157,7 @@ const ONE: usize = memory.data<u32>([1]);
 @inline
 function rounded4(y: usize, zero: v128, by: v128): v128 {
   const scaled = f32x4.mul(f32x4.sub(v128.load(y), zero), by);
-  return i32x4.sub(f32x4.add(scaled, constant(MAGIC)), constant(MAGIC_BITS));
+  return rounded(scaled);
 }
 
 /** Codes of four numbers, one a lane. */
@@ -171,7 +165,7 @@ function rounded4(y: usize, zero: v128, by: v128): v128 {
 function codes4(y: usize, zero: v128, by: v128, levels: v128): v128 {
   const scaled = f32x4.mul(f32x4.sub(v128.load(y), zero), by);
   const clamped = f32x4.pmin(levels, f32x4.pmax(f32x4.splat(0), scaled));
-  return i32x4.sub(f32x4.add(clamped, constant(MAGIC)), constant(MAGIC_BITS));
+  return rounded(clamped);
 }
 
 /** A step and what code 0 stands for, as f16. */

@@ -40,15 +40,21 @@ export function kiviBytes(d: i32, type: i32): usize {
   return <usize>((((d * (type & WIDTH) + 15) >> 4) + TAIL_BYTES + 3) & ~3);
 }
 
-
+/** A tail as it is read, and written. */
 @inline
-function exchange(tail: u32): u32 {
+export function exchange(tail: u32): u32 {
   return rotl<u32>(tail, 16);
+}
+
+/** Whether a row is not rounded, by its tail. */
+@inline
+export function isUnrounded(tail: u32): bool {
+  return tail >> 31 != 0;
 }
 
 /** Where a grid lies. */
 @inline
-function gridAt(rest: usize, grid: u32, d: i32, type: i32): usize {
+export function gridAt(rest: usize, grid: u32, d: i32, type: i32): usize {
   const bytes = <usize>((type & MIXED) != 0 ? 5 * d : 4 * d);
   return rest - (<usize>grid + 1) * bytes;
 }
@@ -56,7 +62,7 @@ function gridAt(rest: usize, grid: u32, d: i32, type: i32): usize {
 /** Widens one row: dst f32 [d] | src row | rest */
 export function widenRow(dst: usize, src: usize, rest: usize, d: i32, type: i32): void {
   const tail = exchange(load<u32>(src + kiviBytes(d, type) - TAIL_BYTES));
-  if (tail >> 31 != 0) {
+  if (isUnrounded(tail)) {
     widenHalves(dst, rest + ((<usize>(tail & 0x7fffffff) * <usize>d) << 1), d);
     return;
   }
@@ -66,7 +72,7 @@ export function widenRow(dst: usize, src: usize, rest: usize, d: i32, type: i32)
   }
   const at = gridAt(rest, tail, d, type);
   const lows = at + ((<usize>d) << 1);
-  if ((type & MIXED) != 0) unpackMixed(dst, src, lows + ((<usize>d) << 1), d);
+  if ((type & MIXED) != 0) unpackMixed<f32>(dst, src, lows + ((<usize>d) << 1), d);
   else unpackCodes(dst, src, d, type & WIDTH, f32x4.splat(1), f32x4.splat(0));
   for (let j: usize = 0; j < <usize>d; j += 4) {
     const p = dst + (j << 2);
@@ -77,13 +83,13 @@ export function widenRow(dst: usize, src: usize, rest: usize, d: i32, type: i32)
   }
 }
 
-/** dst f32 [d] = codes of `widths` u8 [d] bits each. Reads up to 3 bytes behind the last code. */
-function unpackMixed(dst: usize, src: usize, widths: usize, d: i32): void {
+/** dst T [d] = codes of `widths` u8 [d] bits each. Reads up to 3 bytes behind the last code. */
+export function unpackMixed<T>(dst: usize, src: usize, widths: usize, d: i32): void {
   let bit: usize = 0;
   for (let j: usize = 0; j < <usize>d; j++) {
     const width = <u32>load<u8>(widths + j);
     const code = (load<u32>(src + (bit >> 3)) >> ((<u32>bit) & 7)) & ((1 << width) - 1);
-    store<f32>(dst + (j << 2), <f32>code);
+    store<T>(dst + j * sizeof<T>(), <T>code);
     bit += width;
   }
 }

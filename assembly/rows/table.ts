@@ -31,6 +31,12 @@ function isRotated(type: i32): bool {
   return type >= ROTATED && type < GROUPED;
 }
 
+/** Whether rows are kept in few bits. */
+@inline
+export function isCoded(type: i32): bool {
+  return type >= ROTATED;
+}
+
 /** Bytes of a plain number. */
 @inline
 function sizeOf(type: i32): i32 {

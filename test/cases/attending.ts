@@ -4,7 +4,7 @@ import type { Attending } from '../../src/backend/backend.ts';
 import { isGrouped, isQuantized, type RowType, rowTypeNames } from '../../src/backend/dtype.ts';
 import type { Bench } from './bench.ts';
 import { type OpCase, sum } from './case.ts';
-import { apartFrom, dimsOf, fitting, needs } from './row-sizes.ts';
+import { apartFrom, dimsOf, fitting, needs, roundedTolerance } from './row-sizes.ts';
 
 /** So low that many scores come near it. */
 const CAP = 2;
@@ -42,6 +42,7 @@ function attended(type: RowType): OpCase {
     op: `attention with cap and sinks ${type}`,
     ...apartFrom(there, [few[0], ...someDimsOf(type).flatMap(of)]),
     tolerance: 1e-5,
+    kernels: roundedTolerance(type, 1e-5),
     rows: needs(type),
     async run(b, [dim, group, T, ...l]) {
       const d = fitting(type)(dim);

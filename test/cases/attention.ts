@@ -1,9 +1,17 @@
 // Cases of attention over cached rows of every type: causal, in a window, and what it leaves for
 // those who score rows.
-import { type RowType, rowTypeNames } from '../../src/backend/dtype.ts';
+import { isGrouped, isQuantized, type RowType, rowTypeNames } from '../../src/backend/dtype.ts';
 import type { Bench, TokensOf } from './bench.ts';
 import { type OpCase, sum } from './case.ts';
-import { apartFrom, dimsOf, fitting, groupsOf, needs, observedSizes } from './row-sizes.ts';
+import {
+  apartFrom,
+  dimsOf,
+  fitting,
+  groupsOf,
+  needs,
+  observedSizes,
+  roundedTolerance,
+} from './row-sizes.ts';
 
 /** Scores reach some hundreds, of which f32 keeps 1e-5: what exp makes of them differs by as much. */
 const TOLERANCE = 1e-5;
@@ -21,10 +29,13 @@ function causal(type: RowType): OpCase {
   // one token alone goes a way of its own: heads of every number, rows around a tile
   const alone = dimsOf(type).flatMap((d) => groupsOf(type).map((g) => [d, g, 1, 1, 65, 130]));
   const few = [1, 4, 5, 8].map((group) => [64, group, 1, 65, 130]);
+  // planes of codes that fill registers
+  const wide = isQuantized(type) ? [[128, 2, 1, 65, 9]] : [];
   return {
     op: `attention ${type}`,
-    ...apartFrom([...sizes, ...(type === 'f16' ? few : [few[2]])], [...more, ...alone]),
+    ...apartFrom([...sizes, ...(type === 'f16' ? few : [few[2]])], [...more, ...alone, ...wide]),
     tolerance: TOLERANCE,
+    kernels: roundedTolerance(type, TOLERANCE),
     rows: needs(type),
     async run(b, [dim, group, T, ...l]) {
       const d = fitting(type)(dim);
@@ -54,6 +65,7 @@ function inWindow(type: RowType): OpCase {
       dimsOf(type).flatMap(of),
     ),
     tolerance: TOLERANCE,
+    kernels: roundedTolerance(type, TOLERANCE),
     rows: needs(type, 1),
     async run(b, [window, dim, group, T, ...l]) {
       const d = fitting(type)(dim);
@@ -74,6 +86,7 @@ function leavingLooks(type: RowType, steep: number): OpCase {
     sizes: sizes.filter(hasRows),
     more: more.filter(hasRows),
     tolerance: steep * 3e-6,
+    kernels: roundedTolerance(type, steep * 3e-6),
     rows: needs(type),
     async run(b, [dim, group, count, ...l]) {
       const d = fitting(type)(dim);
@@ -104,5 +117,6 @@ function leavingLooks(type: RowType, steep: number): OpCase {
 export const attentionCases: readonly OpCase[] = rowTypeNames.flatMap((type) => [
   causal(type),
   inWindow(type),
-  ...[1, 40].map((steep) => leavingLooks(type, steep)),
+  // queries times steps of grids are rounded on the scale of the largest of them
+  ...[1, isGrouped(type) ? 4 : 40].map((steep) => leavingLooks(type, steep)),
 ]);

@@ -42,6 +42,8 @@ export interface OpCase {
    * the same.
    */
   readonly tolerance: number;
+  /** Of kernels, where they round what they multiply (assembly/coded). Default: `tolerance`. */
+  readonly kernels?: number;
   /** On a device: by the name of why it is looser. Default: sums, or the same where that is 0. */
   readonly device?: keyof typeof deviceTolerances;
   /** Whether a device may take numbers below 2^-126 for 0. */
@@ -53,8 +55,11 @@ export interface OpCase {
 }
 
 /** The tolerance of a case for a kind of backend. */
-export function toleranceOf({ tolerance, device }: OpCase, isDevice: boolean): number {
-  if (!isDevice) return tolerance;
+export function toleranceOf(
+  { tolerance, kernels = tolerance, device }: OpCase,
+  isDevice: boolean,
+): number {
+  if (!isDevice) return kernels;
   if (device) return Math.max(tolerance, deviceTolerances[device]);
   return tolerance === 0 ? 0 : Math.max(tolerance, deviceTolerances.sums);
 }

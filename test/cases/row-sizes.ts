@@ -58,3 +58,13 @@ export function observedSizes(type: RowType): RowSizes {
   const few = [[70, 70, 70], ...(isLike ? lengths : [lengths[1], lengths[3]])];
   return apartFrom([...few.map((l) => looks(64, 3, l)), looks(24, 1, [65, 3])], all);
 }
+
+/**
+ * How far kernels may be from the reference where rows are of few bits: queries and weights are
+ * rounded, too (test/backend/coded-rows.test.ts compares with what that took of the rows). Keys on
+ * grids are met by queries times steps, of which some may be far larger than others.
+ */
+export function roundedTolerance(type: RowType, tolerance: number): number {
+  if (!isQuantized(type)) return tolerance;
+  return isGrouped(type) ? 4e-3 : 6e-4;
+}
