@@ -13,6 +13,7 @@ import { detectBuild } from '../src/backend/wasm/builds.ts';
 import type { BenchGroup, Measurement } from './case.ts';
 import { clusters } from './clusters.ts';
 import { compareRuns, describeFall, TOLERANCE } from './compare.ts';
+import { decoding } from './decoding.ts';
 import { engine } from './engine.ts';
 import { experts } from './experts.ts';
 import { growth } from './growth.ts';
@@ -46,6 +47,7 @@ const groupsFor = (model?: string): readonly BenchGroup[] => [
   train,
   clusters,
   rows,
+  decoding,
   policies,
   sampling,
   packing,
