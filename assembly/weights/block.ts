@@ -38,6 +38,8 @@
 //   eights()                       whether codes take all 8 bits: those of quads then, a bit of them
 //                                  as the engine has it (eight-bits.ts)
 //   most()                         the largest of codes, where they are not as many bits as are stored
+//   turned()                       words in front that are a bit an element, of a part
+//   unrollsQuads()                 four quads a run, which take time to tell apart
 //   quads()                        of a run that the same bytes and bits make: 1 by default, or 2,
 //                                  where quads i + 1 are asked for as those of runs 2 and 3
 import { flip, flippedZero } from '../eight-bits';
@@ -228,12 +230,20 @@ export class Block<S, C> {
     return isDefined(c.eights) ? c.eights() : this.codeBits() == 8;
   }
 
-  /** Whether codes are up to 15. */
+  /** The largest of codes. */
   @inline
-  isFour(): bool {
+  most(): i32 {
     const c = this.codes();
-    if (isDefined(c.most)) return c.most() <= 15;
-    return !isDefined(c.code) && this.codeBits() <= 4;
+    if (this.isEight()) return 255;
+    if (isDefined(c.most)) return c.most();
+    return isDefined(c.code) ? 127 : (1 << this.codeBits()) - 1;
+  }
+
+  /** Words of a block whose bits are turned when it is packed (turnBits() of unpack.ts). */
+  @inline
+  turned(): i32 {
+    const c = this.codes();
+    return isDefined(c.turned) ? this.parts() * c.turned() : 0;
   }
 
 

@@ -1,7 +1,7 @@
 // Codes that several types have: the C of block.ts. What these classes say is numbers and places, a
 // method each, so they look alike where they differ most.
 import { choose } from '../simd';
-import { fifthBits, fifthOfBytes, nibbles } from './unpack';
+import { fifthOfBytes, nibbles } from './unpack';
 
 /** Vector i of what lies at p. */
 @inline
@@ -101,11 +101,29 @@ export class Chosen<V> {
   zero(): i32 {
     return changetype<V>(0).zero();
   }
+
+
+  @inline
+  most(): i32 {
+    return 2 * this.zero();
+  }
 }
 
-/** The same of five bits: 4 words of fifth bits | 4 x [4 rows][4 bytes] */
+/** The same of five bits: 4 words of fifth bits, turned | 4 x [4 rows][4 bytes] */
 @unmanaged
 export class Fives {
+
+  @inline
+  turned(): i32 {
+    return 1;
+  }
+
+
+  @inline
+  unrollsQuads(): bool {
+    return true;
+  }
+
 
   @inline
   words(): i32 {
@@ -133,7 +151,7 @@ export class Fives {
 
   @inline
   quad(bytes: v128, bits: v128, pair: i32, run: i32, i: usize): v128 {
-    return v128.or(nibbles(bytes, run), fifthBits(bits, 16 * run + ((<i32>i) << 2)));
+    return v128.or(nibbles(bytes, run), fifthOfBytes(bits, 4 * run + <i32>i));
   }
 }
 

@@ -140,18 +140,23 @@ export class Exact {
 /** Sums of two: a run at a time in 16 bits, where codes are small enough. */
 @unmanaged
 export class Sevens {
+  /** Whether sums of a run's quads fit, of x up to 127. */
+  @inline
+  fit<B>(): bool {
+    const b = changetype<B>(0);
+    return 2 * 127 * b.most() * (b.run() / 4) <= 32767;
+  }
+
 
   @inline
   add<B>(sum: v128, x: v128, w: v128): v128 {
-    return changetype<B>(0).isFour()
-      ? changetype<Runs>(0).add(sum, x, w)
-      : changetype<Pairs>(0).add(sum, x, w);
+    return this.fit<B>() ? changetype<Runs>(0).add(sum, x, w) : changetype<Pairs>(0).add(sum, x, w);
   }
 
 
   @inline
   whole<B>(sum: v128): v128 {
-    return changetype<B>(0).isFour() ? changetype<Runs>(0).whole(sum) : sum;
+    return this.fit<B>() ? changetype<Runs>(0).whole(sum) : sum;
   }
 }
 
@@ -176,6 +181,23 @@ export class Multiply<B, X> {
     return x.add<B>(sums, b, bytes, bits, pair, run + 2, i + 1, q + x.quad());
   }
 
+  /** sums + products of a quad. */
+  @inline
+  one(sums: v128, b: B, all: v128, pair: i32, run: i32, i: usize, q: usize): v128 {
+    const x = changetype<X>(0);
+    const at = q + i * x.quad();
+    return x.add<B>(sums, b, b.bytes(pair, i), b.bits(all, pair, i), pair, run, i, at);
+  }
+
+  /** The same of four, told apart. */
+  @inline
+  four(b: B, all: v128, pair: i32, run: i32, q: usize): v128 {
+    let sums = this.one(i32x4.splat(0), b, all, pair, run, 0, q);
+    sums = this.one(sums, b, all, pair, run, 1, q);
+    sums = this.one(sums, b, all, pair, run, 2, q);
+    return this.one(sums, b, all, pair, run, 3, q);
+  }
+
   /** sums + products with x. */
   @inline
   pair(sums: v128, at: usize, b: B, d: v128, m: v128, t: v128, u: v128, pair: i32): v128 {
@@ -193,6 +215,9 @@ export class Multiply<B, X> {
       low = this.two(low, b, b.bytes(pair, 2), none, pair, 0, 2, q + two);
       high = this.two(high, b, none, b.bits(all, pair, 0), pair, 1, 0, q + next);
       high = this.two(high, b, none, b.bits(all, pair, 2), pair, 1, 2, q + two + next);
+    } else if (isDefined(b.codes().unrollsQuads)) {
+      low = this.four(b, all, pair, 0, q);
+      high = this.four(b, all, pair, 1, q + next);
     } else
       for (let i: usize = 0; i < <usize>(b.run() / 4); i++, q += x.quad()) {
         const bytes = b.bytes(pair, i);

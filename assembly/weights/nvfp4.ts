@@ -95,4 +95,10 @@ class Eights {
   zero(): i32 {
     return changetype<Fp4>(0).zero();
   }
+
+
+  @inline
+  most(): i32 {
+    return 2 * this.zero();
+  }
 }

@@ -7,9 +7,12 @@
 //   memory  group: [d d d d | w0 w0 w0 w0 | w1 w1 w1 w1 | ... ] [d d d d | ...
 //                   row 0 1 2 3
 //
+// Words that are a bit an element are turned (unpack.ts), so that a quad's bits need no spreading.
+//
 // A group has as many bytes before as behind, so it is packed where it lies: a file is read to
 // where its weights will be, and nothing of it is in memory twice.
 import { weightType } from './table';
+import { turnBits } from './unpack';
 
 /** Rows of a group. */
 export const GROUP_ROWS: i32 = 4;
@@ -37,7 +40,10 @@ export function pack_rows(at: usize, scratch: usize, rows: i32, k: i32, type: i3
     for (let b = 0; b < blocks; b++) {
       const lead = bytes(to, from, row_bytes, t.lead);
       const head = halves(to + 4 * lead, from + lead, row_bytes, t.head * times) + lead;
+      const bits = to + 4 * head;
       const body = words(to + 4 * head, from + head, row_bytes, t.words * times) + head;
+      for (let i: usize = 0; i < <usize>t.turned; i++)
+        v128.store(bits + (i << 4), turnBits(v128.load(bits + (i << 4))));
       const block = halves(to + 4 * body, from + body, row_bytes, t.tail) + body;
       from += block;
       to += 4 * block;

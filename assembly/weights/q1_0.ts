@@ -2,9 +2,11 @@
 // Group: per block 4 d | 4 x [4 rows][32 bits]
 import { Block } from './block';
 import { ScaleOfFour } from './scales';
-import { spreadBits } from './unpack';
+import { moved } from './unpack';
 
 export type Q1_0 = Block<ScaleOfFour, Bits>;
+
+const TWO: usize = memory.data<u32>([0x02020202]);
 
 /** Codes are 0 and 2. */
 @unmanaged
@@ -17,6 +19,18 @@ class Bits {
 
 
   @inline
+  turned(): i32 {
+    return 1;
+  }
+
+
+  @inline
+  unrollsQuads(): bool {
+    return true;
+  }
+
+
+  @inline
   bias(): i32 {
     return 1;
   }
@@ -25,6 +39,6 @@ class Bits {
   @inline
   quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
     const word = v128.load(changetype<usize>(this) + ((<usize>part) << 4));
-    return i32x4.shl(spreadBits(word, 16 * run + ((<i32>i) << 2)), 1);
+    return moved(word, 4 * run + <i32>i, 1, TWO);
   }
 }

@@ -5,7 +5,7 @@
 import { Block } from './block';
 import { SCALES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
-import { bitOfBytes, fourParts } from './unpack';
+import { fourParts, moved } from './unpack';
 
 const PAIRS: usize = 128; // byte offsets inside a group's block
 const OWN: usize = 384;
@@ -89,7 +89,7 @@ class Threes {
   code(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
     const low = fourParts(changetype<usize>(this) + PAIRS, part, run, i);
     const third = v128.load(changetype<usize>(this) + ((<usize>run) << 6) + (i << 4));
-    const top = i32x4.shl(bitOfBytes(third, part), 2);
+    const top = moved(third, part, 2, BYTES_4);
     return v128.or(low, top);
   }
 

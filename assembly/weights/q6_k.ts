@@ -4,11 +4,12 @@
 import { Block } from './block';
 import { HALVES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
-import { lowNibbles, pairsOfBits } from './unpack';
+import { lowNibbles, moved } from './unpack';
 
 const TOP: usize = 512; // byte offsets inside a group's block
 const OWN: usize = 768;
 const D: usize = 832;
+const TOP_PAIR: usize = memory.data<u32>([0x30303030]);
 const BYTES_32: usize = memory.data<u32>([0x20202020]);
 
 /** Byte s & 3 of each row's word, signed, times d. */
@@ -109,7 +110,7 @@ class SplitCodes {
     const nibbles = v128.load(at + ((<usize>(part >> 2)) << 8) + ((<usize>(part & 1)) << 7));
     const top = v128.load(at + ((<usize>(part >> 2)) << 7), TOP);
     const low = lowNibbles(i16x8.shr_u(nibbles, (part & 2) << 1));
-    const pair = i32x4.shl(pairsOfBits(top, part & 3), 4);
+    const pair = moved(top, 2 * (part & 3), 4, TOP_PAIR);
     return v128.or(low, pair);
   }
 

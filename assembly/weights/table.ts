@@ -51,6 +51,8 @@ export class WeightType {
   tail: i32;
   /** How products are made: FLOATS, or what gemm/integers.ts has. */
   kind: i32;
+  /** Words behind the head whose bits are turned. */
+  turned: i32;
   unpack: usize;
   codes: usize;
   gemv: usize;
@@ -133,6 +135,7 @@ function addWide<B>(name: string, ggml: i32): WeightType {
   type.words = block.words();
   type.tail = block.tail();
   type.kind = block.kind();
+  type.turned = block.turned();
   type.unpack = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
     unpackBlocks<B>(dst, src, k0, count);
   });
@@ -149,7 +152,7 @@ function addWide<B>(name: string, ggml: i32): WeightType {
 function addNarrow<B>(type: WeightType): void {
   const block = changetype<B>(0);
   type.isEight = <i32>block.isEight();
-  type.isFour = <i32>block.isFour();
+  type.isFour = <i32>(block.most() <= 15);
   type.narrowKind = block.narrowKind();
   type.narrowCodes = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
     unpackCodes<B, Bytes>(dst, src, k0, count);

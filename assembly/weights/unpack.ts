@@ -9,6 +9,7 @@ const NIBBLE_OF_WORD: usize = memory.data<u32>([0xf]);
 const BYTE_OF_WORD: usize = memory.data<u32>([0xff]);
 const SPREAD: usize = memory.data<u32>([0x00204081]);
 const PAIRS_OF_BYTES: usize = memory.data<u32>([0x03030303]);
+const FIFTH_OF_BYTES: usize = memory.data<u32>([0x10101010]);
 const BIT_OF_BYTES: usize = memory.data<u32>([0x01010101]);
 
 /**
@@ -120,16 +121,18 @@ export function highNibbles(v: v128): v128 {
 
 /** Bits `at` .. `at` + 3 of each row's word as bit 0 of the row's four bytes. */
 @inline
-export function spreadBits(words: v128, at: i32): v128 {
+function spreadBits(words: v128, at: i32): v128 {
   // a nibble times 2^0 + 2^7 + 2^14 + 2^21 has its bit j at position 8 j
   const nibble = v128.and(i32x4.shr_u(words, at), constant(NIBBLE_OF_WORD));
   return v128.and(i32x4.mul(nibble, constant(SPREAD)), constant(BIT_OF_BYTES));
 }
 
-/** The same as bit 4: the fifth bits of a 5-bit block. */
+/** Bit 4 i + j of each row's word as bit i of its byte j: a quad's bits are then at one place. */
 @inline
-export function fifthBits(words: v128, at: i32): v128 {
-  return i32x4.shl(spreadBits(words, at), 4);
+export function turnBits(words: v128): v128 {
+  let turned = i32x4.splat(0);
+  for (let i = 0; i < 8; i++) turned = v128.or(turned, i32x4.shl(spreadBits(words, 4 * i), i));
+  return turned;
 }
 
 /** Pair `at` of bits of each byte. */
@@ -138,16 +141,16 @@ export function pairsOfBits(v: v128, at: i32): v128 {
   return v128.and(i32x4.shr_u(v, at << 1), constant(PAIRS_OF_BYTES));
 }
 
-/** Bit `at` of each byte. */
+/** Bits of each byte from `at` on, moved to where `mask` has ones from `to` on. */
 @inline
-export function bitOfBytes(v: v128, at: i32): v128 {
-  return v128.and(i32x4.shr_u(v, at), constant(BIT_OF_BYTES));
+export function moved(v: v128, at: i32, to: i32, mask: usize): v128 {
+  return v128.and(at < to ? i32x4.shl(v, to - at) : i32x4.shr_u(v, at - to), constant(mask));
 }
 
-/** The same as its bit 4: the fifth bits of a block of 256. */
+/** Bit `at` of each byte as its bit 4: fifth bits. */
 @inline
 export function fifthOfBytes(v: v128, at: i32): v128 {
-  return i32x4.shl(bitOfBytes(v, at), 4);
+  return moved(v, at, 4, FIFTH_OF_BYTES);
 }
 
 /**

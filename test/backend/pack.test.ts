@@ -12,6 +12,13 @@ const test = suite('backend, packed weights');
 const builds = detectBuild() === 'relaxed' ? (['simd', 'relaxed'] as const) : (['simd'] as const);
 const GUARD = 0xa5;
 
+/** A bit an element: that of element 4 i + j becomes bit i of byte j. */
+function turnBits(word: Uint8Array): void {
+  const given = word.slice();
+  word.fill(0);
+  for (let e = 0; e < 32; e++) word[e % 4] |= ((given[e >> 3] >> (e % 8)) & 1) << (e >> 2);
+}
+
 /** Rows of a file as groups of four, field by field; those that are missing are zeros. */
 function interleaved(type: WeightType, file: Uint8Array, rows: number): Uint8Array {
   const rowBytes = file.length / rows;
@@ -21,12 +28,17 @@ function interleaved(type: WeightType, file: Uint8Array, rows: number): Uint8Arr
     ...new Array<number>(type.words).fill(4),
     ...new Array<number>(type.tail).fill(2),
   ];
+  const turned =
+    type.name.startsWith('q5_') && type.elements === 32 ? 1 : type.name === 'q1_0' ? 4 : 0;
+  const firstWord = type.lead + type.head;
   const out = new Uint8Array(Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS * rowBytes);
   for (let row = 0; row < rows; row++) {
     let to = (row - (row % 4)) * rowBytes;
     for (let at = row * rowBytes; at < (row + 1) * rowBytes;)
-      for (const size of sizes) {
-        out.set(file.subarray(at, at + size), to + (row % 4) * size);
+      for (const [i, size] of sizes.entries()) {
+        const field = file.slice(at, at + size);
+        if (i >= firstWord && i < firstWord + turned) turnBits(field);
+        out.set(field, to + (row % 4) * size);
         at += size;
         to += 4 * size;
       }
