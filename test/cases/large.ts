@@ -93,6 +93,9 @@ export const largeCases: readonly LargeCase[] = [
   { op: 'gateBySigmoid', size: [T, 1536], named: block, bytes: T * 1536 * 12 },
   { op: 'squaredRelu', size: [T, 1536], named: block, bytes: T * 1536 * 8 },
   { op: 'softCap', size: [T, 1536], named: block, bytes: T * 1536 * 8 },
+  { op: 'predictStreams', size: [T, 576, 4], named: block, bytes: T * 576 * 4 * 8 },
+  { op: 'correctStreams', size: [T, 576, 4], named: block, bytes: T * 576 * 4 * 12 },
+  { op: 'matchNorms', size: [T, 576], named: block, bytes: T * 576 * 16 },
   { op: 'multiplyColumns', size: [T, 576], named: block, bytes: T * 576 * 8 * 4 },
   {
     op: 'gated silu q8_0',
@@ -117,7 +120,7 @@ export const largeCases: readonly LargeCase[] = [
 const memory = new Set(
   (
     'write readFloats readInts copy bytes floats ints cacheBytes createCache kmeans weightBytes ' +
-    'packRows scratchBytes reserveScratch dispose readScores readSelection supportsRows join valueNorms'
+    'packRows rowsAt inEightBits scratchBytes reserveScratch dispose readScores readSelection supportsRows join valueNorms'
   ).split(' '),
 );
 
