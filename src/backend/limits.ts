@@ -17,6 +17,8 @@ export interface BackendLimits {
    * of them all (Turning in cache.ts).
    */
   readonly turns: 'shifts' | 'tables';
+  /** What working memory is rounded up to a multiple of. */
+  readonly growBytes: number;
 }
 
 /** What the largest operation will be. */

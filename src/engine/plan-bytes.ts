@@ -59,9 +59,11 @@ export function planBytes(
       pieceBytes: pieceBytes(stateBytes, cacheRowBytes(widest, shape.rowType)),
       joinedRows: joinedRows(shape, options),
     };
-    // a device's working memory is copied to a larger one when it grows
+    // a device's working memory is copied to a larger one when it grows, both in steps
     const times = backend.canBeLost ? 2 : 1;
+    const steps = backend.canBeLost ? times * backend.limits.growBytes : 0;
     const working =
+      steps +
       times * sumStages((part) => workBytes + capacityOf(part) * 4 * rowBuffers.length) +
       (times - 1) * fixedStateBytes(shape.fixedBytes ?? [], MARKS);
     const deviceBytes = backend.canBeLost ? cacheBytes + working : 0;

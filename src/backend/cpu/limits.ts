@@ -15,6 +15,7 @@ export const limits: BackendLimits = {
   groupsRows: true,
   headDim: Number.POSITIVE_INFINITY,
   turns: 'shifts',
+  growBytes: 1,
 };
 
 /** Rotating by Walsh-Hadamard takes whole groups of dimensions. */

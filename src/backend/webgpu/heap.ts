@@ -18,7 +18,7 @@ export const UNIFORM = 64;
 export const STORAGE = 128;
 
 /** Bytes that the work buffer grows by: few growths, little idle memory. */
-const GROW_BYTES = 1 << 16;
+export const GROW_BYTES = 1 << 16;
 
 export const bufferNumber = (address: Address): number => Math.floor(address / SPAN);
 /** Where piece i of a region of several buffers lies. */
