@@ -112,6 +112,11 @@ class PartsSource implements ModelSource {
     return sum(this.#parts.map(({ source }) => source.sizeBytes));
   }
 
+  /** A list may have files beside what has its bytes already: then none is read so. */
+  get readsInto(): boolean {
+    return this.#parts.every(({ source }) => source.readsInto);
+  }
+
   get cache(): CacheReport | undefined {
     const reports = this.#parts.flatMap(({ source }) => source.cache ?? []);
     if (reports.length <= 1) return reports[0];
@@ -182,13 +187,13 @@ class PartsSource implements ModelSource {
       );
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     const part = this.#parts.find(({ end }) => offset < end) ?? this.#current;
     if (part !== this.#current) {
       await this.#current.source.pause?.();
       this.#current = part;
     }
-    const bytes = await part.source.read(offset - part.start, length);
+    const bytes = await part.source.read(offset - part.start, length, into);
     if (this.#parts.length > 1 && bytes.length < length)
       throw new ModelFormatError(
         `${part.source.name}: ends at byte ${offset - part.start + bytes.length}, inside a ` +

@@ -10,7 +10,9 @@ import { checkApart } from '../../src/cli/files.ts';
 import { textLogits } from '../../src/engine/logits.ts';
 import { type LoadOptions, loadModel } from '../../src/engine/model.ts';
 import { mergeAdapters } from '../../src/model/adapter/merge.ts';
+import { readGguf } from '../../src/model/gguf.ts';
 import type { LoadProgress } from '../../src/model/load.ts';
+import { openModel } from '../../src/model/parts.ts';
 import type { ModelFiles } from '../../src/model/source.ts';
 import { loadHalf } from '../../src/split/load.ts';
 import { writeTrainedModel } from '../../src/train/model-file.ts';
@@ -53,6 +55,43 @@ parts('a list in any order, and a first part without tensors, are the whole mode
   for (const [a, b, c] of [three(), three({ first: 0 })]) {
     assert.equal(await logitsOf([a, b, c]), whole);
     assert.equal(await logitsOf([new Blob([c]), a, new Blob([b])]), whole);
+  }
+});
+
+parts('files are read to where they are wanted, one or several', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recollect-'));
+  try {
+    const paths = three().map((part, no) => {
+      const path = join(folder, partName(no));
+      writeFileSync(path, part);
+      return path;
+    });
+    const whole = join(folder, 'whole.gguf');
+    writeFileSync(whole, writeGguf({ metadata, tensors }));
+    const [, second, third] = paths;
+    const mixed = [paths[0], new Blob([readFileSync(second)]), third];
+    for (const [input, isRead] of [
+      [whole, true],
+      [paths[0], true],
+      [paths, true],
+      [mixed, false],
+    ] as const) {
+      const source = await openModel(input);
+      const { tensors: all } = await readGguf(source);
+      assert.is(source.readsInto, isRead);
+      if (isRead)
+        for (const { offset, byteLength } of [all[0], all.at(-1)!]) {
+          const into = new Uint8Array(byteLength);
+          const bytes = await source.read(offset, byteLength, into);
+          assert.is(bytes.buffer, into.buffer);
+          assert.is(bytes.length, byteLength);
+        }
+      await source.close();
+    }
+    assert.equal(await logitsOf(paths), await logitsOf(readFileSync(whole)));
+    assert.equal(await logitsOf(mixed), await logitsOf(readFileSync(whole)));
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 
