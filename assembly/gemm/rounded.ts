@@ -42,6 +42,9 @@ export function input_bytes(k: i32, format: i32): i32 {
 const MOST: f32 = 32767;
 const MOST_OF_EIGHT: f32 = 127;
 
+/** Magnitudes up to here are taken for 0: a code by them would be no number. */
+const LEAST: f32 = 1e-34;
+
 /** Sum of the four i32 lanes. */
 @inline
 function sumWhole(v: v128): i32 {
@@ -67,7 +70,7 @@ function codesOf(x: usize, by: v128): v128 {
 @inline
 export function roundBlock(to: usize, x: usize, most: f32): void {
   const largest = largestOf(x);
-  const by = f32x4.splat(largest > 0 ? most / largest : 0);
+  const by = f32x4.splat(largest > LEAST ? most / largest : 0);
   let total = i32x4.splat(0);
   let first = total;
   for (let i: usize = 0; i < 64; i += 16) {
@@ -101,7 +104,7 @@ function roundHalf(to: usize, x: usize, by: v128): i32 {
 @inline
 function roundNarrow(to: usize, x: usize): void {
   const largest = largestOf(x);
-  const by = f32x4.splat(largest > 0 ? MOST_OF_EIGHT / largest : 0);
+  const by = f32x4.splat(largest > LEAST ? MOST_OF_EIGHT / largest : 0);
   const first = roundHalf(to, x, by);
   const second = roundHalf(to + 16, x + 64, by);
   const scale = largest / MOST_OF_EIGHT;

@@ -8,6 +8,7 @@ import {
   EIGHT_BITS_WIDE,
   SEVENS,
   SIGNED,
+  SIXTEEN_BITS,
   UNSIGNED,
 } from '../../build/generated/kernels.ts';
 import { dequantize } from '../../src/backend/dequantize.ts';
@@ -31,8 +32,8 @@ function compiled(build: 'relaxed' | 'debug') {
   return module;
 }
 
-/** One matrix and some tokens in a memory, and what they make. */
-function productsOf(type: WeightType, build: 'relaxed' | 'debug') {
+/** One matrix and some tokens in a memory, whole numbers of units, and what they make. */
+function productsOf(type: WeightType, build: 'relaxed' | 'debug', unit = 1) {
   const core = createCore(compiled(build));
   const { kernels, memory } = core;
   const drawn = createDrawn(7);
@@ -46,7 +47,7 @@ function productsOf(type: WeightType, build: 'relaxed' | 'debug') {
   const N = 5;
   const x = Float32Array.from({ length: N * k }, (_, i) => {
     const whole = i % 32 === 5 ? 127 : drawn.whole(255) - 127;
-    return whole * 2 ** ((i >> 5) % 5);
+    return unit * whole * 2 ** ((i >> 5) % 5);
   });
   let at = core.base;
   const place = (size: number) => {
@@ -114,6 +115,16 @@ for (const type of quantised) {
     }
   });
 }
+
+test('numbers too small for a scale are nothing, of a token alone and of several', () => {
+  for (const type of quantised.filter(({ name }) => ['q4_0', 'q8_0'].includes(name)))
+    for (const unit of [2 ** -149, 2 ** -124]) {
+      const { kernels, results, expected } = productsOf(type, 'debug', unit);
+      const { sizes } = expected();
+      for (const format of [SIXTEEN_BITS, EIGHT_BITS_WIDE, kernels.input_format(type.number, true)])
+        results(format).forEach((y, i) => assert.ok(Math.abs(y) <= 2 * sizes[i], `${y}`));
+    }
+});
 
 if (detectBuild() === 'relaxed')
   test('as this engine multiplies them, and as every engine can', () => {
