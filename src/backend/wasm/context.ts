@@ -34,11 +34,12 @@ export function createContext(
   const coarse = formatsOf(activations !== 'int16');
   let formats = fine;
   const inEightBits = (run: () => void) => {
+    const before = formats;
     formats = coarse;
     try {
       run();
     } finally {
-      formats = fine;
+      formats = before;
     }
   };
   const formatOf = ({ number }: WeightType) => formats[number];
