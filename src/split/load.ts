@@ -101,6 +101,7 @@ async function backendFor({
   device = 'auto',
   build,
   threads,
+  activations,
   memoryLimit,
 }: SplitLoadOptions): Promise<Backend> {
   if (device === 'webgpu')
@@ -109,7 +110,7 @@ async function backendFor({
     );
   const limitBytes = Math.min(Number(memoryLimit ?? MAXIMUM_BYTES), MAXIMUM_BYTES);
   const named = device === 'auto' ? 'wasm' : device;
-  const backend = await createBackend(named, { build, threads, limitBytes });
+  const backend = await createBackend(named, { build, threads, activations, limitBytes });
   if (backend.training) return backend;
   backend.dispose();
   throw new UnsupportedError(`the ${backend.name} backend cannot train: use device 'wasm'`);

@@ -31,8 +31,10 @@ for (const model of ['gemma3-swa-f32', 'qwen3-f32', 'smollm3-f32'])
   });
 
 test('numbers of few bits are near', async () => {
-  const whole = await repliesWhole(TINY, greedy);
-  const local = await localConversation(TINY, 1, shapeOf({ codec: 'channel', bits: 8 }));
+  // (which token is the likeliest may hang on how activations are rounded)
+  const whole = await repliesWhole(TINY, greedy, 'int16');
+  const shape = shapeOf({ codec: 'channel', bits: 8 });
+  const local = await localConversation(TINY, 1, shape, 'int16');
   const reply = await repliesOf(local, greedy);
   assert.equal(reply.slice(0, 4), whole.slice(0, 4));
   local.dispose();

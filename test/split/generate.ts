@@ -1,6 +1,7 @@
 // Conversations in one piece and over a cut, for tests to compare.
 import { decode, type DecodeOptions } from '../../src/engine/decode.ts';
 import { everything } from '../../src/engine/everything.ts';
+import type { LoadOptions } from '../../src/engine/load-options.ts';
 import { loadModel } from '../../src/engine/model.ts';
 import { planRun } from '../../src/engine/plan.ts';
 import { Run } from '../../src/engine/run.ts';
@@ -33,8 +34,12 @@ async function collected(tokens: AsyncGenerator<number, unknown>): Promise<numbe
 }
 
 /** Replies to both prompts of a model in one piece, blocks of another size. */
-export async function repliesWhole(path: string, sampling: SampleOptions): Promise<number[]> {
-  using model = await loadModel(path, { threads: 1, pipeline: 1 });
+export async function repliesWhole(
+  path: string,
+  sampling: SampleOptions,
+  activations?: LoadOptions['activations'],
+): Promise<number[]> {
+  using model = await loadModel(path, { threads: 1, pipeline: 1, activations });
   const budget = { tokens: 160 };
   const run = new Run(
     model.executor,
@@ -66,10 +71,16 @@ export async function repliesOf(
 }
 
 /** Both halves of a conversation in this process, asked in bytes as over a network. */
-export async function localConversation(path: string, cut: number, shape: ServedShape) {
+export async function localConversation(
+  path: string,
+  cut: number,
+  shape: ServedShape,
+  activations?: LoadOptions['activations'],
+) {
   const how = { cut, labels: 'server' } as const;
-  const server = await loadHalf(path, 'server', how, { threads: 1 });
-  const client = await loadHalf(path, 'client', how, { threads: 1 });
+  const options = { threads: 1, activations };
+  const server = await loadHalf(path, 'server', how, options);
+  const client = await loadHalf(path, 'client', how, options);
   const served = new ServedConversation(server, shape);
   let turn: Promise<unknown> = Promise.resolve();
   const ask: Ask = (message) => {
