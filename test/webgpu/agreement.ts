@@ -22,7 +22,13 @@ const text = readFileSync(bundled('conv-2k.jsonl'), 'utf8');
 let [passed, failed] = [0, 0];
 for (const file of given.length > 0 ? given : files) {
   const device = await loadModel(file, { device: 'webgpu' });
-  const wasm = await loadModel(file, { device: 'wasm', threads: 1, pipeline: 1 });
+  const wasm = await loadModel(file, {
+    device: 'wasm',
+    threads: 1,
+    pipeline: 1,
+    // a device computes on f32
+    activations: 'int16',
+  });
   const most = Math.min(Number(count), wasm.config.contextLength);
   // a longer text than the context is several
   let [same, of] = [0, 0];

@@ -26,7 +26,7 @@ const text = readFileSync(bundled('conv-2k.jsonl'), 'utf8').slice(0, 1200);
 
 const tiny = bundled('recollect-tiny.gguf');
 const device = await loadModel(tiny, { device: 'webgpu' });
-const wasm = await loadModel(tiny, { device: 'wasm', threads: 1 });
+const wasm = await loadModel(tiny, { device: 'wasm', threads: 1, activations: 'int16' });
 let [passed, failed] = [0, 0];
 for (const options of cases) {
   const [found, wanted] = [

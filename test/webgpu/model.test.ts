@@ -33,7 +33,7 @@ else {
   const test = suite<{ device: Model; wasm: Model }>('webgpu, a model');
   test.before(async (context) => {
     context.device = await loadModel(tiny, { device: 'webgpu' });
-    context.wasm = await loadModel(tiny, { device: 'wasm', threads: 1 });
+    context.wasm = await loadModel(tiny, { device: 'wasm', threads: 1, activations: 'int16' });
   });
   test.after(({ device, wasm }) => {
     device.dispose();
@@ -48,7 +48,11 @@ else {
   for (const name of models)
     test(`${name}: the same`, async () => {
       using device = await loadModel(fixture(`${name}.gguf`), { device: 'webgpu' });
-      using wasm = await loadModel(fixture(`${name}.gguf`), { device: 'wasm', threads: 1 });
+      using wasm = await loadModel(fixture(`${name}.gguf`), {
+        device: 'wasm',
+        threads: 1,
+        activations: 'int16',
+      });
       const { same, of } = await agreeing(device, wasm, tokensFor(wasm, 24));
       assert.ok(same >= of - 1, `${same} of ${of}`);
     });
