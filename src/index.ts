@@ -93,11 +93,13 @@ export type { AdapterSpec, PairSpec } from './model/adapter/spec.ts';
 export type { ModelConfig } from './model/config.ts';
 export type { Description, Shape } from './model/arch/architecture.ts';
 export type { PlainActivation } from './backend/product.ts';
+export type { AltUpSpec } from './model/blocks/altup.ts';
 export type { AttentionSpec } from './model/blocks/attention.ts';
 export type { DeltaNetSpec } from './model/blocks/delta-net.ts';
 export type { ExpertsSpec } from './model/blocks/experts.ts';
 export type { LayerInputSpec } from './model/blocks/layer-input.ts';
 export type { LayerScaleSpec } from './model/blocks/layer-scale.ts';
+export type { LaurelSpec } from './model/blocks/laurel.ts';
 export type { Mamba2Spec } from './model/blocks/mamba2.ts';
 export type { ShortConvolutionSpec } from './model/blocks/short-convolution.ts';
 export type { UngatedSpec } from './model/blocks/ungated.ts';
@@ -163,6 +165,8 @@ export type {
   Routing,
 } from './backend/experts.ts';
 export type { Convolution, DeltaNet, GatedNorm, Mamba2, Recurrent } from './backend/recurrent.ts';
+export type { Rounding } from './backend/rounding.ts';
+export type { Streams, StreamOps } from './backend/streams.ts';
 export type { AdamW } from './backend/training.ts';
 export type { LearningShape } from './model/learning-room.ts';
 export {
