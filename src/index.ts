@@ -165,7 +165,7 @@ export type {
   Routing,
 } from './backend/experts.ts';
 export type { Convolution, DeltaNet, GatedNorm, Mamba2, Recurrent } from './backend/recurrent.ts';
-export type { Rounding } from './backend/rounding.ts';
+export type { Activations, Rounding } from './backend/rounding.ts';
 export type { Streams, StreamOps } from './backend/streams.ts';
 export type { AdamW } from './backend/training.ts';
 export type { LearningShape } from './model/learning-room.ts';
