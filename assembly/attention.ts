@@ -19,8 +19,11 @@ import {
   tileOf,
   valueType,
 } from './rows/table';
-import { maxLanes, scale, storeColumns, sumLanes } from './simd';
+import { fetchAll, maxLanes, scale, storeColumns, sumLanes } from './simd';
 import { hideBefore, noScores, massOf, takeScores } from './softmax';
+
+/** Bytes of rows, from which on a tile of them is fetched beforehand. */
+const LINES: usize = 128;
 
 /** Rounded up to the 8 columns of a register tile. */
 @inline
@@ -121,6 +124,13 @@ function leaveLook(look: usize, apart: usize, s: usize, n: i32, before: f32, mas
   store<f32>(look + apart, sum);
 }
 
+/** Fetches a tile, i .. of n, of rows that take lines of their own. */
+@inline
+function fetchTile(rows: usize, i: i32, n: i32, bytes: usize): void {
+  const count = <usize>max(0, min(TILE, n - i));
+  if (bytes >= LINES) fetchAll(rows + <usize>i * bytes, count * bytes);
+}
+
 /** The first row that a token sees. */
 @inline
 function firstOf(firsts: usize, t: i32): i32 {
@@ -194,6 +204,8 @@ export function attention(
     const keys = min(TILE, n - i0);
     let tile = v + <usize>i0 * rowBytes(d, ofValues);
     if (coded) {
+      fetchTile(k, i0 + TILE, n, rowBytes(d, type));
+      fetchTile(v, i0, n, rowBytes(d, ofValues));
       const wide = panels + ((<usize>(TILE * d)) << 2);
       const rows = k + <usize>i0 * rowBytes(d, type);
       takeKeys(codes, rows, rest, keys, d, type);

@@ -3,11 +3,11 @@
 // a block's are (attention.ts): the same bits.
 import { loadFour } from './gemm/floats';
 import { Floats, sumTile } from './gemm/tile';
-import { capRow, exp4, expRow } from './math';
+import { capRow } from './math';
 import { gatherQueries } from './queries';
 import { finishOutputs, isPlain, rowBytes, TILE, tileOf, valueType } from './rows/table';
-import { column, madd, maxOfEach, scale } from './simd';
-import { hideBefore, noScores, massOf } from './softmax';
+import { column, fetch, madd, scale } from './simd';
+import { hideBefore, noScores, massOf, ROW, takeFour } from './softmax';
 
 /** Whether attention of T tokens with heads of d goes this way. */
 @inline
@@ -15,23 +15,32 @@ export function isDecode(T: i32, d: i32): bool {
   return T == 1 && (d & 7) == 0;
 }
 
-/** Bytes from one query's scores of a tile to the next one's. */
-const ROW: usize = (<usize>TILE) << 2;
-
 /**
  * Scores of R (1 to 4, a constant) queries with n rows: s f32 [R, TILE], n rounded up to 8 | q f32
  * [R, d] | rows [n, d], or 8 where n is less. A lane is a row: four numbers of eight rows are
- * turned round in registers. Each query's products are written out: a helper that adds four to one sum
+ * turned round in registers. Meanwhile the next eight rows, `next` bytes on, and as many of `beside`,
+ * the rows of values, are fetched, a line or two a step. Each query's products are written out: a helper that adds four to one sum
  * makes the queries' sums take turns, and f16 rows with 3 and 4 queries are 1.04 times as slow (relaxed).
  */
 @inline
-function scoresOf<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32): void {
+function scoresOf<T>(
+  s: usize,
+  q: usize,
+  rows: usize,
+  n: i32,
+  d: usize,
+  R: i32,
+  next: usize,
+  beside: usize,
+): void {
   const bytes = d * sizeof<T>();
   const wide = d << 2;
   for (let i = 0; i < n; i += 8) {
     // the last eight overlap those before
     const first = <usize>max(0, min(i, n - 8));
     const from = rows + first * bytes;
+    let ahead = from + next;
+    let values = beside + first * bytes;
     let a0 = f32x4.splat(0);
     let a1 = a0;
     let a2 = a0;
@@ -41,6 +50,12 @@ function scoresOf<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32):
     let b2 = a0;
     let b3 = a0;
     for (let j: usize = 0; j < d; j += 4) {
+      fetch(ahead);
+      fetch(values);
+      if (sizeof<T>() == 4) fetch(ahead + 64);
+      if (sizeof<T>() == 4) fetch(values + 64);
+      ahead += 32 * sizeof<T>();
+      values += 32 * sizeof<T>();
       const at = j * sizeof<T>();
       let row = from;
       let r0 = loadFour<T>(row + at);
@@ -137,11 +152,20 @@ function scoresOf<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32):
 }
 
 /** Scores of up to four queries. */
-function scores<T>(s: usize, q: usize, rows: usize, n: i32, d: usize, R: i32): void {
-  if (R == 4) scoresOf<T>(s, q, rows, n, d, 4);
-  else if (R == 3) scoresOf<T>(s, q, rows, n, d, 3);
-  else if (R == 2) scoresOf<T>(s, q, rows, n, d, 2);
-  else scoresOf<T>(s, q, rows, n, d, 1);
+function scores<T>(
+  s: usize,
+  q: usize,
+  rows: usize,
+  n: i32,
+  d: usize,
+  R: i32,
+  next: usize,
+  beside: usize,
+): void {
+  if (R == 4) scoresOf<T>(s, q, rows, n, d, 4, next, beside);
+  else if (R == 3) scoresOf<T>(s, q, rows, n, d, 3, next, beside);
+  else if (R == 2) scoresOf<T>(s, q, rows, n, d, 2, next, beside);
+  else scoresOf<T>(s, q, rows, n, d, 1, next, beside);
 }
 
 /**
@@ -164,39 +188,6 @@ function mix<T>(sums: usize, p: usize, v: usize, n: i32, d: usize, R: i32): void
   if (R == 3) mixOf<T>(sums, p, v, n, d, 3);
   if (R == 2) mixOf<T>(sums, p, v, n, d, 2);
   if (R == 1) mixOf<T>(sums, p, v, n, d, 1);
-}
-
-/**
- * takeScores() of four queries at once, bit for bit: s f32 [4, TILE] | peaks, masses f32 [4]. Those
- * beyond the first R are whatever they are.
- */
-@inline
-function takeFour(s: usize, n: i32, R: i32, peaks: usize, masses: usize): v128 {
-  for (let r: usize = 0; r < <usize>R; r++) {
-    for (let i = n; i < ((n + 3) & ~3); i++) store<f32>(s + r * ROW + ((<usize>i) << 2), -Infinity);
-  }
-  let a = v128.load(s);
-  let b = v128.load(s + ROW);
-  let c = v128.load(s + 2 * ROW);
-  let e = v128.load(s + 3 * ROW);
-  for (let p = s + 16, end = s + ((<usize>n) << 2); p < end; p += 16) {
-    a = f32x4.pmax(a, v128.load(p));
-    b = f32x4.pmax(b, v128.load(p, ROW));
-    c = f32x4.pmax(c, v128.load(p, 2 * ROW));
-    e = f32x4.pmax(e, v128.load(p, 3 * ROW));
-  }
-  const all = maxOfEach(a, b, c, e);
-  const before = v128.load(peaks);
-  const largest = f32x4.pmax(before, all);
-  const decay = exp4(f32x4.sub(before, largest));
-  v128.store(peaks, largest);
-  v128.store(masses, f32x4.mul(v128.load(masses), decay));
-  for (let r: usize = 0; r < <usize>R; r++) {
-    const mass = masses + (r << 2);
-    const sum = expRow(s + r * ROW, n, load<f32>(peaks + (r << 2)));
-    store<f32>(mass, load<f32>(mass) + sum);
-  }
-  return decay;
 }
 
 /**
@@ -249,12 +240,16 @@ export function attendOne(
       memory.copy(wide, keys, <usize>count * rowBytes(d, type));
       keys = wide;
     }
+    // of rows that lie in the cache, if there are eight more
+    const inPlace = keys != wide && i0 + TILE + 8 <= n;
+    const next = inPlace ? 8 * rowBytes(d, type) : 0;
+    const beside = count < 8 ? keys : tile;
     for (let r = 0; r < G; r += 4) {
       const rows = min(4, G - r);
       const from = queries + <usize>r * row;
       const o = sums + <usize>r * row;
-      if (halves) scores<u16>(s, from, keys, count, d, rows);
-      else scores<f32>(s, from, keys, count, d, rows);
+      if (halves) scores<u16>(s, from, keys, count, d, rows, next, beside);
+      else scores<f32>(s, from, keys, count, d, rows, next, beside);
       if (cap != 0) for (let i = 0; i < rows; i++) capRow(s + <usize>i * ROW, count, cap);
       for (let i = 0; i < rows; i++) hideBefore(s + <usize>i * ROW, begin - i0);
       const at = (<usize>r) << 2;

@@ -49,6 +49,21 @@ export function choose(table: v128, numbers: v128): v128 {
     : i8x16.swizzle(table, numbers);
 }
 
+/**
+ * Asks for the cache line at p, which is to be read soon: a load that nothing waits for. Processors
+ * fetch ahead where addresses follow one another; rows that are read side by side do not.
+ */
+@inline
+export function fetch(p: usize): void {
+  load<u8>(p);
+}
+
+/** The same of a row of lines. */
+@inline
+export function fetchAll(p: usize, bytes: usize): void {
+  for (const end = p + bytes; p < end; p += 64) fetch(p);
+}
+
 /** x = x * by. x f32 [bytes / 4] in place, bytes a multiple of 16 */
 @inline
 export function scale(x: usize, by: f32, bytes: usize): void {
