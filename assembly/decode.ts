@@ -242,7 +242,7 @@ export function attendOne(
     }
     // of rows that lie in the cache, if there are eight more
     const inPlace = keys != wide && i0 + TILE + 8 <= n;
-    const next = inPlace ? 8 * rowBytes(d, type) : 0;
+    const next = inPlace ? rowBytes(d, type) << 3 : 0;
     const beside = count < 8 ? keys : tile;
     for (let r = 0; r < G; r += 4) {
       const rows = min(4, G - r);

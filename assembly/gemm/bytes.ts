@@ -3,17 +3,17 @@
 // are scaled and added as integers.ts does it: for the same activations both give the same bits.
 //
 //   panel, a block of 32 elements:
-//     [as in integers.ts, up to PANEL_CODES | what codes of the halves are too large by, twice twice
-//      8 i16 | weights of the halves, twice i32 [8] | 8 x [8 rows][4 k]]
+//     [as in integers.ts, up to PANEL_CODES | less what codes of the halves are too large by, twice
+//      twice 8 i16 | weights of the halves, twice i32 [8] | 8 x [8 rows][4 k]]
 //
-// Codes are bytes without a sign (block.ts): their zero, times the sum of x, comes off the sums. It
-// is multiplied with the sums of the two halves of x, so a half has zeros where the other one's is.
-import { dotPairs, dotQuads } from '../eight-bits';
+// Codes are bytes without a sign (block.ts): sums begin with less their zero times the sum of x. It is
+// multiplied with the sums of the two halves of x, so a half has zeros where the other one's is.
 import { madd } from '../simd';
 import { addRun, Codes, PANEL_SECOND, scaled, shifted } from './codes';
+import { Pairs, Quads, QUADS, Runs, RUNS } from './dots';
+import { addHalves, scaledHalves } from './halves';
 import { HALVES, OFFSET_HALVES, OFFSETS, PANEL_CODES, PANEL_THIRD, SCALES } from './integers';
-import { PANEL_BYTES } from './floats';
-import { FIRST, NARROW_BLOCK, NARROW_CODES } from './rounded';
+import { FIRST, NARROW_BLOCK, NARROW_CODES, SUM, TOTAL } from './rounded';
 
 export const NARROW_ZERO: usize = PANEL_CODES;
 export const NARROW_WEIGHTS: usize = NARROW_ZERO + 64;
@@ -23,74 +23,26 @@ export const NARROW_PANEL: usize = NARROW_PANEL_CODES + 256;
 /** Halves that count by whole numbers: added to the kinds of integers.ts. */
 export const WEIGHED: i32 = 8;
 
-/** How sums are made: of four products; of two in 16 bits, a run at a time; of two, widened at once. */
-export const QUADS: i32 = 0;
-export const RUNS: i32 = 1;
-export const PAIRS: i32 = 2;
-
-
-@unmanaged
-export class Quads {
-
-  @inline
-  add(sum: v128, x: v128, w: v128): v128 {
-    return dotQuads(sum, x, w);
-  }
-
-
-  @inline
-  whole(sum: v128): v128 {
-    return sum;
-  }
+/** What sums begin with. w: zeros, x: behind codes. */
+@inline
+function lessZeros(w: usize, x: usize): v128 {
+  return i32x4.dot_i16x8_s(v128.load32_splat(x, TOTAL), v128.load(w, NARROW_ZERO));
 }
 
-/** 8 times two products of codes up to 15 with i8 fit in 16 bits. */
-@unmanaged
-export class Runs {
-
-  @inline
-  add(sum: v128, x: v128, w: v128): v128 {
-    return i16x8.add(sum, dotPairs(x, w));
-  }
-
-
-  @inline
-  whole(sum: v128): v128 {
-    return i32x4.extadd_pairwise_i16x8_s(sum);
-  }
-}
-
-
-@unmanaged
-export class Pairs {
-
-  @inline
-  add(sum: v128, x: v128, w: v128): v128 {
-    return i32x4.add(sum, i32x4.extadd_pairwise_i16x8_s(dotPairs(x, w)));
-  }
-
-
-  @inline
-  whole(sum: v128): v128 {
-    return sum;
-  }
-}
-
-// What is behind a run of codes (codes.ts): a scale; an offset too; a half with a scale of its own; or
-// one that counts by whole numbers.
+// What is behind a block of codes (codes.ts): a scale; an offset too.
 
 @unmanaged
 class Scaled {
 
   @inline
-  left(): usize {
-    return 0;
+  codes(): usize {
+    return NARROW_CODES;
   }
 
 
   @inline
-  zero(): usize {
-    return NARROW_ZERO;
+  start(w: usize, x: usize): v128 {
+    return lessZeros(w, x);
   }
 }
 
@@ -99,123 +51,136 @@ class Scaled {
 class Shifted {
 
   @inline
-  left(): usize {
-    return 0;
+  codes(): usize {
+    return NARROW_CODES;
   }
 
 
   @inline
-  add(y: v128, w: usize, x: usize): v128 {
-    return shifted(y, w, x);
+  add(y: v128, w: usize, sum: v128, x: usize): v128 {
+    return shifted(y, w, sum);
+  }
+}
+
+/**
+ * Steps of halves (halves.ts); Behind is what is made of y and whole sums, and whether codes are too
+ * large.
+ */
+@unmanaged
+class Halves<Behind, Dot> {
+
+  @inline
+  codes(): usize {
+    return NARROW_CODES;
+  }
+
+
+  @inline
+  front(): usize {
+    return NARROW_PANEL_CODES;
+  }
+
+
+  @inline
+  begins(): bool {
+    return isDefined(changetype<Behind>(0).zeros) && !isDefined(changetype<Dot>(0).late);
+  }
+
+
+  @inline
+  zeros(w: usize, half: usize): v128 {
+    return v128.load(w + 32 * half, NARROW_ZERO);
+  }
+
+
+  @inline
+  totals(x: usize): v128 {
+    return v128.load32_splat(x, TOTAL);
+  }
+
+
+  @inline
+  add(sum: v128, x: v128, w: v128): v128 {
+    return changetype<Dot>(0).add(sum, x, w);
+  }
+
+
+  @inline
+  whole(sums: v128, w: usize, x: usize, half: usize): v128 {
+    const whole = changetype<Dot>(0).whole(sums);
+    if (!isDefined(changetype<Behind>(0).zeros) || !isDefined(changetype<Dot>(0).late))
+      return whole;
+    return i32x4.add(whole, lessZeros(w + 32 * half, x));
+  }
+
+
+  @inline
+  leave(y: usize, s0: v128, s1: v128, w: usize, by: v128, x: usize): void {
+    const first = this.whole(s0, w, x, 0);
+    const second = this.whole(s1, w, x, 1);
+    v128.store(y, changetype<Behind>(0).add(v128.load(y), first, second, w, by, x));
+  }
+}
+
+// Behind halves: a scale each; a weight each, which is a whole number, and a scale; or offsets too.
+
+@unmanaged
+class EachScaled {
+
+  @inline
+  zeros(): bool {
+    return true;
+  }
+
+
+  @inline
+  add(y: v128, s0: v128, s1: v128, w: usize, by: v128, x: usize): v128 {
+    return scaledHalves(y, s0, s1, v128.load(w), v128.load(w, PANEL_SECOND), by);
   }
 }
 
 
 @unmanaged
-class FirstHalf {
+class Weighed {
 
   @inline
-  left(): usize {
-    return NARROW_CODES / 2;
+  zeros(): bool {
+    return true;
   }
 
 
   @inline
-  zero(): usize {
-    return NARROW_ZERO;
+  add(y: v128, s0: v128, s1: v128, w: usize, by: v128, x: usize): v128 {
+    const first = i32x4.mul(s0, v128.load(w, NARROW_WEIGHTS));
+    const second = i32x4.mul(s1, v128.load(w, NARROW_WEIGHTS + 32));
+    return scaled(y, i32x4.add(first, second), w, by);
   }
 }
 
 
 @unmanaged
-class SecondHalf {
+class WeighedOffsets {
 
   @inline
-  left(): usize {
-    return 0;
-  }
-
-
-  @inline
-  zero(): usize {
-    return NARROW_ZERO + 32 - PANEL_SECOND;
+  add(y: v128, s0: v128, s1: v128, w: usize, by: v128, x: usize): v128 {
+    const sum = v128.load32_splat(x, SUM);
+    const all = shifted(changetype<Weighed>(0).add(y, s0, s1, w, by, x), w, sum);
+    return madd(all, v128.load(w, PANEL_THIRD), v128.load32_splat(x, FIRST));
   }
 }
 
-/** Sums as i32 [8]: the first half's. */
-@unmanaged
-class FirstWeighed {
-
-  @inline
-  left(): usize {
-    return NARROW_CODES / 2;
-  }
-
-
-  @inline
-  zero(): usize {
-    return NARROW_ZERO;
-  }
-
-
-  @inline
-  put(to: usize, sums: v128, w: usize): void {
-    v128.store(to, i32x4.mul(sums, v128.load(w, NARROW_WEIGHTS)));
-  }
-}
-
-/** The second one's added. */
-@unmanaged
-class SecondWeighed {
-
-  @inline
-  left(): usize {
-    return 0;
-  }
-
-
-  @inline
-  zero(): usize {
-    return NARROW_ZERO + 32;
-  }
-
-
-  @inline
-  put(to: usize, sums: v128, w: usize): void {
-    const product = i32x4.mul(sums, v128.load(w, NARROW_WEIGHTS + 32));
-    v128.store(to, i32x4.add(v128.load(to), product));
-  }
-}
-
-/** The block of weighed halves; sums: room for i32 [rows, 8]. */
+/** The block of halves: four tokens are two tiles. */
 @inline
-function addWeighed<Dot>(
+function addBoth<Behind, Dot>(
   y: usize,
   x: usize,
-  panel: usize,
-  sums: usize,
+  w: usize,
   rows: i32,
   ldy: usize,
   ldx: usize,
-  kind: i32,
 ): void {
-  const p = panel + NARROW_PANEL_CODES;
-  const middle = x + NARROW_CODES / 2;
-  const end = x + NARROW_CODES;
-  addRun<Codes<FirstWeighed, Dot>>(panel, sums, x, p, middle, rows, 32, ldx);
-  addRun<Codes<SecondWeighed, Dot>>(panel, sums, middle, p + 128, end, rows, 32, ldx);
-  for (let t = 0; t < rows; t++, y += ldy, x += ldx, sums += 32) {
-    for (let half: usize = 0; half < 32; half += 16) {
-      const w = panel + half;
-      const at = x + NARROW_CODES;
-      let all = scaled(v128.load(y + half), v128.load(sums + half), w, at);
-      if (kind == (OFFSET_HALVES | WEIGHED)) {
-        all = shifted(all, w, at);
-        all = madd(all, v128.load(w, PANEL_THIRD), v128.load32_splat(at, FIRST));
-      }
-      v128.store(y + half, all);
-    }
-  }
+  addHalves<Halves<Behind, Dot>>(y, x, w, min(rows, 2), ldy, ldx);
+  if (rows > 2) addHalves<Halves<Behind, Dot>>(y + 2 * ldy, x + 2 * ldx, w, 2, ldy, ldx);
 }
 
 /** y[t, 0..8] (+)= of `blocks` blocks, t < rows, a constant. y f32 ldy bytes | x narrow, ldx bytes */
@@ -224,7 +189,6 @@ function addBlocks<Dot>(
   y: usize,
   x: usize,
   panel: usize,
-  sums: usize,
   blocks: i32,
   rows: i32,
   ldy: usize,
@@ -238,12 +202,9 @@ function addBlocks<Dot>(
     const end = x + NARROW_CODES;
     if (kind == SCALES) addRun<Codes<Scaled, Dot>>(panel, y, x, p, end, rows, ldy, ldx);
     else if (kind == OFFSETS) addRun<Codes<Shifted, Dot>>(panel, y, x, p, end, rows, ldy, ldx);
-    else if (kind == HALVES) {
-      const w = panel + PANEL_SECOND;
-      const middle = x + NARROW_CODES / 2;
-      addRun<Codes<FirstHalf, Dot>>(panel, y, x, p, middle, rows, ldy, ldx);
-      addRun<Codes<SecondHalf, Dot>>(w, y, middle, p + 128, end, rows, ldy, ldx);
-    } else addWeighed<Dot>(y, x, panel, sums, rows, ldy, ldx, kind);
+    else if (kind == HALVES) addBoth<EachScaled, Dot>(y, x, panel, rows, ldy, ldx);
+    else if (kind == (SCALES | WEIGHED)) addBoth<Weighed, Dot>(y, x, panel, rows, ldy, ldx);
+    else addBoth<WeighedOffsets, Dot>(y, x, panel, rows, ldy, ldx);
   }
 }
 
@@ -261,11 +222,9 @@ function addAll(
   kind: i32,
   dot: i32,
 ): void {
-  // behind all blocks of a panel
-  const sums = panel + <usize>PANEL_BYTES - 128;
-  if (dot == QUADS) addBlocks<Quads>(y, x, panel, sums, blocks, rows, ldy, ldx, add, kind);
-  else if (dot == RUNS) addBlocks<Runs>(y, x, panel, sums, blocks, rows, ldy, ldx, add, kind);
-  else addBlocks<Pairs>(y, x, panel, sums, blocks, rows, ldy, ldx, add, kind);
+  if (dot == QUADS) addBlocks<Quads>(y, x, panel, blocks, rows, ldy, ldx, add, kind);
+  else if (dot == RUNS) addBlocks<Runs>(y, x, panel, blocks, rows, ldy, ldx, add, kind);
+  else addBlocks<Pairs>(y, x, panel, blocks, rows, ldy, ldx, add, kind);
 }
 
 /** The same of 4 tokens. */

@@ -7,6 +7,7 @@
 //     [scale f32 [8] | what the type has besides 2 x f32 [8] | 16 pairs of k: i16 [8 rows][2]]
 import { dotAdd, madd } from '../simd';
 import { addRun, Codes, PANEL_SECOND, shifted } from './codes';
+import { addHalves, scaledHalves } from './halves';
 import { FIRST, ROUNDED_BLOCK, ROUNDED_CODES } from './rounded';
 
 /**
@@ -46,15 +47,14 @@ class Pairs {
   }
 }
 
-// What is behind a run of codes (codes.ts): a scale; an offset too; or the other half of a block comes
-// first.
+// What is behind a block of codes (codes.ts): a scale; an offset too; two of them.
 
 @unmanaged
 class Scaled {
 
   @inline
-  left(): usize {
-    return 0;
+  codes(): usize {
+    return ROUNDED_CODES;
   }
 }
 
@@ -63,14 +63,14 @@ class Scaled {
 class Shifted {
 
   @inline
-  left(): usize {
-    return 0;
+  codes(): usize {
+    return ROUNDED_CODES;
   }
 
 
   @inline
-  add(y: v128, w: usize, x: usize): v128 {
-    return shifted(y, w, x);
+  add(y: v128, w: usize, sum: v128, x: usize): v128 {
+    return shifted(y, w, sum);
   }
 }
 
@@ -79,24 +79,61 @@ class Shifted {
 class ShiftedHalves {
 
   @inline
-  left(): usize {
-    return 0;
+  codes(): usize {
+    return ROUNDED_CODES;
   }
 
 
   @inline
-  add(y: v128, w: usize, x: usize): v128 {
-    return madd(shifted(y, w, x), v128.load(w, PANEL_THIRD), v128.load32_splat(x, FIRST));
+  add(y: v128, w: usize, sum: v128, x: usize): v128 {
+    return madd(shifted(y, w, sum), v128.load(w, PANEL_THIRD), v128.load32_splat(x, FIRST));
   }
 }
 
-
+/** Steps of halves with a scale each (halves.ts). */
 @unmanaged
-class FirstHalf {
+class Halves {
 
   @inline
-  left(): usize {
-    return ROUNDED_CODES / 2;
+  codes(): usize {
+    return ROUNDED_CODES;
+  }
+
+
+  @inline
+  front(): usize {
+    return PANEL_CODES;
+  }
+
+
+  @inline
+  begins(): bool {
+    return false;
+  }
+
+
+  @inline
+  zeros(w: usize, half: usize): v128 {
+    return i32x4.splat(0);
+  }
+
+
+  @inline
+  totals(x: usize): v128 {
+    return i32x4.splat(0);
+  }
+
+
+  @inline
+  add(sum: v128, x: v128, w: v128): v128 {
+    return dotAdd(sum, x, w);
+  }
+
+
+  @inline
+  leave(y: usize, s0: v128, s1: v128, w: usize, by: v128, x: usize): void {
+    const w1 = v128.load(w, PANEL_SECOND);
+    v128.store(y, scaledHalves(v128.load(y), s0, s1, v128.load(w), w1, by));
   }
 }
 
@@ -122,9 +159,8 @@ function addBlocks(
     else if (kind == OFFSET_HALVES)
       addRun<Codes<ShiftedHalves, Pairs>>(panel, y, x, p, end, rows, ldy, ldx);
     else {
-      const middle = x + ROUNDED_CODES / 2;
-      addRun<Codes<FirstHalf, Pairs>>(panel, y, x, p, middle, rows, ldy, ldx);
-      addRun<Codes<Scaled, Pairs>>(panel + PANEL_SECOND, y, middle, p + 256, end, rows, ldy, ldx);
+      addHalves<Halves>(y, x, panel, min(rows, 2), ldy, ldx);
+      if (rows > 2) addHalves<Halves>(y + 2 * ldy, x + 2 * ldx, panel, 2, ldy, ldx);
     }
   }
 }

@@ -37,7 +37,8 @@ export class Floats<T> {
  * x[r, k] p[r, k, 0..8], one step of k a pass (docs/log.md, 'Tiles unrolled by hand'). y, x and p
  * are those of the first row, the next one's lie nextY, nextX and nextP bytes behind; k steps by
  * stepX and stepP bytes until x is at `end`. y's second half is `half` bytes behind its first one.
- * Where nextX or nextP are 0, rows share their x or their panel.
+ * Where nextX or nextP are 0, rows share their x or their panel. Where steps have begin(), that is what
+ * sums of x begin with.
  */
 @inline
 export function sumTile<Step>(
@@ -55,14 +56,26 @@ export function sumTile<Step>(
   stepX: usize,
   stepP: usize,
 ): void {
+  // what rows differ in, behind what they share
+  const other = ofPanels ? p : x;
+  const by = ofPanels ? stepP : stepX;
+  let o1 = other + next;
+  let o2 = o1 + next;
+  let o3 = o2 + next;
   let a0 = f32x4.splat(0);
-  let a1 = a0;
   let b0 = a0;
-  let b1 = a0;
   let c0 = a0;
-  let c1 = a0;
   let d0 = a0;
-  let d1 = a0;
+  if (isDefined(step.begin)) {
+    a0 = step.begin(x);
+    if (rows > 1) b0 = step.begin(o1);
+    if (rows > 2) c0 = step.begin(o2);
+    if (rows > 3) d0 = step.begin(o3);
+  }
+  let a1 = a0;
+  let b1 = b0;
+  let c1 = c0;
+  let d1 = d0;
   if (add) {
     a0 = v128.load(y);
     a1 = v128.load(y + half);
@@ -73,12 +86,6 @@ export function sumTile<Step>(
     if (rows > 3) d0 = v128.load(y + 3 * nextY);
     if (rows > 3) d1 = v128.load(y + 3 * nextY + half);
   }
-  // what rows differ in, behind what they share
-  const other = ofPanels ? p : x;
-  const by = ofPanels ? stepP : stepX;
-  let o1 = other + next;
-  let o2 = o1 + next;
-  let o3 = o2 + next;
   for (; x < end; x += stepX, p += stepP) {
     let s = v128.load32_splat(x);
     let w0 = step.load(p);

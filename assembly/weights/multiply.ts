@@ -1,6 +1,7 @@
 // Products of a pair of runs with one row of rounded activations: what blocks.ts does with each (pair,
 // step). `at` is where the block begins in x. X is how x is rounded (gemm/rounded.ts): wide, or narrow.
-import { Pairs, Quads, Runs } from '../gemm/bytes';
+import { Pairs, Quads, Runs } from '../gemm/dots';
+import { scaledHalves } from '../gemm/halves';
 import { HALVES, OFFSET_HALVES, OFFSETS } from '../gemm/integers';
 import {
   FIRST,
@@ -231,8 +232,9 @@ export class Multiply<B, X> {
     const scale = scaleOf<B>(b, d, t, pair, 0);
     const second = secondOf<B>(b, m, u, pair, 0);
     if (b.kind() == HALVES) {
-      sums = this.add(sums, x.lessHalf<B>(low, end, 0), end, scale, d);
-      return this.add(sums, x.lessHalf<B>(high, end, 1), end, second, d);
+      const first = x.lessHalf<B>(low, end, 0);
+      const by = v128.load32_splat(end, SCALE);
+      return scaledHalves(sums, first, x.lessHalf<B>(high, end, 1), scale, second, by);
     }
     if (b.weighs()) {
       low = i32x4.mul(x.lessHalf<B>(low, end, 0), b.weight(pair, 0));

@@ -71,10 +71,10 @@ export class Bytes {
     return 32;
   }
 
-  /** Zeros: of both halves, or the first one's, and the second one's; what halves count. */
+  /** Less zeros: of both halves, or the first one's, and the second one's; what halves count. */
   @inline
   front<B>(to: usize, b: B, pair: i32): void {
-    const zero = i32x4.splat(b.zero());
+    const zero = i32x4.splat(-b.zero() & 0xffff);
     const ofHalves = b.weighs() || b.kind() == HALVES;
     const second = i32x4.shl(zero, 16);
     v128.store(to, ofHalves ? zero : v128.or(zero, second), NARROW_ZERO);

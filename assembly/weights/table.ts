@@ -1,7 +1,7 @@
 // The table of stored weight types: a row a type, by number. Nothing else knows which there are.
 import { gemvNumbers, unpackNumbers } from '../gemm/floats';
 import { eight_bits, HAS_BYTES, NONE, SEVENS } from '../eight-bits';
-import { PAIRS, QUADS, RUNS } from '../gemm/bytes';
+import { PAIRS, QUADS, RUNS } from '../gemm/dots';
 import { AS_IT_IS, EIGHT_BITS, EIGHT_BITS_WIDE, SIXTEEN_BITS } from '../gemm/rounded';
 import { gemvBlocks, unpackBlocks, unpackCodes } from './blocks';
 import { IQ1_M } from './iq1_m';
