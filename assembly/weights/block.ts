@@ -10,7 +10,8 @@
 // defined, constants again in products with one token.
 //
 //   S: `this` is a block of a packed group, four rows wide (pack.ts)
-//   lead(), head(), words(), tail()   8-, 16- and 32-bit fields before the codes, 16-bit fields behind
+//   lead(), head(), words(), tail()   8-, 16- and 32-bit fields before the codes, 16-bit fields behind,
+//                                  which are packed behind the head
 //   parts()                        how many times C's codes, of a part then, lie behind one another
 //   kind()                         what is behind a part's scale (gemm/integers.ts)
 //   d(), m()                       what all scales of the block have in common, and all seconds
@@ -38,6 +39,7 @@
 //   eights()                       whether codes take all 8 bits: those of quads then, a bit of them
 //                                  as the engine has it (eight-bits.ts)
 //   most()                         the largest of codes, where they are not as many bits as are stored
+//   order()                        runs of words in the order in which they are read (pack.ts)
 //   turned()                       words in front that are a bit an element, of a part
 //   unrollsQuads()                 four quads a run, which take time to tell apart
 //   quads()                        of a run that the same bytes and bits make: 1 by default, or 2,
@@ -61,7 +63,7 @@ export class Block<S, C> {
   codes(): C {
     const s = this.front();
     const words = isDefined(s.words) ? s.words() : 0;
-    const bytes = this.lead() + 2 * this.head() + 4 * words;
+    const bytes = this.lead() + 2 * (this.head() + this.tail()) + 4 * words;
     return changetype<C>(changetype<usize>(this) + 4 * <usize>bytes);
   }
 
@@ -244,6 +246,13 @@ export class Block<S, C> {
   turned(): i32 {
     const c = this.codes();
     return isDefined(c.turned) ? this.parts() * c.turned() : 0;
+  }
+
+
+  @inline
+  order(): usize {
+    const c = this.codes();
+    return isDefined(c.order) ? c.order() : 0;
   }
 
 

@@ -1,15 +1,15 @@
 // Q2_K weights, 2.625 bits each. Block of 256: 16 bytes, a scale in the low nibble and a min in the
 // high one; 64 bytes, 128 elements each 32: the lowest pair of bits is k 0..31, the next one k
-// 32..63 ..; f16 d, dmin; value = d * scale[k / 16] * q - dmin * min[k / 16]. Group: per block 4 x [4
-// rows][4 bytes] scales and mins | 16 x [4 rows][4 bytes] | 4 d | 4 dmin
+// 32..63 ..; f16 d, dmin; value = d * scale[k / 16] * q - dmin * min[k / 16]. Group: per block 4 d |
+// 4 dmin | 4 x [4 rows][4 bytes] scales and mins | 16 x [4 rows][4 bytes]
 import { Block } from './block';
 import { OFFSET_HALVES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
 import { fourParts } from './unpack';
 
-const PAIRS: usize = 64; // byte offsets inside a group's block
-const D: usize = 320;
-const MIN: usize = 328;
+const PAIRS: usize = 64; // byte offset behind a block's d and dmin
+const MIN: usize = 8; // and inside a group's block
+const OWN: usize = 16;
 const NIBBLE: usize = memory.data<u32>([0xf]);
 
 export type Q2_K = Block<SixteenNibbles, Pairs>;
@@ -38,7 +38,7 @@ class SixteenNibbles {
 
   @inline
   scale(d: v128, scales: v128, part: i32): v128 {
-    return loadHalves(changetype<usize>(this) + D);
+    return loadHalves(changetype<usize>(this));
   }
 
 
@@ -63,7 +63,7 @@ class SixteenNibbles {
   /** Nibble of byte s. */
   @inline
   nibble(s: i32, at: i32): v128 {
-    const words = v128.load(changetype<usize>(this) + ((<usize>(s >> 2)) << 4));
+    const words = v128.load(changetype<usize>(this) + ((<usize>(s >> 2)) << 4), OWN);
     return v128.and(i32x4.shr_u(words, ((s & 3) << 3) + at), constant(NIBBLE));
   }
 }

@@ -1,15 +1,14 @@
 // Q3_K weights, 3.4375 bits each. Block of 256: 32 bytes of third bits, bit j of a byte for part j; 64
 // bytes, 128 elements each 32: the lowest pair of bits is k 0..31, the next one k 32..63 ..; 12 bytes
-// of 16 6-bit scales; f16 d; value = d * (scale[k / 16] - 32) * (q - 4). Group: per block 8 x [4
-// rows][4 bytes] third bits | 16 x [4 rows][4 bytes] | 3 x [4 rows][4 bytes] scales | 4 d
+// of 16 6-bit scales; f16 d; value = d * (scale[k / 16] - 32) * (q - 4). Group: per block 4 d | 8 x
+// [4 rows][4 bytes] third bits | 16 x [4 rows][4 bytes] | 3 x [4 rows][4 bytes] scales
 import { Block } from './block';
 import { SCALES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
 import { fourParts, moved } from './unpack';
 
-const PAIRS: usize = 128; // byte offsets inside a group's block
-const OWN: usize = 384;
-const D: usize = 432;
+const PAIRS: usize = 128; // byte offset behind a block's d
+const OWN: usize = 392; // and inside a group's block
 const NIBBLE: usize = memory.data<u32>([0xf]);
 const TOP: usize = memory.data<u32>([0x30]);
 const MIDDLE: usize = memory.data<u32>([32]);
@@ -35,7 +34,7 @@ class SixteenScales {
 
   @inline
   scale(d: v128, scales: v128, part: i32): v128 {
-    return loadHalves(changetype<usize>(this) + D);
+    return loadHalves(changetype<usize>(this));
   }
 
   /** Bits 0..3 of scales 0..7 are low nibbles of 8 bytes, of 8..15 high ones; 4 bytes of top pairs. */

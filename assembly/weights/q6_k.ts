@@ -1,14 +1,16 @@
 // Q6_K weights, 6.5625 bits each. Block of 256: 128 bytes of low nibbles, 64 bytes of top bit
-// pairs, 16 i8 scales, f16 d; value = d * scale[k / 16] * (q - 32). Group: per block 32 x [4
-// rows][4 bytes] nibbles | 16 x [4 rows][4 bytes] top bits | 4 x [4 rows][4] scales | 4 d
+// pairs, 16 i8 scales, f16 d; value = d * scale[k / 16] * (q - 32). Group: per block 4 d | 4 x [4
+// rows][4] scales | twice 8 x [4 rows][4 bytes] top bits, 16 x [4 rows][4 bytes] nibbles
 import { Block } from './block';
 import { HALVES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
 import { lowNibbles, moved } from './unpack';
 
-const TOP: usize = 512; // byte offsets inside a group's block
-const OWN: usize = 768;
-const D: usize = 832;
+const OWN: usize = 8; // byte offset inside a group's block
+const TOP: usize = 64; // and behind its d
+const NIBBLES: usize = TOP + 128;
+const HALF: usize = 384;
+const ORDER: usize = memory.data<i32>([48, 4, 32, 8, 0, 16, 40, 8, 16, 16]);
 const TOP_PAIR: usize = memory.data<u32>([0x30303030]);
 const BYTES_32: usize = memory.data<u32>([0x20202020]);
 
@@ -39,7 +41,7 @@ class ByteScales {
 
   @inline
   d(): v128 {
-    return loadHalves(changetype<usize>(this) + D);
+    return loadHalves(changetype<usize>(this));
   }
 
 
@@ -99,16 +101,23 @@ class SplitCodes {
 
 
   @inline
+  order(): usize {
+    return ORDER;
+  }
+
+
+  @inline
   unrolls(): bool {
     return true;
   }
 
 
   @inline
-  code(bytes: v128, bits: v128, part: i32, half: i32, i: usize): v128 {
-    const at = changetype<usize>(this) + ((<usize>half) << 6) + (i << 4);
-    const nibbles = v128.load(at + ((<usize>(part >> 2)) << 8) + ((<usize>(part & 1)) << 7));
-    const top = v128.load(at + ((<usize>(part >> 2)) << 7), TOP);
+  code(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    const half = changetype<usize>(this) + <usize>(part >> 2) * HALF;
+    const at = half + ((<usize>run) << 6) + (i << 4);
+    const nibbles = v128.load(at + ((<usize>(part & 1)) << 7), NIBBLES);
+    const top = v128.load(at, TOP);
     const low = lowNibbles(i16x8.shr_u(nibbles, (part & 2) << 1));
     const pair = moved(top, 2 * (part & 3), 4, TOP_PAIR);
     return v128.or(low, pair);
@@ -122,7 +131,7 @@ class SplitCodes {
 
 
   @inline
-  quad(bytes: v128, bits: v128, part: i32, half: i32, i: usize): v128 {
-    return i8x16.sub(this.code(bytes, bits, part, half, i), constant(BYTES_32));
+  quad(bytes: v128, bits: v128, part: i32, run: i32, i: usize): v128 {
+    return i8x16.sub(this.code(bytes, bits, part, run, i), constant(BYTES_32));
   }
 }

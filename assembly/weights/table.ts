@@ -53,6 +53,8 @@ export class WeightType {
   kind: i32;
   /** Words behind the head whose bits are turned. */
   turned: i32;
+  /** Where runs of words are told in the order in which they are packed; 0: as they come. */
+  order: usize;
   unpack: usize;
   codes: usize;
   gemv: usize;
@@ -136,6 +138,7 @@ function addWide<B>(name: string, ggml: i32): WeightType {
   type.tail = block.tail();
   type.kind = block.kind();
   type.turned = block.turned();
+  type.order = block.order();
   type.unpack = changetype<usize>((dst: usize, src: usize, k0: i32, count: i32): void => {
     unpackBlocks<B>(dst, src, k0, count);
   });

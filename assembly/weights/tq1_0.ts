@@ -1,7 +1,7 @@
 // TQ1_0 weights, 1.6875 bits each. Block of 256: five elements in a byte, digits of a fraction to
 // base 3: 32 bytes, the first digit is k 0..31, the next one k 32..63 .. 159; 16 bytes for k 160..239
 // likewise; 4 bytes of four digits for k 240..255; f16 d; value = d * (digit - 1). Group: per block
-// 13 x [4 rows][4 bytes] | 4 d
+// 4 d | 13 x [4 rows][4 bytes]
 import { Block } from './block';
 import { SCALES } from '../gemm/integers';
 import { constant, loadHalves } from '../simd';
@@ -31,7 +31,7 @@ class ScaleBehind {
 
   @inline
   scale(d: v128, scales: v128, part: i32): v128 {
-    return loadHalves(changetype<usize>(this) + 208);
+    return loadHalves(changetype<usize>(this));
   }
 }
 

@@ -1,6 +1,6 @@
 // TQ2_0 weights, 2.0625 bits each. Block of 256: 64 bytes, 128 elements each 32: the lowest pair of
-// bits is k 0..31, the next one k 32..63 ..; f16 d; value = d * (q - 1). Group: per block 16 x [4
-// rows][4 bytes] | 4 d
+// bits is k 0..31, the next one k 32..63 ..; f16 d; value = d * (q - 1). Group: per block 4 d |
+// 16 x [4 rows][4 bytes]
 import { Block } from './block';
 import { SCALES } from '../gemm/integers';
 import { loadHalves } from '../simd';
@@ -26,7 +26,7 @@ class ScaleBehind {
 
   @inline
   scale(d: v128, scales: v128, part: i32): v128 {
-    return loadHalves(changetype<usize>(this) + 256);
+    return loadHalves(changetype<usize>(this));
   }
 }
 

@@ -19,27 +19,44 @@ function turnBits(word: Uint8Array): void {
   for (let e = 0; e < 32; e++) word[e % 4] |= ((given[e >> 3] >> (e % 8)) & 1) << (e >> 2);
 }
 
+/** Q6_K's 52 words as they are read: scales; top bits and nibbles of either half. */
+const orderOfQ6K = [
+  [48, 4],
+  [32, 8],
+  [0, 16],
+  [40, 8],
+  [16, 16],
+].flatMap(([first, count]) => Array.from({ length: count }, (_, i) => first + i));
+
+/** Where fields of a block lie in the file, and their bytes, in the order in which they are packed. */
+function fieldsOf({ name, lead, head, words, tail }: WeightType): (readonly [number, number])[] {
+  const run = (at: number, count: number, size: number) =>
+    Array.from({ length: count }, (_, i) => [at + i * size, size] as const);
+  const bits = lead + 2 * head;
+  const body = run(bits, words, 4);
+  return [
+    ...run(0, lead, 1),
+    ...run(lead, head, 2),
+    ...run(bits + 4 * words, tail, 2),
+    ...(name === 'q6_k' ? orderOfQ6K.map((i) => body[i]) : body),
+  ];
+}
+
 /** Rows of a file as groups of four, field by field; those that are missing are zeros. */
 function interleaved(type: WeightType, file: Uint8Array, rows: number): Uint8Array {
   const rowBytes = file.length / rows;
-  const sizes = [
-    ...new Array<number>(type.lead).fill(1),
-    ...new Array<number>(type.head).fill(2),
-    ...new Array<number>(type.words).fill(4),
-    ...new Array<number>(type.tail).fill(2),
-  ];
+  const blockBytes = weightRowBytes(type, type.elements);
   const turned =
     type.name.startsWith('q5_') && type.elements === 32 ? 1 : type.name === 'q1_0' ? 4 : 0;
-  const firstWord = type.lead + type.head;
+  const firstWord = type.lead + type.head + type.tail;
   const out = new Uint8Array(Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS * rowBytes);
   for (let row = 0; row < rows; row++) {
     let to = (row - (row % 4)) * rowBytes;
-    for (let at = row * rowBytes; at < (row + 1) * rowBytes;)
-      for (const [i, size] of sizes.entries()) {
-        const field = file.slice(at, at + size);
+    for (let block = row * rowBytes; block < (row + 1) * rowBytes; block += blockBytes)
+      for (const [i, [at, size]] of fieldsOf(type).entries()) {
+        const field = file.slice(block + at, block + at + size);
         if (i >= firstWord && i < firstWord + turned) turnBits(field);
         out.set(field, to + (row % 4) * size);
-        at += size;
         to += 4 * size;
       }
   }
