@@ -103,7 +103,8 @@ export class Filling {
     if (all * columns === 1) this.numbers.set(name, found[0]);
     if (isFactors(name)) this.factors.set(name, [...found]);
     for (const { name: own, from, count, period } of parts ?? [whole(name, columns)]) {
-      const kept = found.filter((_, i) => i % period >= from && i % period < from + count);
+      const isKept = (_: number, i: number) => i % period >= from && i % period < from + count;
+      const kept = count === period ? found : found.filter(isKept);
       const to = this.#reserved.vectors.get(own)!.address + row * (columns / period) * count * 4;
       this.#touch(to + kept.byteLength);
       this.#backend.write(to, kept);
