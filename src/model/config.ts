@@ -7,6 +7,7 @@ import type { LayerSpec } from './blocks/registry.ts';
 import type { Metadata } from './gguf.ts';
 import { refuseWhatChanges } from './keys.ts';
 import { createReader, type MetadataReader } from './metadata.ts';
+import { itemsIn } from './text-list.ts';
 
 /**
  * Letters as in docs: L layers, D width, Hq query heads, Hkv kv heads, d head dimension, F
@@ -55,19 +56,15 @@ export function readConfig(
   refuseWhatChanges(metadata, architecture, shape, file);
   const { layers: layerSpecs, ...description } = architecture.describe(shape, read);
   const { file: _, has: __, ...numbers } = shape;
-  const tokens = metadata['tokenizer.ggml.tokens'];
-  const stated = read.count(
-    'vocab_size',
-    MAX_VOCABULARY,
-    Array.isArray(tokens) ? tokens.length : undefined,
-  );
+  const tokens = itemsIn(metadata, 'tokenizer.ggml.tokens');
+  const stated = read.count('vocab_size', MAX_VOCABULARY, tokens);
   return {
     ...numbers,
     ...description,
     layerSpecs,
     name: String(metadata['general.name'] ?? file),
     architecture: architecture.name,
-    vocabulary: Array.isArray(tokens) && tokens.length > 0 ? tokens.length : stated,
+    vocabulary: tokens || stated,
   };
 }
 

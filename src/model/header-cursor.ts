@@ -2,6 +2,8 @@
 // and texts and how far a header may go; what they mean is in header.ts and header-value.ts.
 import { clip, damaged } from './damaged.ts';
 import type { ModelSource } from './source.ts';
+import type { TextList } from './text-list.ts';
+import { textOf } from './utf8.ts';
 
 /** Bytes asked of the source at once: a small model's whole header, a large one's in some forty. */
 const CHUNK_BYTES = 1 << 18;
@@ -19,16 +21,9 @@ const MAX_ITEMS = 1 << 22;
 /** Bytes of the value types by their numbers; strings and arrays have no size of their own. */
 export const scalarBytes: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8];
 
-/**
- * Texts up to here are put together from characters while they are ASCII: most tokens are, and a
- * decoder costs more.
- */
-const SHORT_TEXT = 12;
-
 export class HeaderCursor {
   readonly #source: ModelSource;
   readonly #signal: AbortSignal | undefined;
-  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
   /** Where #bytes begin in the file. */
@@ -117,9 +112,10 @@ export class HeaderCursor {
    */
   length(): number {
     this.#at += 8;
-    return (
-      this.#view.getUint32(this.#at - 8, true) + this.#view.getUint32(this.#at - 4, true) * 2 ** 32
-    );
+    const low = this.#view.getUint32(this.#at - 8, true);
+    const high = this.#view.getUint32(this.#at - 4, true);
+    // (a sum with a product is a float, which engines may allocate: each text has a length)
+    return high === 0 ? low : low + high * 2 ** 32;
   }
 
   scalar(type: number): number | bigint | boolean {
@@ -152,26 +148,26 @@ export class HeaderCursor {
     }
   }
 
-  /** A text that follows its length, if both are in the piece. */
-  textHere(): string | undefined {
-    if (!this.has(8)) return undefined;
-    const length = this.length();
-    if (this.has(length)) return this.text(length);
-    this.#at -= 8;
-    return undefined;
+  /** Adds texts, each behind its length, to a list until it has `count` or the piece ends. */
+  textsHere(texts: TextList, count: number): void {
+    while (texts.length < count && this.has(8)) {
+      const length = this.length();
+      if (!this.has(length)) {
+        this.#at -= 8;
+        return;
+      }
+      this.textInto(texts, length);
+    }
+  }
+
+  textInto(texts: TextList, length: number): void {
+    texts.pushBytes(this.#bytes, this.#at, this.#at + length);
+    this.#at += length;
   }
 
   /** Invalid UTF-8 becomes U+FFFD: a damaged description is no reason to refuse a model. */
   text(length: number): string {
-    const begin = this.#at;
-    const bytes = this.#bytes;
     this.#at += length;
-    if (length <= SHORT_TEXT) {
-      let text = '';
-      let i = begin;
-      for (; i < this.#at && bytes[i] < 128; i++) text += String.fromCharCode(bytes[i]);
-      if (i === this.#at) return text;
-    }
-    return this.#decoder.decode(bytes.subarray(begin, this.#at));
+    return textOf(this.#bytes, this.#at - length, this.#at);
   }
 }

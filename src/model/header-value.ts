@@ -2,6 +2,7 @@
 // limits before anything is kept for them.
 import { clip } from './damaged.ts';
 import { type HeaderCursor, MAX_HEADER_BYTES, scalarBytes } from './header-cursor.ts';
+import { TextList } from './text-list.ts';
 
 /** Value types by number that are no scalars. */
 const STRING = 8;
@@ -12,13 +13,19 @@ export async function readText(
   what: string,
   most = MAX_HEADER_BYTES,
 ): Promise<string> {
+  return cursor.text(await readLength(cursor, what, most));
+}
+
+/** The length of a text, all of which is in the cursor's piece then. */
+async function readLength(cursor: HeaderCursor, what: string, most: number): Promise<number> {
   if (!cursor.has(8)) await cursor.need(8);
   const length = cursor.length();
   if (length > most) cursor.fail(`${what} has ${length} bytes, the limit is ${most}`);
   if (!cursor.has(length)) await cursor.need(length);
-  return cursor.text(length);
+  return length;
 }
 
+/** A number, a flag, a text, or an array of one of these; one of texts is a TextList. */
 export async function readValue(cursor: HeaderCursor, key: string): Promise<unknown> {
   await cursor.need(4);
   const type = cursor.u32();
@@ -29,7 +36,7 @@ export async function readValue(cursor: HeaderCursor, key: string): Promise<unkn
   return cursor.scalar(type);
 }
 
-async function readArray(cursor: HeaderCursor, key: string): Promise<unknown[]> {
+async function readArray(cursor: HeaderCursor, key: string): Promise<unknown[] | TextList> {
   await cursor.need(4 + 8);
   const type = cursor.u32();
   const count = cursor.length();
@@ -38,16 +45,8 @@ async function readArray(cursor: HeaderCursor, key: string): Promise<unknown[]> 
   checkType(cursor, type, `metadata '${clip(key)}' is an array of`);
   cursor.expect(count * (type === STRING ? 8 : scalarBytes[type]));
   cursor.countItems(count, key);
+  if (type === STRING) return readTexts(cursor, count, `an item of metadata '${clip(key)}'`);
   const items: unknown[] = [];
-  if (type === STRING) {
-    const what = `an item of metadata '${clip(key)}'`;
-    for (let i = 0; i < count; i++) {
-      // nothing is awaited for each of some hundred thousand tokens
-      const text = cursor.textHere() ?? (await readText(cursor, what));
-      items.push(text);
-    }
-    return items;
-  }
   const size = scalarBytes[type];
   while (items.length < count) {
     await cursor.need(size);
@@ -55,6 +54,15 @@ async function readArray(cursor: HeaderCursor, key: string): Promise<unknown[]> 
     for (let i = 0; i < here; i++) items.push(cursor.scalar(type));
   }
   return items;
+}
+
+async function readTexts(cursor: HeaderCursor, count: number, what: string): Promise<TextList> {
+  // (a length of 8 bytes for each is in the file, or it was refused)
+  const texts = new TextList(count);
+  // nothing is awaited for each of some hundred thousand tokens
+  for (cursor.textsHere(texts, count); texts.length < count; cursor.textsHere(texts, count))
+    cursor.textInto(texts, await readLength(cursor, what, MAX_HEADER_BYTES));
+  return texts;
 }
 
 function checkType(cursor: HeaderCursor, type: number, whose: string): void {

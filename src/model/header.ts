@@ -4,6 +4,7 @@ import { clip } from './damaged.ts';
 import { HeaderCursor } from './header-cursor.ts';
 import { readText, readValue } from './header-value.ts';
 import type { ModelSource } from './source.ts';
+import { metadataOf } from './text-list.ts';
 
 /** What the header says of a tensor, unchecked but for the number of its dimensions. */
 export interface TensorEntry {
@@ -84,8 +85,7 @@ export async function readHeader(source: ModelSource, signal?: AbortSignal): Pro
 
   const tensors: TensorEntry[] = [];
   for (let i = 0; i < Number(tensorCount); i++) tensors.push(await readTensorEntry(cursor, i));
-  // own properties whatever they are called, '__proto__' too
-  return { metadata: Object.fromEntries(metadata), tensors, keys, end: cursor.position };
+  return { metadata: metadataOf(metadata), tensors, keys, end: cursor.position };
 }
 
 async function readTensorEntry(cursor: HeaderCursor, i: number): Promise<TensorEntry> {

@@ -138,8 +138,9 @@ export function refuseWhatChanges(
   file: string,
 ): void {
   const { name: arch, keys } = architecture;
-  for (const [name, value] of Object.entries(metadata)) {
+  for (const name of Object.keys(metadata)) {
     if (!name.startsWith(`${arch}.`)) continue;
+    const value = metadata[name];
     const key = name.slice(arch.length + 1);
     if (harmless.has(key) || keys.includes(key)) continue;
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;

@@ -4,11 +4,12 @@
 // 49,152 tokens, and joins in time that grows with the square of a word.
 import { ModelFormatError, UnsupportedError } from '../errors.ts';
 import type { Metadata } from './gguf.ts';
+import { TextList, textsIn } from './text-list.ts';
 import { createBpe, type Encoder } from './tokenizer/bpe.ts';
 import { createDecoder, type DecoderOptions } from './tokenizer/decode.ts';
 import { createEncoding } from './tokenizer/encoding.ts';
 import { createLineBpe, type LineKind, lineKinds } from './tokenizer/line-bpe.ts';
-import { checkMerges } from './tokenizer/merges.ts';
+import { checkMerges, wrongMerge } from './tokenizer/merges.ts';
 import { preTokenizers } from './tokenizer/pre-tokenizers.ts';
 import { Specials } from './tokenizer/specials.ts';
 import { createSpm, readScores } from './tokenizer/spm.ts';
@@ -64,13 +65,13 @@ export function createTokenizer(metadata: Metadata, file: string): Tokenizer {
       `${file}: tokenizer '${model}'; supported are gpt2 (BPE), llama (SentencePiece) and gemma4`,
     );
   }
-  const texts = readTexts(tables.list('tokens'), file);
+  const texts = readTokens(tables);
   const table = new TextTable(texts);
   const find = (text: string) => table.find(text);
   const vocabulary = readVocabulary(metadata, file, texts, find, model === 'llama');
   const kind = kindOf(tables, table, vocabulary);
   const wantsBos = tables.value('add_bos_token');
-  const textOf = (id: number | undefined) => (id === undefined ? '' : texts[id]);
+  const textOf = (id: number | undefined) => (id === undefined ? '' : texts.at(id));
   const decoder = createDecoder(vocabulary, kind);
   return {
     ...createEncoding(kind.make, new Specials(vocabulary.specials)),
@@ -94,6 +95,10 @@ class Tables {
     this.file = file;
   }
 
+  has(name: string): boolean {
+    return `tokenizer.ggml.${name}` in this.#metadata;
+  }
+
   value(name: string): unknown {
     return this.#metadata[`tokenizer.ggml.${name}`];
   }
@@ -106,6 +111,16 @@ class Tables {
         `${this.file}: metadata 'tokenizer.ggml.${name}' is missing or empty`,
       );
     return value;
+  }
+
+  /** The same of texts; throws `wrong` of the first that is none. */
+  texts(name: string, wrong: (index: number, found: unknown) => Error): TextList {
+    const texts = textsIn(this.#metadata, `tokenizer.ggml.${name}`);
+    if (texts && texts.length > 0) return texts;
+    const items = this.list(name);
+    const odd = items.findIndex((item) => typeof item !== 'string');
+    if (odd >= 0) throw wrong(odd, items[odd]);
+    return TextList.of(items as string[]);
   }
 }
 
@@ -126,7 +141,7 @@ const sentencePiece: KindOf = (tables, table, { texts, unknownToken: unknown }) 
 };
 
 const lines = (tables: Tables, table: TextTable, tokens: number, kind: LineKind): EncoderKind => {
-  const merges = checkMerges(tables.list('merges'), tables.file);
+  const merges = readMerges(tables);
   const make = () => createLineBpe(tokens, table, merges, kind);
   return { make, addBos: kind.addBos ? 'always' : false, byteLevel: false, prefix: false };
 };
@@ -143,9 +158,9 @@ const bpe: KindOf = (tables, table, { texts }) => {
       `${tables.file}: pre-tokenizer '${name}'; supported are ` +
         `${[...preTokenizers.keys(), ...lineKinds.keys()].join(', ')}`,
     );
-  const none = kind.mergeless && tables.value('merges') === undefined;
-  const merges = none ? [] : checkMerges(tables.list('merges'), tables.file);
-  const make = () => createBpe(texts, table, merges, kind);
+  const none = kind.mergeless && !tables.has('merges');
+  const merges = none ? new TextList(0) : readMerges(tables);
+  const make = () => createBpe(texts.length, table, merges, kind);
   return { make, addBos: kind.addBos ?? false, byteLevel: true, prefix: false };
 };
 
@@ -161,12 +176,21 @@ const models: ReadonlyMap<string, KindOf> = new Map([
 /**
  * The tokens' texts; an empty one is called by its number, as it could not be told from nothing.
  */
-function readTexts(tokens: readonly unknown[], file: string): readonly string[] {
-  const odd = tokens.findIndex((token) => typeof token !== 'string');
-  if (odd >= 0)
-    throw new ModelFormatError(
-      `${file}: token ${odd} of the vocabulary is ${typeof tokens[odd]}, expected text`,
-    );
-  if (!tokens.includes('')) return tokens as readonly string[];
-  return (tokens as readonly string[]).map((text, id) => (text === '' ? `[EMPTY_${id}]` : text));
+function readTokens(tables: Tables): TextList {
+  const texts = tables.texts(
+    'tokens',
+    (id, found) =>
+      new ModelFormatError(
+        `${tables.file}: token ${id} of the vocabulary is ${typeof found}, expected text`,
+      ),
+  );
+  for (let id = 0; id < texts.length; id++)
+    if (texts.byteLength(id) === 0)
+      return TextList.of([...texts].map((text, i) => text || `[EMPTY_${i}]`));
+  return texts;
+}
+
+function readMerges(tables: Tables): TextList {
+  const wrong = (rank: number, found: unknown) => wrongMerge(rank, found, tables.file);
+  return checkMerges(tables.texts('merges', wrong), tables.file);
 }

@@ -1,5 +1,6 @@
 // Byte-level BPE: words of a text, as bytes that each are a token, joined by the ranks of the
 // file's merges.
+import type { TextList } from '../text-list.ts';
 import { Joiner } from './join.ts';
 import { Merges } from './merges.ts';
 import type { PreTokenizer } from './pre-tokenizer.ts';
@@ -35,12 +36,12 @@ export interface Encoder {
 }
 
 export function createBpe(
-  texts: readonly string[],
+  tokens: number,
   table: TextTable,
-  merges: readonly string[],
+  merges: TextList,
   kind: PreTokenizer,
 ): Encoder {
-  const pairs = new Merges(texts.length, table, merges);
+  const pairs = new Merges(tokens, table, merges);
   const byteNumbers = numbersOfBytes(pairs);
   const joiner = new Joiner();
   const cache = new WordCache();

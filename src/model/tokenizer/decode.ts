@@ -61,7 +61,7 @@ class TokenBytes {
         `token ${token}: expected a whole number below ${texts.length}, the size of the vocabulary`,
       );
     }
-    const text = texts[token];
+    const text = texts.at(token);
     const type = types[token];
     if (type === USER_DEFINED || (special && isSpecial(type))) return this.#utf8.encode(text);
     if (type === BYTE) {

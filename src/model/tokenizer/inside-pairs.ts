@@ -1,6 +1,8 @@
 // Where a text can be cut into words for joining: between characters that stand side by side in
 // no token.
+import type { TextList } from '../text-list.ts';
 import { markOf } from './marked-text.ts';
+import { SPACE } from './merges.ts';
 import { someUnitAt } from './unicode.ts';
 
 /** Which units stand side by side inside a token: nothing is joined across two that never do. */
@@ -20,20 +22,24 @@ export class InsidePairs {
   }
 
   /** Of all neighbours inside texts. */
-  static ofTexts(texts: readonly string[]): InsidePairs {
+  static ofTexts(texts: TextList): InsidePairs {
     const pairs = new InsidePairs(texts.length);
-    for (const text of texts) {
-      for (let i = 1; i < text.length; i++) pairs.#add(text.charCodeAt(i - 1), text.charCodeAt(i));
+    const units = new Uint16Array(texts.longest);
+    for (let id = 0; id < texts.length; id++) {
+      const length = texts.read(id, units);
+      for (let i = 1; i < length; i++) pairs.#add(units[i - 1], units[i]);
     }
     return pairs;
   }
 
   /** Of what merges ("left right") put side by side. */
-  static ofMerges(merges: readonly string[]): InsidePairs {
+  static ofMerges(merges: TextList): InsidePairs {
     const pairs = new InsidePairs(merges.length);
-    for (const merge of merges) {
-      const space = merge.indexOf(' ', 1);
-      pairs.#add(merge.charCodeAt(space - 1), merge.charCodeAt(space + 1));
+    const units = new Uint16Array(merges.longest);
+    for (let rank = 0; rank < merges.length; rank++) {
+      const length = merges.read(rank, units);
+      const space = units.indexOf(SPACE, 1);
+      if (space + 1 < length) pairs.#add(units[space - 1], units[space + 1]);
     }
     return pairs;
   }

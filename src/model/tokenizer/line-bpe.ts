@@ -1,5 +1,6 @@
 // BPE over the characters of whole lines, spaces marked as SentencePiece marks them: gemma4's and
 // its kin's. What is no token falls into bytes.
+import type { TextList } from '../text-list.ts';
 import type { Encoder } from './bpe.ts';
 import { InsidePairs } from './inside-pairs.ts';
 import { Joiner } from './join.ts';
@@ -28,7 +29,7 @@ export const lineKinds: ReadonlyMap<string, LineKind> = new Map([
 export const createLineBpe = (
   tokens: number,
   table: TextTable,
-  merges: readonly string[],
+  merges: TextList,
   kind: LineKind,
 ): Encoder => new LineBpe(tokens, table, merges, kind);
 
@@ -47,7 +48,7 @@ class LineBpe implements Encoder {
   #begins = new Int32Array(64);
   #numbers = new Int32Array(64);
 
-  constructor(tokens: number, table: TextTable, merges: readonly string[], kind: LineKind) {
+  constructor(tokens: number, table: TextTable, merges: TextList, kind: LineKind) {
     this.#kind = kind;
     this.#table = table;
     this.#merges = new Merges(tokens, table, merges);

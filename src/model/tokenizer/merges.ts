@@ -1,18 +1,23 @@
 // What byte-pair encoding may join with what, by the ranks of a file's merges, and to which token.
 import { describeValue } from '../../arguments.ts';
 import { ModelFormatError } from '../../errors.ts';
+import type { TextList } from '../text-list.ts';
 import type { TextTable } from './text-table.ts';
 
-/** Reads merges; throws ModelFormatError for one that is none. */
-export function checkMerges(merges: readonly unknown[], file: string): readonly string[] {
-  const odd = merges.findIndex((merge) => typeof merge !== 'string' || merge.indexOf(' ', 1) < 0);
-  if (odd >= 0) {
-    throw new ModelFormatError(
-      `${file}: merge ${odd} is ${describeValue(merges[odd])}, expected two texts with a space ` +
-        `between: get another copy of the file`,
-    );
-  }
-  return merges as readonly string[];
+export const SPACE = 0x20;
+
+/** The error of a merge that is none. */
+export const wrongMerge = (rank: number, merge: unknown, file: string): ModelFormatError =>
+  new ModelFormatError(
+    `${file}: merge ${rank} is ${describeValue(merge)}, expected two texts with a space between: ` +
+      'get another copy of the file',
+  );
+
+/** Throws ModelFormatError for a merge that is none. */
+export function checkMerges(merges: TextList, file: string): TextList {
+  for (let rank = 0; rank < merges.length; rank++)
+    if (merges.indexOf(rank, SPACE, 1) < 0) throw wrongMerge(rank, merges.at(rank), file);
+  return merges;
 }
 
 /** Texts have numbers: those of tokens, and behind the vocabulary those that merges alone name. */
@@ -27,7 +32,7 @@ export class Merges {
   readonly #others: string[] = [];
   readonly #otherNumbers = new Map<string, number>();
 
-  constructor(tokens: number, table: TextTable, merges: readonly string[]) {
+  constructor(tokens: number, table: TextTable, merges: TextList) {
     this.#tokens = tokens;
     this.#table = table;
     const count = merges.length;
@@ -36,16 +41,15 @@ export class Merges {
     this.#joined = new Int32Array(count);
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(2, count * 2))));
     const mask = this.#slots.length - 1;
+    const units = new Uint16Array(merges.longest);
     for (let rank = 0; rank < count; rank++) {
-      const merge = merges[rank];
-      const space = merge.indexOf(' ', 1);
-      const left = this.#numberOf(merge, 0, space);
-      const right = this.#numberOf(merge, space + 1, merge.length);
-      const both = table.findWithout(merge, space);
+      const end = merges.read(rank, units);
+      const space = units.indexOf(SPACE, 1);
+      const left = this.#numberOf(units, 0, space);
+      const right = this.#numberOf(units, space + 1, end);
       this.#lefts[rank] = left;
       this.#rights[rank] = right;
-      this.#joined[rank] =
-        both >= 0 ? both : this.#otherNumber(merge.slice(0, space) + merge.slice(space + 1));
+      this.#joined[rank] = this.#numberOf(units, 0, end, space);
       let slot = slotOf(left, right, mask);
       while (this.#slots[slot] !== 0 && !this.#is(this.#slots[slot] - 1, left, right))
         slot = (slot + 1) & mask;
@@ -54,9 +58,11 @@ export class Merges {
     }
   }
 
-  #numberOf(text: string, begin: number, end: number): number {
-    const id = this.#table.find(text, begin, end);
-    return id >= 0 ? id : this.#otherNumber(text.slice(begin, end));
+  /** The number of units [begin, end) but the one at `gap`, if that is among them. */
+  #numberOf(units: Uint16Array, begin: number, end: number, gap = end): number {
+    const id = this.#table.findUnits(units, begin, end, gap);
+    if (id >= 0) return id;
+    return this.#otherNumber(textOfUnits(units, begin, gap) + textOfUnits(units, gap + 1, end));
   }
 
   #otherNumber(text: string): number {
@@ -100,6 +106,16 @@ export class Merges {
   otherText(number: number): string {
     return this.#others[number - this.#tokens];
   }
+}
+
+/** Units that become a text at once: arguments of a call. */
+const TOGETHER = 1 << 12;
+
+function textOfUnits(units: Uint16Array, begin: number, end: number): string {
+  let text = '';
+  for (let i = begin; i < end; i += TOGETHER)
+    text += String.fromCharCode(...units.subarray(i, Math.min(end, i + TOGETHER)));
+  return text;
 }
 
 function slotOf(left: number, right: number, mask: number): number {

@@ -17,7 +17,7 @@ export interface Cut {
 export interface SpecialTokens {
   /** Longest (in UTF-8) first. */
   readonly ids: readonly number[];
-  readonly texts: readonly string[];
+  readonly texts: ReadonlyMap<number, string>;
   /** Tokens that take white space on their left or right with them. */
   readonly stripsLeft: ReadonlySet<number>;
   readonly stripsRight: ReadonlySet<number>;
@@ -42,7 +42,7 @@ export class Specials {
     this.#tokens = tokens;
     this.strips = tokens.stripsLeft.size + tokens.stripsRight.size > 0;
     for (const [priority, id] of tokens.ids.entries()) {
-      const text = tokens.texts[id];
+      const text = tokens.texts.get(id)!;
       this.#priorities.set(id, priority);
       for (let i = 0; i + 1 < text.length; i++) {
         this.#pairs.add(text.charCodeAt(i) * UNITS + text.charCodeAt(i + 1));
@@ -120,7 +120,8 @@ export class Specials {
 
   /** Keeps the order of the longest first in a stretch that no occurrence leaves. */
   #resolve(text: string, begin: number, end: number, ids: number[], cuts: Cut[]): void {
-    if (ids.length === 1 && this.#tokens.texts[ids[0]].length === end - begin && !this.strips) {
+    const { texts } = this.#tokens;
+    if (ids.length === 1 && texts.get(ids[0])!.length === end - begin && !this.strips) {
       cuts.push({ id: ids[0], begin, end });
       return;
     }
@@ -128,7 +129,7 @@ export class Specials {
     const found: Cut[] = [];
     let gaps = [0, stretch.length];
     for (const id of ids.sort((a, b) => this.#priorities.get(a)! - this.#priorities.get(b)!)) {
-      const word = this.#tokens.texts[id];
+      const word = texts.get(id)!;
       const left: number[] = [];
       let at = -1;
       for (let gap = 0; gap < gaps.length; gap += 2) {
@@ -174,8 +175,9 @@ class Automaton {
     const units = [0];
     for (const id of ids) {
       let state = 0;
-      for (let i = 0; i < texts[id].length; i++) {
-        const key = state * UNITS + texts[id].charCodeAt(i);
+      const text = texts.get(id)!;
+      for (let i = 0; i < text.length; i++) {
+        const key = state * UNITS + text.charCodeAt(i);
         let next = this.#goto.get(key);
         if (next === undefined) {
           next = this.#depths.length;
@@ -183,7 +185,7 @@ class Automaton {
           this.#depths.push(i + 1);
           this.#tokens.push(-1);
           parents.push(state);
-          units.push(texts[id].charCodeAt(i));
+          units.push(text.charCodeAt(i));
         }
         state = next;
       }

@@ -1,6 +1,7 @@
 // SentencePiece as llama.cpp runs it: characters, joined to tokens of the highest score first; what
 // is no token falls into bytes.
 import { ModelFormatError } from '../../errors.ts';
+import type { TextList } from '../text-list.ts';
 import type { Encoder } from './bpe.ts';
 import { InsidePairs } from './inside-pairs.ts';
 import { Joiner } from './join.ts';
@@ -30,11 +31,8 @@ export function readScores(scores: readonly unknown[], count: number, file: stri
   return Float32Array.from({ length: count }, (_, id) => Number(scores[id]));
 }
 
-export const createSpm = (
-  texts: readonly string[],
-  table: TextTable,
-  options: SpmOptions,
-): Encoder => new Spm(texts, table, options);
+export const createSpm = (texts: TextList, table: TextTable, options: SpmOptions): Encoder =>
+  new Spm(texts, table, options);
 
 class Spm implements Encoder {
   readonly #table: TextTable;
@@ -52,7 +50,7 @@ class Spm implements Encoder {
   #begins = new Int32Array(64);
   #ends = new Int32Array(64);
 
-  constructor(texts: readonly string[], table: TextTable, { scores, prefix, unknown }: SpmOptions) {
+  constructor(texts: TextList, table: TextTable, { scores, prefix, unknown }: SpmOptions) {
     this.#table = table;
     this.#scores = scores;
     this.#prefix = prefix;

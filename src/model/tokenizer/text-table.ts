@@ -1,5 +1,6 @@
 // Which token has a given text: one table over all texts of a vocabulary, asked with a stretch of a
 // longer text, which is never copied.
+import type { TextList } from '../text-list.ts';
 
 const FACTOR = 0x9e3779b1;
 
@@ -13,63 +14,76 @@ export function hashOf(text: string, begin: number, end: number, before = 0): nu
   return hash;
 }
 
+/** The same of units but the one at `gap`, if that is among them. */
+function hashOfUnits(units: Uint16Array, begin: number, end: number, gap = end): number {
+  let hash = 0;
+  for (let i = begin; i < end; i++)
+    if (i !== gap) hash = (Math.imul(hash, FACTOR) + units[i] + 1) | 0;
+  return hash;
+}
+
 export class TextTable {
-  readonly #texts: readonly string[];
+  readonly #texts: TextList;
   readonly #hashes: Int32Array;
   /** Open addressing; id + 1, 0 where nothing lies. Half full at most. */
   readonly #slots: Int32Array;
+  /** Units of the text at hand. */
+  readonly #units: Uint16Array;
+  /** Units of the longest text. */
   readonly longest: number;
 
   /** Of equal texts the first has the entry. */
-  constructor(texts: readonly string[]) {
+  constructor(texts: TextList) {
     this.#texts = texts;
+    this.#units = new Uint16Array(texts.longest);
     this.#hashes = new Int32Array(texts.length);
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(2, texts.length * 2))));
     const mask = this.#slots.length - 1;
     let longest = 0;
     for (let id = 0; id < texts.length; id++) {
-      const { length } = texts[id];
+      const length = texts.read(id, this.#units);
       longest = Math.max(longest, length);
-      const hash = hashOf(texts[id], 0, length);
+      const hash = hashOfUnits(this.#units, 0, length);
       this.#hashes[id] = hash;
       let slot = slotOf(hash, mask);
-      while (this.#slots[slot] !== 0 && texts[this.#slots[slot] - 1] !== texts[id])
+      while (this.#slots[slot] !== 0 && !this.#is(slot, hash, this.#units, 0, length))
         slot = (slot + 1) & mask;
       if (this.#slots[slot] === 0) this.#slots[slot] = id + 1;
     }
     this.longest = longest;
   }
 
+  #is(
+    slot: number,
+    hash: number,
+    units: Uint16Array,
+    begin: number,
+    end: number,
+    gap = end,
+  ): boolean {
+    const id = this.#slots[slot] - 1;
+    return this.#hashes[id] === hash && this.#texts.isUnits(id, units, begin, end, gap);
+  }
+
   /** The token whose text is units [begin, end), -1 where there is none. */
   find(text: string, begin = 0, end = text.length, hash = hashOf(text, begin, end)): number {
-    const mask = this.#slots.length - 1;
-    for (let slot = slotOf(hash, mask); this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const id = this.#slots[slot] - 1;
-      if (this.#hashes[id] !== hash || this.#texts[id].length !== end - begin) continue;
-      if (text.startsWith(this.#texts[id], begin)) return id;
-    }
-    return -1;
+    const length = end - begin;
+    if (length > this.longest) return -1;
+    for (let i = 0; i < length; i++) this.#units[i] = text.charCodeAt(begin + i);
+    return this.#find(hash, this.#units, 0, length);
   }
 
-  /** The token whose text is all of `text` but the unit at `gap`. */
-  findWithout(text: string, gap: number): number {
-    const hash = hashOf(text, gap + 1, text.length, hashOf(text, 0, gap));
+  /** The same of units [begin, end) but the one at `gap`. */
+  findUnits(units: Uint16Array, begin: number, end: number, gap = end): number {
+    return this.#find(hashOfUnits(units, begin, end, gap), units, begin, end, gap);
+  }
+
+  #find(hash: number, units: Uint16Array, begin: number, end: number, gap = end): number {
     const mask = this.#slots.length - 1;
-    for (let slot = slotOf(hash, mask); this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const id = this.#slots[slot] - 1;
-      if (this.#hashes[id] === hash && isWithout(this.#texts[id], text, gap)) return id;
-    }
+    for (let slot = slotOf(hash, mask); this.#slots[slot] !== 0; slot = (slot + 1) & mask)
+      if (this.#is(slot, hash, units, begin, end, gap)) return this.#slots[slot] - 1;
     return -1;
   }
-}
-
-/** Whether a text is units [0, gap) and those behind `gap` of another. */
-function isWithout(text: string, other: string, gap: number): boolean {
-  if (text.length !== other.length - 1) return false;
-  for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) !== other.charCodeAt(i < gap ? i : i + 1)) return false;
-  }
-  return true;
 }
 
 function slotOf(hash: number, mask: number): number {

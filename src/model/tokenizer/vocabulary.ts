@@ -2,6 +2,7 @@
 // special, which end a reply.
 import { ModelFormatError } from '../../errors.ts';
 import type { Metadata } from '../gguf.ts';
+import type { TextList } from '../text-list.ts';
 import type { SpecialTokens } from './specials.ts';
 
 /** Token types of GGUF. */
@@ -100,7 +101,7 @@ const FILLS: readonly {
 ];
 
 export interface Vocabulary {
-  readonly texts: readonly string[];
+  readonly texts: TextList;
   /** GGUF's type of each token, corrected by what its text says. */
   readonly types: Uint8Array;
   readonly endTokens: ReadonlySet<number>;
@@ -114,7 +115,7 @@ export interface Vocabulary {
 export function readVocabulary(
   metadata: Metadata,
   file: string,
-  texts: readonly string[],
+  texts: TextList,
   find: (text: string) => number,
   sentencePiece: boolean,
 ): Vocabulary {
@@ -195,7 +196,7 @@ function correctEnds(
 
 function readSpecials(
   metadata: Metadata,
-  texts: readonly string[],
+  texts: TextList,
   types: Uint8Array,
   find: (text: string) => number,
 ): SpecialTokens {
@@ -203,8 +204,7 @@ function readSpecials(
   for (let id = 0; id < texts.length; id++) {
     if (types[id] === CONTROL || types[id] === USER_DEFINED || types[id] === UNKNOWN) ids.push(id);
   }
-  const lengths = new Map(ids.map((id) => [id, utf8Length(texts[id])]));
-  ids.sort((a, b) => lengths.get(b)! - lengths.get(a)! || a - b);
+  ids.sort((a, b) => texts.byteLength(b) - texts.byteLength(a) || a - b);
   const stripsLeft = new Set<number>();
   const stripsRight = new Set<number>();
   // no file says which tokens strip white space; the names of models do
@@ -225,15 +225,5 @@ function readSpecials(
   } else if (name.includes('modern-bert')) {
     stripLeft('[MASK]');
   }
-  return { ids, texts, stripsLeft, stripsRight };
-}
-
-function utf8Length(text: string): number {
-  let length = 0;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    // each half of a pair counts two of its four
-    length += unit < 0x80 ? 1 : unit < 0x800 || (unit & 0xf800) === 0xd800 ? 2 : 3;
-  }
-  return length;
+  return { ids, texts: new Map(ids.map((id) => [id, texts.at(id)])), stripsLeft, stripsRight };
 }
