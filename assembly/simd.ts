@@ -158,6 +158,7 @@ export function rounded(v: v128): v128 {
 // working model holds them.
 const HALF_MASK: i32 = 0x8fffe000;
 const HALF_SCALE: f32 = 5.192296858534828e33; // 2^112
+const SIGN: usize = memory.data<i32>([0x80000000]);
 const MASKS: usize = memory.data<i32>([HALF_MASK]);
 const SCALES: usize = memory.data<f32>([HALF_SCALE]);
 
@@ -171,6 +172,26 @@ export function widen(halves: v128): v128 {
 @inline
 export function loadHalves(p: usize): v128 {
   return widen(v128.load16x4_s(p));
+}
+
+const MAGNITUDE: usize = memory.data<i32>([HALF_MASK & 0x7fffffff]);
+const REBIAS: usize = memory.data<i32>([112 << 23]);
+const NORMAL: usize = memory.data<i32>([1 << 23]); // as moved bits, the smallest normal f16
+const NORMAL_F32: usize = memory.data<f32>([6.103515625e-5]); // and as a number
+
+/**
+ * The same, where subnormals are common: products with those take processors some 60 cycles each. One
+ * more in the exponent makes them numbers too large by the smallest normal one.
+ */
+@inline
+export function loadSmallHalves(p: usize): v128 {
+  const bits = i32x4.shl(v128.load16x4_s(p), 13);
+  const magnitude = v128.and(bits, constant(MAGNITUDE));
+  const small = i32x4.lt_s(magnitude, constant(NORMAL));
+  const biased = i32x4.add(magnitude, constant(REBIAS));
+  const whole = i32x4.add(biased, v128.and(small, constant(NORMAL)));
+  const number = f32x4.sub(whole, v128.and(small, constant(NORMAL_F32)));
+  return v128.or(number, v128.and(bits, constant(SIGN)));
 }
 
 /** Four bf16 at p as f32x4. */
@@ -198,7 +219,6 @@ export function widenHalves(dst: usize, src: usize, d: i32): void {
   for (; j < <usize>d; j++) store<f32>(dst + (j << 2), loadHalf(src + (j << 1)));
 }
 
-const SIGN: usize = memory.data<i32>([0x80000000]);
 const LARGEST: usize = memory.data<f32>([65504]);
 const EXPONENT: usize = memory.data<i32>([0x7f800000]);
 const THIRTEEN: usize = memory.data<i32>([13 << 23]); // added to an exponent: 2^13 times the number

@@ -11,7 +11,7 @@
 //   levels()                 where the codes of the 8 digits, and of the 8 with a sign, are
 //   head(), d()              where there is not one f16 in front of the words
 import { HALVES } from '../gemm/integers';
-import { constant, loadHalves, choose } from '../simd';
+import { constant, loadSmallHalves, choose } from '../simd';
 import { Block } from './block';
 import { nibbles } from './unpack';
 
@@ -53,7 +53,7 @@ export class GridScales<T> {
   @inline
   d(): v128 {
     const t = this.fields();
-    const d = isDefined(t.d) ? t.d() : loadHalves(changetype<usize>(this));
+    const d = isDefined(t.d) ? t.d() : loadSmallHalves(changetype<usize>(this));
     return f32x4.mul(d, constant(t.unit()));
   }
 

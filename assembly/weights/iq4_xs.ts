@@ -4,7 +4,7 @@
 // rows][4 bytes]
 import { Block } from './block';
 import { SCALES } from '../gemm/integers';
-import { constant, loadHalves } from '../simd';
+import { constant, loadSmallHalves } from '../simd';
 import { Chosen } from './codes';
 import { NonLinear } from './iq4_nl';
 
@@ -44,7 +44,7 @@ class SixBits {
 
   @inline
   d(): v128 {
-    return loadHalves(changetype<usize>(this));
+    return loadSmallHalves(changetype<usize>(this));
   }
 
 

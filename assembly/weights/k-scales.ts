@@ -5,7 +5,7 @@
 //   bytes 4..7   min   0..3 in bits 0..5, bits 4..5 of min   4..7 in bits 6..7
 //   bytes 8..11  bits 0..3 of scale 4..7 low, of min 4..7 high
 import { OFFSETS } from '../gemm/integers';
-import { constant, loadHalves } from '../simd';
+import { constant, loadSmallHalves } from '../simd';
 import { byteOfWords } from './unpack';
 
 const SIX_BITS: usize = memory.data<u32>([0x3f3f3f3f]);
@@ -68,13 +68,13 @@ export class KScales {
 
   @inline
   d(): v128 {
-    return loadHalves(changetype<usize>(this));
+    return loadSmallHalves(changetype<usize>(this));
   }
 
 
   @inline
   m(): v128 {
-    return f32x4.neg(loadHalves(changetype<usize>(this) + 8));
+    return f32x4.neg(loadSmallHalves(changetype<usize>(this) + 8));
   }
 
 

@@ -4,7 +4,7 @@
 // 4 dmin | 4 x [4 rows][4 bytes] scales and mins | 16 x [4 rows][4 bytes]
 import { Block } from './block';
 import { OFFSET_HALVES } from '../gemm/integers';
-import { constant, loadHalves } from '../simd';
+import { constant, loadSmallHalves } from '../simd';
 import { fourParts } from './unpack';
 
 const PAIRS: usize = 64; // byte offset behind a block's d and dmin
@@ -32,13 +32,13 @@ class SixteenNibbles {
 
   @inline
   m(): v128 {
-    return f32x4.neg(loadHalves(changetype<usize>(this) + MIN));
+    return f32x4.neg(loadSmallHalves(changetype<usize>(this) + MIN));
   }
 
 
   @inline
   scale(d: v128, scales: v128, part: i32): v128 {
-    return loadHalves(changetype<usize>(this));
+    return loadSmallHalves(changetype<usize>(this));
   }
 
 

@@ -4,7 +4,7 @@
 // [4 rows][4 bytes] third bits | 16 x [4 rows][4 bytes] | 3 x [4 rows][4 bytes] scales
 import { Block } from './block';
 import { SCALES } from '../gemm/integers';
-import { constant, loadHalves } from '../simd';
+import { constant, loadSmallHalves } from '../simd';
 import { fourParts, moved } from './unpack';
 
 const PAIRS: usize = 128; // byte offset behind a block's d
@@ -34,7 +34,7 @@ class SixteenScales {
 
   @inline
   scale(d: v128, scales: v128, part: i32): v128 {
-    return loadHalves(changetype<usize>(this));
+    return loadSmallHalves(changetype<usize>(this));
   }
 
   /** Bits 0..3 of scales 0..7 are low nibbles of 8 bytes, of 8..15 high ones; 4 bytes of top pairs. */

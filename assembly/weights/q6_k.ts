@@ -3,7 +3,7 @@
 // rows][4] scales | twice 8 x [4 rows][4 bytes] top bits, 16 x [4 rows][4 bytes] nibbles
 import { Block } from './block';
 import { HALVES } from '../gemm/integers';
-import { constant, loadHalves } from '../simd';
+import { constant, loadSmallHalves } from '../simd';
 import { lowNibbles, moved } from './unpack';
 
 const OWN: usize = 8; // byte offset inside a group's block
@@ -41,7 +41,7 @@ class ByteScales {
 
   @inline
   d(): v128 {
-    return loadHalves(changetype<usize>(this));
+    return loadSmallHalves(changetype<usize>(this));
   }
 
 

@@ -124,8 +124,19 @@ const small: OpCase[] = [
 /** Bits of halves: the least and the largest subnormal one, the least normal, the largest. */
 const halves = [0x0001, 0x83ff, 0x0400, 0x7bff];
 
-/** A type of halves, and one whose blocks begin with one that scales them. */
-const ofHalves = (['f16', 'q8_0'] as const).map((name): OpCase => {
+/** A type of halves, and those that scale a type's blocks: where in a block they lie. */
+const placesOf = {
+  f16: [0],
+  q8_0: [0],
+  q4_k: [0, 2],
+  q2_k: [80, 82],
+  q3_k: [108],
+  q6_k: [208],
+  iq4_xs: [0],
+  iq2_s: [0],
+};
+
+const ofHalves = Object.entries(placesOf).map(([name, places]): OpCase => {
   const type = weightTypes.find((one) => one.name === name)!;
   return {
     op: `embed and linear ${name}, halves at their ends`,
@@ -133,13 +144,14 @@ const ofHalves = (['f16', 'q8_0'] as const).map((name): OpCase => {
     tolerance: 1e-6,
     device: 'sums',
     async run(b, [m]) {
-      const columns = 32;
+      const columns = Math.max(32, type.elements);
       const rowBytes = weightRowBytes(type, columns);
       const file = new Uint8Array(m * rowBytes).fill(1);
       const view = new DataView(file.buffer);
       const blockBytes = weightRowBytes(type, type.elements);
       for (let at = 0; at < file.length; at += blockBytes)
-        view.setUint16(at, halves[Math.floor(at / rowBytes)], true);
+        for (const place of places)
+          view.setUint16(at + place, halves[Math.floor(at / rowBytes)], true);
       const w = b.weight(type, m, columns, file);
       const [y, one] = [b.empty(m, columns), b.empty(1, m)];
       const ids = b.integers(Array.from({ length: m }, (_, i) => i));
