@@ -2,14 +2,8 @@
 import type { Model } from '../src/engine/model.ts';
 import type { Measurement } from './case.ts';
 import { ownEngine } from './own-engine.ts';
-import {
-  type EngineRate,
-  type EngineTask,
-  inTurn,
-  type OpenEngine,
-  openNative,
-  openWllama,
-} from './peers/engines.ts';
+import { inTurn, openNative, openWllama } from './peers/engines.ts';
+import type { EngineRate, EngineTask, OpenEngine } from './task.ts';
 
 export const THREADS = [1, 2];
 

@@ -3,7 +3,7 @@ import { Run } from '../src/engine/run.ts';
 import { planRun } from '../src/engine/plan.ts';
 import type { Model } from '../src/engine/model.ts';
 import { planOptions } from '../test/plan-options.ts';
-import { type EngineTask, type OpenEngine, promptOf } from './peers/engines.ts';
+import { type EngineTask, type OpenEngine, promptOf } from './task.ts';
 
 /** Tokens of a block. */
 export const BLOCK = 128;

@@ -18,6 +18,20 @@ export const chromiumArguments = [
 /** WebGPU on a device in software. */
 export const softwareGpu = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
+/** What a page needs without a bundler: where bare names lie. */
+export const packageImports = {
+  '#runtime': '/build/js/src/runtime/web.js',
+  '#kernels/': '/build/kernels/',
+  '#kernels/simd.bytes': '/build/kernels/simd.bytes.js',
+  '#kernels/relaxed.bytes': '/build/kernels/relaxed.bytes.js',
+  '#workers/thread.text': '/build/workers/thread.text.js',
+  '#workers/layers.text': '/build/workers/layers.text.js',
+  '#workers/file.text': '/build/workers/file.text.js',
+  '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
+  '@huggingface/jinja': '/node_modules/@huggingface/jinja/dist/index.js',
+  stemmer: '/node_modules/stemmer/index.js',
+};
+
 const types: Record<string, string> = {
   '.html': 'text/html',
   '.js': 'text/javascript',

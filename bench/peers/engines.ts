@@ -2,12 +2,8 @@
 // (wllama, in Chromium).
 import { readFileSync } from 'node:fs';
 import { chromiumArguments, chromiumPath, servePage } from '../../test/browser.ts';
+import { bestOf, type EngineRate, type EngineTask, type OpenEngine, promptOf } from '../task.ts';
 import { loadPeer, peerPath, peersFolder } from './load.ts';
-
-export interface EngineRate {
-  readonly prefill: number; // tokens a second
-  readonly decode: number;
-}
 
 interface LlamaCpp {
   getLlama(options: { gpu: false; logLevel: 'error' }): Promise<{
@@ -29,28 +25,6 @@ interface LlamaCpp {
     dispose(): Promise<void>;
   }>;
 }
-
-/** A model of a file, on so many threads, and tokens that it is to take in and to say. */
-export interface EngineTask {
-  readonly path: string;
-  readonly threads: number;
-  readonly prompt: number;
-  readonly reply: number;
-}
-
-/** An engine that holds the task's model, so that several can take turns. */
-export interface OpenEngine {
-  readonly name: string;
-  measure(round: number): Promise<EngineRate>;
-  close(): Promise<void>;
-}
-
-/** Ids that every vocabulary of the benches has. */
-const VOCABULARY = 49000;
-
-/** Another prompt each round, so that no engine can go on with the last one's. */
-export const promptOf = (count: number, round: number): number[] =>
-  Array.from({ length: count }, (_, i) => (i * 7919 + round) % VOCABULARY);
 
 /** Best rates of engines that take turns: neighbours on the machine only ever take speed away. */
 export async function inTurn(
@@ -96,11 +70,6 @@ export async function openNative(task: EngineTask): Promise<OpenEngine | undefin
     },
   };
 }
-
-export const bestOf = (rates: readonly EngineRate[]): EngineRate => ({
-  prefill: Math.max(...rates.map((r) => r.prefill)),
-  decode: Math.max(...rates.map((r) => r.decode)),
-});
 
 /** What the page runs. */
 const PAGE = `<!doctype html><title>wllama</title><script type="module">

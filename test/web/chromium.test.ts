@@ -8,27 +8,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDialogues } from '../../src/eval/datasets/registry.ts';
 import { loadModel, openConversation, textLogits } from '../../src/index.ts';
-import { chromiumArguments, chromiumPath, servePage } from '../browser.ts';
+import { chromiumArguments, chromiumPath, packageImports, servePage } from '../browser.ts';
 import { bundled, fixture } from '../fixtures.ts';
 import { skip } from '../skip.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
-/** What a page needs without a bundler: where bare names lie. */
-const imports = {
-  '#runtime': '/build/js/src/runtime/web.js',
-  '#kernels/': '/build/kernels/',
-  '#kernels/simd.bytes': '/build/kernels/simd.bytes.js',
-  '#kernels/relaxed.bytes': '/build/kernels/relaxed.bytes.js',
-  '#workers/thread.text': '/build/workers/thread.text.js',
-  '#workers/layers.text': '/build/workers/layers.text.js',
-  '#workers/file.text': '/build/workers/file.text.js',
-  '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
-  '@huggingface/jinja': '/node_modules/@huggingface/jinja/dist/index.js',
-  stemmer: '/node_modules/stemmer/index.js',
-};
 const PAGE = `<!doctype html><title>recollect</title>
-<script type="importmap">${JSON.stringify({ imports })}</script>
+<script type="importmap">${JSON.stringify({ imports: packageImports })}</script>
 <script type="module">
 import {
   cachedModels, deleteCachedModel, loadModel, openConversation, textLogits,
