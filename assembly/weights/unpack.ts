@@ -1,12 +1,19 @@
 // What the quantised types share: 16 bytes hold 4 rows x 4 elements of k, [row][k]; these helpers
 // spread them to f32 and add up products.
-import { constant, dotAdd } from '../simd';
+import { choose, constant, dotAdd } from '../simd';
 
 const LOW_BYTE: usize = memory.data<u32>([0x00ff00ff]); // of i16 lanes
 const LOW_NIBBLE: usize = memory.data<u32>([0x000f000f]);
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 const NIBBLE_OF_WORD: usize = memory.data<u32>([0xf]);
-const BYTE_OF_WORD: usize = memory.data<u32>([0xff]);
+/** Byte j of each word as a word: numbers from 128 on choose 0 (simd.ts). */
+const BYTES_OF_WORDS: usize = memory.data<u32>(
+  [
+    0xffffff00, 0xffffff04, 0xffffff08, 0xffffff0c, 0xffffff01, 0xffffff05, 0xffffff09, 0xffffff0d,
+    0xffffff02, 0xffffff06, 0xffffff0a, 0xffffff0e, 0xffffff03, 0xffffff07, 0xffffff0b, 0xffffff0f,
+  ],
+  16,
+);
 const SPREAD: usize = memory.data<u32>([0x00204081]);
 const PAIRS_OF_BYTES: usize = memory.data<u32>([0x03030303]);
 const FIFTH_OF_BYTES: usize = memory.data<u32>([0x10101010]);
@@ -166,7 +173,8 @@ export function fourParts(p: usize, part: i32, run: i32, i: usize): v128 {
 /** Byte j of each row's word as f32x4. */
 @inline
 export function byteOfWords(words: v128, j: i32): v128 {
-  return f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(words, j << 3), constant(BYTE_OF_WORD)));
+  const places = v128.load(BYTES_OF_WORDS + ((<usize>j) << 4));
+  return f32x4.convert_i32x4_s(choose(words, places));
 }
 
 /** Nibbles of a pair's runs: of the first one low, of the second one high. */
