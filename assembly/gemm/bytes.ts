@@ -157,7 +157,7 @@ class Weighed {
   }
 }
 
-
+/** Such codes have no zero: their offsets are told. */
 @unmanaged
 class WeighedOffsets {
 

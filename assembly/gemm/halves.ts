@@ -3,10 +3,7 @@
 import { madd } from '../simd';
 import { SCALE } from './rounded';
 
-/**
- * y + sums of the halves, each times its scales, times that of the block of x. w, w2: where scales of
- * the halves lie
- */
+/** y + sums of the halves, each times its scales, w0 and w1, times that of the block of x. */
 @inline
 export function scaledHalves(y: v128, s0: v128, s1: v128, w0: v128, w1: v128, x: v128): v128 {
   const first = f32x4.mul(f32x4.convert_i32x4_s(s0), w0);
@@ -17,10 +14,9 @@ export function scaledHalves(y: v128, s0: v128, s1: v128, w0: v128, w1: v128, x:
  * y[t, 0..8] += of a block, of `rows` tokens, 1 or 2, a constant. y f32 ldy bytes | x rounded, ldx
  * bytes | w: the panel's block. What Step says:
  *
- *   codes()              bytes of the codes of x, and where those of the panel lie
- *   front()
+ *   codes(), front()     bytes of the codes of x, and in front of those of the panel
  *   begins()             whether sums begin with products of
- *   zeros(w, half)       what codes of a half are too large by, and
+ *   zeros(w, half)       less what codes of a half are too large by, and
  *   totals(x)            sums of the halves of x, which lie behind its codes
  *   add(sum, x, w)       + products
  *   leave(y, s0, s1, w, by, x)   what becomes of four sums of each half; w: where their scales lie, by:

@@ -66,7 +66,7 @@ export class Wide {
   }
 }
 
-/** Dot adds up products (gemm/bytes.ts). */
+/** Dot adds up products (gemm/dots.ts). */
 @unmanaged
 export class Narrow<Dot> {
 

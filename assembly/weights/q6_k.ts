@@ -23,7 +23,7 @@ function scaleOf(d: v128, words: v128, s: i32): v128 {
 
 export type Q6_K = Block<ByteScales, SplitCodes>;
 
-/** Two bytes a part, behind the codes. */
+/** Two bytes a part. */
 @unmanaged
 class ByteScales {
 

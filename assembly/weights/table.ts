@@ -51,7 +51,7 @@ export class WeightType {
   tail: i32;
   /** How products are made: FLOATS, or what gemm/integers.ts has. */
   kind: i32;
-  /** Words behind the head whose bits are turned. */
+  /** Words behind head and tail whose bits are turned. */
   turned: i32;
   /** Where runs of words are told in the order in which they are packed; 0: as they come. */
   order: usize;

@@ -181,6 +181,26 @@ test('lines of more than 130,000 tokens', async () => {
     );
   }
 });
+test('a long token beside one that grows, neither of which joins the other', () => {
+  const [length, steps] = [2 ** 21, 3000];
+  const xs = Array.from({ length: 22 }, (_, i) => 'x'.repeat(2 ** i));
+  const as = Array.from({ length: steps }, (_, i) => 'a'.repeat(i + 1));
+  // the last is as long as what is looked up at every step
+  const tokens = ['<unk>', '<s>', '</s>', '▁', ...xs, ...as, 'xa', 'y'.repeat(length + steps)];
+  const scores = tokens.map((text) => (text === 'xa' ? -1e9 : text[0] === 'x' ? 1e6 : text.length));
+  const tokenizer = createTokenizer(
+    {
+      'tokenizer.ggml.model': 'llama',
+      'tokenizer.ggml.tokens': tokens,
+      'tokenizer.ggml.scores': scores,
+      'tokenizer.ggml.token_type': tokens.map((_, i) => (i < 3 ? 3 : 1)),
+    },
+    'made here',
+  );
+  const text = 'x'.repeat(length) + 'a'.repeat(steps);
+  const found = quick('encode', () => tokenizer.encode(text));
+  assert.is(tokenizer.decode(found), text);
+});
 test('a boundary is near, and is found in time that does not grow with the text before it', async () => {
   for (const file of FILES) {
     const tokenizer = createTokenizer(await metadataOf(file), file);

@@ -68,9 +68,17 @@ export class TextTable {
   /** The token whose text is units [begin, end), -1 where there is none. */
   find(text: string, begin = 0, end = text.length, hash = hashOf(text, begin, end)): number {
     const length = end - begin;
-    if (length > this.longest) return -1;
+    // most stretches are no token: their units are looked at where a hash is that of one
+    if (length > this.longest || !this.#hasHash(hash)) return -1;
     for (let i = 0; i < length; i++) this.#units[i] = text.charCodeAt(begin + i);
     return this.#find(hash, this.#units, 0, length);
+  }
+
+  #hasHash(hash: number): boolean {
+    const mask = this.#slots.length - 1;
+    for (let slot = slotOf(hash, mask); this.#slots[slot] !== 0; slot = (slot + 1) & mask)
+      if (this.#hashes[this.#slots[slot] - 1] === hash) return true;
+    return false;
   }
 
   /** The same of units [begin, end) but the one at `gap`. */
