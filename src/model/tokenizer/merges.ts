@@ -3,6 +3,7 @@ import { describeValue } from '../../arguments.ts';
 import { ModelFormatError } from '../../errors.ts';
 import type { TextList } from '../text-list.ts';
 import type { TextTable } from './text-table.ts';
+import { textOfUnits } from './unicode.ts';
 
 export const SPACE = 0x20;
 
@@ -106,16 +107,6 @@ export class Merges {
   otherText(number: number): string {
     return this.#others[number - this.#tokens];
   }
-}
-
-/** Units that become a text at once: arguments of a call. */
-const TOGETHER = 1 << 12;
-
-function textOfUnits(units: Uint16Array, begin: number, end: number): string {
-  let text = '';
-  for (let i = begin; i < end; i += TOGETHER)
-    text += String.fromCharCode(...units.subarray(i, Math.min(end, i + TOGETHER)));
-  return text;
 }
 
 function slotOf(left: number, right: number, mask: number): number {

@@ -1,6 +1,16 @@
 // A text as patterns of pre-tokenizers see it: one unit for each character, ASCII as it is, others
 // as their class (unicode.ts), so that all runtimes see the same.
-import { classOf, LETTER, MARK, NUMBER, OTHER, PUNCTUATION, SPACE, SYMBOL } from './unicode.ts';
+import {
+  classOf,
+  LETTER,
+  MARK,
+  NUMBER,
+  OTHER,
+  PUNCTUATION,
+  SPACE,
+  SYMBOL,
+  textOfUnits,
+} from './unicode.ts';
 
 /**
  * Units that stand for characters beyond ASCII, by class; white space is a vertical tab, as `\s`
@@ -67,14 +77,6 @@ const unitKinds = {
 
 export type UnitKind = keyof typeof unitKinds;
 
-const CHUNK = 4096;
-function textOf(units: Uint16Array): string {
-  let text = '';
-  for (let i = 0; i < units.length; i += CHUNK)
-    text += String.fromCharCode(...units.subarray(i, i + CHUNK));
-  return text;
-}
-
 /** A text's characters, and the units that stand for them. */
 export interface Units {
   readonly length: number;
@@ -101,7 +103,7 @@ export function unitsOf(text: string): Units {
       const c = text.codePointAt(begins[i])!;
       units[i] = c < 0x80 ? c : unitKinds[kind](c);
     }
-    const all = textOf(units);
+    const all = textOfUnits(units);
     made.set(kind, all);
     return all;
   };

@@ -97,3 +97,14 @@ export function someUnitAt(text: string, at: number, is: (unit: number) => boole
   const unit = text.charCodeAt(at);
   return is(unit) || ((unit & 0xf800) === 0xd800 && is(REPLACEMENT));
 }
+
+/** Units that become a text at once: arguments of a call. */
+const TOGETHER = 1 << 12;
+
+/** Units [begin, end) as a text. */
+export function textOfUnits(units: Uint16Array, begin = 0, end = units.length): string {
+  let text = '';
+  for (let i = begin; i < end; i += TOGETHER)
+    text += String.fromCharCode(...units.subarray(i, Math.min(end, i + TOGETHER)));
+  return text;
+}
