@@ -18,9 +18,10 @@ export function isDecode(T: i32, d: i32): bool {
 /**
  * Scores of R (1 to 4, a constant) queries with n rows: s f32 [R, TILE], n rounded up to 8 | q f32
  * [R, d] | rows [n, d], or 8 where n is less. A lane is a row: four numbers of eight rows are
- * turned round in registers. Meanwhile the next eight rows, `next` bytes on, and as many of `beside`,
- * the rows of values, are fetched, a line or two a step. Each query's products are written out: a helper that adds four to one sum
- * makes the queries' sums take turns, and f16 rows with 3 and 4 queries are 1.04 times as slow (relaxed).
+ * turned round in registers. Meanwhile the next eight rows, `next` bytes on, and as many of
+ * `beside`, the rows of values, are fetched, a line or two a step. Each query's products are written
+ * out: a helper that adds four to one sum makes the queries' sums take turns, and f16 rows with 3
+ * and 4 queries are 1.04 times as slow (relaxed).
  */
 @inline
 function scoresOf<T>(

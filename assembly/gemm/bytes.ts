@@ -169,20 +169,6 @@ class WeighedOffsets {
   }
 }
 
-/** The block of halves: four tokens are two tiles. */
-@inline
-function addBoth<Behind, Dot>(
-  y: usize,
-  x: usize,
-  w: usize,
-  rows: i32,
-  ldy: usize,
-  ldx: usize,
-): void {
-  addHalves<Halves<Behind, Dot>>(y, x, w, min(rows, 2), ldy, ldx);
-  if (rows > 2) addHalves<Halves<Behind, Dot>>(y + 2 * ldy, x + 2 * ldx, w, 2, ldy, ldx);
-}
-
 /** y[t, 0..8] (+)= of `blocks` blocks, t < rows, a constant. y f32 ldy bytes | x narrow, ldx bytes */
 @inline
 function addBlocks<Dot>(
@@ -202,9 +188,10 @@ function addBlocks<Dot>(
     const end = x + NARROW_CODES;
     if (kind == SCALES) addRun<Codes<Scaled, Dot>>(panel, y, x, p, end, rows, ldy, ldx);
     else if (kind == OFFSETS) addRun<Codes<Shifted, Dot>>(panel, y, x, p, end, rows, ldy, ldx);
-    else if (kind == HALVES) addBoth<EachScaled, Dot>(y, x, panel, rows, ldy, ldx);
-    else if (kind == (SCALES | WEIGHED)) addBoth<Weighed, Dot>(y, x, panel, rows, ldy, ldx);
-    else addBoth<WeighedOffsets, Dot>(y, x, panel, rows, ldy, ldx);
+    else if (kind == HALVES) addHalves<Halves<EachScaled, Dot>>(y, x, panel, rows, ldy, ldx);
+    else if (kind == (SCALES | WEIGHED))
+      addHalves<Halves<Weighed, Dot>>(y, x, panel, rows, ldy, ldx);
+    else addHalves<Halves<WeighedOffsets, Dot>>(y, x, panel, rows, ldy, ldx);
   }
 }
 

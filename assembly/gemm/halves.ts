@@ -10,27 +10,9 @@ export function scaledHalves(y: v128, s0: v128, s1: v128, w0: v128, w1: v128, x:
   return madd(y, madd(first, f32x4.convert_i32x4_s(s1), w1), x);
 }
 
-/**
- * y[t, 0..8] += of a block, of `rows` tokens, 1 or 2, a constant. y f32 ldy bytes | x rounded, ldx
- * bytes | w: the panel's block. What Step says:
- *
- *   codes(), front()     bytes of the codes of x, and in front of those of the panel
- *   begins()             whether sums begin with products of
- *   zeros(w, half)       less what codes of a half are too large by, and
- *   totals(x)            sums of the halves of x, which lie behind its codes
- *   add(sum, x, w)       + products
- *   leave(y, s0, s1, w, by, x)   what becomes of four sums of each half; w: where their scales lie, by:
- *                        the scale of x
- */
+/** The tile, of `rows` tokens, 1 or 2. */
 @inline
-export function addHalves<Step>(
-  y: usize,
-  x: usize,
-  w: usize,
-  rows: i32,
-  ldy: usize,
-  ldx: usize,
-): void {
+function tileOfHalves<Step>(y: usize, x: usize, w: usize, rows: i32, ldy: usize, ldx: usize): void {
   const step = changetype<Step>(0);
   const half = step.codes() / 2;
   const behind = x + step.codes();
@@ -39,15 +21,17 @@ export function addHalves<Step>(
   let b0 = a0;
   let c0 = a0;
   let d0 = a0;
-  if (step.begins()) {
-    const z0 = step.zeros(w, 0);
-    const z1 = step.zeros(w, 1);
-    const x0 = step.totals(behind);
-    const x1 = step.totals(behind + ldx);
-    a0 = i32x4.dot_i16x8_s(x0, z0);
-    b0 = i32x4.dot_i16x8_s(x0, z1);
-    c0 = i32x4.dot_i16x8_s(x1, z0);
-    d0 = i32x4.dot_i16x8_s(x1, z1);
+  if (isDefined(step.begins)) {
+    if (step.begins()) {
+      const z0 = step.zeros(w, 0);
+      const z1 = step.zeros(w, 1);
+      const x0 = step.totals(behind);
+      const x1 = step.totals(behind + ldx);
+      a0 = i32x4.dot_i16x8_s(x0, z0);
+      b0 = i32x4.dot_i16x8_s(x0, z1);
+      c0 = i32x4.dot_i16x8_s(x1, z0);
+      d0 = i32x4.dot_i16x8_s(x1, z1);
+    }
   }
   let a1 = a0;
   let b1 = b0;
@@ -84,4 +68,29 @@ export function addHalves<Step>(
     step.leave(y + ldy, c0, d0, w, by, behind + ldx);
     step.leave(y + ldy + 16, c1, d1, w + 16, by, behind + ldx);
   }
+}
+
+/**
+ * y[t, 0..8] += of a block, of `rows` tokens, 1 to 4, a constant. y f32 ldy bytes | x rounded, ldx
+ * bytes | w: the panel's block. What Step says:
+ *
+ *   codes(), front()     bytes of the codes of x, and in front of those of the panel
+ *   begins()             whether sums begin, where that is said, with products of
+ *   zeros(w, half)       less what codes of a half are too large by, and
+ *   totals(x)            sums of the halves of x, which lie behind its codes
+ *   add(sum, x, w)       + products
+ *   leave(y, s0, s1, w, by, x)   what becomes of four sums of each half; w: where their scales
+ *                        lie, by: the scale of x
+ */
+@inline
+export function addHalves<Step>(
+  y: usize,
+  x: usize,
+  w: usize,
+  rows: i32,
+  ldy: usize,
+  ldx: usize,
+): void {
+  tileOfHalves<Step>(y, x, w, min(rows, 2), ldy, ldx);
+  if (rows > 2) tileOfHalves<Step>(y + 2 * ldy, x + 2 * ldx, w, rows - 2, ldy, ldx);
 }

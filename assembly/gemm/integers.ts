@@ -107,24 +107,6 @@ class Halves {
 
 
   @inline
-  begins(): bool {
-    return false;
-  }
-
-
-  @inline
-  zeros(w: usize, half: usize): v128 {
-    return i32x4.splat(0);
-  }
-
-
-  @inline
-  totals(x: usize): v128 {
-    return i32x4.splat(0);
-  }
-
-
-  @inline
   add(sum: v128, x: v128, w: v128): v128 {
     return dotAdd(sum, x, w);
   }
@@ -158,10 +140,7 @@ function addBlocks(
     else if (kind == OFFSETS) addRun<Codes<Shifted, Pairs>>(panel, y, x, p, end, rows, ldy, ldx);
     else if (kind == OFFSET_HALVES)
       addRun<Codes<ShiftedHalves, Pairs>>(panel, y, x, p, end, rows, ldy, ldx);
-    else {
-      addHalves<Halves>(y, x, panel, min(rows, 2), ldy, ldx);
-      if (rows > 2) addHalves<Halves>(y + 2 * ldy, x + 2 * ldx, panel, 2, ldy, ldx);
-    }
+    else addHalves<Halves>(y, x, panel, rows, ldy, ldx);
   }
 }
 
